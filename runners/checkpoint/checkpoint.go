@@ -1,0 +1,228 @@
+// Package checkpoint answers: which named tensors does this file hold, and where do they lie?
+//
+// [Open] reads the tables of contents of the forms CLIP weights come in: Hugging Face
+// safetensors (one file or shards), PyTorch's zip archives of a state dict or of a training
+// checkpoint, and the TorchScript archives OpenAI published. It reads no tensor data, and it
+// executes nothing: a pickle is decoded into inert values, whatever it asks for.
+//
+// The form is decided by content, never by the file's name. Files come from anywhere, so every
+// length they claim is checked against what is there before anything is allocated.
+package checkpoint
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"ovbench/runners/tensor"
+)
+
+// Format is the form of a checkpoint, in words.
+type Format string
+
+// The forms Open reads.
+const (
+	Safetensors        Format = "safetensors"
+	ShardedSafetensors Format = "safetensors (sharded)"
+	StateDict          Format = "pytorch state dict"
+	TorchScript        Format = "torchscript"
+)
+
+// Limits on what a file may claim. The largest published CLIP has about 2000 tensors of rank 4 at
+// most, names below 100 bytes, a header of 0.3 MB and a pickle of 0.2 MB.
+const (
+	maxTensors = 1 << 17
+	maxName    = 512 // bytes
+	maxRank    = 16
+)
+
+// Checkpoint is the table of contents of a model's weights. It holds no open file and does not
+// change after Open: share it freely. The zero value is empty.
+type Checkpoint struct {
+	Path     string // as given to Open
+	Format   Format
+	Files    []string              // every weight file, sorted
+	Tensors  map[string]tensor.Ref // by name, without a common "module." prefix
+	Metadata map[string]string     // what a safetensors header or index says about itself; may be nil
+}
+
+// contents is what one weight file holds.
+type contents struct {
+	format   Format
+	tensors  map[string]tensor.Ref
+	metadata map[string]string
+}
+
+// Open reads the table of contents of a weight file, of a .safetensors.index.json, or of the
+// weights in a Hugging Face directory. It takes time in proportion to the number of tensors, not
+// to their size.
+func Open(path string) (*Checkpoint, error) {
+	file, err := locate(path)
+	if err != nil {
+		return nil, err
+	}
+	c := &Checkpoint{Path: path, Files: []string{file}}
+	found, err := readFile(file)
+	if errors.Is(err, errIndex) {
+		found, c.Files, err = readSharded(file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(found.tensors) == 0 {
+		return nil, fmt.Errorf("%s: no tensors; is it the model's weight file?", file)
+	}
+	c.Format, c.Metadata = found.format, found.metadata
+	c.Tensors = withoutModule(found.tensors)
+	return c, nil
+}
+
+// Names lists the tensors in sorted order.
+func (c *Checkpoint) Names() []string { return slices.Sorted(maps.Keys(c.Tensors)) }
+
+// Tensor is the tensor of that name, or an error naming the checkpoint.
+func (c *Checkpoint) Tensor(name string) (tensor.Ref, error) {
+	r, ok := c.Tensors[name]
+	if !ok {
+		return r, fmt.Errorf("%s: no tensor %q among its %d; is it the checkpoint of another architecture?", c.Path, name, len(c.Tensors))
+	}
+	return r, nil
+}
+
+// weightFiles are the names weights have in a Hugging Face directory, best first: a pickle is
+// taken only where nothing else is.
+var weightFiles = []string{
+	"model.safetensors",
+	"model.safetensors.index.json",
+	"open_clip_model.safetensors",
+	"open_clip_model.safetensors.index.json",
+	"pytorch_model.bin",
+	"open_clip_pytorch_model.bin",
+}
+
+// locate is path itself, or the weight file in the directory path.
+func locate(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if !info.IsDir() {
+		return path, nil
+	}
+	for _, name := range weightFiles {
+		file := filepath.Join(path, name)
+		_, err := os.Stat(file)
+		if err == nil {
+			return file, nil
+		}
+		if _, linked := os.Lstat(file); linked == nil {
+			return "", fmt.Errorf("%s: link leads nowhere (%w); download the model again", file, err)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+	}
+	return "", fmt.Errorf("%s: no weights in this directory: none of %s; download them or give the file itself", path, strings.Join(weightFiles, ", "))
+}
+
+// errIndex says that a file is no weight file but an index of shards.
+var errIndex = errors.New("is an index of shards, not a weight file")
+
+// readFile reads the table of contents of one weight file. Its errors name the file.
+func readFile(path string) (contents, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return contents{}, err
+	}
+	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer
+		return contents{}, fmt.Errorf("%s: not a regular file; give a weight file or a Hugging Face directory", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return contents{}, err
+	}
+	defer f.Close()
+	if info, err = f.Stat(); err != nil {
+		return contents{}, err
+	}
+	c, err := readContents(path, f, info.Size())
+	if err != nil {
+		return contents{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// readContents decides by the first bytes which form the size bytes of f have, and reads it.
+// The tensors' Path will be path.
+func readContents(path string, f io.ReaderAt, size int64) (contents, error) {
+	start := make([]byte, min(size, 64))
+	if _, err := f.ReadAt(start, 0); err != nil && err != io.EOF {
+		return contents{}, err
+	}
+	switch begins := func(s string) bool { return bytes.HasPrefix(start, []byte(s)) }; {
+	case begins("PK\x03\x04"):
+		return readTorch(path, f, size)
+	case len(start) > 8 && start[8] == '{' && binary.LittleEndian.Uint64(start) <= maxHeader:
+		return readSafetensors(path, f, size)
+	case begins("\x80") && len(start) > 1 && start[1] <= 5:
+		return contents{}, errors.New("is a legacy PyTorch pickle, not a zip archive; load it in Python and re-save it with " +
+			"torch.save(..., _use_new_zipfile_serialization=True), or convert it to safetensors")
+	case begins("version https://git-lfs"):
+		return contents{}, errors.New("is a Git LFS pointer, not the weights; run git lfs pull")
+	case bytes.HasPrefix(bytes.TrimLeft(start, " \t\r\n"), []byte("{")):
+		return contents{}, errIndex
+	case len(start) > 8 && start[8] == '{':
+		return readSafetensors(path, f, size)
+	}
+	return contents{}, fmt.Errorf("is not a checkpoint (it begins with %q); give safetensors or a PyTorch zip archive", start[:min(len(start), 8)])
+}
+
+// withoutModule drops the prefix DataParallel puts before every name.
+func withoutModule(tensors map[string]tensor.Ref) map[string]tensor.Ref {
+	const prefix = "module."
+	for name := range tensors {
+		if len(name) <= len(prefix) || !strings.HasPrefix(name, prefix) {
+			return tensors
+		}
+	}
+	out := make(map[string]tensor.Ref, len(tensors))
+	for name, r := range tensors {
+		out[name[len(prefix):]] = r
+	}
+	return out
+}
+
+// checkName refuses names no model has and no message can show.
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("a tensor has an empty name; re-export the model")
+	case len(name) > maxName:
+		return fmt.Errorf("tensor %q… has a name of %d bytes; at most %d are read", name[:32], len(name), maxName)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Errorf("tensor name %q has characters that are no text; re-export the model", name)
+	}
+	return nil
+}
+
+// checkShape is the number of elements of shape. Dimensions are not negative.
+func checkShape(shape []int) (int64, error) {
+	if len(shape) > maxRank {
+		return 0, fmt.Errorf("has %d dimensions; at most %d are read", len(shape), maxRank)
+	}
+	n, ok := tensor.Elements(shape)
+	if !ok {
+		return 0, fmt.Errorf("has shape %v, which overflows", shape)
+	}
+	return n, nil
+}

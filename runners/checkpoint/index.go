@@ -1,0 +1,132 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"ovbench/runners/tensor"
+)
+
+// Limits on an index of shards.
+const (
+	maxIndex  = 32 << 20 // bytes
+	maxShards = 1024
+)
+
+// index is a .safetensors.index.json.
+type index struct {
+	metadata map[string]string
+	shards   map[string][]string // file name -> tensors mapped to it
+}
+
+// readSharded reads an index and every shard it names: the tensors mapped, and no others.
+// The files are the shards, sorted. Errors name the index or the shard.
+func readSharded(path string) (c contents, files []string, err error) {
+	text, err := readBounded(path, maxIndex)
+	if err != nil {
+		return c, nil, err
+	}
+	ix, err := parseIndex(text)
+	if err != nil {
+		return c, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	c = contents{format: ShardedSafetensors, tensors: map[string]tensor.Ref{}, metadata: ix.metadata}
+	for _, name := range slices.Sorted(maps.Keys(ix.shards)) {
+		file := filepath.Join(filepath.Dir(path), name)
+		shard, err := readFile(file)
+		if err != nil {
+			return c, nil, fmt.Errorf("%s: shard %w", path, err)
+		}
+		if shard.format != Safetensors {
+			return c, nil, fmt.Errorf("%s: shard %s is a %s; convert the model to safetensors", path, file, shard.format)
+		}
+		for _, t := range ix.shards[name] {
+			r, ok := shard.tensors[t]
+			if !ok {
+				return c, nil, fmt.Errorf("%s: tensor %q is not in shard %s; index and shards are of different models, download them again", path, t, file)
+			}
+			c.tensors[t] = r
+		}
+		files = append(files, file)
+	}
+	return c, files, nil
+}
+
+// parseIndex reads {"metadata": {…}, "weight_map": {tensor: file}}.
+func parseIndex(text []byte) (index, error) {
+	ix := index{shards: map[string][]string{}}
+	j, err := newJSON(text)
+	if err != nil {
+		return ix, err
+	}
+	mapped := 0
+	err = j.object(func(key string) error {
+		switch key {
+		case "metadata":
+			ix.metadata = map[string]string{}
+			return j.object(func(key string) error {
+				s, ok, err := j.scalar()
+				if ok {
+					ix.metadata[key] = s
+				}
+				return err
+			})
+		case "weight_map":
+			return j.object(func(name string) error {
+				if err := checkName(name); err != nil {
+					return err
+				}
+				file, err := j.text()
+				if err != nil {
+					return fmt.Errorf("tensor %q: %w", name, err)
+				}
+				if !plainName(file) {
+					return fmt.Errorf("tensor %q is mapped to %q; shards must lie beside their index, named without directories", name, file)
+				}
+				mapped++
+				ix.shards[file] = append(ix.shards[file], name)
+				if len(ix.shards) > maxShards {
+					return fmt.Errorf("more than %d shards", maxShards)
+				}
+				return nil
+			})
+		}
+		return fmt.Errorf("key %q is not known in an index of shards; give the weight file itself", key)
+	})
+	switch {
+	case err != nil:
+		return ix, err
+	case mapped == 0:
+		return ix, errors.New("no weight_map; give the .safetensors.index.json or the weight file itself")
+	}
+	return ix, j.end()
+}
+
+// plainName reports whether file, joined to a directory, stays in it on every system.
+func plainName(file string) bool {
+	return file != "" && len(file) <= 255 && file != "." && file != ".." &&
+		!strings.ContainsAny(file, "/\\:\x00") && filepath.IsLocal(file)
+}
+
+// readBounded reads a whole file of at most limit bytes.
+func readBounded(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("%s: an index of shards of more than %d bytes; give the weight file itself", path, limit)
+	}
+	return b, nil
+}

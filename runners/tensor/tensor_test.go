@@ -1,0 +1,153 @@
+package tensor
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// file holds 0, 1, 2, … as float32, three bytes into the file so that nothing is aligned.
+func file(t *testing.T, n int) string {
+	t.Helper()
+	data := []byte("abc")
+	for i := range n {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(float32(i)))
+	}
+	path := filepath.Join(t.TempDir(), "numbers")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestRefRead(t *testing.T) {
+	path := file(t, 24)
+	whole := Ref{Path: path, Offset: 3, Length: 96, DType: F32, Shape: []int{4, 6}}
+	transposed := Ref{Path: path, Offset: 3, Length: 96, DType: F32, Shape: []int{6, 4}, Strides: []int{1, 6}}
+	for _, c := range []struct {
+		name string
+		ref  Ref
+		want []float32
+	}{
+		{"rows", whole.Rows(1, 2), []float32{6, 7, 8, 9, 10, 11}},
+		{"reshaped rows", whole.Rows(0, 1).Reshape(2, 3), []float32{0, 1, 2, 3, 4, 5}},
+		{"strided", Ref{Path: path, Offset: 3, Length: 96, DType: F32, Shape: []int{2, 2}, Strides: []int{12, 2}}, []float32{0, 2, 12, 14}},
+		{"rows of a transposed matrix", transposed.Rows(2, 4), []float32{2, 8, 14, 20, 3, 9, 15, 21}},
+		{"scalar", Ref{Path: path, Offset: 3 + 4*5, Length: 4, DType: F32}, []float32{5}},
+	} {
+		got, err := c.ref.Read()
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		} else if diff := cmp.Diff(c.want, got.Data); diff != "" {
+			t.Errorf("%s: (-want +got)\n%s", c.name, diff)
+		}
+	}
+	for _, c := range []struct {
+		name, want string
+		ref        Ref
+	}{
+		{"behind the end", "lie outside the file", Ref{Path: path, Offset: 4, Length: 96, DType: F32, Shape: []int{24}}},
+		{"too short", "too few for shape", Ref{Path: path, Offset: 3, Length: 8, DType: F32, Shape: []int{3}}},
+		{"too short for strides", "too few for shape", Ref{Path: path, Offset: 3, Length: 16, DType: F32, Shape: []int{2, 2}, Strides: []int{12, 1}}},
+		{"negative", "lie outside the file", Ref{Path: path, Offset: -1, Length: 4, DType: F32, Shape: []int{1}}},
+	} {
+		if _, err := c.ref.Read(); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// Every binary16 number, against the definition in IEEE 754-2008, 3.4: (-1)^s 2^(e-15) (1 + f/1024), and
+// (-1)^s 2^-14 (f/1024) for e = 0.
+func TestHalfToFloat(t *testing.T) {
+	for h := range 1 << 16 {
+		s, e, f := 1-2*float64(h>>15), h>>10&31, float64(h&1023)
+		want := s * math.Ldexp(1+f/1024, e-15)
+		switch {
+		case e == 0:
+			want = s * math.Ldexp(f/1024, -14)
+		case e == 31 && f == 0:
+			want = s * math.Inf(1)
+		case e == 31:
+			want = math.NaN()
+		}
+		got := float64(HalfToFloat(uint16(h)))
+		if got != want && !(math.IsNaN(got) && math.IsNaN(want)) || math.Signbit(got) != math.Signbit(want) && !math.IsNaN(want) {
+			t.Fatalf("half %#04x is %v, want %v", h, got, want)
+		}
+	}
+}
+
+func TestElements(t *testing.T) {
+	for _, c := range []struct {
+		shape []int
+		n     int64
+		ok    bool
+	}{
+		{nil, 1, true}, {[]int{2, 0, 3}, 0, true}, {[]int{3, 4}, 12, true},
+		{[]int{-1, 4}, 0, false}, {[]int{1 << 40, 1 << 40}, 0, false},
+	} {
+		if n, ok := Elements(c.shape); n != c.n || ok != c.ok {
+			t.Errorf("Elements(%v) = %d, %v; want %d, %v", c.shape, n, ok, c.n, c.ok)
+		}
+	}
+}
+
+func TestNPYRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		shape := rapid.SliceOfN(rapid.IntRange(0, 4), 0, 4).Draw(t, "shape")
+		d := New(shape...)
+		for i := range d.Data {
+			d.Data[i] = rapid.Float32().Draw(t, "x")
+		}
+		var b bytes.Buffer
+		if err := WriteNPY(&b, d); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadNPY(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Data) != len(d.Data) || len(got.Shape) != len(shape) {
+			t.Fatalf("shape %v became %v", shape, got.Shape)
+		}
+		for i := range d.Data {
+			if got.Data[i] != d.Data[i] {
+				t.Fatalf("element %d: %v became %v", i, d.Data[i], got.Data[i])
+			}
+		}
+	})
+}
+
+// The bytes numpy 1.26 writes for numpy.array([[1, 2, 3]], dtype="<f4") with numpy.save.
+func TestNPYIsNumPys(t *testing.T) {
+	var b bytes.Buffer
+	if err := WriteNPY(&b, Dense{Shape: []int{1, 3}, Data: []float32{1, 2, 3}}); err != nil {
+		t.Fatal(err)
+	}
+	header := "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3), }"
+	want := "\x93NUMPY\x01\x00v\x00" + header + strings.Repeat(" ", 117-len(header)) + "\n\x00\x00\x80?\x00\x00\x00@\x00\x00@@"
+	if b.String() != want {
+		t.Errorf("got  %q\nwant %q", b.String(), want)
+	}
+}
+
+func FuzzReadNPY(f *testing.F) {
+	var b bytes.Buffer
+	WriteNPY(&b, Dense{Shape: []int{2, 2}, Data: []float32{1, 2, 3, 4}})
+	f.Add(b.Bytes())
+	f.Add([]byte("\x93NUMPY\x01\x00\x46\x00{'descr': '<f8', 'fortran_order': False, 'shape': (999999999999,), }   \n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d, err := ReadNPY(bytes.NewReader(data))
+		if n, _ := Elements(d.Shape); err == nil && n != int64(len(d.Data)) {
+			t.Fatalf("shape %v with %d elements", d.Shape, len(d.Data))
+		}
+	})
+}
