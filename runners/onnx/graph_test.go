@@ -1,0 +1,156 @@
+package onnx
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"ovbench/runners/tensor"
+)
+
+// block is a little of everything: two linear layers that share their input, attention, an activation.
+func block(g *Graph) Value {
+	w := func(name string, offset int64) Value {
+		return g.Weight(name, tensor.Ref{Path: "/dev/null", Offset: offset, Length: 8 * 8 * 4, DType: tensor.F32, Shape: []int{8, 8}})
+	}
+	x := g.Input("x", tensor.F32, g.Symbol("batch"), 5, 8)
+	q, k := g.Linear(x, w("q", 0), Value{}), g.Linear(x, w("k", 256), Value{})
+	return g.QuickGelu(g.Attention(q, k, q, 2, 0.5, Value{}, false))
+}
+
+func TestHashConsing(t *testing.T) {
+	g := New()
+	x := g.Input("x", tensor.F32, 2, 3)
+	y := g.Input("y", tensor.F32, 2, 3)
+	if g.Add(x, y) != g.Add(x, y) {
+		t.Error("the same addition twice is two values")
+	}
+	if g.Add(x, y) == g.Add(y, x) || g.Add(x, y) == g.Sub(x, y) {
+		t.Error("different operations are one value")
+	}
+	if g.Softmax(x, 0) == g.Softmax(x, 1) {
+		t.Error("attributes are not told apart")
+	}
+	ref := tensor.Ref{Path: "a", Length: 24, DType: tensor.F32, Shape: []int{2, 3}}
+	other := ref
+	other.Offset = 24
+	if g.Weight("a", ref) != g.Weight("b", ref) || g.Weight("a", ref) == g.Weight("a", other) {
+		t.Error("weights are not told apart by where they lie")
+	}
+	c := tensor.Dense{Shape: []int{2}, Data: []float32{1, 2}}
+	d := tensor.Dense{Shape: []int{2}, Data: []float32{1, 3}}
+	if g.Const("c", c) != g.Const("c", c) || g.Const("c", c) == g.Const("c", d) {
+		t.Error("constants are not told apart by what they hold")
+	}
+	if g.Reshape(g.Reshape(x, 3, 2), 2, 3) != x {
+		t.Error("a reshape there and back is not the value itself")
+	}
+}
+
+func TestDeadNodesAreNotWritten(t *testing.T) {
+	g := New()
+	x := g.Input("x", tensor.F32, 4)
+	y := g.Sigmoid(x)
+	g.Softmax(g.Gelu(x), 0)
+	g.Weight("unused", tensor.Ref{Path: "/nowhere", Length: 4, DType: tensor.F32, Shape: []int{1}})
+	g.Output("y", y)
+	if n := g.Nodes(); n != 1 {
+		t.Errorf("%d nodes are live, want 1", n)
+	}
+	model, err := g.Model() // would fail on the unused weight's path
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(model, []byte("Softmax")) || !bytes.Contains(model, []byte("Sigmoid")) {
+		t.Error("the model holds dead nodes or lacks live ones")
+	}
+}
+
+func TestModelIsDeterministic(t *testing.T) {
+	build := func() []byte {
+		g := New()
+		g.Output("y", block(g))
+		m, err := g.Model()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	first := build()
+	for range 5 {
+		if !bytes.Equal(first, build()) {
+			t.Fatal("the same graph gave other bytes")
+		}
+	}
+}
+
+func TestPrint(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		g    *Graph
+		want string
+	}{
+		{"fused", New(), `input x f32[batch,5,8]
+fusedmatmul_1 f32[batch,5,8] = com.microsoft.FusedMatMul(x, q[8,8]) transB=1
+fusedmatmul_2 f32[batch,5,8] = com.microsoft.FusedMatMul(x, k[8,8]) transB=1
+multiheadattention_1 f32[batch,5,8] = com.microsoft.MultiHeadAttention(fusedmatmul_1, fusedmatmul_2, fusedmatmul_1) num_heads=2 scale=0.5
+quickgelu_1 f32[batch,5,8] = com.microsoft.QuickGelu(multiheadattention_1) alpha=1.702
+output y f32[batch,5,8] = quickgelu_1
+`},
+		{"standard", New(StandardOps), `input x f32[batch,5,8]
+transpose_1 f32[8,8] = Transpose(q[8,8]) perm=[1 0]
+matmul_1 f32[batch,5,8] = MatMul(x, transpose_1)
+transpose_2 f32[8,8] = Transpose(k[8,8]) perm=[1 0]
+matmul_2 f32[batch,5,8] = MatMul(x, transpose_2)
+reshape_1 f32[batch,5,2,4] = Reshape(matmul_1, ints[4])
+transpose_3 f32[batch,2,5,4] = Transpose(reshape_1) perm=[0 2 1 3]
+reshape_2 f32[batch,5,2,4] = Reshape(matmul_2, ints[4])
+transpose_4 f32[batch,2,4,5] = Transpose(reshape_2) perm=[0 2 3 1]
+matmul_3 f32[batch,2,5,5] = MatMul(transpose_3, transpose_4)
+mul_1 f32[batch,2,5,5] = Mul(matmul_3, scalar[])
+softmax_1 f32[batch,2,5,5] = Softmax(mul_1) axis=-1
+matmul_4 f32[batch,2,5,4] = MatMul(softmax_1, transpose_3)
+transpose_5 f32[batch,5,2,4] = Transpose(matmul_4) perm=[0 2 1 3]
+reshape_3 f32[batch,5,8] = Reshape(transpose_5, ints.2[3])
+mul_2 f32[batch,5,8] = Mul(reshape_3, scalar.2[])
+sigmoid_1 f32[batch,5,8] = Sigmoid(mul_2)
+mul_3 f32[batch,5,8] = Mul(reshape_3, sigmoid_1)
+output y f32[batch,5,8] = mul_3
+`},
+	} {
+		c.g.Output("y", block(c.g))
+		if got := c.g.String(); got != c.want {
+			t.Errorf("%s:\ngot\n%s\nwant\n%s", c.name, got, c.want)
+		}
+	}
+}
+
+func TestShapeFaultsPanic(t *testing.T) {
+	for _, c := range []struct {
+		name, want string
+		build      func(g *Graph, x Value)
+	}{
+		{"matmul", "onnx: MatMul does not fit f32[batch,5,8] f32[batch,5,8]", func(g *Graph, x Value) { g.MatMul(x, x) }},
+		{"linear", "onnx: Linear does not fit f32[batch,5,8] f32[8,9]", func(g *Graph, x Value) {
+			g.Linear(x, g.Const("w", tensor.New(8, 9)), Value{})
+		}},
+		{"add", "onnx: Add does not fit f32[batch,5,8] f32[7]", func(g *Graph, x Value) { g.Add(x, g.Const("b", tensor.New(7))) }},
+		{"reshape", "onnx: Reshape [batch,5,8] to [3,7]", func(g *Graph, x Value) { g.Reshape(x, 3, 7) }},
+		{"axis", "onnx: Softmax does not fit", func(g *Graph, x Value) { g.Softmax(x, 3) }},
+		{"heads", "onnx: Attention does not fit", func(g *Graph, x Value) { g.Attention(x, x, x, 3, 1, Value{}, false) }},
+		{"slice", "onnx: Slice does not fit", func(g *Graph, x Value) { g.Slice(x, 1, 2, 6) }},
+		{"concat", "onnx: Concat does not fit", func(g *Graph, x Value) { g.Concat(0, x, x) }},
+		{"foreign", "onnx: value of another graph", func(g *Graph, x Value) { New().Sigmoid(x) }},
+		{"name", "is taken or empty", func(g *Graph, x Value) { g.Output("x", x) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			defer func() {
+				if got, _ := recover().(string); !strings.Contains(got, c.want) {
+					t.Errorf("panic %q, want %q", got, c.want)
+				}
+			}()
+			g := New()
+			c.build(g, g.Input("x", tensor.F32, g.Symbol("batch"), 5, 8))
+		})
+	}
+}

@@ -1,0 +1,337 @@
+package onnx
+
+import (
+	"fmt"
+	"slices"
+
+	"ovbench/runners/tensor"
+)
+
+// Add is a + b with broadcasting.
+func (g *Graph) Add(a, b Value) Value { return g.elementwise("Add", a, b) }
+
+// Sub is a - b with broadcasting.
+func (g *Graph) Sub(a, b Value) Value { return g.elementwise("Sub", a, b) }
+
+// Mul is a * b, element by element, with broadcasting.
+func (g *Graph) Mul(a, b Value) Value { return g.elementwise("Mul", a, b) }
+
+// Div is a / b, element by element, with broadcasting.
+func (g *Graph) Div(a, b Value) Value { return g.elementwise("Div", a, b) }
+
+// Scale is x times a number.
+func (g *Graph) Scale(x Value, by float32) Value {
+	if by == 1 {
+		return x
+	}
+	return g.Mul(x, g.Scalar(by))
+}
+
+func (g *Graph) elementwise(op string, a, b Value) Value {
+	shape, ok := broadcast(a.Shape(), b.Shape())
+	if !ok || a.DType() != b.DType() {
+		g.fault(op, a, b)
+	}
+	return g.node(op, []Value{a, b}, a.DType(), shape)
+}
+
+// Sigmoid is 1 / (1 + exp(-x)).
+func (g *Graph) Sigmoid(x Value) Value {
+	return g.node("Sigmoid", []Value{x}, x.DType(), x.Shape())
+}
+
+// Gelu is x Φ(x) with the exact error function.
+func (g *Graph) Gelu(x Value) Value { return g.node("Gelu", []Value{x}, x.DType(), x.Shape()) }
+
+// QuickGelu is x sigmoid(1.702 x), the activation of OpenAI's CLIP.
+func (g *Graph) QuickGelu(x Value) Value {
+	if g.standard {
+		return g.Mul(x, g.Sigmoid(g.Scale(x, 1.702)))
+	}
+	return g.nodeIn("com.microsoft", "QuickGelu", []Value{x}, x.DType(), x.Shape(), floatAttr("alpha", 1.702))
+}
+
+// Softmax normalises exp(x) to sum 1 along axis (negative counts from the end).
+func (g *Graph) Softmax(x Value, axis int) Value {
+	g.axis("Softmax", x, axis)
+	return g.node("Softmax", []Value{x}, x.DType(), x.Shape(), intAttr("axis", axis))
+}
+
+// L2Normalize divides x by its Euclidean norm along the last axis. A zero vector stays zero.
+func (g *Graph) L2Normalize(x Value) Value {
+	return g.node("LpNormalization", []Value{x}, x.DType(), x.Shape(), intAttr("axis", len(x.Shape())-1), intAttr("p", 2))
+}
+
+// LayerNorm normalises the last axis to mean 0 and variance 1 (biased, plus eps), then scales and shifts.
+func (g *Graph) LayerNorm(x, weight, bias Value, eps float32) Value {
+	if d := last(x.Shape()); !slices.Equal(weight.Shape(), []int{d}) || !slices.Equal(bias.Shape(), []int{d}) {
+		g.fault("LayerNormalization", x, weight, bias)
+	}
+	return g.node("LayerNormalization", []Value{x, weight, bias}, x.DType(), x.Shape(), intAttr("axis", -1), floatAttr("epsilon", eps))
+}
+
+// MatMul is the matrix product of the last two axes; leading axes broadcast.
+func (g *Graph) MatMul(a, b Value) Value {
+	as, bs := a.Shape(), b.Shape()
+	if len(as) < 2 || len(bs) < 2 || last(as) != bs[len(bs)-2] {
+		g.fault("MatMul", a, b)
+	}
+	lead, ok := broadcast(as[:len(as)-2], bs[:len(bs)-2])
+	if !ok {
+		g.fault("MatMul", a, b)
+	}
+	return g.node("MatMul", []Value{a, b}, a.DType(), append(lead, as[len(as)-2], last(bs)))
+}
+
+// Linear is x Wᵀ + bias for weight [out, in] as checkpoints store it; bias [out] may be absent.
+// x is [..., in]; leading axes are kept.
+//
+// Note: FusedMatMul takes the weight as it lies in the file. A Gemm does so too, but wants two
+// axes and measured a tenth slower; a Transpose would be folded into a copy of the weight.
+func (g *Graph) Linear(x, weight, bias Value) Value {
+	xs, ws := x.Shape(), weight.Shape()
+	if len(ws) != 2 || last(xs) != ws[1] || bias.Present() && !slices.Equal(bias.Shape(), ws[:1]) {
+		g.fault("Linear", x, weight)
+	}
+	var y Value
+	if g.standard {
+		y = g.MatMul(x, g.Transpose(weight, 1, 0))
+	} else {
+		shape := append(slices.Clone(xs[:len(xs)-1]), ws[0])
+		y = g.nodeIn("com.microsoft", "FusedMatMul", []Value{x, weight}, x.DType(), shape, intAttr("transB", 1))
+	}
+	if bias.Present() {
+		y = g.Add(y, bias)
+	}
+	return y
+}
+
+// Conv is a two-dimensional convolution of x [B,C,H,W] with weight [O,C,k,k], stride and zero padding
+// the same on every side; a remainder at the right and bottom is dropped. bias [O] may be absent.
+func (g *Graph) Conv(x, weight, bias Value, stride, pad int) Value {
+	xs, ws := x.Shape(), weight.Shape()
+	if len(xs) != 4 || len(ws) != 4 || xs[1] != ws[1] || xs[2] < 0 || xs[3] < 0 || ws[2] > xs[2]+2*pad || ws[3] > xs[3]+2*pad {
+		g.fault("Conv", x, weight)
+	}
+	shape := []int{xs[0], ws[0], (xs[2]+2*pad-ws[2])/stride + 1, (xs[3]+2*pad-ws[3])/stride + 1}
+	in := []Value{x, weight}
+	if bias.Present() {
+		in = append(in, bias)
+	}
+	return g.node("Conv", in, x.DType(), shape, intsAttr("kernel_shape", ws[2], ws[3]), intsAttr("strides", stride, stride), intsAttr("pads", pad, pad, pad, pad))
+}
+
+// Reshape gives x another shape of as many elements. A symbol may stay where it is, and one more dimension may be inferred.
+func (g *Graph) Reshape(x Value, shape ...int) Value {
+	if slices.Equal(x.Shape(), shape) {
+		return x
+	}
+	if v := g.at(x); v.node >= 0 && g.nodes[v.node].op == "Reshape" {
+		src := Value{g, g.nodes[v.node].in[0]} // a reshape of a reshape is one
+		if slices.Equal(src.Shape(), shape) || g.reshapable(src.Shape(), shape) {
+			return g.Reshape(src, shape...)
+		}
+	}
+	if !g.reshapable(x.Shape(), shape) {
+		panic(fmt.Sprintf("onnx: Reshape %s to %s", g.dims(x.Shape()), g.dims(shape)))
+	}
+	return g.node("Reshape", []Value{x, g.Ints(reshapeTarget(x.Shape(), shape)...)}, x.DType(), shape)
+}
+
+// reshapable reports whether from can be reshaped to shape with at most one inferred dimension.
+func (g *Graph) reshapable(from, shape []int) bool {
+	inferred := 0
+	for _, d := range reshapeTarget(from, shape) {
+		if d == -1 {
+			inferred++
+		}
+	}
+	a, b := 1, 1
+	symbols := false
+	for _, d := range from {
+		if d < 0 {
+			symbols = true
+		} else {
+			a *= d
+		}
+	}
+	for _, d := range shape {
+		if d < 0 {
+			symbols = true
+		} else {
+			b *= d
+		}
+	}
+	return inferred <= 1 && (symbols && a != 0 && b != 0 && (a%b == 0 || b%a == 0) || !symbols && a == b)
+}
+
+func reshapeTarget(from, shape []int) []int64 {
+	target := make([]int64, len(shape))
+	for i, d := range shape {
+		switch {
+		case d >= 0:
+			target[i] = int64(d)
+		case i < len(from) && from[i] == d:
+			target[i] = 0 // copied
+		default:
+			target[i] = -1 // inferred
+		}
+	}
+	return target
+}
+
+// Transpose permutes the axes: axis i of the result is axis perm[i] of x.
+func (g *Graph) Transpose(x Value, perm ...int) Value {
+	xs := x.Shape()
+	if len(perm) != len(xs) {
+		g.fault("Transpose", x)
+	}
+	shape := make([]int, len(xs))
+	for i, p := range perm {
+		shape[i] = xs[p]
+	}
+	return g.node("Transpose", []Value{x}, x.DType(), shape, intsAttr("perm", perm...))
+}
+
+// Concat joins values along axis; the other axes are equal.
+func (g *Graph) Concat(axis int, xs ...Value) Value {
+	axis = g.axis("Concat", xs[0], axis)
+	shape := slices.Clone(xs[0].Shape())
+	for _, x := range xs[1:] {
+		s := slices.Clone(x.Shape())
+		if len(s) != len(shape) || s[axis] < 0 || shape[axis] < 0 {
+			g.fault("Concat", xs...)
+		}
+		shape[axis] += s[axis]
+		if s[axis] = shape[axis]; !slices.Equal(s, shape) {
+			g.fault("Concat", xs...)
+		}
+	}
+	return g.node("Concat", xs, xs[0].DType(), shape, intAttr("axis", axis))
+}
+
+// Slice is the part [from, to) of x along axis.
+func (g *Graph) Slice(x Value, axis, from, to int) Value {
+	axis = g.axis("Slice", x, axis)
+	shape := slices.Clone(x.Shape())
+	if from < 0 || to <= from || shape[axis] < 0 || to > shape[axis] {
+		g.fault("Slice", x)
+	}
+	shape[axis] = to - from
+	return g.node("Slice", []Value{x, g.Ints(int64(from)), g.Ints(int64(to)), g.Ints(int64(axis))}, x.DType(), shape)
+}
+
+// PadFront puts n zeros before x along axis.
+func (g *Graph) PadFront(x Value, axis, n int) Value {
+	axis = g.axis("Pad", x, axis)
+	shape := slices.Clone(x.Shape())
+	if shape[axis] < 0 {
+		g.fault("Pad", x)
+	}
+	shape[axis] += n
+	pads := make([]int64, 2*len(shape))
+	pads[axis] = int64(n)
+	return g.node("Pad", []Value{x, g.Ints(pads...)}, x.DType(), shape)
+}
+
+// Gather picks rows: the result's shape is that of indices (int64) followed by the row shape of table.
+func (g *Graph) Gather(table, indices Value) Value {
+	if indices.DType() != tensor.I64 || len(table.Shape()) == 0 {
+		g.fault("Gather", table, indices)
+	}
+	shape := append(slices.Clone(indices.Shape()), table.Shape()[1:]...)
+	return g.node("Gather", []Value{table, indices}, table.DType(), shape, intAttr("axis", 0))
+}
+
+// Cast converts the element type.
+func (g *Graph) Cast(x Value, to tensor.DType) Value {
+	if x.DType() == to {
+		return x
+	}
+	return g.node("Cast", []Value{x}, to, x.Shape(), intAttr("to", int(elemType[to])))
+}
+
+// Attention is multi-head attention without its projections:
+//
+//	softmax(scale · q kᵀ + bias) v, per head, heads concatenated
+//
+// q, k and v are [B, N, D] with D = heads · head dimension; the result is [B, N, D]. Any value may stand in
+// any place: v-v attention is Attention(v, v, v). bias, broadcast to [B, heads, N, N], may be absent. A causal
+// attention lets token i see tokens 0..i only, and needs no bias; with StandardOps it takes the mask as bias.
+func (g *Graph) Attention(q, k, v Value, heads int, scale float32, bias Value, causal bool) Value {
+	s := q.Shape()
+	if len(s) != 3 || !slices.Equal(s, k.Shape()) || !slices.Equal(s, v.Shape()) || s[2]%heads != 0 || bias.Present() && causal {
+		g.fault("Attention", q, k, v)
+	}
+	if g.standard {
+		if causal {
+			panic("onnx: causal attention needs its mask as bias under StandardOps")
+		}
+		return g.plainAttention(q, k, v, heads, scale, bias)
+	}
+	in := []Value{q, k, v}
+	if bias.Present() {
+		in = append(in, Value{}, Value{}, bias) // no projection bias, no key padding mask
+	}
+	attrs := []attr{intAttr("num_heads", heads), floatAttr("scale", scale)}
+	if causal {
+		attrs = append(attrs, intAttr("unidirectional", 1))
+	}
+	return g.nodeIn("com.microsoft", "MultiHeadAttention", in, q.DType(), s, attrs...)
+}
+
+func (g *Graph) plainAttention(q, k, v Value, heads int, scale float32, bias Value) Value {
+	s := q.Shape()
+	split := func(x Value, perm ...int) Value {
+		return g.Transpose(g.Reshape(x, s[0], s[1], heads, s[2]/heads), perm...)
+	}
+	logits := g.Scale(g.MatMul(split(q, 0, 2, 1, 3), split(k, 0, 2, 3, 1)), scale)
+	if bias.Present() {
+		logits = g.Add(logits, bias)
+	}
+	out := g.MatMul(g.Softmax(logits, -1), split(v, 0, 2, 1, 3))
+	return g.Reshape(g.Transpose(out, 0, 2, 1, 3), s...)
+}
+
+// broadcast is the shape of an element-wise result, or false. A symbol fits itself and 1.
+func broadcast(a, b []int) ([]int, bool) {
+	if len(a) < len(b) {
+		a, b = b, a
+	}
+	out := slices.Clone(a)
+	skip := len(a) - len(b)
+	for i, d := range b {
+		switch {
+		case out[skip+i] == d || d == 1:
+		case out[skip+i] == 1:
+			out[skip+i] = d
+		default:
+			return nil, false
+		}
+	}
+	return out, true
+}
+
+func last(shape []int) int {
+	if len(shape) == 0 {
+		return 1
+	}
+	return shape[len(shape)-1]
+}
+
+func (g *Graph) axis(op string, x Value, axis int) int {
+	if n := len(x.Shape()); axis < -n || axis >= n {
+		g.fault(op, x)
+	} else if axis < 0 {
+		axis += n
+	}
+	return axis
+}
+
+func (g *Graph) fault(op string, xs ...Value) {
+	msg := "onnx: " + op + " does not fit"
+	for _, x := range xs {
+		msg += fmt.Sprintf(" %v%s", x.DType(), g.dims(x.Shape()))
+	}
+	panic(msg)
+}
