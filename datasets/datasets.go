@@ -1,0 +1,86 @@
+// Package datasets answers: which images are measured, and what is true of them?
+//
+// A [Dataset] is an ordered list of samples, each a picture in 8-bit RGB and a label map of
+// the same size. [Open] finds one by name in [All]. Reading follows the pipelines whose
+// numbers are published: stored pixels, EXIF ignored, palette indices and never colours.
+//
+// [Queries] says which words stand for each class, [Verify] what is wrong with a copy on disk.
+package datasets
+
+import (
+	"fmt"
+	"image"
+)
+
+// Ignore labels pixels that no metric counts: void borders, unlabelled regions.
+const Ignore = 0xFFFF
+
+// Labels is a label map of W x H pixels, row-major: Pix[y*W+x] is a class or [Ignore].
+// The zero value is the empty map. A Labels shares Pix with its copies.
+type Labels struct {
+	W, H int
+	Pix  []uint16
+}
+
+// Sample is one picture and its truth. It belongs to the caller, who may change the pixels.
+type Sample struct {
+	ID                   string
+	ImagePath, LabelPath string
+	Image                *image.NRGBA // opaque, bounds start at 0,0
+	Labels               Labels       // as wide and high as Image
+}
+
+// Info describes an opened data set.
+type Info struct {
+	Name, Title string
+	Split       string
+	Root        string   // the directory in use, found from Options.Root
+	Classes     []string // Classes[i] is the data set's own name of label i
+	Background  bool     // class 0 is "everything else"
+	Official    int      // images in the official split, 0 if that is not known
+	Homepage    string   // where to get it
+	Layout      string   // what the tree must look like
+	ListSHA256  string   // of the ids in order, one per line, each ended by a newline
+}
+
+// Dataset is an ordered list of samples. All methods may be called from any goroutine.
+type Dataset interface {
+	Info() Info
+	Len() int
+	// ID names sample i, 0 <= i < Len; ids are unique and their order never changes.
+	ID(i int) string
+	// At reads sample i from disk. The same i gives an equal sample every time.
+	At(i int) (Sample, error)
+}
+
+// Located is a Dataset that knows its files without reading them, which lets [Verify]
+// look at headers before pixels.
+type Located interface {
+	Files(i int) (imagePath, labelPath string)
+}
+
+// Options say where a data set lies and which part of it to open.
+type Options struct {
+	Root        string      // a directory; each data set says in Info.Layout what it looks for below
+	Split       string      // "" is the data set's usual evaluation split
+	Orientation Orientation // of pictures; the zero value keeps stored pixels
+}
+
+// readPair reads a picture and its 8-bit label PNG and maps the labels through t.
+func readPair(id, imagePath, labelPath string, o Orientation, t *labelTable) (Sample, error) {
+	img, err := ReadImage(imagePath, o)
+	if err != nil {
+		return Sample{}, err
+	}
+	labels, err := ReadLabels(labelPath)
+	if err != nil {
+		return Sample{}, err
+	}
+	if err := checkSizes(imagePath, labelPath, img.Rect.Dx(), img.Rect.Dy(), labels.W, labels.H); err != nil {
+		return Sample{}, err
+	}
+	if err := t.apply(labels); err != nil {
+		return Sample{}, fmt.Errorf("%s: %w", labelPath, err)
+	}
+	return Sample{ID: id, ImagePath: imagePath, LabelPath: labelPath, Image: img, Labels: labels}, nil
+}
