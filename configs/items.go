@@ -1,0 +1,241 @@
+package configs
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+var datasetFields = []field[Dataset]{
+	needed(key("name", "which data set (ovbench list datasets)", func(d *Dataset) *string { return &d.Name }, datasetName)),
+	optional(key("root", "its directory, from the suite's folder; --data goes before", func(d *Dataset) *string { return &d.Root }, text(1000, false)),
+		func(d *Dataset) bool { return d.Root == "" }),
+	optional(key("split", "the usual evaluation split unless written", func(d *Dataset) *string { return &d.Split }, text(200, false)),
+		func(d *Dataset) bool { return d.Split == "" }),
+	optional(key("queries", "a query set or a .txt file; the protocol's unless written", func(d *Dataset) *string { return &d.Queries }, text(1000, false)),
+		func(d *Dataset) bool { return d.Queries == "" }),
+	optional(key("limit", "only the first images; all unless written", func(d *Dataset) *int { return &d.Limit }, whole(1, 1_000_000_000)),
+		func(d *Dataset) bool { return d.Limit == 0 }),
+}
+
+var (
+	datasetName = named("data set", "datasets", func(k Known) []string { return k.Datasets })
+	methodName  = named("method", "methods", func(k Known) []string { return slices.Sorted(maps.Keys(k.Methods)) })
+	metricName  = named("metric", "metrics", func(k Known) []string { return k.Metrics })
+)
+
+// named is a name out of those that of gives, if it gives any. topic is what `ovbench list` calls them.
+func named(what, topic string, of func(Known) []string) kind[string] {
+	k := text(80, false)
+	word := k.read
+	k.read = func(r *reader, n *yaml.Node, at string) (string, bool) {
+		s, ok := word(r, n, at)
+		if known := of(r.known); ok && known != nil && !slices.Contains(known, s) {
+			r.fault(n, "%s %s %s (ovbench list %s)", what, quote(s), notKnown(s, known), topic)
+			return "", false
+		}
+		return s, ok
+	}
+	return k
+}
+
+// datasetKind is a name, or a mapping with one.
+var datasetKind = kind[Dataset]{
+	read: func(r *reader, n *yaml.Node, at string) (Dataset, bool) {
+		before := len(r.faults)
+		var d Dataset
+		if n.Kind == yaml.MappingNode {
+			readFields(r, n, at, &d, datasetFields, true)
+		} else {
+			d.Name, _ = datasetName.read(r, n, at)
+		}
+		if known, ok := r.known.Queries[d.Name]; ok && d.Queries != "" && !IsFile(d.Queries) && !slices.Contains(known, d.Queries) {
+			p := r.places[join(at, "queries")]
+			r.fault(&yaml.Node{Line: p.line, Column: p.column}, "%s: query set %s %s (ovbench list datasets)", d.Name, quote(d.Queries), notKnown(d.Queries, known))
+		}
+		return d, len(r.faults) == before
+	},
+	write: func(d Dataset) any { return writeFields(&d, datasetFields) },
+	schema: func() object {
+		return object{{"anyOf", []any{object{{"type", "string"}}, mapping(datasetFields, true)}}}
+	},
+}
+
+const methodForms = "want a name, {method: {parameter: value}} or {name: label, method: name, parameter: value}"
+
+// methodKind is a bare name, {kind: {parameters}}, or {name, method, parameters …}.
+var methodKind = kind[Method]{
+	read: func(r *reader, n *yaml.Node, at string) (Method, bool) {
+		before := len(r.faults)
+		var m Method
+		parts := methodParts{kind: n}
+		if n.Kind != yaml.ScalarNode {
+			parts = r.splitMethod(n, at)
+		}
+		if parts.kind != nil {
+			r.note(parts.kind, join(at, "method"))
+			m.Kind, _ = methodName.read(r, parts.kind, join(at, "method"))
+		}
+		if parts.label != nil {
+			r.note(parts.label, join(at, "name"))
+			m.Name, _ = text(80, false).read(r, parts.label, join(at, "name"))
+		}
+		r.readParams(&m, parts.params, at)
+		if m.Name == "" {
+			m.Name = autoLabel(m)
+		}
+		return m, len(r.faults) == before
+	},
+	write: writeMethod,
+	schema: func() object {
+		return object{{"anyOf", []any{object{{"type", "string"}}, object{{"type", "object"}, {"minProperties", 1}}}}}
+	},
+}
+
+// methodParts is where a method's label, kind and parameters are written; nil where they are not.
+type methodParts struct {
+	label, kind *yaml.Node
+	params      []*yaml.Node // key, value, key, value …
+}
+
+// splitMethod takes either form of mapping apart.
+func (r *reader) splitMethod(n *yaml.Node, at string) (m methodParts) {
+	if n.Kind != yaml.MappingNode || len(n.Content) == 0 {
+		r.fault(n, "%s: %s, got %s", at, methodForms, describe(n))
+		return m
+	}
+	rest := []*yaml.Node{}
+	for name, value := range pairs(n) {
+		switch {
+		case name.Value == "name" && m.label == nil:
+			m.label = value
+		case name.Value == "method" && m.kind == nil:
+			m.kind = value
+		case name.Value == "name", name.Value == "method":
+			r.fault(name, "%s is written twice; delete one", join(at, name.Value))
+		default:
+			rest = append(rest, name, value)
+		}
+	}
+	if m.kind != nil {
+		m.params = rest
+		return m
+	}
+	if len(rest) != 2 {
+		r.fault(n, "%s: %s", at, methodForms)
+		return m
+	}
+	m.kind = rest[0]
+	switch value := rest[1]; {
+	case value.Kind == yaml.MappingNode:
+		m.params = value.Content
+	case !isNull(value):
+		r.fault(value, "%s: want {parameter: value}, got %s", short(join(at, m.kind.Value)), describe(value))
+	}
+	return m
+}
+
+func (r *reader) readParams(m *Method, params []*yaml.Node, at string) {
+	known, checked := r.known.Methods[m.Kind]
+	for name, value := range pairs(&yaml.Node{Content: params}) {
+		path := join(at, name.Value)
+		_, twice := m.Params[name.Value]
+		switch {
+		case name.Value == "name" || name.Value == "method":
+			r.fault(name, "%s: no parameter is called %s; write it beside the method", at, name.Value)
+		case checked && len(known) == 0:
+			r.fault(name, "%s has no parameters; delete %s (ovbench list methods)", m.Kind, quote(name.Value))
+		case checked && !slices.Contains(known, name.Value):
+			r.fault(name, "parameter %s of %s %s (ovbench list methods)", quote(name.Value), m.Kind, notKnown(name.Value, known))
+		case twice:
+			r.fault(name, "%s is written twice; delete one", short(path))
+		default:
+			r.note(value, path)
+			if v, ok := r.param(value, path, true); ok {
+				if m.Params == nil {
+					m.Params = map[string]any{}
+				}
+				m.Params[name.Value] = v
+			}
+		}
+	}
+}
+
+// param is a parameter as written: bool, int, float64, string, or if lists may be, a list of these.
+func (r *reader) param(n *yaml.Node, at string, lists bool) (any, bool) {
+	switch {
+	case n.Kind == yaml.SequenceNode && lists:
+		out := []any{}
+		for i, c := range n.Content {
+			if v, ok := r.param(c, fmt.Sprintf("%s[%d]", at, i), false); ok {
+				out = append(out, v)
+			}
+		}
+		return out, len(out) == len(n.Content)
+	case n.Kind != yaml.ScalarNode:
+		r.fault(n, "%s: want a number, a text, true or false, or a list of these, got %s", short(at), describe(n))
+		return nil, false
+	case isNull(n):
+		r.fault(n, "%s has no value; write one or delete the line", short(at))
+		return nil, false
+	case !isPlain(n):
+		return r.paramText(n, at)
+	}
+	switch tag := n.ShortTag(); {
+	case tag == "!!bool":
+		return strings.EqualFold(n.Value, "true"), true
+	case tag == "!!int", tag == "!!float", realNumber.MatchString(n.Value):
+		if wholeNumber.MatchString(n.Value) {
+			if v, err := strconv.Atoi(n.Value); err == nil {
+				return v, true
+			}
+		} else if v, ok := finite(n); ok {
+			return v, true
+		}
+		r.fault(n, "%s: want a finite number in plain decimals, got %s; a text needs quotes", short(at), describe(n))
+		return nil, false
+	}
+	return r.paramText(n, at)
+}
+
+func (r *reader) paramText(n *yaml.Node, at string) (any, bool) {
+	if c, bad := unprintable(n.Value, false); bad {
+		r.fault(n, "%s: character %U in %s; delete it", short(at), c, quote(n.Value))
+		return nil, false
+	}
+	return n.Value, true
+}
+
+// autoLabel is what a method is called that has no name: its kind and parameters.
+func autoLabel(m Method) string {
+	words := []string{m.Kind}
+	for _, name := range slices.Sorted(maps.Keys(m.Params)) {
+		value := fmt.Sprint(m.Params[name])
+		if f, ok := m.Params[name].(float64); ok {
+			value = strconv.FormatFloat(f, 'g', -1, 64)
+		}
+		words = append(words, name+"="+value)
+	}
+	return strings.Join(words, " ")
+}
+
+func writeMethod(m Method) any {
+	var o object
+	if m.Name != autoLabel(m) {
+		o = append(o, pair{"name", m.Name})
+	}
+	o = append(o, pair{"method", m.Kind})
+	for _, name := range slices.Sorted(maps.Keys(m.Params)) {
+		v := m.Params[name]
+		if f, ok := v.(float64); ok && (math.IsNaN(f) || math.IsInf(f, 0)) {
+			v = fmt.Sprint(f) // never from a file; a text keeps JSON and YAML whole
+		}
+		o = append(o, pair{name, v})
+	}
+	return o
+}

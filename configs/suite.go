@@ -1,0 +1,209 @@
+// Package configs answers: what is measured?
+//
+// A [Suite] is a run spelled out in YAML: model, data sets, methods and the [Protocol], all that changes
+// a number beside them. [Load] reads a file or a built-in suite; every key is checked, and all faults come
+// at once, each as file:line: message; remedy.
+//
+// The package knows no method and no data set. The caller hands over what there is as [Known], and gets
+// faults about names with lines and the nearest known name.
+//
+// Each mapping is described once, as a list of fields (suiteFields, protocolFields …). Reading, [Suite.Set],
+// [Suite.Canonical], [Protocol.Fingerprint], [Diff] and [Schema] all follow from these lists: to add a key, add
+// its field.
+package configs
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Suite is a run, spelled out. Get one from [Load] or [Parse]; one may be read by many goroutines.
+type Suite struct {
+	Name       string // of letters, digits and - _ . ; the file's name unless written
+	Title, Doc string
+	Model      string // "" leaves it to --model
+	Task       string // "segmentation"
+	Datasets   []Dataset
+	Methods    []Method
+	Protocol   Protocol
+	Metrics    []string // empty for all of the task
+	Panels     int      // images per data set whose pictures are kept
+	Seed       uint64   // of all that is drawn at random
+	Resamples  int      // of the bootstrap; 0 for no intervals
+
+	File string // as given to Load or Parse; what is relative in the suite is relative to its folder
+
+	known  Known
+	places map[string]place
+}
+
+// Dataset is one data set of a suite.
+type Dataset struct {
+	Name    string
+	Root    string // directory; "" leaves it to --data. See [Suite.Path]
+	Split   string // "" for the usual evaluation split
+	Queries string // "" for the protocol's
+	Limit   int    // first images only; 0 for all
+}
+
+// Method is one method of a suite.
+type Method struct {
+	Name   string         // label in tables, unique in a suite
+	Kind   string         // which method it is
+	Params map[string]any // as written: bool, int, float64, string or []any of these; nil for none
+}
+
+// Known is what a suite may name. A nil map or list is not checked.
+type Known struct {
+	Methods  map[string][]string // names of the parameters, by kind
+	Datasets []string
+	Queries  map[string][]string // query sets, by data set
+	Metrics  []string
+}
+
+// DemoRoot is the root of a data set whose pictures are built in.
+const DemoRoot = "<demo>"
+
+// Tasks that a suite may name: the first are available.
+var tasks, laterTasks = []string{"segmentation"}, []string{"explain", "multilabel"}
+
+var suiteFields = []field[Suite]{
+	key("name", "names the results: letters, digits, - _ and .", func(s *Suite) *string { return &s.Name }, nameKind),
+	optional(key("title", "one line for people", func(s *Suite) *string { return &s.Title }, text(200, false)),
+		func(s *Suite) bool { return s.Title == "" }),
+	optional(key("doc", "what the suite is for", func(s *Suite) *string { return &s.Doc }, text(10_000, true)),
+		func(s *Suite) bool { return s.Doc == "" }),
+	optional(key("model", "Hugging Face name or directory, .safetensors or .pt file, or demo", func(s *Suite) *string { return &s.Model }, text(1000, false)),
+		func(s *Suite) bool { return s.Model == "" }),
+	key("task", "what is measured", func(s *Suite) *string { return &s.Task }, choice(tasks, laterTasks...)),
+	needed(key("datasets", "the images, for example [voc20] (ovbench list datasets)", func(s *Suite) *[]Dataset { return &s.Datasets },
+		list(datasetKind, "[voc20]", "data set", func(d Dataset) string { return d.Name }))),
+	needed(key("methods", "what reads the model, for example [clip, clip_surgery] (ovbench list methods)", func(s *Suite) *[]Method { return &s.Methods },
+		list(methodKind, "[clip, clip_surgery]", "label", func(m Method) string { return m.Name }))),
+	needed(key("protocol", "how it is measured, for example clip-surgery (ovbench list protocols)", func(s *Suite) *Protocol { return &s.Protocol }, protocolKind)),
+	optional(key("metrics", "all of the task unless written (ovbench list metrics)", func(s *Suite) *[]string { return &s.Metrics },
+		list(metricName, "[mIoU]", "metric", func(m string) string { return m })), func(s *Suite) bool { return len(s.Metrics) == 0 }),
+	key("panels", "images per data set whose pictures are kept", func(s *Suite) *int { return &s.Panels }, whole(0, 1000)),
+	key("seed", "of all that is drawn at random", func(s *Suite) *uint64 { return &s.Seed }, seed),
+	key("resamples", "of the bootstrap behind the intervals; 0 for none", func(s *Suite) *int { return &s.Resamples }, whole(0, 1_000_000)),
+}
+
+var (
+	goodName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+	badRune  = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
+)
+
+// nameKind is a name that may be part of a file's name.
+var nameKind = func() kind[string] {
+	k := text(80, false)
+	word := k.read
+	k.read = func(r *reader, n *yaml.Node, at string) (string, bool) {
+		s, ok := word(r, n, at)
+		if ok && !goodName.MatchString(s) {
+			r.fault(n, "%s: want letters, digits, - _ and . only, got %s", at, quote(s))
+			return "", false
+		}
+		return s, ok
+	}
+	k.schema = func() object { return object{{"type", "string"}, {"pattern", goodName.String()}} }
+	return k
+}()
+
+// readSuite is the suite in the mapping root.
+func (r *reader) readSuite(root *yaml.Node) *Suite {
+	s := &Suite{Name: stem(r.file), Task: tasks[0], Panels: 4, Resamples: 2000, File: r.file, known: r.known, places: r.places}
+	if root.Kind != yaml.MappingNode {
+		r.fault(root, "want a mapping with %s, got %s", strings.Join(required(suiteFields), ", "), describe(root))
+		return s
+	}
+	readFields(r, root, "", s, suiteFields, true)
+	for i, d := range s.Datasets {
+		set := s.Protocol.Queries
+		if known, ok := r.known.Queries[d.Name]; ok && d.Queries == "" && set != "" && !IsFile(set) && !slices.Contains(known, set) {
+			p := r.places[fmt.Sprintf("datasets[%d]", i)]
+			r.fault(&yaml.Node{Line: p.line, Column: p.column}, "%s: query set %s of the protocol %s (ovbench list datasets)", d.Name, quote(set), notKnown(set, known))
+		}
+	}
+	return s
+}
+
+// stem is a file's name as a suite's.
+func stem(file string) string {
+	base := filepath.Base(file)
+	base = strings.TrimSuffix(base, filepath.Ext(base))
+	base = strings.TrimLeft(badRune.ReplaceAllString(base, "-"), "-_.")
+	if base == "" {
+		return "suite"
+	}
+	return base[:min(len(base), 80)]
+}
+
+// IsFile reports whether a word for queries or templates names a file: it has a path separator or ends in .txt.
+func IsFile(word string) bool {
+	return strings.ContainsAny(word, `/\`) || strings.HasSuffix(word, ".txt")
+}
+
+// Path is a path of the suite as seen from the working directory: relative to the suite's folder unless it is
+// absolute. "" and [DemoRoot] are themselves.
+func (s *Suite) Path(name string) string {
+	if name == "" || name == DemoRoot || filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(filepath.Dir(s.File), name)
+}
+
+// Words is a value of Queries or Templates as the working directory sees it: the Path of a file, a name as it is.
+func (s *Suite) Words(word string) string {
+	if IsFile(word) {
+		return s.Path(word)
+	}
+	return word
+}
+
+// ProtocolOf is the protocol on one data set, with the data set's own queries where it has some.
+func (s *Suite) ProtocolOf(d Dataset) Protocol {
+	p := s.Protocol
+	if d.Queries != "" {
+		p.Queries = d.Queries
+	}
+	return p
+}
+
+// Fault is something wrong with what the suite says at path, such as "model", "protocol.size" or
+// "datasets[0].root", found by whoever used it. It stands where the path, or what it is part of, was written.
+func (s *Suite) Fault(path, format string, args ...any) Fault {
+	message := fmt.Sprintf(format, args...)
+	for path != "" {
+		if p, ok := s.places[path]; ok && p.line != 0 {
+			return faultAt(s.File, p, message)
+		}
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+	}
+	return Fault{File: s.File, Message: message}
+}
+
+// Canonical is the suite as YAML with everything spelled out. [Parse] gives an equal suite from it.
+func (s *Suite) Canonical() []byte {
+	out, err := yaml.Dump(node(writeFields(s, suiteFields)), yaml.WithLineWidth(-1))
+	if err != nil {
+		panic(err) // scalars, lists and mappings are always YAML
+	}
+	return out
+}
+
+// Fingerprint is the SHA-256, in hexadecimal, of all that may change a result: not names and texts for people,
+// not where the data lies, not the number of pictures.
+func (s *Suite) Fingerprint() string {
+	c := *s
+	c.Name, c.Title, c.Doc, c.Panels, c.Protocol.Name = "", "", "", 0, ""
+	c.Datasets = slices.Clone(s.Datasets)
+	for i := range c.Datasets {
+		c.Datasets[i].Root = ""
+	}
+	return fingerprint(writeFields(&c, suiteFields))
+}
