@@ -1,0 +1,240 @@
+package reports
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ovbench/reports/results"
+)
+
+// sideBySide is a table of one line per key and one column per run; lines that are empty everywhere are left out.
+func (v *view) sideBySide(keys []string, of func(r *results.Run, key string) string) table {
+	t := table{head: append([]string{""}, v.runNames()...), words: true}
+	for _, k := range keys {
+		line, empty := []string{k}, true
+		for _, r := range v.runs {
+			s := of(r, k)
+			line, empty = append(line, s), empty && s == ""
+		}
+		if !empty {
+			t.rows = append(t.rows, line)
+		}
+	}
+	return t
+}
+
+func (v *view) protocol() table {
+	fields := map[string]bool{}
+	for _, r := range v.runs {
+		for k := range r.Protocol.Fields {
+			fields[k] = true
+		}
+	}
+	t := v.sideBySide([]string{"name", "fingerprint"}, func(r *results.Run, k string) string {
+		return map[string]string{"name": r.Protocol.Name, "fingerprint": shortHash(r.Protocol.Fingerprint)}[k]
+	})
+	rest := v.sideBySide(slices.Sorted(maps.Keys(fields)), func(r *results.Run, k string) string {
+		if x, ok := r.Protocol.Fields[k]; ok {
+			return valueText(x)
+		}
+		return "–"
+	})
+	t.rows = append(t.rows, rest.rows...)
+	return t
+}
+
+func (v *view) methods() table {
+	t := table{head: []string{"Method", "Kind", "Positions", "Parameters"}, words: true}
+	for _, r := range v.rows {
+		m := v.runs[r.run].Method(r.method)
+		var params []string
+		for _, k := range slices.Sorted(maps.Keys(m.Params)) {
+			params = append(params, k+"="+valueText(m.Params[k]))
+		}
+		t.rows = append(t.rows, []string{v.name(r), m.Kind, m.Positions, strings.Join(params, ", ")})
+	}
+	return t
+}
+
+// datasets counts images: in the split, measured, failed.
+func (v *view) datasets() table {
+	t := table{head: []string{"Data set", "Split", "Images", "Measured", "Failed", "Classes", "Queries", "Query set", "Templates", "List"}, words: true}
+	for i, r := range v.runs {
+		for _, d := range r.Datasets {
+			name := cmp.Or(d.Title, d.Name)
+			if len(v.runs) > 1 {
+				name = fmt.Sprintf("%s · run %d", name, i+1)
+			}
+			queries := 0
+			for _, q := range d.Queries {
+				queries += len(q)
+			}
+			t.rows = append(t.rows, []string{name, d.Split, strconv.Itoa(d.Images), strconv.Itoa(d.Measured), strconv.Itoa(r.Failed(d.Name)),
+				integer(len(d.Classes)), integer(queries), d.QuerySet, integer(d.Templates), shortHash(d.ListSHA256)})
+		}
+	}
+	return t
+}
+
+func (v *view) model() table {
+	keys := []string{"name", "path", "format", "files", "architecture", "activation", "image size", "patch", "layers", "width", "heads", "embedding", "logit scale", "vocabulary"}
+	return v.sideBySide(keys, func(r *results.Run, k string) string {
+		m := &r.Model
+		switch k {
+		case "name":
+			return m.Name
+		case "path":
+			return m.Path
+		case "format":
+			return m.Format
+		case "files":
+			var list []string
+			for _, f := range m.Files[:min(len(m.Files), 8)] {
+				list = append(list, fileText(f))
+			}
+			if n := len(m.Files) - len(list); n > 0 {
+				list = append(list, fmt.Sprintf("and %d more", n))
+			}
+			return strings.Join(list, ", ")
+		case "architecture":
+			return m.Architecture
+		case "activation":
+			return m.Activation
+		case "logit scale":
+			if m.LogitScale == 0 {
+				return ""
+			}
+			return valueText(m.LogitScale)
+		case "vocabulary":
+			if m.Vocabulary == (results.File{}) {
+				return ""
+			}
+			return fileText(m.Vocabulary)
+		}
+		return integer(map[string]int{"image size": m.ImageSize, "patch": m.Patch, "layers": m.Layers, "width": m.Width, "heads": m.Heads, "embedding": m.Embed}[k])
+	})
+}
+
+func fileText(f results.File) string {
+	parts := []string{bytesText(f.Bytes)}
+	if f.SHA256 != "" {
+		parts = append(parts, "sha256 "+shortHash(f.SHA256))
+	}
+	return f.Path + " (" + strings.Join(parts, ", ") + ")"
+}
+
+// provenance is what else one needs to measure again.
+func (v *view) provenance() table {
+	keys := []string{"ovbench", "suite", "command", "started", "finished", "host", "runtime", "threads", "jobs", "attention"}
+	return v.sideBySide(keys, func(r *results.Run, k string) string {
+		switch k {
+		case "ovbench":
+			return toolText(r.Tool)
+		case "suite":
+			s := cmp.Or(r.Suite.File, r.Suite.Name)
+			if r.Suite.SHA256 != "" {
+				s += " (sha256 " + shortHash(r.Suite.SHA256) + ")"
+			}
+			return s
+		case "command":
+			return strings.Join(r.Command, " ")
+		case "started":
+			return timeText(r.Started)
+		case "finished":
+			return timeText(r.Finished)
+		case "host":
+			return hostText(r.Host)
+		case "runtime":
+			s := strings.TrimSpace(r.Runtime.Name + " " + r.Runtime.Version)
+			if r.Runtime.SHA256 != "" {
+				s += " (sha256 " + shortHash(r.Runtime.SHA256) + ")"
+			}
+			return s
+		case "attention":
+			return r.Runtime.Attention
+		}
+		return integer(map[string]int{"threads": r.Runtime.Threads, "jobs": r.Runtime.Jobs}[k])
+	})
+}
+
+func toolText(t results.Tool) string {
+	parts := []string{t.Version, shortHash(t.Revision)}
+	if t.Dirty {
+		parts = append(parts, "(with local changes)")
+	}
+	parts = append(parts, t.Go, strings.Trim(t.OS+"/"+t.Arch, "/"))
+	return join(parts, " ")
+}
+
+func hostText(h results.Host) string {
+	parts := []string{h.Name, h.CPU}
+	if h.Cores > 0 {
+		parts = append(parts, fmt.Sprintf("%d cores", h.Cores))
+	}
+	if h.MemoryBytes > 0 {
+		parts = append(parts, bytesText(h.MemoryBytes))
+	}
+	return join(parts, ", ")
+}
+
+// join joins what is not empty.
+func join(parts []string, sep string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), sep)
+}
+
+func timeText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04:05 UTC")
+}
+
+func (v *view) timing() table {
+	var stages []string
+	for _, r := range v.runs {
+		for _, s := range r.Timing.Stages() {
+			if !slices.Contains(stages, s) {
+				stages = append(stages, s)
+			}
+		}
+	}
+	t := v.sideBySide(stages, func(r *results.Run, k string) string {
+		if s, ok := r.Timing.Seconds[k]; ok {
+			return seconds(s)
+		}
+		return "–"
+	})
+	wall := v.sideBySide([]string{"wall clock"}, func(r *results.Run, _ string) string { return seconds(r.Timing.Wall) })
+	t.rows = append(t.rows, wall.rows...)
+	t.notes = []string{"Totals of a stage over all workers; stages overlap."}
+	return t
+}
+
+// maxFailures is how many failed samples a report lists.
+const maxFailures = 20
+
+func (v *view) failures() table {
+	t := table{head: []string{"Data set", "Sample", "Stage", "Error"}, words: true}
+	n := 0
+	for i, r := range v.runs {
+		for _, f := range r.Failures {
+			if n++; n > maxFailures {
+				continue
+			}
+			name := f.Dataset
+			if len(v.runs) > 1 {
+				name = fmt.Sprintf("%s · run %d", name, i+1)
+			}
+			t.rows = append(t.rows, []string{name, f.ID, f.Stage, elideEnd(f.Error, 200, "…")})
+		}
+	}
+	if n > maxFailures {
+		t.notes = []string{fmt.Sprintf("The first %d of %d; %s has them all.", maxFailures, n, results.FileName)}
+	}
+	return t
+}

@@ -1,0 +1,172 @@
+package reports
+
+import (
+	"fmt"
+	"image"
+	_ "image/jpeg" // images of samples
+	_ "image/png"  // images, label maps and similarity maps
+	"io"
+	"path/filepath"
+	"slices"
+
+	xdraw "golang.org/x/image/draw"
+
+	"ovbench/reports/results"
+)
+
+// maxPixels bounds a picture that a run names.
+const maxPixels = 1 << 25
+
+// sample is a row of a sheet: pictures of one size, ready to be drawn.
+type sample struct {
+	id          string
+	image       *image.RGBA
+	truth       *labels            // nil: none
+	predictions map[string]*labels // by method
+	maps        map[string]heat    // by method
+}
+
+// labels is a label map.
+type labels struct {
+	w, h int
+	at   []uint16
+	void uint16
+}
+
+// heat is a similarity map with the class it answers.
+type heat struct {
+	class string
+	gray  *image.Gray
+}
+
+// loadSample reads the files of a panel and fits them into a box of side pixels. Label maps are scaled without mixing labels.
+func loadSample(r *results.Run, p *results.Panel, side int) (*sample, error) {
+	img, err := decodeImage(r, p.Image)
+	if err != nil {
+		return nil, err
+	}
+	w, h := fitBox(img.Bounds().Dx(), img.Bounds().Dy(), side)
+	s := &sample{id: p.ID, image: canvas(w, h), predictions: map[string]*labels{}, maps: map[string]heat{}}
+	xdraw.CatmullRom.Scale(s.image, s.image.Rect, img, img.Bounds(), xdraw.Over, nil)
+	if p.Truth != "" {
+		if s.truth, err = loadLabels(r, p.Truth, w, h); err != nil {
+			return nil, err
+		}
+	}
+	for method, path := range p.Predictions {
+		if s.predictions[method], err = loadLabels(r, path, w, h); err != nil {
+			return nil, err
+		}
+	}
+	for _, m := range chooseMaps(p.Maps) {
+		img, err := decodeImage(r, m.Path)
+		if err != nil {
+			return nil, err
+		}
+		gray := image.NewGray(s.image.Rect)
+		xdraw.BiLinear.Scale(gray, gray.Rect, img, img.Bounds(), xdraw.Src, nil)
+		s.maps[m.Method] = heat{m.Class, gray}
+	}
+	return s, nil
+}
+
+// chooseMaps picks one map per method: of the class that most methods have (the first of several), else the method's first.
+func chooseMaps(all []results.PanelMap) []results.PanelMap {
+	count := map[string]int{}
+	for _, m := range all {
+		count[m.Class]++
+	}
+	best := ""
+	for i, m := range all {
+		if i == 0 || count[m.Class] > count[best] {
+			best = m.Class
+		}
+	}
+	var out []results.PanelMap
+	for _, m := range all {
+		i := slices.IndexFunc(out, func(o results.PanelMap) bool { return o.Method == m.Method })
+		if i < 0 {
+			out = append(out, m)
+		} else if m.Class == best && out[i].Class != best {
+			out[i] = m
+		}
+	}
+	return out
+}
+
+// fitBox is the size of a w x h picture scaled to fit into a square of side pixels.
+func fitBox(w, h, side int) (int, int) {
+	if w >= h {
+		return side, max(1, (h*side+w/2)/w)
+	}
+	return max(1, (w*side+h/2)/h), side
+}
+
+// decodeImage decodes a picture of the run folder whose header promises a bearable size.
+func decodeImage(r *results.Run, path string) (image.Image, error) {
+	f, err := r.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	name := filepath.Join(r.Dir, filepath.FromSlash(path))
+	c, _, err := image.DecodeConfig(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; panels are PNG or JPEG files", name, err)
+	}
+	if c.Width <= 0 || c.Height <= 0 || c.Width > maxPixels/c.Height {
+		return nil, fmt.Errorf("%s: %d x %d pixels; at most %d in all are drawn", name, c.Width, c.Height, maxPixels)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	img, _, err := image.Decode(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return img, nil
+}
+
+// loadLabels reads a label map at w x h pixels, taking for each the label at its centre.
+func loadLabels(r *results.Run, path string, w, h int) (*labels, error) {
+	img, err := decodeImage(r, path)
+	if err != nil {
+		return nil, err
+	}
+	out := &labels{w: w, h: h, at: make([]uint16, w*h), void: void8}
+	var at func(x, y int) uint16
+	switch m := img.(type) {
+	case *image.Paletted:
+		at = func(x, y int) uint16 { return uint16(m.Pix[m.PixOffset(x, y)]) }
+	case *image.Gray:
+		at = func(x, y int) uint16 { return uint16(m.Pix[m.PixOffset(x, y)]) }
+	case *image.Gray16:
+		at = func(x, y int) uint16 { return m.Gray16At(x, y).Y }
+		out.void = void16
+	default:
+		return nil, fmt.Errorf("%s: a label map has a palette or grey values, this one has colours", filepath.Join(r.Dir, filepath.FromSlash(path)))
+	}
+	b := img.Bounds()
+	for y := range h {
+		for x := range w {
+			out.at[y*w+x] = at(b.Min.X+(2*x+1)*b.Dx()/(2*w), b.Min.Y+(2*y+1)*b.Dy()/(2*h))
+		}
+	}
+	return out, nil
+}
+
+// picture is a label map in its colours.
+func (l *labels) picture() *image.RGBA {
+	m := image.NewRGBA(image.Rect(0, 0, l.w, l.h))
+	colors := map[uint16][4]uint8{}
+	for i, x := range l.at {
+		c, ok := colors[x]
+		if !ok {
+			k := VOC(int(x))
+			c = [4]uint8{k.R, k.G, k.B, 255}
+			colors[x] = c
+		}
+		copy(m.Pix[4*i:], c[:])
+	}
+	return m
+}

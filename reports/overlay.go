@@ -1,0 +1,132 @@
+package reports
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"strconv"
+
+	"ovbench/reports/results"
+)
+
+// Overlay is the usual picture of a similarity map: img under heat [h, w] in
+// 0..1 (of the size of img), with a colour bar and title above. A pixel is 0.4
+// of the image and 0.6 of jet(heat), as in the demonstrations of CLIP Surgery.
+// NaN counts as 0. It panics if heat is not of the size of img.
+func Overlay(img image.Image, heat []float32, title string) image.Image {
+	b := img.Bounds()
+	pic := blend(onWhite(img), MapImage(heat, b.Dx(), b.Dy()))
+	return captioned(pic, title, true)
+}
+
+// The colours of points, and their edge.
+var (
+	positiveColor = color.RGBA{255, 102, 0, 255}
+	negativeColor = color.RGBA{51, 102, 255, 255}
+)
+
+// Points is img with dots, orange ones for what is the object and blue ones for
+// what is not, and title above. Points outside of img are not drawn. Later points
+// lie on earlier ones, positive on negative.
+func Points(img image.Image, positive, negative []image.Point, title string) image.Image {
+	b := img.Bounds()
+	pic := canvas(b.Dx(), b.Dy())
+	draw.Draw(pic, pic.Rect, img, b.Min, draw.Over)
+	r := max(3, float64(min(b.Dx(), b.Dy()))/110)
+	dots := func(points []image.Point, c color.RGBA) {
+		for _, p := range points {
+			if p = p.Sub(b.Min); p.In(pic.Rect) {
+				disc(pic, float64(p.X)+0.5, float64(p.Y)+0.5, r+1, paper)
+				disc(pic, float64(p.X)+0.5, float64(p.Y)+0.5, r, c)
+			}
+		}
+	}
+	dots(negative, negativeColor)
+	dots(positive, positiveColor)
+	return captioned(pic, title, false)
+}
+
+// blend is 0.4 pic + 0.6 jet(heat), cut off to 8 bits. heat has the size of pic.
+func blend(pic *image.RGBA, heat *image.Gray) *image.RGBA {
+	// The conversions keep a compiler from fusing, so that all machines give equal bytes.
+	var under, over [256]float64
+	for i := range under {
+		under[i], over[i] = float64(float64(i)*0.4), float64(float64(i)*0.6)
+	}
+	out := image.NewRGBA(pic.Rect)
+	for i, x := range heat.Pix {
+		c, p, o := jet[x], pic.Pix[4*i:4*i+4], out.Pix[4*i:4*i+4]
+		o[0] = uint8(under[p[0]] + over[c.R])
+		o[1] = uint8(under[p[1]] + over[c.G])
+		o[2] = uint8(under[p[2]] + over[c.B])
+		o[3] = 255
+	}
+	return out
+}
+
+const (
+	maxTitleLines = 4
+	minCanvas     = 200 // pixels across, so that a title over a small picture can be read
+)
+
+// captioned puts pic on white paper under a title, and beside it a colour bar from 0 to 1 if asked.
+func captioned(pic *image.RGBA, title string, bar bool) *image.RGBA {
+	w, h := pic.Rect.Dx(), pic.Rect.Dy()
+	size := min(max(max(w, h)/34, 14), 40)
+	p := newPen(size)
+	margin, right := size/2, size/2
+	if bar {
+		right = size/2 + size + size/3 + p.width("0.25") + size/2
+	}
+	width := max(margin+w+right, minCanvas)
+	lines := p.wrap(title, width-2*margin, maxTitleLines)
+	top := margin + len(lines)*p.line
+	if len(lines) > 0 {
+		top += margin / 2
+	}
+	out := canvas(width, top+h+margin)
+	for i, s := range lines {
+		p.text(out, margin, margin+i*p.line, ink, s)
+	}
+	draw.Draw(out, image.Rect(margin, top, margin+w, top+h), pic, image.Point{}, draw.Src)
+	if bar {
+		x := margin + w + size/2
+		colorBar(out, p, image.Rect(x, top, x+size, top+h))
+	}
+	return out
+}
+
+// colorBar draws jet from 0 at the bottom to 1 at the top of r, with as many ticks to the right as there is room for.
+func colorBar(dst draw.Image, p *pen, r image.Rectangle) {
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		i := 255 * (r.Max.Y - 1 - y) / max(r.Dy()-1, 1)
+		fill(dst, image.Rect(r.Min.X, y, r.Max.X, y+1), jet[i])
+	}
+	steps := 4
+	for steps > 1 && r.Dy() < 2*p.line*steps {
+		steps /= 2
+	}
+	if r.Dy() < 2*p.line {
+		return
+	}
+	for i := range steps + 1 {
+		v := float64(i) / float64(steps)
+		y := r.Max.Y - 1 - i*(r.Dy()-1)/steps
+		fill(dst, image.Rect(r.Max.X, y, r.Max.X+p.line/5, y+1), ink)
+		at := min(max(y-p.line/2, r.Min.Y), r.Max.Y-p.line) // inside, at the ends
+		p.text(dst, r.Max.X+p.line/3, at, ink, strconv.FormatFloat(v, 'g', -1, 64))
+	}
+}
+
+// WritePNG writes img at path, whole or not at all. The compression is the fast one.
+func WritePNG(path string, img image.Image) error {
+	var b bytes.Buffer
+	e := png.Encoder{CompressionLevel: png.BestSpeed}
+	if err := e.Encode(&b, img); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return results.WriteFile(path, b.Bytes())
+}

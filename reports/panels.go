@@ -1,0 +1,300 @@
+package reports
+
+import (
+	"cmp"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"maps"
+	"slices"
+
+	"ovbench/reports/results"
+)
+
+// Measures of a sheet, in pixels.
+const (
+	cell       = 280 // side of the box of a picture
+	gap        = 12
+	margin     = 20
+	titleSize  = 22
+	headSize   = 17
+	textSize   = 14
+	swatchSize = 14
+)
+
+// Limits of a sheet.
+const (
+	maxAcross  = 7   // pictures side by side
+	maxTall    = 6   // lines of pictures, unless one sample needs more
+	maxSamples = 24  // of a data set, in all its sheets
+	maxDrawn   = 64  // methods
+	maxLegend  = 300 // classes
+)
+
+// sheet is a table of pictures: samples down; image, truth and methods across, wrapped where they are too many.
+type sheet struct {
+	title            string
+	methods, classes []string
+	samples          []*sample
+}
+
+// Panels draws the samples that a run kept of a data set: image, truth and the
+// label map of each method, under them a similarity map of each method that has
+// one, and at the end the classes in sight with their colours. It returns as many
+// pictures as it takes, none without samples. Equal runs give equal pictures.
+func Panels(r *results.Run, dataset string) ([]image.Image, error) {
+	d := r.Dataset(dataset)
+	if d == nil {
+		return nil, fmt.Errorf("data set %q is not in the run", dataset)
+	}
+	sh := sheet{title: cmp.Or(d.Title, d.Name), classes: d.Classes}
+	if r.Model.Name != "" {
+		sh.title += " · " + r.Model.Name
+	}
+	var panels []*results.Panel
+	drawn := map[string]bool{}
+	for i := range r.Panels {
+		p := &r.Panels[i]
+		if p.Dataset != dataset || len(panels) == maxSamples {
+			continue
+		}
+		panels = append(panels, p)
+		for m := range p.Predictions {
+			drawn[m] = true
+		}
+		for _, m := range p.Maps {
+			drawn[m.Method] = true
+		}
+	}
+	for _, m := range r.Methods {
+		if drawn[m.Name] {
+			sh.methods = append(sh.methods, m.Name)
+		}
+	}
+	if len(sh.methods) > maxDrawn {
+		return nil, fmt.Errorf("%s: panels of %d methods, a figure has at most %d; report fewer", dataset, len(sh.methods), maxDrawn)
+	}
+	var out []image.Image
+	lines := len(sh.lines(true))
+	if slices.ContainsFunc(panels, func(p *results.Panel) bool { return len(p.Maps) > 0 }) {
+		lines *= 2
+	}
+	for part := range slices.Chunk(panels, max(1, maxTall/lines)) {
+		sh.samples = nil
+		for _, p := range part {
+			s, err := loadSample(r, p, cell)
+			if err != nil {
+				return nil, err
+			}
+			sh.samples = append(sh.samples, s)
+		}
+		out = append(out, sh.draw())
+	}
+	return out, nil
+}
+
+// tile is a place in a line of a sheet.
+type tile struct {
+	head, method string // method is empty for image and truth
+	truth        bool
+}
+
+// lines are the tiles of every sample, in lines of equal length as far as possible.
+func (sh *sheet) lines(truth bool) [][]tile {
+	tiles := []tile{{head: "image"}}
+	if truth {
+		tiles = append(tiles, tile{head: "truth", truth: true})
+	}
+	for _, m := range sh.methods {
+		tiles = append(tiles, tile{head: m, method: m})
+	}
+	n := (len(tiles) + maxAcross - 1) / maxAcross
+	return slices.Collect(slices.Chunk(tiles, (len(tiles)+n-1)/n))
+}
+
+// draw lays the sheet out. Titles stand once on top, or above every line where lines differ.
+func (sh *sheet) draw() *image.RGBA {
+	truth := slices.ContainsFunc(sh.samples, func(s *sample) bool { return s.truth != nil })
+	lines := sh.lines(truth)
+	width := max(2*margin+len(lines[0])*(cell+gap)-gap, 2*margin+3*(cell+gap))
+	key := newLegend(sh, width-2*margin)
+	title, head, small := newPen(titleSize), newPen(headSize), newPen(textSize)
+
+	height := margin + title.line + gap + key.height() + margin
+	for i, s := range sh.samples {
+		for j := range lines {
+			if i == 0 || len(lines) > 1 {
+				height += head.line + gap/2
+			}
+			height += s.height(lines[j], small)
+		}
+	}
+	out := canvas(width, height)
+	title.text(out, margin, margin, ink, title.fit(sh.title, width-2*margin))
+	y := margin + title.line + gap
+	for i, s := range sh.samples {
+		for _, line := range lines {
+			if i == 0 || len(lines) > 1 {
+				for k, t := range line {
+					head.centred(out, margin+k*(cell+gap)+cell/2, y, ink, head.fit(t.head, cell))
+				}
+				y += head.line + gap/2
+			}
+			s.draw(out, line, y, small)
+			y += s.height(line, small)
+		}
+	}
+	key.draw(out, y)
+	return out
+}
+
+// mapped reports whether a line of tiles has similarity maps.
+func (s *sample) mapped(line []tile) bool {
+	return slices.ContainsFunc(line, func(t tile) bool { return s.maps[t.method].gray != nil })
+}
+
+// height of a line of a sample: label maps and a caption, and the same again for similarity maps.
+func (s *sample) height(line []tile, p *pen) int {
+	one := s.image.Rect.Dy() + p.line + gap
+	if s.mapped(line) {
+		return 2 * one
+	}
+	return one
+}
+
+// draw draws a line of tiles of a sample from y downwards.
+func (s *sample) draw(dst *image.RGBA, line []tile, y int, p *pen) {
+	w, h := s.image.Rect.Dx(), s.image.Rect.Dy()
+	for k, t := range line {
+		x := margin + k*(cell+gap)
+		at := image.Rect(0, 0, w, h).Add(image.Pt(x+(cell-w)/2, y))
+		switch {
+		case t.method == "" && !t.truth:
+			draw.Draw(dst, at, s.image, image.Point{}, draw.Src)
+			p.centred(dst, x+cell/2, y+h+2, faint, p.fit(s.id, cell))
+		case t.truth:
+			s.drawLabels(dst, at, s.truth, p)
+		default:
+			s.drawLabels(dst, at, s.predictions[t.method], p)
+			if m := s.maps[t.method]; m.gray != nil {
+				below := at.Add(image.Pt(0, h+p.line+gap))
+				draw.Draw(dst, below, blend(s.image, m.gray), image.Point{}, draw.Src)
+				mapCaption(dst, x, below.Max.Y+2, m.class, p)
+			}
+		}
+	}
+}
+
+// drawLabels draws a label map, or an empty frame where there is none.
+func (s *sample) drawLabels(dst *image.RGBA, at image.Rectangle, l *labels, p *pen) {
+	if l == nil {
+		frame(dst, at.Inset(1), color.RGBA{200, 200, 200, 255})
+		p.centred(dst, (at.Min.X+at.Max.X)/2, (at.Min.Y+at.Max.Y-p.line)/2, faint, "none")
+		return
+	}
+	draw.Draw(dst, at, l.picture(), image.Point{}, draw.Src)
+}
+
+// mapCaption writes the class of a similarity map and a colour bar under it.
+func mapCaption(dst *image.RGBA, x, y int, class string, p *pen) {
+	const bar = 72
+	zero, one := p.width("0 "), p.width(" 1")
+	right := x + cell
+	p.text(dst, x, y, faint, p.fit(class, cell-bar-zero-one-gap))
+	p.text(dst, right-one, y, faint, " 1")
+	left := right - one - bar
+	for i := range bar {
+		fill(dst, image.Rect(left+i, y+4, left+i+1, y+p.line-3), jet[255*i/(bar-1)])
+	}
+	p.text(dst, left-zero, y, faint, "0 ")
+}
+
+// legend is the key to the colours in sight.
+type legend struct {
+	pen           *pen
+	entries       []legendEntry
+	more          int // entries left out
+	across, width int // columns, and pixels of one
+}
+
+type legendEntry struct {
+	name  string
+	color color.RGBA
+}
+
+// newLegend lists the labels in sight by number, void at the end, for a sheet with width pixels of room.
+func newLegend(sh *sheet, width int) *legend {
+	type label struct {
+		void  bool
+		value int
+	}
+	seen := map[label]bool{}
+	for _, s := range sh.samples {
+		for _, l := range append(slices.Collect(maps.Values(s.predictions)), s.truth) {
+			if l == nil {
+				continue
+			}
+			for _, x := range l.at {
+				seen[label{x == l.void, int(x)}] = true
+			}
+		}
+	}
+	key := &legend{pen: newPen(textSize), across: 1}
+	var values, voids []int // void of 8 and of 16 bits
+	for l := range seen {
+		if l.void {
+			voids = append(voids, l.value)
+		} else {
+			values = append(values, l.value)
+		}
+	}
+	slices.Sort(values)
+	slices.Sort(voids)
+	if n := len(values) - maxLegend; n > 0 {
+		key.more, values = n, values[:maxLegend]
+	}
+	for _, x := range values {
+		name := fmt.Sprintf("label %d", x)
+		if x < len(sh.classes) {
+			name = sh.classes[x]
+		}
+		key.entries = append(key.entries, legendEntry{name, VOC(x)})
+	}
+	for _, x := range voids {
+		key.entries = append(key.entries, legendEntry{"void", VOC(x)})
+	}
+	const least, most = 90, 260
+	key.width = least
+	for _, e := range key.entries {
+		key.width = max(key.width, min(key.pen.width(plain(e.name))+swatchSize+3*gap/2+8, most))
+	}
+	key.across = max(1, width/key.width)
+	return key
+}
+
+// rows of the legend; entries run down its columns.
+func (k *legend) rows() int { return (len(k.entries) + k.across - 1) / k.across }
+
+func (k *legend) height() int {
+	h := gap + k.rows()*(k.pen.line+4)
+	if k.more > 0 {
+		h += k.pen.line
+	}
+	return h
+}
+
+func (k *legend) draw(dst *image.RGBA, y int) {
+	y += gap
+	step := k.pen.line + 4
+	for i, e := range k.entries {
+		x, top := margin+i/k.rows()*k.width, y+i%k.rows()*step
+		box := image.Rect(x, top+1, x+swatchSize, top+1+swatchSize)
+		fill(dst, box, e.color)
+		frame(dst, box, color.RGBA{120, 120, 120, 255})
+		k.pen.text(dst, x+swatchSize+8, top, ink, k.pen.fit(e.name, k.width-swatchSize-8-gap))
+	}
+	if k.more > 0 {
+		k.pen.text(dst, margin, y+k.rows()*step, faint, fmt.Sprintf("and %d classes more", k.more))
+	}
+}

@@ -1,0 +1,585 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"pgregory.net/rapid"
+
+	"ovbench/reports/results"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+func ptr(x float64) *float64 { return &x }
+
+// plan is the size of an invented run.
+type plan struct {
+	methods, sets, classes, samples int
+	long                            bool // long names
+}
+
+var someTitles = []string{"PASCAL VOC 21", "PASCAL Context 60", "COCO-Object 81", "PASCAL VOC 20", "Cityscapes 19", "PASCAL Context 59", "ADE20K 150", "COCO-Stuff 171"}
+
+// invent makes up a run. Equal plans give equal runs: the numbers are those of a seeded generator.
+func invent(p plan) *results.Run {
+	rng := rand.New(rand.NewPCG(7, 7))
+	names := []string{"clip", "clip_surgery", "maskclip", "sclip", "clearclip", "naclip", "gem", "itaclip", "proxyclip", "resclip", "sc-clip", "cliptrase"}
+	r := &results.Run{
+		Schema: results.Schema, Complete: true,
+		Tool:     results.Tool{Version: "0.1.0", Revision: "3f2a9c81d7e6b5a4", Go: "go1.26", OS: "linux", Arch: "amd64"},
+		Host:     results.Host{CPU: "A CPU", Cores: 8, MemoryBytes: 16 << 30},
+		Started:  time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC),
+		Finished: time.Date(2026, 3, 1, 9, 30, 0, 0, time.UTC),
+		Command:  []string{"ovbench", "run", "voc21"},
+		Suite:    results.Suite{Name: "voc21", Title: "Open-vocabulary segmentation", File: "configs/voc21.yaml", SHA256: "5d41402abc4b2a76b9719d911017c592"},
+		Model: results.Model{Name: "openai/clip-vit-base-patch16", Format: "safetensors", Files: []results.File{{Path: "model.safetensors", Bytes: 598641023, SHA256: "e6a30b603a447e251fdaca1c3056b2a1"}},
+			Architecture: "ViT-B/16", Activation: "quick_gelu", ImageSize: 224, Patch: 16, Layers: 12, Width: 768, Heads: 12, Embed: 512, LogitScale: 100},
+		Runtime:  results.Runtime{Name: "onnxruntime", Version: "1.27.0", SHA256: "aa11bb22cc33dd44", Threads: 2, Jobs: 1},
+		Protocol: results.Protocol{Name: "sclip", Fingerprint: "9e107d9d372bb682", Fields: map[string]any{"window": 224.0, "stride": 112.0, "scale": []any{2048.0, 336.0}, "templates": "openai80"}},
+		Timing:   results.Timing{Seconds: map[string]float64{"encode": 1500.25, "decode": 20.125, "score": 3}, Wall: 1800.5},
+	}
+	for i := range p.methods {
+		m := results.Method{Name: names[i], Kind: names[i], Params: map[string]any{"depth": 7.0}, Positions: "bilinear"}
+		if p.long {
+			m.Name = fmt.Sprintf("clip_surgery_with_a_rather_long_name_depth=7_positions=bicubic_tau=%d", i)
+		}
+		r.Methods = append(r.Methods, m)
+	}
+	for s := range p.sets {
+		d := results.Dataset{Name: fmt.Sprintf("set%d", s), Title: someTitles[s], Split: "val", Images: 1449, Measured: 1449, Templates: 80, ListSHA256: "00ff00ff00ff00ff"}
+		for c := range p.classes {
+			name := []string{"background", "aeroplane", "dining table"}[c%3]
+			if c >= 3 {
+				name = fmt.Sprintf("%s %d", name, c)
+			}
+			if p.long && c%5 == 0 {
+				name = "playing field or another long class name " + name
+			}
+			d.Classes = append(d.Classes, name)
+		}
+		r.Datasets = append(r.Datasets, d)
+		for _, m := range r.Methods {
+			x := 0.05 + rng.Float64()/2
+			c := results.Cell{Dataset: d.Name, Method: m.Name, Task: "segmentation", Convention: "mmseg", Images: 1449, Scores: []results.Score{
+				{Name: "mIoU", Value: x, Low: ptr(x - 0.011), High: ptr(x + 0.013), Level: 0.95, Resamples: 1000},
+				{Name: "mAcc", Value: x + 0.1}, {Name: "aAcc", Value: x + 0.2}, {Name: "FWIoU", Value: x + 0.15}}}
+			for i, name := range d.Classes {
+				s := results.ClassScore{Class: name, IoU: ptr(rng.Float64()), Acc: ptr(rng.Float64()), Pixels: int64(1000 * i), Predicted: 99}
+				if i == 2 {
+					s.IoU = nil
+				}
+				c.Classes = append(c.Classes, s)
+			}
+			r.Cells = append(r.Cells, c)
+		}
+	}
+	return r
+}
+
+// withPanels adds p.samples panels to a run and writes it and their files.
+func withPanels(t testing.TB, r *results.Run, p plan) *results.Run {
+	t.Helper()
+	dir := t.TempDir()
+	save := func(name string, img image.Image) string {
+		if err := os.MkdirAll(filepath.Join(dir, "panels"), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := WritePNG(filepath.Join(dir, "panels", name), img); err != nil {
+			t.Fatal(err)
+		}
+		return "panels/" + name
+	}
+	for s := range p.samples {
+		w, h := 320, 240
+		if s%3 == 1 {
+			w, h = 200, 400
+		}
+		panel := results.Panel{Dataset: "set0", ID: fmt.Sprintf("2007_%06d", s), Image: save(fmt.Sprintf("i%d.png", s), scene(w, h)), Predictions: map[string]string{}}
+		panel.Truth = save(fmt.Sprintf("t%d.png", s), LabelImage(patchwork(w, h, 0, p.classes), w, h, p.classes))
+		for i, m := range r.Methods {
+			if s == 1 && i == 1 {
+				continue // a method that failed here
+			}
+			panel.Predictions[m.Name] = save(fmt.Sprintf("l%d-%d.png", s, i), LabelImage(patchwork(w, h, i+1, p.classes), w, h, p.classes))
+			if s != 2 {
+				panel.Maps = append(panel.Maps, results.PanelMap{Method: m.Name, Class: r.Datasets[0].Classes[2], Path: save(fmt.Sprintf("m%d-%d.png", s, i), MapImage(bump(w, h), w, h))})
+			}
+		}
+		r.Panels = append(r.Panels, panel)
+	}
+	if err := r.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// scene is a picture of a few flat shapes.
+func scene(w, h int) *image.RGBA {
+	m := image.NewRGBA(image.Rect(0, 0, w, h))
+	fill(m, m.Rect, color.RGBA{170, 200, 230, 255})
+	fill(m, image.Rect(0, h*2/3, w, h), color.RGBA{120, 150, 90, 255})
+	disc(m, float64(w)/2, float64(h)/2, float64(min(w, h))/5, color.RGBA{200, 120, 60, 255})
+	return m
+}
+
+// patchwork has every class, as far as there is room, and a void line.
+func patchwork(w, h, shift, classes int) []uint16 {
+	across := int(math.Ceil(math.Sqrt(float64(classes))))
+	l := make([]uint16, w*h)
+	for y := range h {
+		for x := range w {
+			v := (x*across/w + y*across/h*across + shift) % classes
+			if y >= h/2 && y < h/2+4 {
+				v = void16
+			}
+			l[y*w+x] = uint16(v)
+		}
+	}
+	return l
+}
+
+// bump is a hill in the middle of a map.
+func bump(w, h int) []float32 {
+	m := make([]float32, w*h)
+	for y := range h {
+		for x := range w {
+			dx, dy := float64(2*x-w)/float64(w), float64(2*y-h)/float64(h)
+			m[y*w+x] = float32(math.Exp(-4 * (dx*dx + dy*dy)))
+		}
+	}
+	return m
+}
+
+func checkText(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
+
+// two is a pair of runs under different protocols, the second one with faults of all kinds.
+func two() []*results.Run {
+	a, b := invent(plan{methods: 2, sets: 2, classes: 3}), invent(plan{methods: 3, sets: 1, classes: 3})
+	b.Suite.Name, b.Complete, b.Protocol.Name, b.Protocol.Fingerprint = "other", false, "plain", "77"
+	b.Protocol.Fields["stride"] = 224.0
+	b.Datasets[0].Measured = 1440
+	b.Failures = []results.Failure{{Dataset: "set0", ID: "2007_000033", Stage: "decode", Error: "unexpected | EOF"}}
+	b.Warnings, b.Cells[0].Warnings = []string{"an old runtime"}, []string{"2 classes never occur"}
+	b.Cells[1].Scores = b.Cells[1].Scores[1:]
+	return []*results.Run{a, b}
+}
+
+// The golden texts were written by -update and read by eye.
+func TestMarkdownGolden(t *testing.T) {
+	for name, runs := range map[string][]*results.Run{
+		"one_method.md": {invent(plan{methods: 1, sets: 1, classes: 3})},
+		"methods.md":    {invent(plan{methods: 12, sets: 8, classes: 5})},
+		"two_runs.md":   two(),
+	} {
+		var b bytes.Buffer
+		if err := Markdown(&b, runs); err != nil {
+			t.Fatal(err)
+		}
+		checkText(t, name, b.Bytes())
+	}
+}
+
+func TestTerminalGolden(t *testing.T) {
+	tests := []struct {
+		name  string
+		runs  []*results.Run
+		width int
+		color bool
+	}{
+		{"one_set.txt", []*results.Run{invent(plan{methods: 3, sets: 1, classes: 3})}, 80, true},
+		{"many.txt", []*results.Run{invent(plan{methods: 12, sets: 8, classes: 3, long: true})}, 80, false},
+		{"wide.txt", []*results.Run{invent(plan{methods: 12, sets: 8, classes: 3, long: true})}, 0, false},
+		{"two_runs.txt", two(), 60, false},
+	}
+	for _, tt := range tests {
+		var b bytes.Buffer
+		if err := Terminal(&b, tt.runs, tt.width, tt.color); err != nil {
+			t.Fatal(err)
+		}
+		checkText(t, tt.name, b.Bytes())
+	}
+}
+
+// section is the first table under a Markdown heading.
+func section(t *testing.T, doc, heading string) [][]string {
+	t.Helper()
+	_, rest, ok := strings.Cut(doc, "\n"+heading+"\n\n")
+	if !ok {
+		t.Fatalf("no section %q", heading)
+	}
+	var rows [][]string
+	for line := range strings.Lines(rest) {
+		if !strings.HasPrefix(line, "|") {
+			break
+		}
+		cells := strings.Split(strings.Trim(line, "|\n"), "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		rows = append(rows, cells)
+	}
+	return append(rows[:1], rows[2:]...)
+}
+
+// TestSummaryIsTheRun traces every number of the summary, and of the tables behind it, to the run it came from.
+func TestSummaryIsTheRun(t *testing.T) {
+	r := invent(plan{methods: 5, sets: 4, classes: 4})
+	var b bytes.Buffer
+	if err := Markdown(&b, []*results.Run{r}); err != nil {
+		t.Fatal(err)
+	}
+	numbers := regexp.MustCompile(`\d+\.\d+`)
+	in := func(x float64) string { return fmt.Sprintf("%.2f", 100*x) }
+	rows := section(t, b.String(), "## Scores")
+	if len(rows) != 6 || len(rows[0]) != 5 {
+		t.Fatalf("summary of %d rows, %d columns; want 6, 5", len(rows), len(rows[0]))
+	}
+	for i, line := range rows[1:] {
+		if line[0] != r.Methods[i].Name {
+			t.Errorf("row %d is %q, want %q", i, line[0], r.Methods[i].Name)
+		}
+		for j, text := range line[1:] {
+			if rows[0][j+1] != r.Datasets[j].Title {
+				t.Errorf("column %d is %q, want %q", j, rows[0][j+1], r.Datasets[j].Title)
+			}
+			s := r.Cell(r.Datasets[j].Name, line[0]).Score("mIoU")
+			want := []string{in(s.Value), in((*s.High - *s.Low) / 2)}
+			if diff := cmp.Diff(want, numbers.FindAllString(text, -1)); diff != "" {
+				t.Errorf("%s on %s (-want +got):\n%s", line[0], rows[0][j+1], diff)
+			}
+			best := slices.MaxFunc(r.Methods, func(a, b results.Method) int {
+				x, y := r.Cell(s2(r, j), a.Name).Score("mIoU").Value, r.Cell(s2(r, j), b.Name).Score("mIoU").Value
+				return int(math.Copysign(1, x-y))
+			}).Name
+			if got := strings.HasPrefix(text, "**"); got != (best == line[0]) {
+				t.Errorf("%s on %s: bold %v", line[0], rows[0][j+1], got)
+			}
+		}
+	}
+	for _, d := range r.Datasets {
+		for _, line := range section(t, b.String(), "## "+d.Title)[1:] {
+			var want []string
+			for _, s := range r.Cell(d.Name, line[0]).Scores {
+				want = append(want, in(s.Value))
+				if s.Low != nil {
+					want = append(want, in(*s.Low)+" – "+in(*s.High))
+				}
+			}
+			if diff := cmp.Diff(want, line[2:]); diff != "" {
+				t.Errorf("%s on %s (-want +got):\n%s", line[0], d.Name, diff)
+			}
+		}
+		for i, line := range section(t, b.String(), "### "+d.Title+", class by class")[1:] {
+			for j, m := range r.Methods {
+				want := "–"
+				if x := r.Cell(d.Name, m.Name).Classes[i].IoU; x != nil {
+					want = in(*x)
+				}
+				if line[j+1] != want {
+					t.Errorf("class %s, %s: %s, want %s", line[0], m.Name, line[j+1], want)
+				}
+			}
+		}
+	}
+}
+
+func s2(r *results.Run, j int) string { return r.Datasets[j].Name }
+
+func TestBestIsNotMarkedAcrossProtocols(t *testing.T) {
+	a, b := invent(plan{methods: 2, sets: 1, classes: 3}), invent(plan{methods: 2, sets: 1, classes: 3})
+	spell := func() string {
+		var w strings.Builder
+		if err := Markdown(&w, []*results.Run{a, b}); err != nil {
+			t.Fatal(err)
+		}
+		return w.String()
+	}
+	if s := spell(); !strings.Contains(s, "| **") || strings.Contains(s, "not comparable") {
+		t.Error("alike runs are not compared")
+	}
+	b.Protocol.Fingerprint = "x"
+	if s := spell(); strings.Contains(s, "| **") || !strings.Contains(s, "different protocols") {
+		t.Error("runs of different protocols are compared")
+	}
+	b.Protocol.Fingerprint, b.Datasets[0].ListSHA256 = a.Protocol.Fingerprint, "y"
+	if s := spell(); strings.Contains(s, "| **") || !strings.Contains(s, "or other ones") {
+		t.Error("runs over different images are compared")
+	}
+}
+
+func TestColumnsAreToldApart(t *testing.T) {
+	r := invent(plan{methods: 1, sets: 1, classes: 3})
+	c := r.Cells[0]
+	c.Convention = "cityscapes"
+	r.Cells = append(r.Cells, c)
+	v := newView([]*results.Run{r})
+	if got, want := v.columns[1].title, "PASCAL VOC 21 cityscapes"; len(v.columns) != 2 || got != want {
+		t.Errorf("%d columns, the second is %q; want %q", len(v.columns), got, want)
+	}
+}
+
+func TestPercent(t *testing.T) {
+	for x, want := range map[float64]string{0: "0.00", 1: "100.00", 0.12345: "12.35", -0.00001: "0.00", -0.5: "-50.00", 0.419999: "42.00"} {
+		if got := percent(x); got != want {
+			t.Errorf("percent(%v) = %s, want %s", x, got, want)
+		}
+	}
+}
+
+// foreign draws names as they may come from others.
+func foreign(t *rapid.T, label string) string {
+	bits := []string{"|", "\\", "*", "_", "`", "[x](y)", "<b>", "&amp;", "\n", "\r", "\t", "\x1b[31m", "\u202e", "\x00", "日本", "é", "a", "Z", " ", "~~", "# "}
+	return strings.Join(rapid.SliceOfN(rapid.SampledFrom(bits), 1, 12).Draw(t, label), "") + label
+}
+
+// TestTextsStayTexts: whatever the names are, tables keep their shape and a terminal is told nothing but text.
+func TestTextsStayTexts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := invent(plan{methods: 3, sets: 2, classes: 3})
+		for i := range r.Methods {
+			old, name := r.Methods[i].Name, foreign(t, fmt.Sprint("m", i))
+			r.Methods[i].Name = name
+			for j := range r.Cells {
+				if r.Cells[j].Method == old {
+					r.Cells[j].Method = name
+				}
+			}
+		}
+		r.Suite.Title, r.Model.Name, r.Datasets[0].Title = foreign(t, "suite"), foreign(t, "model"), foreign(t, "set")
+		r.Protocol.Fields[foreign(t, "field")] = foreign(t, "value")
+		r.Warnings = []string{foreign(t, "warning")}
+		r.Failures = []results.Failure{{Dataset: "set0", ID: foreign(t, "id"), Error: foreign(t, "error")}}
+		runs := []*results.Run{r}
+
+		var md strings.Builder
+		if err := Markdown(&md, runs); err != nil {
+			t.Fatal(err)
+		}
+		columns := 0
+		for line := range strings.Lines(md.String()) {
+			n := pipes(line)
+			if strings.HasPrefix(line, "|") {
+				if columns == 0 {
+					columns = n
+				}
+				if n != columns {
+					t.Fatalf("%d bars in a table with %d: %q", n, columns, line)
+				}
+				continue
+			}
+			columns = 0
+			if strings.Contains(line, "<b>") {
+				t.Fatalf("HTML from outside: %q", line)
+			}
+		}
+		width := rapid.IntRange(minWidth, 160).Draw(t, "width")
+		var term strings.Builder
+		if err := Terminal(&term, runs, width, false); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(term.String()) {
+			line = strings.TrimSuffix(line, "\n")
+			if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Fatalf("unprintable: %q", line)
+			}
+			if w := text.StringWidth(line); w > width {
+				t.Fatalf("%d columns wide, not %d: %q", w, width, line)
+			}
+		}
+	})
+}
+
+// pipes counts the bars of a line that are not escaped.
+func pipes(line string) int {
+	n, escaped := 0, false
+	for _, r := range line {
+		if r == '|' && !escaped {
+			n++
+		}
+		escaped = r == '\\' && !escaped
+	}
+	return n
+}
+
+func TestJSONIsTheRuns(t *testing.T) {
+	want := two()
+	var b bytes.Buffer
+	if err := JSON(&b, want); err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Schema string
+		Runs   []*results.Run
+	}
+	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got.Runs); got.Schema != JSONSchema || diff != "" {
+		t.Errorf("schema %q, runs (-want +got):\n%s", got.Schema, diff)
+	}
+	want[0].Cells[0].Scores[0].Value = math.NaN()
+	if err := JSON(io.Discard, want); err == nil {
+		t.Error("wrote NaN")
+	}
+}
+
+// TestCSVIsExact reads every number back bit by bit.
+func TestCSVIsExact(t *testing.T) {
+	r := invent(plan{methods: 2, sets: 2, classes: 3})
+	r.Methods[0].Name, r.Cells[0].Method, r.Cells[2].Method = `a,"b"`, `a,"b"`, `a,"b"`
+	var b bytes.Buffer
+	if err := CSV(&b, []*results.Run{r}); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := csv.NewReader(&b).ReadAll()
+	if err != nil || len(lines) != 1+4*4 {
+		t.Fatalf("%d lines, %v", len(lines), err)
+	}
+	at := func(line []string, name string) string { return line[slices.Index(lines[0], name)] }
+	exact := func(s string) *float64 {
+		if s == "" {
+			return nil
+		}
+		x, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			t.Error(err)
+		}
+		return &x
+	}
+	for _, line := range lines[1:] {
+		s := r.Cell(at(line, "dataset"), at(line, "method")).Score(at(line, "score"))
+		if diff := cmp.Diff([]*float64{&s.Value, s.Low, s.High}, []*float64{exact(at(line, "value")), exact(at(line, "low")), exact(at(line, "high"))}); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", line, diff)
+		}
+	}
+	b.Reset()
+	if err := ClassCSV(&b, []*results.Run{r}); err != nil {
+		t.Fatal(err)
+	}
+	lines, err = csv.NewReader(&b).ReadAll()
+	if err != nil || len(lines) != 1+4*3 {
+		t.Fatalf("%d lines of classes, %v", len(lines), err)
+	}
+	c := r.Cells[3].Classes[2]
+	got := lines[12]
+	if exact(at(got, "iou")) != nil || *exact(at(got, "acc")) != *c.Acc || at(got, "class") != c.Class || at(got, "pixels") != "2000" {
+		t.Errorf("last class %v, want %+v", got, c)
+	}
+}
+
+func TestReport(t *testing.T) {
+	p := plan{methods: 2, sets: 2, classes: 3, samples: 7}
+	r := withPanels(t, invent(p), p)
+	for format, want := range map[string][]string{
+		"md":   {"report.md"},
+		"json": {"report.json"},
+		"csv":  {"scores.csv", "classes.csv"},
+		"png":  {"scores.png", "panels-set0-1.png", "panels-set0-2.png", "panels-set0-3.png"},
+	} {
+		dir := filepath.Join(t.TempDir(), "new")
+		got, err := Report([]*results.Run{r}, format, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range want {
+			want[i] = filepath.Join(dir, want[i])
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", format, diff)
+		}
+		for _, f := range got {
+			if info, err := os.Stat(f); err != nil || info.Size() == 0 {
+				t.Errorf("%s: %v", f, err)
+			}
+		}
+	}
+	for format, want := range map[string]string{
+		"xml": `format "xml" is not known; use csv, json, md, png`,
+		"pdf": `format "pdf" is not available in this version; use csv, json, md, png`,
+	} {
+		if _, err := Report([]*results.Run{r}, format, t.TempDir()); err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+	if _, err := Report(nil, "md", t.TempDir()); err == nil || !strings.Contains(err.Error(), "no runs") {
+		t.Errorf("no runs: %v", err)
+	}
+}
+
+// TestReportKeepsNamesApart: data sets whose names are alike as file names do not overwrite each other.
+func TestReportKeepsNamesApart(t *testing.T) {
+	p := plan{methods: 1, sets: 2, classes: 3, samples: 1}
+	r := withPanels(t, invent(p), p)
+	r.Panels = append(r.Panels, r.Panels[0])
+	for i, name := range []string{"../x/y", "..-x?y"} {
+		r.Datasets[i].Name, r.Cells[i].Dataset, r.Panels[i].Dataset = name, name, name
+	}
+	dir := t.TempDir()
+	got, err := Report([]*results.Run{r}, "png", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{filepath.Join(dir, "scores.png"), filepath.Join(dir, "panels-x-y.png"), filepath.Join(dir, "panels-x-y-.png")}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
+func decodePNG(t *testing.T, path string) image.Image {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	img, err := png.Decode(f)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return img
+}
+
+func BenchmarkMarkdown(b *testing.B) {
+	runs := []*results.Run{invent(plan{methods: 12, sets: 8, classes: 171})}
+	for b.Loop() {
+		if err := Markdown(io.Discard, runs); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
