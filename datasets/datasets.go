@@ -22,12 +22,34 @@ type Labels struct {
 	Pix  []uint16
 }
 
-// Sample is one picture and its truth. It belongs to the caller, who may change the pixels.
+// Sample is one picture and what is known of it: a data set fills in the kinds of truth that its Info names.
+// It belongs to the caller, who may change the pixels.
 type Sample struct {
 	ID                   string
 	ImagePath, LabelPath string
 	Image                *image.NRGBA // opaque, bounds start at 0,0
-	Labels               Labels       // as wide and high as Image
+	Labels               Labels       // as wide and high as Image; empty without label maps
+	Tags                 []Tag        // by class; nil without image-level truth
+	Objects              []Object     // in the order of the annotation file; nil without boxes or masks
+}
+
+// Tag says whether a class is in a picture.
+type Tag int8
+
+// The tags. Difficult is VOC's "only objects marked difficult"; who counts it as what is the protocol's affair.
+const (
+	Absent Tag = iota
+	Present
+	Difficult
+)
+
+// Object is one annotated thing. Its box is in pixels from 0, as edges: a box of one pixel at the origin is 0, 0, 1, 1.
+type Object struct {
+	Class          int
+	X0, Y0, X1, Y1 float64
+	Difficult      bool // VOC
+	Crowd          bool // COCO: a group, not one thing
+	Mask           RLE  // zero without a mask
 }
 
 // Info describes an opened data set.

@@ -1,0 +1,175 @@
+package clip
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// sparse writes a safetensors file of the given shapes, all f32, whose data are a hole.
+func sparse(t *testing.T, shapes map[string][]int) string {
+	t.Helper()
+	entries := map[string]any{}
+	at := 0
+	for name, shape := range shapes {
+		n := 4
+		for _, d := range shape {
+			n *= d
+		}
+		entries[name] = map[string]any{"dtype": "F32", "shape": append([]int{}, shape...), "data_offsets": []int{at, at + n}}
+		at += n
+	}
+	header, err := json.Marshal(entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "model.safetensors")
+	if err := os.WriteFile(path, append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, int64(8+len(header)+at)); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// textShapes are the tensors of OpenAI's text tower.
+func textShapes(width, embed int) map[string][]int {
+	s := map[string][]int{
+		"token_embedding.weight": {49408, width}, "positional_embedding": {77, width},
+		"ln_final.weight": {width}, "ln_final.bias": {width}, "text_projection": {width, embed}, "logit_scale": {},
+	}
+	blockShapes(s, "transformer", width, 12)
+	return s
+}
+
+func blockShapes(s map[string][]int, tower string, w, layers int) {
+	for i := range layers {
+		p := fmt.Sprintf("%s.resblocks.%d.", tower, i)
+		for name, shape := range map[string][]int{
+			"attn.in_proj_weight": {3 * w, w}, "attn.in_proj_bias": {3 * w}, "attn.out_proj.weight": {w, w}, "attn.out_proj.bias": {w},
+			"ln_1.weight": {w}, "ln_1.bias": {w}, "ln_2.weight": {w}, "ln_2.bias": {w},
+			"mlp.c_fc.weight": {4 * w, w}, "mlp.c_fc.bias": {4 * w}, "mlp.c_proj.weight": {w, 4 * w}, "mlp.c_proj.bias": {w},
+		} {
+			s[p+name] = shape
+		}
+	}
+}
+
+func vitShapes(width, layers, patch, image, embed, text int) map[string][]int {
+	s := textShapes(text, embed)
+	g := image / patch
+	for name, shape := range map[string][]int{
+		"visual.class_embedding": {width}, "visual.positional_embedding": {1 + g*g, width}, "visual.conv1.weight": {width, 3, patch, patch},
+		"visual.ln_pre.weight": {width}, "visual.ln_pre.bias": {width}, "visual.ln_post.weight": {width}, "visual.ln_post.bias": {width},
+		"visual.proj": {width, embed},
+	} {
+		s[name] = shape
+	}
+	blockShapes(s, "visual.transformer", width, layers)
+	return s
+}
+
+func resnetShapes(stages [4]int, width, image, embed, text int) map[string][]int {
+	s := textShapes(text, embed)
+	g := image / 32
+	s["visual.attnpool.positional_embedding"] = []int{1 + g*g, 32 * width}
+	for i, blocks := range stages {
+		for b := range blocks {
+			s[fmt.Sprintf("visual.layer%d.%d.conv1.weight", i+1, b)] = []int{width << i, 4, 1, 1}
+		}
+	}
+	return s
+}
+
+// The shapes of OpenAI's nine models, from the table in their repository's model card and loader.
+func TestOpenAIShapes(t *testing.T) {
+	for _, c := range []struct {
+		shapes                          map[string][]int
+		name                            string
+		embed, image, heads, textHeads  int
+		layers, textLayers, patch, grid int
+	}{
+		{vitShapes(768, 12, 32, 224, 512, 512), "ViT-B/32", 512, 224, 12, 8, 12, 12, 32, 7},
+		{vitShapes(768, 12, 16, 224, 512, 512), "ViT-B/16", 512, 224, 12, 8, 12, 12, 16, 14},
+		{vitShapes(1024, 24, 14, 224, 768, 768), "ViT-L/14", 768, 224, 16, 12, 24, 12, 14, 16},
+		{vitShapes(1024, 24, 14, 336, 768, 768), "ViT-L/14@336px", 768, 336, 16, 12, 24, 12, 14, 24},
+		{resnetShapes([4]int{3, 4, 6, 3}, 64, 224, 1024, 512), "RN50", 1024, 224, 32, 8, 0, 12, 32, 7},
+		{resnetShapes([4]int{3, 4, 23, 3}, 64, 224, 512, 512), "RN101", 512, 224, 32, 8, 0, 12, 32, 7},
+		{resnetShapes([4]int{4, 6, 10, 6}, 80, 288, 640, 640), "RN50x4", 640, 288, 40, 10, 0, 12, 32, 9},
+		{resnetShapes([4]int{6, 8, 18, 8}, 96, 384, 768, 768), "RN50x16", 768, 384, 48, 12, 0, 12, 32, 12},
+		{resnetShapes([4]int{3, 15, 36, 10}, 128, 448, 1024, 1024), "RN50x64", 1024, 448, 64, 16, 0, 12, 32, 14},
+	} {
+		m, err := Open(sparse(t, c.shapes))
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		rows, _ := m.Grid(m.Image, m.Image)
+		got := []any{m.Config.Name(), m.Embed, m.Image, m.Config.Vision.Heads, m.Config.Text.Heads, m.Config.Vision.Layers, m.Config.Text.Layers, m.Patch, rows}
+		want := []any{c.name, c.embed, c.image, c.heads, c.textHeads, c.layers, c.textLayers, c.patch, c.grid}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("got  %v\nwant %v", got, want)
+		}
+		if m.Config.Text.Activation != QuickGELU || len(m.Assumed) == 0 {
+			t.Errorf("%s: activation %s, assumed %q: want quick_gelu, said to be assumed", c.name, m.Config.Text.Activation, m.Assumed)
+		}
+		if err := m.CheckVision(); (err == nil) != strings.HasPrefix(c.name, "ViT") {
+			t.Errorf("%s: CheckVision says %v", c.name, err)
+		}
+	}
+}
+
+// What a checkpoint can get wrong, and what is said about it.
+func TestRefusals(t *testing.T) {
+	for _, c := range []struct {
+		name, want string
+		change     func(map[string][]int)
+		config     string
+	}{
+		{"missing tensor", "tensor visual.ln_post.bias is missing", func(s map[string][]int) { delete(s, "visual.ln_post.bias") }, ""},
+		{"missing block", "block 1 of visual.transformer.resblocks is missing", func(s map[string][]int) {
+			for name := range s {
+				if strings.HasPrefix(name, "visual.transformer.resblocks.1.") {
+					delete(s, name)
+				}
+			}
+		}, ""},
+		{"wrong shape", "tensor visual.proj has shape [16 9], want [16 8]", func(s map[string][]int) { s["visual.proj"] = []int{16, 9} }, ""},
+		{"no square", "tensor visual.positional_embedding has 6 rows, want 1 + a square number", func(s map[string][]int) { s["visual.positional_embedding"] = []int{6, 16} }, ""},
+		{"layer scale", "LayerScale is not supported", func(s map[string][]int) { s["visual.transformer.resblocks.0.ls_1.gamma"] = []int{16} }, ""},
+		{"timm", "a timm image tower is not supported", func(s map[string][]int) { s["visual.trunk.patch_embed.weight"] = []int{1} }, ""},
+		{"siglip", "SigLIP's sigmoid loss is not supported", func(s map[string][]int) { s["logit_bias"] = []int{1} }, ""},
+		{"heads unknown", "image width 16 is no multiple of the usual head width 64: put the model's config.json beside", nil, ""},
+		{"heads do not divide", "image width 16 cannot be split into the 3 heads", nil, `{"model_type":"clip","vision_config":{"num_attention_heads":3},"text_config":{}}`},
+		{"other model's config", "it belongs to another model", nil, `{"model_type":"clip","vision_config":{"num_attention_heads":2,"hidden_size":768},"text_config":{}}`},
+		{"activation", `hidden_act "gelu_new" is not supported`, nil, `{"model_type":"clip","vision_config":{"hidden_act":"gelu_new"},"text_config":{}}`},
+		{"other type", `model_type "siglip" is not supported`, nil, `{"model_type":"siglip","vision_config":{},"text_config":{}}`},
+		{"broken config", "config.json: unexpected end of JSON input", nil, `{"vision_config":`},
+		{"no clip", "tensor token_embedding.weight is missing: this is no CLIP checkpoint", func(s map[string][]int) {
+			clear(s)
+			s["x"] = []int{1}
+		}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			shapes := vitShapes(16, 3, 4, 8, 8, 64)
+			if c.change != nil {
+				c.change(shapes)
+			}
+			path := sparse(t, shapes)
+			if c.config != "" {
+				if err := os.WriteFile(filepath.Join(filepath.Dir(path), "config.json"), []byte(c.config), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := Open(path)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v\nwant %s", err, c.want)
+			}
+		})
+	}
+}

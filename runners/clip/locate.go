@@ -1,0 +1,316 @@
+package clip
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// openAIModels are the checkpoints OpenAI published, and the same weights on the Hugging Face hub where it put them there.
+var openAIModels = map[string]string{
+	"RN50": "", "RN101": "", "RN50x4": "", "RN50x16": "", "RN50x64": "",
+	"ViT-B/32":       "openai/clip-vit-base-patch32",
+	"ViT-B/16":       "openai/clip-vit-base-patch16",
+	"ViT-L/14":       "openai/clip-vit-large-patch14",
+	"ViT-L/14@336px": "openai/clip-vit-large-patch14-336",
+}
+
+// openAIFile is the name under which OpenAI's package keeps a model.
+func openAIFile(name string) string {
+	return strings.NewReplacer("/", "-", "@", "-").Replace(name) + ".pt"
+}
+
+// Locate finds a model: an existing path as it is; "org/name" or "org/name@revision" in the Hugging Face cache; OpenAI's
+// names such as "ViT-L/14@336px" in ~/.cache/clip. It opens no network connection.
+//
+// The Hugging Face cache is HF_HUB_CACHE, HF_HOME/hub, XDG_CACHE_HOME/huggingface/hub or ~/.cache/huggingface/hub, the first
+// that is set, in the layout of huggingface_hub.
+func Locate(model string) (path string, err error) {
+	if model == "" {
+		return "", fmt.Errorf("no model is named: give a path, or a name such as openai/clip-vit-base-patch16")
+	}
+	if _, err := os.Stat(model); err == nil {
+		return model, nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	if hub, ok := openAIModels[model]; ok {
+		return locateOpenAI(model, hub)
+	}
+	name, revision, at := strings.Cut(model, "@")
+	if !at {
+		revision = "main"
+	}
+	if looksLikePath(model) || !hubName.MatchString(name) {
+		return "", fmt.Errorf("model %s: no such file or directory, and no name of a model%s", excerpt(model), didYouMean(model))
+	}
+	dir, err := snapshot(name, revision)
+	switch {
+	case err == nil:
+		return dir, nil
+	case !strings.Contains(name, "/"):
+		return "", fmt.Errorf("model %q: no such file or directory; %w%s; give a path, or a name such as openai/clip-vit-base-patch16 (ovbench list models)", model, err, didYouMean(model))
+	}
+	return "", fmt.Errorf("model %q: %w%s; download it with: %s", model, err, didYouMean(model), downloadCommand(name, at, revision))
+}
+
+func locateOpenAI(model, hub string) (string, error) {
+	path := filepath.Join(openAICache(), openAIFile(model))
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	if hub == "" {
+		return "", fmt.Errorf("model %q: no file %s: load it once with OpenAI's clip package, or name a .pt file", model, path)
+	}
+	if _, err := snapshot(hub, "main"); err == nil {
+		return "", fmt.Errorf("model %q: no file %s, but the same weights are in the Hugging Face cache: name %q", model, path, hub)
+	}
+	return "", fmt.Errorf("model %q: no file %s: load it once with OpenAI's clip package, or name %q after: %s", model, path, hub, downloadCommand(hub, false, ""))
+}
+
+// hubName is what the hub allows: one or two parts.
+var hubName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?$`)
+
+// hubRevision is a branch, a tag, "refs/pr/1" or a commit, and cannot lead out of a directory.
+var hubRevision = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*$`)
+
+// looksLikePath tells what cannot be meant as a name.
+func looksLikePath(s string) bool {
+	if filepath.IsAbs(s) || strings.HasPrefix(s, ".") || strings.HasPrefix(s, "~") {
+		return true
+	}
+	return slices.Contains([]string{".pt", ".pth", ".bin", ".safetensors", ".json"}, filepath.Ext(s))
+}
+
+func downloadCommand(name string, at bool, revision string) string {
+	if at {
+		return fmt.Sprintf("huggingface-cli download %s --revision %s", name, revision)
+	}
+	return "huggingface-cli download " + name
+}
+
+// snapshot is the directory of a revision of a model in the Hugging Face cache.
+func snapshot(name, revision string) (string, error) {
+	if !hubRevision.MatchString(revision) {
+		return "", fmt.Errorf("%q is no revision", revision)
+	}
+	root := filepath.Join(hubCache(), hubFolder(name))
+	if _, err := os.Stat(root); err != nil {
+		return "", fmt.Errorf("not in the Hugging Face cache (looked for %s)", root)
+	}
+	commit := revision
+	ref := filepath.Join(root, "refs", filepath.FromSlash(revision))
+	if info, err := os.Stat(ref); err == nil && info.Mode().IsRegular() && info.Size() < 256 {
+		data, err := os.ReadFile(ref)
+		if err != nil {
+			return "", err
+		}
+		commit = strings.TrimSpace(string(data))
+		if !hubRevision.MatchString(commit) || strings.Contains(commit, "/") {
+			return "", fmt.Errorf("%s holds %s, which is no commit", ref, excerpt(commit))
+		}
+	}
+	dir := filepath.Join(root, "snapshots", commit)
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return dir, nil
+	}
+	var have []string
+	for _, path := range entries(filepath.Join(root, "snapshots")) {
+		have = append(have, filepath.Base(path))
+	}
+	if len(have) == 0 {
+		return "", fmt.Errorf("the Hugging Face cache holds no revision of it (%s is empty)", filepath.Join(root, "snapshots"))
+	}
+	return "", fmt.Errorf("revision %s is not in the Hugging Face cache, but %s: name one as %s@%s", revision, strings.Join(have, ", "), name, have[0])
+}
+
+func hubFolder(name string) string { return "models--" + strings.ReplaceAll(name, "/", "--") }
+
+// hubCache is the directory of huggingface_hub's cache; it need not exist.
+func hubCache() string {
+	for _, e := range []struct{ variable, below string }{
+		{"HF_HUB_CACHE", ""}, {"HUGGINGFACE_HUB_CACHE", ""}, {"HF_HOME", "hub"}, {"XDG_CACHE_HOME", filepath.Join("huggingface", "hub")},
+	} {
+		if dir := os.Getenv(e.variable); dir != "" {
+			if rest, ok := strings.CutPrefix(dir, "~"); ok && (rest == "" || rest[0] == '/') {
+				dir = filepath.Join(homeDir(), rest)
+			}
+			return filepath.Join(dir, e.below)
+		}
+	}
+	return filepath.Join(homeDir(), ".cache", "huggingface", "hub")
+}
+
+// openAICache is where OpenAI's clip package keeps its downloads.
+func openAICache() string { return filepath.Join(homeDir(), ".cache", "clip") }
+
+// homeDir is the user's, or the working directory where there is none.
+func homeDir() string {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "."
+	}
+	return home
+}
+
+// entries are the paths in a directory, sorted; none for what cannot be read.
+func entries(dir string) (paths []string) {
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	for _, e := range list {
+		paths = append(paths, filepath.Join(dir, e.Name()))
+	}
+	return paths
+}
+
+// Cached lists the models in the caches under the names that [Locate] knows: those of OpenAI, and of the Hugging Face cache
+// the CLIP models of transformers and open_clip, by their configuration files. What cannot be read is left out.
+func Cached() []string {
+	var names []string
+	for name := range openAIModels {
+		if _, err := os.Stat(filepath.Join(openAICache(), openAIFile(name))); err == nil {
+			names = append(names, name)
+		}
+	}
+	for _, path := range entries(hubCache()) {
+		folder, ok := strings.CutPrefix(filepath.Base(path), "models--")
+		name := strings.Replace(folder, "--", "/", 1)
+		if !ok || !hubName.MatchString(name) {
+			continue
+		}
+		if dir, err := snapshot(name, "main"); err == nil {
+			if isCLIP(dir) {
+				names = append(names, name)
+			}
+			continue
+		}
+		// No branch main: a revision was asked for when it was downloaded.
+		for _, dir := range entries(filepath.Join(path, "snapshots")) {
+			if isCLIP(dir) {
+				names = append(names, name+"@"+filepath.Base(dir))
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// isCLIP tells a snapshot of a CLIP model from its configuration.
+func isCLIP(dir string) bool {
+	if _, err := os.Stat(filepath.Join(dir, "open_clip_config.json")); err == nil {
+		return true
+	}
+	path := filepath.Join(dir, "config.json")
+	info, err := os.Stat(path)
+	if err != nil || info.Size() > 1<<20 {
+		return false
+	}
+	data, err := os.ReadFile(path)
+	var config struct {
+		Type string `json:"model_type"`
+	}
+	return err == nil && json.Unmarshal(data, &config) == nil && config.Type == "clip"
+}
+
+// VocabularyPath is where the tokenizer of the model at modelPath comes from, for [LoadTokenizer]: vocab, a file or directory
+// the user named, if not empty; else what lies beside the checkpoint; else OpenAI's vocabulary, which most CLIP models share,
+// from ~/.cache/clip, an openai/clip-* model in the Hugging Face cache, or the clip or open_clip package of VIRTUAL_ENV.
+// Whether it fits the model is for the caller to check by [Tokenizer.Size].
+func VocabularyPath(modelPath, vocab string) (string, error) {
+	if vocab != "" {
+		info, err := os.Stat(vocab)
+		if err != nil {
+			return "", fmt.Errorf("vocabulary: %w", err)
+		}
+		if !info.IsDir() {
+			return vocab, nil
+		}
+		if found, ok := vocabularyIn(vocab); ok {
+			return found, nil
+		}
+		return "", fmt.Errorf("vocabulary: no %s with %s, %s or %s in %s", vocabFile, mergesFile, fastTokenizerFile, openAIVocabulary, vocab)
+	}
+	beside := modelPath
+	if info, err := os.Stat(modelPath); err == nil && !info.IsDir() {
+		beside = filepath.Dir(modelPath)
+	}
+	dirs := []string{beside, openAICache()}
+	for _, name := range slices.Sorted(maps.Values(openAIModels)) {
+		if name != "" {
+			if dir, err := snapshot(name, "main"); err == nil {
+				dirs = append(dirs, dir)
+			}
+		}
+	}
+	if env := os.Getenv("VIRTUAL_ENV"); env != "" {
+		for _, pattern := range []string{"clip", "open_clip"} {
+			found, _ := filepath.Glob(filepath.Join(env, "lib", "python*", "site-packages", pattern))
+			dirs = append(dirs, found...)
+		}
+	}
+	for _, dir := range dirs {
+		if found, ok := vocabularyIn(dir); ok {
+			return found, nil
+		}
+	}
+	return "", fmt.Errorf("%s: no vocabulary: no %s with %s, %s or %s beside it, nor OpenAI's in the caches: name one with --vocab, or: huggingface-cli download openai/clip-vit-base-patch32 %s %s",
+		modelPath, vocabFile, mergesFile, fastTokenizerFile, openAIVocabulary, vocabFile, mergesFile)
+}
+
+// didYouMean is a question naming the models nearest to what was asked for, or "".
+func didYouMean(model string) string {
+	if len(model) > 200 {
+		return ""
+	}
+	known := append(Cached(), slices.Collect(maps.Keys(openAIModels))...)
+	known = slices.DeleteFunc(known, func(name string) bool { return name == model })
+	slices.Sort(known)
+	near, least := []string(nil), max(2, len(model)/4)+1
+	for _, name := range slices.Compact(known) {
+		asked, spelled := strings.ToLower(model), strings.ToLower(name)
+		d := editDistance(asked, spelled)
+		if strings.HasSuffix(spelled, "/"+asked) || openAIFile(name) == model+".pt" {
+			d = 0
+		}
+		if d < least {
+			near, least = nil, d
+		}
+		if d == least && len(near) < 3 {
+			near = append(near, fmt.Sprintf("%q", name))
+		}
+	}
+	if len(near) == 0 || least > max(2, len(model)/4) {
+		return ""
+	}
+	return "; did you mean " + strings.Join(near, " or ") + "?"
+}
+
+// editDistance is Levenshtein's, in bytes.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

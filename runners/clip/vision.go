@@ -1,0 +1,98 @@
+package clip
+
+import (
+	"fmt"
+
+	"ovbench/runners/onnx"
+	"ovbench/runners/tensor"
+)
+
+// Grid is the number of patch tokens, rows by columns, of an image of height x width pixels.
+// A remainder that fills no patch is dropped.
+func (c Config) Grid(height, width int) (rows, cols int) { return height / c.Patch, width / c.Patch }
+
+// CheckSize says why an image of height x width pixels cannot be encoded.
+func (c Config) CheckSize(height, width int) error {
+	const most = 4096
+	if height < c.Patch || width < c.Patch || height > most || width > most {
+		return fmt.Errorf("size %dx%d is out of range: %s takes %d to %d pixels a side", height, width, c.Name(), c.Patch, most)
+	}
+	return nil
+}
+
+// CheckVision says why the model's image tower cannot be built.
+func (m *Model) CheckVision() error {
+	if m.Vision == nil {
+		return fmt.Errorf("%s: the image tower %s is not supported in this version; use a ViT", m.Path, m.Name())
+	}
+	return nil
+}
+
+// Embed turns pixels [B, 3, H, W] into tokens [B, 1+N, W] before the first block: patches, class token,
+// positions resized to the grid, LayerNorm. H and W are numbers that CheckSize accepts.
+func (v *ViT) Embed(g *onnx.Graph, pixels onnx.Value, p Interpolation) onnx.Value {
+	s := pixels.Shape()
+	rows, cols, width := s[2]/v.patch, s[3]/v.patch, v.tower.Width
+	x := g.Conv(pixels, v.Conv.in(g), onnx.Value{}, v.patch, 0)
+	x = g.Transpose(g.Reshape(x, s[0], width, rows*cols), 0, 2, 1)
+	// One table carries positions and the class token, which is zero until the table is added.
+	table := v.PositionTable(rows, cols, p)
+	for i, c := range v.Class.Data {
+		table.Data[i] += c
+	}
+	x = g.Add(g.PadFront(x, 1, 1), g.Const("positions."+string(p), table))
+	return v.Pre.apply(g, x, v.tower.Eps)
+}
+
+// PositionTable is the positional embedding [1+rows·cols, W] of a grid, computed from the checkpoint's own table.
+func (v *ViT) PositionTable(rows, cols int, p Interpolation) tensor.Dense {
+	return p.resize(v.Positions, rows, cols)
+}
+
+// Depth is the number of blocks.
+func (v *ViT) Depth() int { return len(v.Blocks) }
+
+// Tower is the shape of the transformer.
+func (v *ViT) Tower() Tower { return v.tower }
+
+// Block applies block i (from 0) as CLIP does: x + attention, then + MLP.
+func (v *ViT) Block(g *onnx.Graph, i int, x onnx.Value) onnx.Value {
+	q, k, u := v.QKV(g, i, x)
+	x = g.Add(x, v.Out(g, i, v.Attention(g, q, k, u, onnx.Value{})))
+	return g.Add(x, v.MLP(g, i, x))
+}
+
+// QKV is the queries, keys and values [B, 1+N, W] that block i forms from LayerNorm(x).
+func (v *ViT) QKV(g *onnx.Graph, i int, x onnx.Value) (q, k, u onnx.Value) {
+	b := &v.Blocks[i]
+	h := b.LN1.apply(g, x, v.tower.Eps)
+	return b.Q.apply(g, h), b.K.apply(g, h), b.V.apply(g, h)
+}
+
+// Attention is multi-head attention at CLIP's scale, without projections; bias may be absent.
+func (v *ViT) Attention(g *onnx.Graph, q, k, u, bias onnx.Value) onnx.Value {
+	return g.Attention(q, k, u, v.tower.Heads, v.tower.Scale(), bias, false)
+}
+
+// Out is the output projection of block i's attention.
+func (v *ViT) Out(g *onnx.Graph, i int, x onnx.Value) onnx.Value { return v.Blocks[i].Out.apply(g, x) }
+
+// MLP is block i's feed-forward part with its LayerNorm, without the residual.
+func (v *ViT) MLP(g *onnx.Graph, i int, x onnx.Value) onnx.Value {
+	return v.Blocks[i].mlp(g, x, v.tower)
+}
+
+// Project takes tokens [B, 1+N, W] through the last LayerNorm and the projection to [B, 1+N, E].
+func (v *ViT) Project(g *onnx.Graph, x onnx.Value) onnx.Value {
+	return v.Proj.apply(g, v.Post.apply(g, x, v.tower.Eps))
+}
+
+func (b *Block) mlp(g *onnx.Graph, x onnx.Value, t Tower) onnx.Value {
+	h := b.Up.apply(g, b.LN2.apply(g, x, t.Eps))
+	if t.Activation == GELU {
+		h = g.Gelu(h)
+	} else {
+		h = g.QuickGelu(h)
+	}
+	return b.Down.apply(g, h)
+}

@@ -1,0 +1,175 @@
+package methods
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+
+	"ovbench/runners/resample"
+)
+
+// Redundant is a form of feature surgery: which part of the similarities counts as shared by all texts.
+type Redundant string
+
+// The forms of feature surgery (arXiv 2304.05653, section 3.3).
+const (
+	// NoSurgery leaves cosine similarities as they are.
+	NoSurgery Redundant = "none"
+	// Labels is the authors' code for a set of texts: S_ij = w_j c_ij - mean_k w_k c_ik.
+	Labels Redundant = "labels"
+	// Paper is the same with Eq. 6-9 as printed: S_ij = c_ij - mean_k w_k c_ik.
+	Paper Redundant = "paper"
+	// Empty removes what the empty text shares: S_ij = c_ij - <F_i, R>. It is the form for a single text.
+	Empty Redundant = "empty"
+)
+
+// Tau is the temperature of the class weights of feature surgery (the authors' code; the paper's τ).
+const Tau = 2
+
+// Weights are the class weights w_j = softmax(τ c_j) / mean of the label-set form, from the cosines c of
+// the class token with each text.
+func Weights(cls []float32) []float64 {
+	w := make([]float64, len(cls))
+	top := math.Inf(-1)
+	for _, c := range cls {
+		top = max(top, float64(c))
+	}
+	sum := 0.0
+	for j, c := range cls {
+		w[j] = math.Exp(Tau * (float64(c) - top))
+		sum += w[j]
+	}
+	for j := range w {
+		w[j] *= float64(len(w)) / sum
+	}
+	return w
+}
+
+// FeatureSurgery replaces cosines sim [1+N, T] of one image's normalised tokens (the class token first) with
+// T normalised texts by their feature surgery. empty [1+N] holds the cosines with the empty text and is used
+// by the form Empty only. With a single text the label-set forms are zero everywhere.
+//
+// The closed form costs N·T; the authors' code multiplies N·T·E features to the same end.
+func FeatureSurgery(form Redundant, sim []float32, texts int, empty []float32) error {
+	if texts < 1 || len(sim) == 0 || len(sim)%texts != 0 {
+		return fmt.Errorf("feature surgery: %d similarities are not of %d texts", len(sim), texts)
+	}
+	switch form {
+	case NoSurgery:
+	case Empty:
+		if len(empty)*texts != len(sim) {
+			return fmt.Errorf("feature surgery: %d similarities with the empty text for %d tokens", len(empty), len(sim)/texts)
+		}
+		for i, r := range empty {
+			for j := range texts {
+				sim[i*texts+j] -= r
+			}
+		}
+	case Labels, Paper:
+		w := Weights(sim[:texts])
+		for row := range slices.Chunk(sim, texts) {
+			shared := 0.0
+			for j, c := range row {
+				shared += w[j] * float64(c)
+			}
+			shared /= float64(texts)
+			for j, c := range row {
+				if form == Labels {
+					row[j] = float32(w[j]*float64(c) - shared)
+				} else {
+					row[j] = float32(float64(c) - shared)
+				}
+			}
+		}
+	default:
+		return fmt.Errorf("feature surgery: form %q is not known; known are labels, paper, empty, none", form)
+	}
+	return nil
+}
+
+// Column copies text j of sim [1+N, T] without the class token: [N].
+func Column(sim []float32, texts, j int) []float32 {
+	out := make([]float32, len(sim)/texts-1)
+	for i := range out {
+		out[i] = sim[(i+1)*texts+j]
+	}
+	return out
+}
+
+// MinMax stretches x to 0..1 in place. A constant map becomes 0 everywhere and is reported as false,
+// as is one with a NaN.
+func MinMax(x []float32) bool {
+	lo, hi := float32(math.Inf(1)), float32(math.Inf(-1))
+	for _, v := range x {
+		if v != v {
+			clear(x)
+			return false
+		}
+		lo, hi = min(lo, v), max(hi, v)
+	}
+	if !(hi > lo) {
+		clear(x)
+		return false
+	}
+	for i, v := range x {
+		x[i] = (v - lo) / (hi - lo)
+	}
+	return true
+}
+
+// SimilarityMap is the map of one text at image size, h x w in 0..1: patch similarities [rows·cols] are
+// stretched to 0..1, then upsampled bilinearly. In that order the map stays within 0..1, and every text
+// reaches 1 somewhere, present in the image or not. ok is false where the similarities are constant.
+func SimilarityMap(similarity []float32, rows, cols, h, w int) (m []float32, ok bool) {
+	cells := slices.Clone(similarity)
+	ok = MinMax(cells)
+	m = make([]float32, h*w)
+	resample.Bilinear(m, w, h, cells, cols, rows)
+	return m, ok
+}
+
+// Point is a prompt for an interactive segmenter, in pixels of the image; Label is 1 on the object, 0 off it.
+type Point struct{ X, Y, Label int }
+
+// PointOptions are the parameters of [Points].
+type PointOptions struct {
+	Threshold float32 // least stretched similarity of a positive point
+	Shrink    int     // the map is reduced by this factor first
+}
+
+// DefaultPoints are the values of the authors' code.
+var DefaultPoints = PointOptions{Threshold: 0.8, Shrink: 2}
+
+// Points turns one text's patch similarities [rows·cols] into point prompts on an image of w x h pixels, as
+// CLIP Surgery does for SAM: positives at the highest cells, weakest first, then as many negatives at
+// the lowest. At most half of the cells are positive.
+func Points(similarity []float32, rows, cols, w, h int, o PointOptions) []Point {
+	rs, cs := max(rows/o.Shrink, 1), max(cols/o.Shrink, 1)
+	cells := make([]float32, rs*cs)
+	resample.Bilinear(cells, cs, rs, similarity, cols, rows)
+	MinMax(cells)
+	order := make([]int, len(cells))
+	over := 0
+	for i, v := range cells {
+		order[i] = i
+		if v >= o.Threshold {
+			over++
+		}
+	}
+	sort.SliceStable(order, func(a, b int) bool { return cells[order[a]] < cells[order[b]] })
+	n := min(over, len(cells)/2)
+	at := func(cell, label int) Point {
+		x := min((float64(cell%cs)+0.5)*float64(w)/float64(cs), float64(w-1))
+		y := min((float64(cell/cs)+0.5)*float64(h)/float64(rs), float64(h-1))
+		return Point{int(x), int(y), label}
+	}
+	var points []Point
+	for _, cell := range order[len(order)-n:] {
+		points = append(points, at(cell, 1))
+	}
+	for _, cell := range order[:n] {
+		points = append(points, at(cell, 0))
+	}
+	return points
+}

@@ -1,0 +1,52 @@
+package methods
+
+import (
+	"fmt"
+
+	"ovbench/runners/clip"
+	"ovbench/runners/onnx"
+)
+
+// Surgery is CLIP Surgery's architecture surgery (arXiv 2304.05653, section 3.2).
+//
+// From block d = L - Depth + 1 on, a second stream n starts from the same tokens as the original
+// stream o and collects, block by block, only the projected value-value attention of o:
+//
+//	n ← n + P(softmax(v vᵀ s) v),  v from LayerNorm(o)
+//
+// without MLPs; o goes on as in CLIP. Patch tokens are read from n, the class token from o.
+type Surgery struct {
+	Depth int `json:"depth"` // blocks with a second stream, counted from the last; the authors' code has 6
+}
+
+// Positions is bilinear, as in the authors' code.
+func (*Surgery) Positions() clip.Interpolation { return clip.Bilinear }
+
+// Check wants a vision transformer of at least Depth blocks.
+func (s *Surgery) Check(m *clip.Model) error {
+	if err := m.CheckVision(); err != nil {
+		return err
+	}
+	if s.Depth < 1 || s.Depth > m.Vision.Depth() {
+		return fmt.Errorf("clip_surgery: depth %d is out of range: %s has %d blocks", s.Depth, m.Name(), m.Vision.Depth())
+	}
+	return nil
+}
+
+// Tokens are patch tokens of the new stream under the class token of the original one.
+func (s *Surgery) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value {
+	v := m.Vision
+	o := v.Embed(g, pixels, p)
+	first := v.Depth() - s.Depth
+	for i := range first {
+		o = v.Block(g, i, o)
+	}
+	n := o
+	for i := first; i < v.Depth(); i++ {
+		_, _, u := v.QKV(g, i, o)
+		n = g.Add(n, v.Out(g, i, v.Attention(g, u, u, u, onnx.Value{})))
+		o = v.Block(g, i, o)
+	}
+	tokens := n.Shape()[1]
+	return v.Project(g, g.Concat(1, g.Slice(o, 1, 0, 1), g.Slice(n, 1, 1, tokens)))
+}
