@@ -1,0 +1,70 @@
+# Everything is done by the go command and bin/ovbench; the targets only spell out how they are called.
+
+GO          ?= go
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+BENCH       ?= .
+FUZZTIME    ?= 30s
+
+# ONNX Runtime is reached through cgo, which Go would silently turn off where there is no C compiler.
+export CGO_ENABLED = 1
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: build
+build: tools ## build bin/ovbench
+	$(GO) build -trimpath -o bin/ovbench ./bench
+
+.PHONY: setup
+setup: build ## fetch libonnxruntime into the user's cache, unless there is one
+	bin/ovbench setup
+
+.PHONY: demo
+demo: setup ## run the built-in suite and leave a report in out/demo/report
+	rm -rf out/demo
+	bin/ovbench run configs/demo.yaml --data datasets/testdata --out out/demo
+	bin/ovbench report out/demo --format md --out out/demo/report
+	bin/ovbench report out/demo --format png --out out/demo/report
+
+.PHONY: test
+test: setup ## run the tests; those whose data is absent say so and are skipped
+	$(GO) test ./...
+
+.PHONY: parity
+parity: setup ## run the tests with nothing skipped
+	OVBENCH_PARITY=1 $(GO) test ./...
+
+.PHONY: check
+check: tools ## formatting, vet, staticcheck, and the module files
+	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .) && { test -z "$$unformatted" || \
+		{ echo "make: run gofmt -w on: $$unformatted" >&2; exit 1; }; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+
+.PHONY: bench
+bench: setup ## run the benchmarks; BENCH=regexp chooses
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+.PHONY: fuzz
+fuzz: setup ## run each fuzz target for FUZZTIME, 30s if not set
+	@list=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$list" >&2; exit 1; }; \
+	echo "$$list" | awk '/^Fuzz/ { name[n++] = $$1 } /^ok/ { while (n > 0) print name[--n], $$2 }' | \
+	while read -r name package; do \
+		echo "$(GO) test -run '^$$' -fuzz '^$$name$$' -fuzztime $(FUZZTIME) $$package"; \
+		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$package" || exit 1; \
+	done
+
+.PHONY: clean
+clean: ## remove what was built and measured here; the user's cache stays
+	rm -rf bin out
+
+.PHONY: tools
+tools:
+	@command -v $(GO) >/dev/null || { echo "make: $(GO) is not installed: get Go 1.26 or newer, https://go.dev/dl, or set GO=path" >&2; exit 1; }
+	@cc=$$($(GO) env CC) && { command -v $${cc%% *} >/dev/null || \
+		{ echo "make: the C compiler $$cc is not installed, and cgo needs one: install gcc, or set CC" >&2; exit 1; }; }

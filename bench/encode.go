@@ -1,0 +1,202 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/google/renameio/v2"
+	"github.com/spf13/cobra"
+
+	"ovbench/datasets"
+	"ovbench/runners"
+	"ovbench/runners/clip"
+	"ovbench/runners/methods"
+	"ovbench/runners/tensor"
+)
+
+func encodeCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "encode",
+		Short: "Write image tokens or text embeddings as .npy",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(encodeImageCommand(), encodeTextCommand())
+	return c
+}
+
+func encodeImageCommand() *cobra.Command {
+	var (
+		f                           modelFlags
+		size                        sizeFlag
+		method, positions, fit, out string
+	)
+	c := &cobra.Command{
+		Use:   "image FILE...",
+		Short: "Write projected patch tokens of pictures",
+		Long: `Write projected tokens [B, 1+N, E] of pictures as float32 .npy, one row of B per file, in order.
+The class token comes first, patches follow row by row; nothing is normalised.`,
+		Example: "  ovbench encode image a.jpg b.png --model openai/clip-vit-base-patch16 --method clip_surgery --size 512 --out tokens.npy",
+		Args:    cobra.MinimumNArgs(1),
+	}
+	f.add(c)
+	c.Flags().StringVar(&method, "method", "clip", "method (ovbench list methods)")
+	c.Flags().Var(&size, "size", "network input in pixels (default: the model's own)")
+	c.Flags().StringVar(&positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-antialias, or reference for the method's own")
+	c.Flags().StringVar(&fit, "resize", string(clip.Squash), "squash, or crop for shorter side and centre crop")
+	c.Flags().StringVar(&out, "out", "", ".npy `file` to write")
+	c.RunE = func(c *cobra.Command, files []string) error {
+		if out == "" {
+			return usagef(c.CommandPath(), "--out is missing: name the .npy file to write")
+		}
+		p, err := clip.ParseInterpolation(positions)
+		if err != nil {
+			return usageError{err, c.CommandPath()}
+		}
+		m, lib, err := f.open(c)
+		if err != nil {
+			return err
+		}
+		named, err := namedMethods(method)
+		if err != nil {
+			return usageError{err, c.CommandPath()}
+		}
+		h, w := size.or(m.Image)
+		images, err := runners.NewImages(lib, m.Model, named, runners.ImageOptions{Height: h, Width: w, Positions: p, Session: f.session()})
+		if err != nil {
+			return err
+		}
+		defer images.Close()
+		var all tensor.Dense
+		for _, file := range files {
+			pixels, _, err := readPixels(file, h, w, clip.Resize(fit))
+			if err != nil {
+				return err
+			}
+			tokens, err := images.Tokens(c.Context(), pixels)
+			if err != nil {
+				return fmt.Errorf("%s: %w", file, err)
+			}
+			all.Data = append(all.Data, tokens[0].Data...)
+			all.Shape = tokens[0].Shape
+		}
+		all.Shape[0] = len(files)
+		return writeFile(out, func(w io.Writer) error { return tensor.WriteNPY(w, all) })
+	}
+	return c
+}
+
+func encodeTextCommand() *cobra.Command {
+	var (
+		f              modelFlags
+		templates, out string
+		tokens         bool
+	)
+	c := &cobra.Command{
+		Use:   "text TEXT...",
+		Short: "Write text embeddings or token ids",
+		Long: `Write text embeddings [T, E] as float32 .npy. With --templates none they are the text tower's own,
+un-normalised; with a set of templates each is the normalised mean over the filled templates.
+--tokens writes ids [T, context] as int32 instead, padded with 0.`,
+		Example: "  ovbench encode text cat dog --model openai/clip-vit-base-patch16 --templates surgery85 --out classes.npy",
+		Args:    cobra.MinimumNArgs(1),
+	}
+	f.add(c)
+	c.Flags().StringVar(&templates, "templates", "none", "none, openai80, surgery85, or a `file` with one template a line")
+	c.Flags().BoolVar(&tokens, "tokens", false, "write token ids")
+	c.Flags().StringVar(&out, "out", "", ".npy `file` to write")
+	c.RunE = func(c *cobra.Command, texts []string) error {
+		if out == "" {
+			return usagef(c.CommandPath(), "--out is missing: name the .npy file to write")
+		}
+		list, err := clip.Templates(templates)
+		if err != nil {
+			return usageError{err, c.CommandPath()}
+		}
+		if tokens {
+			m, err := f.openModel(c)
+			if err != nil {
+				return err
+			}
+			return writeTokens(m.Tokenizer, m.Context, texts, out)
+		}
+		m, lib, err := f.open(c)
+		if err != nil {
+			return err
+		}
+		tower, err := runners.NewTexts(lib, m.Model, m.Tokenizer, f.session())
+		if err != nil {
+			return err
+		}
+		defer tower.Close()
+		var e tensor.Dense
+		if templates == "none" {
+			e, err = tower.Encode(c.Context(), texts, nil)
+		} else {
+			e, err = tower.Ensemble(c.Context(), texts, list, nil)
+		}
+		if err != nil {
+			return err
+		}
+		return writeFile(out, func(w io.Writer) error { return tensor.WriteNPY(w, e) })
+	}
+	return c
+}
+
+func writeTokens(t *clip.Tokenizer, context int, texts []string, out string) error {
+	var all []int32
+	for _, text := range texts {
+		ids, err := t.Padded(text, context, false)
+		if err != nil {
+			return err
+		}
+		all = append(all, ids...)
+	}
+	return writeFile(out, func(w io.Writer) error {
+		return tensor.WriteNPYInt32(w, []int{len(texts), context}, all)
+	})
+}
+
+// namedMethods makes methods with the paper's parameters, under their own names.
+func namedMethods(names ...string) ([]runners.Named, error) {
+	var out []runners.Named
+	for _, name := range names {
+		m, err := methods.New(name, nil)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, runners.Named{Name: name, Method: m})
+	}
+	return out, nil
+}
+
+// readPixels is a picture as the network's input, and its own size.
+func readPixels(file string, h, w int, how clip.Resize) (tensor.Dense, [2]int, error) {
+	img, err := datasets.ReadImage(file, datasets.AsStored)
+	if err != nil {
+		return tensor.Dense{}, [2]int{}, err
+	}
+	pixels, err := clip.Preprocess(img, h, w, how)
+	if err != nil {
+		return tensor.Dense{}, [2]int{}, fmt.Errorf("%s: %w", file, err)
+	}
+	return pixels, [2]int{img.Rect.Dy(), img.Rect.Dx()}, nil
+}
+
+// writeFile replaces a file by what fill writes, or leaves it as it was.
+func writeFile(path string, fill func(io.Writer) error) error {
+	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o666), renameio.WithExistingPermissions())
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("%s: the folder does not exist", path)
+		}
+		return err
+	}
+	defer f.Cleanup()
+	if err := fill(f); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return f.CloseAtomicallyReplace()
+}

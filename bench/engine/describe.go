@@ -1,0 +1,105 @@
+package engine
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"ovbench/reports/results"
+	"ovbench/runners/methods"
+)
+
+// Tool is this program, as results record it. Version is set by the linker or taken from the module.
+func Tool(version string) results.Tool {
+	t := results.Tool{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return t
+	}
+	if t.Version == "" {
+		t.Version = info.Main.Version
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			t.Revision = s.Value
+		case "vcs.modified":
+			t.Dirty = s.Value == "true"
+		}
+	}
+	return t
+}
+
+// Host is this machine. What the system does not tell is left empty.
+func Host() results.Host {
+	h := results.Host{Cores: runtime.NumCPU()}
+	scan := func(path, key string) string {
+		f, err := os.Open(path)
+		if err != nil {
+			return ""
+		}
+		defer f.Close()
+		for in := bufio.NewScanner(f); in.Scan(); {
+			if k, v, ok := strings.Cut(in.Text(), ":"); ok && strings.TrimSpace(k) == key {
+				return strings.TrimSpace(v)
+			}
+		}
+		return ""
+	}
+	h.CPU = scan("/proc/cpuinfo", "model name")
+	if kb, err := strconv.ParseInt(strings.TrimSuffix(scan("/proc/meminfo", "MemTotal"), " kB"), 10, 64); err == nil {
+		h.MemoryBytes = kb << 10
+	}
+	return h
+}
+
+// Version is set by the program that uses the engine.
+var Version string
+
+// describe is the part of a run that is known before it starts.
+func (p *Plan) describe() *results.Run {
+	s := p.suite
+	r := &results.Run{
+		Schema: results.Schema, Tool: Tool(Version), Host: Host(), Started: time.Now(), Command: p.request.Command,
+		Suite: results.Suite{Name: s.Name, Title: s.Title, File: s.File, SHA256: s.Fingerprint(), Text: string(s.Canonical())},
+		Model: p.model.Describe(),
+		Runtime: results.Runtime{
+			Name: "onnxruntime", Version: p.library.Version, Path: p.library.Path, Threads: p.request.Threads, Jobs: p.request.Jobs,
+			Mmap: p.request.Mmap, Attention: "fused",
+		},
+		Protocol: results.Protocol{Name: s.Protocol.String(), Fingerprint: s.Protocol.Fingerprint(), Fields: map[string]any{}},
+		Warnings: p.model.Assumed,
+	}
+	for _, f := range s.Protocol.Fields() {
+		r.Protocol.Fields[f.Key] = f.Value
+	}
+	if hash, err := p.library.SHA256(); err == nil {
+		r.Runtime.SHA256 = hash
+	}
+	if r.Runtime.Threads == 0 {
+		r.Runtime.Threads = runtime.NumCPU()
+	}
+	if p.request.Shard.Count > 0 {
+		r.Shard = fmt.Sprintf("%d/%d", p.request.Shard.Index, p.request.Shard.Count)
+	}
+	for i, m := range s.Methods {
+		positions := p.positions
+		if positions == "" {
+			positions = p.methods[i].Method.Positions()
+		}
+		r.Methods = append(r.Methods, results.Method{Name: m.Name, Kind: m.Kind, Params: methods.Params(p.methods[i].Method), Positions: string(positions)})
+	}
+	for _, j := range p.jobs {
+		r.Datasets = append(r.Datasets, results.Dataset{
+			Name: j.info.Name, Title: j.info.Title, Split: j.info.Split, Root: j.info.Root, ListSHA256: j.info.ListSHA256,
+			Images: j.dataset.Len(), Samples: j.samples, Classes: j.info.Classes, Queries: j.queries, QuerySet: j.set, Templates: len(p.templates), Background: j.info.Background,
+		})
+	}
+	r.Panels = p.panelList()
+	return r
+}

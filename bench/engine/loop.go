@@ -1,0 +1,342 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"ovbench/datasets"
+	"ovbench/metrics"
+	"ovbench/reports/results"
+	"ovbench/runners"
+	"ovbench/runners/clip"
+	"ovbench/runners/ort"
+	"ovbench/runners/tensor"
+)
+
+// Progress is told how far the work is. Its methods are called from one goroutine at a time.
+type Progress interface {
+	// Start begins a stage of total steps; Start ends the stage before it.
+	Start(stage string, total int)
+	// At says how many steps are done.
+	At(done int)
+}
+
+// run is the state of one execution of a plan.
+type run struct {
+	*Plan
+	out     *results.Run
+	images  *runners.Images
+	texts   []tensor.Dense // normalised query embeddings [T, E] of each job
+	records *records
+	tell    Progress
+	watch   stopwatch
+	forward chan struct{} // held while the session runs: one forward uses all threads
+	mu      sync.Mutex    // guards records, out.Failures and counters below
+	done    int
+	failed  int // in a row from the start
+}
+
+// Run measures. The returned run holds what was measured even if err is not nil, as long as any work was done;
+// its Complete says whether every planned sample was. When ctx ends, finished samples are kept.
+func (p *Plan) Run(ctx context.Context, tell Progress) (*results.Run, error) {
+	r := &run{Plan: p, tell: tell, forward: make(chan struct{}, 1)}
+	r.out = p.describe()
+	start := time.Now()
+	hashed := make(chan error, 1)
+	go func() { hashed <- hashFiles(&r.out.Model) }()
+	if err := os.MkdirAll(p.request.Out, 0o777); err != nil {
+		return nil, err
+	}
+	if err := r.load(ctx); err != nil {
+		return nil, err
+	}
+	defer r.images.Close()
+	if err := <-hashed; err != nil {
+		return nil, err
+	}
+	if err := r.openRecords(); err != nil {
+		return nil, err
+	}
+	loopErr := r.loop(ctx)
+	if err := r.records.close(); err != nil && loopErr == nil {
+		loopErr = err
+	}
+	r.out.Finished = time.Now()
+	r.out.Timing = results.Timing{Seconds: r.watch.seconds(), Wall: time.Since(start).Seconds()}
+	if err := r.finish(); err != nil {
+		return nil, errors.Join(loopErr, err)
+	}
+	return r.out, loopErr
+}
+
+// load opens the session and encodes every query.
+func (r *run) load(ctx context.Context) error {
+	stop := r.watch.start("load")
+	session := ort.Options{Threads: r.request.Threads, Mmap: r.request.Mmap}
+	images, err := runners.NewImages(r.library, r.model.Model, r.methods, runners.ImageOptions{
+		Height: r.size[0], Width: r.size[1], Positions: r.positions, Similarities: true, Session: session,
+	})
+	stop()
+	if err != nil {
+		return err
+	}
+	r.images = images
+	defer r.watch.start("text")()
+	texts, err := runners.NewTexts(r.library, r.model.Model, r.model.Tokenizer, session)
+	if err != nil {
+		return err
+	}
+	defer texts.Close()
+	for i := range r.jobs {
+		j := &r.jobs[i]
+		r.tell.Start(fmt.Sprintf("encoding %d class names of %s", len(j.texts), j.info.Name), 0)
+		began := false
+		e, err := texts.Ensemble(ctx, j.texts, r.templates, func(done, total int) {
+			if !began {
+				began = true
+				r.tell.Start("encoding prompts of "+j.info.Name, total)
+			}
+			r.tell.At(done)
+		})
+		if err != nil {
+			return fmt.Errorf("class names of %s: %w", j.info.Name, err)
+		}
+		r.texts = append(r.texts, e)
+	}
+	return nil
+}
+
+func (r *run) openRecords() error {
+	hashes := make([]string, len(r.out.Model.Files))
+	for i, f := range r.out.Model.Files {
+		hashes[i] = f.SHA256
+	}
+	fingerprint, err := r.fingerprint(hashes)
+	if err != nil {
+		return err
+	}
+	r.out.Fingerprint = fingerprint
+	r.records, err = openRecords(r.request.Out, fingerprint, r.request.Resume)
+	return err
+}
+
+// loop measures every sample that has no record yet.
+func (r *run) loop(ctx context.Context) error {
+	type task struct {
+		job   int
+		index int
+	}
+	var tasks []task
+	for k := range r.jobs {
+		for _, i := range r.jobs[k].indices {
+			if _, ok := r.records.done[recordKey{r.jobs[k].info.Name, i}]; !ok {
+				tasks = append(tasks, task{k, i})
+			}
+		}
+	}
+	r.done = r.Samples() - len(tasks)
+	r.tell.Start("measuring", r.Samples())
+	r.tell.At(r.done)
+	group, ctx := errgroup.WithContext(ctx)
+	queue := make(chan task)
+	group.Go(func() error {
+		defer close(queue)
+		for _, t := range tasks {
+			select {
+			case queue <- t:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	for range max(r.request.Jobs, 1) {
+		group.Go(func() error {
+			for t := range queue {
+				if err := r.keep(ctx, r.sample(ctx, t.job, t.index)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// hopeless is the number of samples that must fail, with none succeeding, before a run gives up.
+const hopeless = 20
+
+// keep writes a sample's record. A sample that only failed because ctx ended leaves none.
+func (r *run) keep(ctx context.Context, rec Record) error {
+	if rec.Error != "" && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.records.add(rec); err != nil {
+		return err
+	}
+	r.done++
+	r.tell.At(r.done)
+	if rec.Error == "" {
+		r.failed = -1 << 30
+		return nil
+	}
+	if r.failed++; r.failed == hopeless {
+		return fmt.Errorf("the first %d samples all failed, the last one with: %s: %s", hopeless, rec.ID, rec.Error)
+	}
+	return nil
+}
+
+// sample measures one sample with all methods. What goes wrong is in the record.
+func (r *run) sample(ctx context.Context, job, index int) Record {
+	j := &r.jobs[job]
+	rec := Record{Dataset: j.info.Name, Index: index, ID: j.dataset.ID(index)}
+	fail := func(stage string, err error) Record {
+		rec.Methods, rec.Stage, rec.Error = nil, stage, err.Error()
+		return rec
+	}
+	stop := r.watch.start("decode")
+	s, err := j.dataset.At(index)
+	stop()
+	if err != nil {
+		return fail("decode", err)
+	}
+	stop = r.watch.start("preprocess")
+	pixels, err := clip.Preprocess(s.Image, r.size[0], r.size[1], clip.Resize(r.suite.Protocol.Resize))
+	stop()
+	if err != nil {
+		return fail("preprocess", err)
+	}
+	r.forward <- struct{}{}
+	stop = r.watch.start("forward")
+	sims, err := r.images.Similarities(ctx, pixels, r.texts[job])
+	stop()
+	<-r.forward
+	if err != nil {
+		return fail("forward", err)
+	}
+	defer r.watch.start("score")()
+	rec.Methods = map[string]Confusion{}
+	labels := make([][]uint16, len(sims))
+	for m, name := range r.images.Methods() {
+		labels[m] = r.decode(j, sims[m], s.Labels.W, s.Labels.H)
+		cells, err := metrics.Count(s.Labels.Pix, labels[m], len(j.info.Classes), datasets.Ignore)
+		if err != nil {
+			return fail("score", err)
+		}
+		rec.Methods[name] = confusionOf(cells)
+	}
+	if err := r.save(j, index, s, sims, labels); err != nil {
+		return fail("save", err)
+	}
+	return rec
+}
+
+// decode is the label map [h·w] of one image's cosines [1, 1+N, T].
+func (r *run) decode(j *job, sim tensor.Dense, w, h int) []uint16 {
+	rows, cols := r.images.Grid()
+	texts := len(j.texts)
+	labels := make([]uint16, w*h)
+	j.rule.Decode(labels, w, h, sim.Data[texts:], cols, rows, texts)
+	return labels
+}
+
+// finish turns records into the run's scores and writes results.
+func (r *run) finish() error {
+	var recs []Record
+	for _, rec := range r.records.done {
+		recs = append(recs, rec)
+	}
+	return finish(r.out, recs, r.planned(), r.request.Out, r.suite.Resamples, r.suite.Seed)
+}
+
+// planned are the samples of each data set that the run was to measure.
+func (r *run) planned() map[string][]int {
+	out := map[string][]int{}
+	for _, j := range r.jobs {
+		out[j.info.Name] = j.indices
+	}
+	return out
+}
+
+// finish completes and writes a run from its records. Planned samples without a good record make it incomplete.
+func finish(out *results.Run, recs []Record, planned map[string][]int, dir string, resamples int, seed uint64) error {
+	wanted, good := map[recordKey]bool{}, map[recordKey]bool{}
+	for name, indices := range planned {
+		for _, i := range indices {
+			wanted[recordKey{name, i}] = true
+		}
+	}
+	var kept []Record
+	out.Failures = nil
+	for _, rec := range recs {
+		if !wanted[recordKey{rec.Dataset, rec.Index}] {
+			continue
+		}
+		if rec.Error != "" {
+			out.Failures = append(out.Failures, results.Failure{Dataset: rec.Dataset, ID: rec.ID, Stage: rec.Stage, Error: rec.Error})
+			continue
+		}
+		good[recordKey{rec.Dataset, rec.Index}] = true
+		kept = append(kept, rec)
+	}
+	slices.SortFunc(out.Failures, func(a, b results.Failure) int {
+		return slices.Compare([]string{a.Dataset, a.ID}, []string{b.Dataset, b.ID})
+	})
+	out.Complete = true
+	for i := range out.Datasets {
+		d := &out.Datasets[i]
+		d.Measured = 0
+		for _, k := range planned[d.Name] {
+			if good[recordKey{d.Name, k}] {
+				d.Measured++
+			} else {
+				out.Complete = false
+			}
+		}
+	}
+	out.Panels = wholePanels(dir, out.Panels)
+	var err error
+	if out.Cells, err = Score(out, kept, resamples, seed); err != nil {
+		return err
+	}
+	return out.Write(dir)
+}
+
+// stopwatch adds up the time of stages over all workers. The zero value is ready.
+type stopwatch struct {
+	mu    sync.Mutex
+	total map[string]time.Duration
+}
+
+// start begins a stretch of a stage; the returned function ends it.
+func (s *stopwatch) start(stage string) func() {
+	t := time.Now()
+	return func() {
+		d := time.Since(t)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.total == nil {
+			s.total = map[string]time.Duration{}
+		}
+		s.total[stage] += d
+	}
+}
+
+func (s *stopwatch) seconds() map[string]float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string]float64{}
+	for k, d := range s.total {
+		out[k] = d.Seconds()
+	}
+	return out
+}

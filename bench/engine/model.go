@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+
+	"ovbench/reports/results"
+	"ovbench/runners/clip"
+)
+
+// Model is a checkpoint with the vocabulary that belongs to it.
+type Model struct {
+	*clip.Model
+	Name       string // as asked for
+	Tokenizer  *clip.Tokenizer
+	Vocabulary string // where the tokenizer came from
+}
+
+// ModelOptions say how to find and understand a model.
+type ModelOptions struct {
+	Name       string          // a path, a name in a cache, or "demo"
+	Vocabulary string          // a directory or file; empty looks beside the checkpoint and in the caches
+	Activation clip.Activation // overrides the checkpoint's; empty keeps it
+}
+
+// OpenModel finds a model and its vocabulary.
+func OpenModel(o ModelOptions) (*Model, error) {
+	path, err := locate(o.Name)
+	if err != nil {
+		return nil, err
+	}
+	var opts []clip.Option
+	switch o.Activation {
+	case "":
+	case clip.QuickGELU, clip.GELU:
+		opts = append(opts, clip.WithActivation(o.Activation))
+	default:
+		return nil, fmt.Errorf("activation %q is not known; known are %s, %s", o.Activation, clip.QuickGELU, clip.GELU)
+	}
+	m, err := clip.Open(path, opts...)
+	if err != nil {
+		return nil, err
+	}
+	vocabulary, err := clip.VocabularyPath(path, o.Vocabulary)
+	if err != nil {
+		return nil, err
+	}
+	t, err := clip.LoadTokenizer(vocabulary)
+	if err != nil {
+		return nil, err
+	}
+	return &Model{Model: m, Name: o.Name, Tokenizer: t, Vocabulary: vocabulary}, nil
+}
+
+func locate(name string) (string, error) {
+	switch name {
+	case "":
+		return "", fmt.Errorf("no model: name one with --model (ovbench list models)")
+	case "demo":
+		return demoModel()
+	}
+	return clip.Locate(name)
+}
+
+// Describe is the model as results record it; hashes are added by [hashFiles].
+func (m *Model) Describe() results.Model {
+	activation := string(m.Config.Vision.Activation)
+	if t := string(m.Config.Text.Activation); t != activation && activation != "" {
+		activation += " (text: " + t + ")"
+	}
+	r := results.Model{
+		Name: m.Name, Path: m.Path, Format: string(m.Format), Architecture: m.Config.Name(), Activation: activation,
+		ImageSize: m.Image, Patch: m.Patch, Layers: m.Config.Vision.Layers, Width: m.Config.Vision.Width, Heads: m.Config.Vision.Heads,
+		Embed: m.Embed, LogitScale: m.LogitScale, Vocabulary: results.File{Path: m.Vocabulary},
+	}
+	for _, f := range m.Files {
+		r.Files = append(r.Files, results.File{Path: f})
+	}
+	return r
+}
+
+// hashFile reads a file through SHA-256.
+func hashFile(path string) (results.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return results.File{}, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	n, err := io.CopyBuffer(struct{ io.Writer }{h}, struct{ io.Reader }{f}, make([]byte, 1<<20))
+	return results.File{Path: path, Bytes: n, SHA256: hex.EncodeToString(h.Sum(nil))}, err
+}
+
+// hashFiles fills in sizes and hashes of the model's files. A vocabulary that is a directory is left without.
+func hashFiles(m *results.Model) error {
+	for i := range m.Files {
+		f, err := hashFile(m.Files[i].Path)
+		if err != nil {
+			return err
+		}
+		m.Files[i] = f
+	}
+	if info, err := os.Stat(m.Vocabulary.Path); err == nil && info.Mode().IsRegular() {
+		f, err := hashFile(m.Vocabulary.Path)
+		if err != nil {
+			return err
+		}
+		m.Vocabulary = f
+	}
+	return nil
+}

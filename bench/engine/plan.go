@@ -1,0 +1,267 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"ovbench/configs"
+	"ovbench/datasets"
+	"ovbench/runners"
+	"ovbench/runners/clip"
+	"ovbench/runners/methods"
+	"ovbench/runners/ort"
+	"ovbench/runners/resample"
+)
+
+// Request is what a user asks for.
+type Request struct {
+	Suite   *configs.Suite
+	Model   ModelOptions // a Name overrides the suite's
+	Data    string       // root of data sets whose suite names none
+	Out     string       // run folder
+	Limit   int          // samples of each data set, 0 for all
+	Only    []string     // sample ids, nil for all
+	Shard   Shard
+	Jobs    int // samples at a time
+	Threads int // of a session, 0 for all cores
+	Mmap    bool
+	Save    Save
+	Resume  bool
+	Runtime string   // library path, empty to search
+	Command []string // as typed, for the record
+}
+
+// Shard is part Index of Count, counted from 1; the zero Shard is everything.
+type Shard struct{ Index, Count int }
+
+func (s Shard) has(i int) bool { return s.Count == 0 || i%s.Count == s.Index-1 }
+
+// Save says what to keep beyond records and panels.
+type Save struct{ Maps, Labels bool }
+
+// Plan is a request with all names resolved and all files opened.
+type Plan struct {
+	request   Request
+	suite     *configs.Suite
+	model     *Model
+	library   *ort.Library
+	methods   []runners.Named
+	size      [2]int // height, width of the network's input
+	positions clip.Interpolation
+	templates []string
+	jobs      []job
+}
+
+// job is one data set of a plan.
+type job struct {
+	dataset datasets.Dataset
+	info    datasets.Info
+	set     string     // name of the query set
+	queries [][]string // by class
+	texts   []string   // all queries, class by class
+	rule    resample.Rule
+	samples string // of the whole plan, whatever the shard, as ranges
+	indices []int  // samples to measure, ascending
+	panels  []int  // of these, the ones kept for pictures
+}
+
+// NewPlan resolves a request. The error joins every fault found.
+func NewPlan(r Request) (*Plan, error) {
+	p := &Plan{request: r, suite: r.Suite}
+	faults := []error{p.openModel(), p.openLibrary(), p.makeMethods(), p.readProtocol()}
+	for i, d := range p.suite.Datasets {
+		j, err := p.openJob(d)
+		if err != nil {
+			faults = append(faults, p.suite.Fault(fmt.Sprintf("datasets[%d]", i), "%v", err))
+			continue
+		}
+		p.jobs = append(p.jobs, j)
+	}
+	if errors.Join(faults...) == nil {
+		faults = append(faults, p.checkOnly())
+	}
+	return p, errors.Join(faults...)
+}
+
+func (p *Plan) openModel() error {
+	o := p.request.Model
+	if o.Name == "" {
+		o.Name = p.suite.Model
+	}
+	m, err := OpenModel(o)
+	if err != nil && p.request.Model.Name == "" {
+		return p.suite.Fault("model", "%v", err)
+	}
+	if err != nil {
+		return fmt.Errorf("--model: %w", err)
+	}
+	p.model = m
+	return m.CheckVision()
+}
+
+func (p *Plan) openLibrary() (err error) {
+	p.library, err = ort.Load(p.request.Runtime)
+	return err
+}
+
+func (p *Plan) makeMethods() error {
+	var faults []error
+	for i, m := range p.suite.Methods {
+		method, err := methods.New(m.Kind, m.Params)
+		if err == nil && p.model != nil {
+			err = method.Check(p.model.Model)
+		}
+		if err != nil {
+			faults = append(faults, p.suite.Fault(fmt.Sprintf("methods[%d]", i), "%v", err))
+			continue
+		}
+		p.methods = append(p.methods, runners.Named{Name: m.Name, Method: method})
+	}
+	return errors.Join(faults...)
+}
+
+func (p *Plan) readProtocol() error {
+	proto := p.suite.Protocol
+	p.size = [2]int{proto.Size.H, proto.Size.W}
+	var faults []error
+	note := func(key string, err error) {
+		if err != nil {
+			faults = append(faults, p.suite.Fault("protocol."+key, "%v", err))
+		}
+	}
+	var err error
+	p.positions, err = clip.ParseInterpolation(proto.Positions)
+	note("positions", err)
+	p.templates, err = clip.Templates(p.suite.Words(proto.Templates))
+	note("templates", err)
+	if p.model != nil {
+		note("size", p.model.CheckSize(p.size[0], p.size[1]))
+	}
+	return errors.Join(faults...)
+}
+
+func (p *Plan) openJob(d configs.Dataset) (job, error) {
+	root := p.request.Data
+	switch {
+	case d.Root == configs.DemoRoot:
+		var err error
+		if root, err = demoData(); err != nil {
+			return job{}, err
+		}
+	case d.Root != "":
+		root = p.suite.Path(d.Root)
+	}
+	ds, err := datasets.Open(d.Name, datasets.Options{Root: root, Split: d.Split})
+	if err != nil {
+		return job{}, err
+	}
+	set := p.suite.Words(p.suite.ProtocolOf(d).Queries)
+	j := job{dataset: ds, info: ds.Info(), set: set}
+	if j.queries, err = datasets.Queries(d.Name, set); err != nil {
+		return job{}, err
+	}
+	j.rule = resample.Rule{Scale: p.suite.Protocol.Scale, Threshold: p.suite.Protocol.Threshold}
+	for class, queries := range j.queries {
+		for _, q := range queries {
+			j.texts = append(j.texts, q)
+			j.rule.Classes = append(j.rule.Classes, class)
+		}
+	}
+	if j.rule.Threshold > 0 && !j.info.Background {
+		return job{}, fmt.Errorf("%s has no background, so protocol.threshold %v would turn its first class into one; set it to 0", d.Name, j.rule.Threshold)
+	}
+	if err := j.rule.Check(len(j.texts)); err != nil {
+		return job{}, err
+	}
+	j.choose(p.request, d.Limit, p.suite.Panels)
+	return j, nil
+}
+
+// choose picks the samples to measure and, evenly among them, the panels.
+func (j *job) choose(r Request, limit, panels int) {
+	if r.Limit > 0 {
+		limit = r.Limit
+	}
+	for i := range j.dataset.Len() {
+		if r.Only != nil && !slices.Contains(r.Only, j.dataset.ID(i)) {
+			continue
+		}
+		if limit > 0 && len(j.indices) == limit {
+			break
+		}
+		j.indices = append(j.indices, i)
+	}
+	n := min(panels, len(j.indices))
+	for k := range n {
+		j.panels = append(j.panels, j.indices[int(math.Round(float64(k)*float64(len(j.indices)-1)/float64(max(n-1, 1))))])
+	}
+	j.samples = ranges(j.indices)
+	j.indices = slices.DeleteFunc(j.indices, func(i int) bool { return !r.Shard.has(i) })
+	j.panels = slices.DeleteFunc(j.panels, func(i int) bool { return !r.Shard.has(i) })
+}
+
+// checkOnly names ids that no data set has.
+func (p *Plan) checkOnly() error {
+	var faults []error
+	for _, id := range p.request.Only {
+		found := slices.ContainsFunc(p.jobs, func(j job) bool {
+			for i := range j.dataset.Len() {
+				if j.dataset.ID(i) == id {
+					return true
+				}
+			}
+			return false
+		})
+		if !found {
+			faults = append(faults, fmt.Errorf("sample %q is in none of the suite's data sets", id))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// Samples is the number of images the plan measures.
+func (p *Plan) Samples() int {
+	n := 0
+	for _, j := range p.jobs {
+		n += len(j.indices)
+	}
+	return n
+}
+
+// fingerprint identifies what every record of the run has in common: records of equal fingerprints may be
+// merged. Which samples are measured, by how many workers, is not part of it.
+func (p *Plan) fingerprint(modelHashes []string) (string, error) {
+	type set struct {
+		Name, Split, List string
+		Queries           [][]string
+	}
+	type method struct {
+		Name, Kind string
+		Params     map[string]any
+	}
+	var f struct {
+		Model, Activations []string
+		Vocabulary         int
+		Protocol           string
+		Templates          []string
+		Methods            []method
+		Datasets           []set
+	}
+	f.Model = modelHashes
+	f.Activations = []string{string(p.model.Config.Vision.Activation), string(p.model.Config.Text.Activation)}
+	f.Vocabulary = p.model.Tokenizer.Size()
+	f.Protocol = p.suite.Protocol.Fingerprint()
+	f.Templates = p.templates
+	for i, m := range p.suite.Methods {
+		f.Methods = append(f.Methods, method{m.Name, m.Kind, methods.Params(p.methods[i].Method)})
+	}
+	for _, j := range p.jobs {
+		f.Datasets = append(f.Datasets, set{j.info.Name, j.info.Split, j.info.ListSHA256, j.queries})
+	}
+	b, err := json.Marshal(f)
+	return fmt.Sprintf("%x", sha256.Sum256(b)), err
+}

@@ -1,0 +1,270 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"image"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"ovbench/datasets"
+	"ovbench/reports"
+	"ovbench/runners"
+	"ovbench/runners/clip"
+	"ovbench/runners/methods"
+	"ovbench/runners/tensor"
+)
+
+func explainCommand() *cobra.Command {
+	var e explanation
+	c := &cobra.Command{
+		Use:   "explain FILE",
+		Short: "Show where a picture answers to texts",
+		Long: `Show where a picture answers to texts. The folder --out gets
+
+  maps.npy       [T, H, W] float32 in 0..1, at the size of the picture, in the order of the texts
+  NN-text.png    the map of each text over the picture
+  points.json    per text, points on and off the object as prompts for an interactive segmenter
+
+Each map is stretched to 0..1 on its own, so every text lights up somewhere, present or not: the
+table on standard output says how probable each text is among the given ones.
+
+Texts are put into the 85 templates of CLIP Surgery. clip_surgery removes what all texts share: with two or
+more texts the shared part of the set, with one that of the empty text; --redundant chooses.`,
+		Example: "  ovbench explain photo.jpg --model openai/clip-vit-base-patch16 --text dog --text grass --out maps",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			e.file = args[0]
+			return e.run(c)
+		},
+	}
+	e.add(c)
+	e.size = sizeFlag{512, 512}
+	c.Flags().StringArrayVar(&e.texts, "text", nil, "what to look for; repeat for more")
+	c.Flags().StringVar(&e.method, "method", "clip_surgery", "method (ovbench list methods)")
+	c.Flags().Var(&e.size, "size", "network input in pixels")
+	c.Flags().StringVar(&e.positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-antialias, or reference for the method's own")
+	c.Flags().StringVar(&e.templates, "templates", "surgery85", "none, openai80, surgery85, or a `file` with one template a line")
+	c.Flags().StringVar(&e.redundant, "redundant", "", "labels, empty, paper (Eq. 6-9 as printed) or none (default: by method and number of texts)")
+	c.Flags().Float32Var(&e.points.Threshold, "point-threshold", methods.DefaultPoints.Threshold, "least value of a point on the object")
+	c.Flags().StringVar(&e.out, "out", "", "`folder` to write")
+	e.points.Shrink = methods.DefaultPoints.Shrink
+	return c
+}
+
+// explanation is one call of explain.
+type explanation struct {
+	modelFlags
+	file, method, positions, templates, redundant, out string
+	texts                                              []string
+	size                                               sizeFlag
+	points                                             methods.PointOptions
+}
+
+func (e *explanation) run(c *cobra.Command) error {
+	usage := c.CommandPath()
+	switch {
+	case len(e.texts) == 0:
+		return usagef(usage, `--text is missing: say what to look for, such as --text "a dog"`)
+	case e.out == "":
+		return usagef(usage, "--out is missing: name the folder to write")
+	}
+	form, err := e.form()
+	if err != nil {
+		return usageError{err, usage}
+	}
+	img, err := datasets.ReadImage(e.file, datasets.AsStored)
+	if err != nil {
+		return err
+	}
+	sim, empty, err := e.similarities(c, img, form == methods.Empty)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(e.out, 0o777); err != nil {
+		return err
+	}
+	shares := presence(sim.cos[:len(e.texts)], sim.scale)
+	if err := methods.FeatureSurgery(form, sim.cos, len(e.texts), empty); err != nil {
+		return err
+	}
+	return e.write(c, img, sim, shares)
+}
+
+// form is the feature surgery to use.
+func (e *explanation) form() (methods.Redundant, error) {
+	form := methods.Redundant(e.redundant)
+	switch form {
+	case "":
+		switch {
+		case e.method != "clip_surgery":
+			return methods.NoSurgery, nil
+		case len(e.texts) == 1:
+			return methods.Empty, nil
+		}
+		return methods.Labels, nil
+	case methods.Labels, methods.Paper:
+		if len(e.texts) == 1 {
+			return "", fmt.Errorf("--redundant %s with a single text removes everything: give more texts, or use empty", form)
+		}
+		return form, nil
+	case methods.Empty, methods.NoSurgery:
+		return form, nil
+	}
+	return "", fmt.Errorf("--redundant %q is not known; known are labels, empty, paper, none", e.redundant)
+}
+
+// similarity is one picture's cosines [1+N, T] with the texts.
+type similarity struct {
+	cos        []float32
+	rows, cols int
+	scale      float64 // logit scale
+}
+
+// similarities runs both towers. empty [1+N] is filled if asked for.
+func (e *explanation) similarities(c *cobra.Command, img *image.NRGBA, withEmpty bool) (s similarity, empty []float32, err error) {
+	p, err := clip.ParseInterpolation(e.positions)
+	if err != nil {
+		return s, nil, usageError{err, c.CommandPath()}
+	}
+	named, err := namedMethods(e.method)
+	if err != nil {
+		return s, nil, usageError{err, c.CommandPath()}
+	}
+	templates, err := clip.Templates(e.templates)
+	if err != nil {
+		return s, nil, usageError{err, c.CommandPath()}
+	}
+	m, lib, err := e.open(c)
+	if err != nil {
+		return s, nil, err
+	}
+	h, w := e.size.or(m.Image)
+	images, err := runners.NewImages(lib, m.Model, named, runners.ImageOptions{Height: h, Width: w, Positions: p, Similarities: true, Session: e.session()})
+	if err != nil {
+		return s, nil, err
+	}
+	defer images.Close()
+	tower, err := runners.NewTexts(lib, m.Model, m.Tokenizer, e.session())
+	if err != nil {
+		return s, nil, err
+	}
+	defer tower.Close()
+	texts := e.texts
+	if withEmpty {
+		texts = append(texts[:len(texts):len(texts)], "")
+	}
+	embeddings, err := tower.Ensemble(c.Context(), texts, templates, nil)
+	if err != nil {
+		return s, nil, err
+	}
+	pixels, err := clip.Preprocess(img, h, w, clip.Squash)
+	if err != nil {
+		return s, nil, fmt.Errorf("%s: %w", e.file, err)
+	}
+	out, err := images.Similarities(c.Context(), pixels, embeddings)
+	if err != nil {
+		return s, nil, fmt.Errorf("%s: %w", e.file, err)
+	}
+	s = similarity{scale: m.LogitScale}
+	s.rows, s.cols = images.Grid()
+	for i := range 1 + s.rows*s.cols {
+		row := out[0].Data[i*len(texts) : (i+1)*len(texts)]
+		s.cos = append(s.cos, row[:len(e.texts)]...)
+		if withEmpty {
+			empty = append(empty, row[len(e.texts)])
+		}
+	}
+	return s, empty, nil
+}
+
+// presence is CLIP's probability of each text for the whole picture: softmax of the scaled cosines of the class token.
+func presence(cls []float32, scale float64) []float64 {
+	top := math.Inf(-1)
+	for _, v := range cls {
+		top = max(top, float64(v))
+	}
+	out := make([]float64, len(cls))
+	sum := 0.0
+	for i, v := range cls {
+		out[i] = math.Exp(scale * (float64(v) - top))
+		sum += out[i]
+	}
+	for i := range out {
+		out[i] /= sum
+	}
+	return out
+}
+
+// prompt is one text's entry in points.json.
+type prompt struct {
+	Text   string   `json:"text"`
+	Points [][2]int `json:"points"` // x, y in pixels of the picture
+	Labels []int    `json:"labels"` // 1 on the object, 0 off it
+}
+
+func (e *explanation) write(c *cobra.Command, img *image.NRGBA, s similarity, shares []float64) error {
+	h, w := img.Rect.Dy(), img.Rect.Dx()
+	maps := tensor.New(len(e.texts), h, w)
+	var prompts []prompt
+	table := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "text\tprobability\tpicture")
+	for i, text := range e.texts {
+		cells := methods.Column(s.cos, len(e.texts), i)
+		heat, ok := methods.SimilarityMap(cells, s.rows, s.cols, h, w)
+		if !ok {
+			fmt.Fprintf(c.ErrOrStderr(), "ovbench: warning: the map of %q is constant\n", text)
+		}
+		copy(maps.At(i).Data, heat)
+		pr := prompt{Text: text, Points: [][2]int{}, Labels: []int{}}
+		for _, p := range methods.Points(cells, s.rows, s.cols, w, h, e.points) {
+			pr.Points = append(pr.Points, [2]int{p.X, p.Y})
+			pr.Labels = append(pr.Labels, p.Label)
+		}
+		prompts = append(prompts, pr)
+		name := filepath.Join(e.out, fmt.Sprintf("%02d-%s.png", i+1, slug(text)))
+		if err := reports.WritePNG(name, reports.Overlay(img, heat, text)); err != nil {
+			return err
+		}
+		fmt.Fprintf(table, "%s\t%.3f\t%s\n", text, shares[i], name)
+	}
+	if err := writeFile(filepath.Join(e.out, "maps.npy"), func(w io.Writer) error { return tensor.WriteNPY(w, maps) }); err != nil {
+		return err
+	}
+	err := writeFile(filepath.Join(e.out, "points.json"), func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", " ")
+		return enc.Encode(prompts)
+	})
+	if err != nil {
+		return err
+	}
+	return table.Flush()
+}
+
+// slug is text as a part of a file name.
+func slug(text string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(text) {
+		switch {
+		case unicode.IsLetter(r) || unicode.IsDigit(r):
+			b.WriteRune(r)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+		if b.Len() > 60 {
+			break
+		}
+	}
+	if s := strings.Trim(b.String(), "-"); s != "" {
+		return s
+	}
+	return "text"
+}

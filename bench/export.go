@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"ovbench/runners"
+	"ovbench/runners/clip"
+)
+
+func exportCommand() *cobra.Command {
+	var (
+		f              modelFlags
+		size           sizeFlag
+		names          []string
+		positions, out string
+		standard, sims bool
+		text           bool
+	)
+	c := &cobra.Command{
+		Use:   "export",
+		Short: "Write a self-contained ONNX model of one or more methods",
+		Long: `Write an ONNX model with one output of projected tokens [batch, 1+N, E] per method, for an input pixels
+[batch, 3, H, W]. Weights of more than 1 GiB go to a .data file beside it. Attention and QuickGELU use
+ONNX Runtime's own operators (domain com.microsoft) unless --standard-ops is given.`,
+		Example: "  ovbench export --model openai/clip-vit-base-patch16 --method clip --method clip_surgery --size 512 --out surgery.onnx",
+		Args:    cobra.NoArgs,
+	}
+	f.add(c)
+	c.Flags().StringSliceVar(&names, "method", nil, "methods, repeated or separated by commas (default clip_surgery)")
+	c.Flags().Var(&size, "size", "network input in pixels (default: the model's own)")
+	c.Flags().StringVar(&positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-antialias, or reference for the method's own")
+	c.Flags().BoolVar(&standard, "standard-ops", false, "use operators of the ONNX standard only")
+	c.Flags().BoolVar(&sims, "similarities", false, "take normalised texts [texts, E] as second input and give cosines [batch, 1+N, texts]")
+	c.Flags().BoolVar(&text, "print", false, "print the graph to standard output")
+	c.Flags().StringVar(&out, "out", "", ".onnx `file` to write")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if out == "" && !text {
+			return usagef(c.CommandPath(), "--out is missing: name the .onnx file to write")
+		}
+		p, err := clip.ParseInterpolation(positions)
+		if err != nil {
+			return usageError{err, c.CommandPath()}
+		}
+		if len(names) == 0 {
+			names = []string{"clip_surgery"}
+		}
+		named, err := namedMethods(names...)
+		if err != nil {
+			return usageError{err, c.CommandPath()}
+		}
+		m, err := f.openModel(c)
+		if err != nil {
+			return err
+		}
+		h, w := size.or(m.Image)
+		g, err := runners.ImageGraph(m.Model, named, runners.ImageOptions{Height: h, Width: w, Positions: p, Similarities: sims, StandardOps: standard})
+		if err != nil {
+			return err
+		}
+		if text {
+			fmt.Fprint(c.OutOrStdout(), g)
+		}
+		if out == "" {
+			return nil
+		}
+		files, err := g.Export(out)
+		for _, file := range files {
+			fmt.Fprintln(c.ErrOrStderr(), "wrote", file)
+		}
+		return err
+	}
+	return c
+}

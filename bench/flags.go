@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ovbench/bench/engine"
+	"ovbench/runners/clip"
+	"ovbench/runners/ort"
+)
+
+// modelFlags are the flags by which a command finds a model and runs it.
+type modelFlags struct {
+	model, vocab, activation, runtime string
+	threads                           int
+	mmap                              bool
+}
+
+func (f *modelFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.model, "model", "", "Hugging Face directory, name in its cache, .safetensors, .pt, or demo")
+	c.Flags().StringVar(&f.vocab, "vocab", "", "vocab.json + merges.txt `directory`, or bpe_simple_vocab_16e6.txt.gz, if the checkpoint brings none")
+	c.Flags().StringVar(&f.activation, "activation", "", "quick_gelu or gelu, where the checkpoint does not say (LAION and DataComp: gelu)")
+	c.Flags().StringVar(&f.runtime, "runtime", "", "ONNX Runtime `library` (default: ONNXRUNTIME_SHARED_LIBRARY_PATH, then what is found)")
+	c.Flags().IntVar(&f.threads, "threads", 0, "threads of the network (default: all cores)")
+	c.Flags().BoolVar(&f.mmap, "mmap", false, "map weights instead of packing them: slower, but shared by all processes of a host")
+}
+
+func (f *modelFlags) options() engine.ModelOptions {
+	return engine.ModelOptions{Name: f.model, Vocabulary: f.vocab, Activation: clip.Activation(f.activation)}
+}
+
+func (f *modelFlags) session() ort.Options { return ort.Options{Threads: f.threads, Mmap: f.mmap} }
+
+// openModel is the model alone.
+func (f *modelFlags) openModel(c *cobra.Command) (*engine.Model, error) {
+	if f.model == "" {
+		return nil, usagef(c.CommandPath(), "--model is missing: name a checkpoint, or demo (ovbench list models)")
+	}
+	m, err := engine.OpenModel(f.options())
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range m.Assumed {
+		fmt.Fprintln(c.ErrOrStderr(), "ovbench: warning: assumed "+w)
+	}
+	return m, nil
+}
+
+// open is the model and the library, for commands that compute.
+func (f *modelFlags) open(c *cobra.Command) (*engine.Model, *ort.Library, error) {
+	if f.threads < 0 {
+		return nil, nil, usagef(c.CommandPath(), "--threads %d: want 0 for all cores, or more", f.threads)
+	}
+	m, err := f.openModel(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	lib, err := ort.Load(f.runtime)
+	return m, lib, err
+}
+
+// sizeFlag is --size N or HxW. Zero is unset.
+type sizeFlag struct{ h, w int }
+
+func (s *sizeFlag) String() string {
+	switch {
+	case s.h == 0:
+		return ""
+	case s.h == s.w:
+		return strconv.Itoa(s.h)
+	}
+	return fmt.Sprintf("%dx%d", s.h, s.w)
+}
+
+func (s *sizeFlag) Type() string { return "N|HxW" }
+
+func (s *sizeFlag) Set(v string) error {
+	hs, ws, oblong := strings.Cut(strings.ToLower(v), "x")
+	if !oblong {
+		ws = hs
+	}
+	h, err1 := strconv.Atoi(hs)
+	w, err2 := strconv.Atoi(ws)
+	if err1 != nil || err2 != nil || h < 1 || w < 1 {
+		return fmt.Errorf("want a number of pixels, or HEIGHTxWIDTH")
+	}
+	s.h, s.w = h, w
+	return nil
+}
+
+// or is the size, or side x side where none was given.
+func (s *sizeFlag) or(side int) (h, w int) {
+	if s.h == 0 {
+		return side, side
+	}
+	return s.h, s.w
+}
+
+// shardFlag is --shard i/n.
+type shardFlag struct{ engine.Shard }
+
+func (s *shardFlag) String() string {
+	if s.Count == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d/%d", s.Index, s.Count)
+}
+
+func (s *shardFlag) Type() string { return "i/n" }
+
+func (s *shardFlag) Set(v string) error {
+	a, b, ok := strings.Cut(v, "/")
+	i, err1 := strconv.Atoi(a)
+	n, err2 := strconv.Atoi(b)
+	if !ok || err1 != nil || err2 != nil || n < 1 || i < 1 || i > n {
+		return fmt.Errorf("want i/n with i from 1 to n, such as 2/8")
+	}
+	s.Index, s.Count = i, n
+	return nil
+}

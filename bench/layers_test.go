@@ -1,0 +1,97 @@
+package main
+
+import (
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// floors is the house: a package imports only packages of lower floors. A tool of tests counts as what it tests.
+var floors = map[string]int{
+	"bench":                 7,
+	"bench/engine":          6,
+	"runners":               5,
+	"runners/methods":       4,
+	"runners/clip":          3,
+	"runners/clip/cliptest": 2,
+	"runners/checkpoint":    2,
+	"runners/onnx":          2,
+	"runners/ort":           2,
+	"reports":               2,
+	"datasets/datasetstest": 2,
+	"metrics/metricstest":   2,
+	"runners/tensor":        1,
+	"runners/resample":      1,
+	"configs":               1,
+	"datasets":              1,
+	"metrics":               1,
+	"reports/results":       1,
+}
+
+// wings never import each other: only bench knows them all.
+var wings = []string{"configs", "datasets", "metrics", "runners", "reports"}
+
+func TestFloors(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "ovbench/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	found := map[string]bool{}
+	for d := json.NewDecoder(strings.NewReader(string(out))); d.More(); {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := d.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimPrefix(p.ImportPath, "ovbench/")
+		found[name] = true
+		floor, ok := floors[name]
+		if !ok {
+			t.Errorf("package %s has no floor: give it one in this test and in the README", name)
+			continue
+		}
+		for _, i := range p.Imports {
+			dep, ours := strings.CutPrefix(i, "ovbench/")
+			if !ours {
+				continue
+			}
+			if floors[dep] >= floor {
+				t.Errorf("%s (floor %d) imports %s (floor %d): an arrow only goes down", name, floor, dep, floors[dep])
+			}
+			if a, b := wing(name), wing(dep); a != "" && a != b {
+				t.Errorf("%s imports %s: %s never import each other, translate in bench/engine", name, dep, strings.Join(wings, ", "))
+			}
+		}
+	}
+	for name := range floors {
+		if !found[name] {
+			t.Errorf("package %s has a floor but does not exist", name)
+		}
+	}
+}
+
+// wing is the top folder of a package outside bench.
+func wing(name string) string {
+	top, _, _ := strings.Cut(name, "/")
+	if top == "bench" {
+		return ""
+	}
+	return top
+}
+
+// The top folders are given; there is no other place for code.
+func TestTopFolders(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}}", "ovbench/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for p := range strings.FieldsSeq(string(out)) {
+		top, _, _ := strings.Cut(strings.TrimPrefix(p, "ovbench/"), "/")
+		if w := wing(top); w != "" && !strings.Contains(strings.Join(wings, " "), w) {
+			t.Errorf("package %s lies outside the folders bench, %s", p, strings.Join(wings, ", "))
+		}
+	}
+}

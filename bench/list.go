@@ -1,0 +1,128 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"ovbench/bench/engine"
+	"ovbench/configs"
+	"ovbench/datasets"
+	"ovbench/runners/clip"
+	"ovbench/runners/methods"
+)
+
+// item is one line of a list.
+type item struct {
+	Name   string         `json:"name"`
+	Doc    string         `json:"doc,omitempty"`
+	Params map[string]any `json:"params,omitempty"`
+	Paper  string         `json:"paper,omitempty"`
+	More   []string       `json:"query_sets,omitempty"`
+}
+
+// lists says what each kind of thing is made of.
+var lists = map[string]func() ([]item, error){
+	"datasets": func() (out []item, _ error) {
+		for _, e := range datasets.All {
+			out = append(out, item{Name: e.Name, Doc: fmt.Sprintf("%s, %d classes", e.Title, e.Classes), More: datasets.QuerySets(e.Name)})
+		}
+		return out, nil
+	},
+	"methods": func() (out []item, _ error) {
+		for _, e := range methods.All {
+			out = append(out, item{Name: e.Name, Doc: e.Doc, Paper: e.Paper, Params: methods.Params(e.New())})
+		}
+		return out, nil
+	},
+	"metrics": func() (out []item, _ error) {
+		for _, m := range engine.Metrics {
+			out = append(out, item{Name: m.Name, Doc: m.Doc})
+		}
+		return out, nil
+	},
+	"models": func() (out []item, _ error) {
+		out = append(out, item{Name: "demo", Doc: "built in: a random model that needs nothing"})
+		for _, name := range clip.Cached() {
+			out = append(out, item{Name: name, Doc: "in the cache"})
+		}
+		return out, nil
+	},
+	"suites": func() (out []item, _ error) {
+		for _, name := range configs.Names() {
+			s, err := configs.Load(name, engine.Known())
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, item{Name: name, Doc: s.Title})
+		}
+		return out, nil
+	},
+	"protocols": func() (out []item, _ error) {
+		for _, p := range configs.Protocols() {
+			out = append(out, item{Name: p.Name, Doc: p.String()})
+		}
+		return out, nil
+	},
+}
+
+func listCommand() *cobra.Command {
+	var kinds []string
+	for k := range lists {
+		kinds = append(kinds, k)
+	}
+	slices.Sort(kinds)
+	var asJSON bool
+	c := &cobra.Command{
+		Use:       "list " + strings.Join(kinds, "|"),
+		Short:     "List what suites and flags can name",
+		ValidArgs: kinds,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 || lists[args[0]] == nil {
+				return fmt.Errorf("want one of %s", strings.Join(kinds, ", "))
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		items, err := lists[args[0]]()
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			enc := json.NewEncoder(c.OutOrStdout())
+			enc.SetIndent("", "  ")
+			return enc.Encode(items)
+		}
+		table := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+		for _, it := range items {
+			fmt.Fprintf(table, "%s\t%s\n", it.Name, it.details())
+		}
+		return table.Flush()
+	}
+	return c
+}
+
+func (it item) details() string {
+	s := it.Doc
+	if len(it.Params) > 0 {
+		var parts []string
+		for k, v := range it.Params {
+			parts = append(parts, fmt.Sprintf("%s: %v", k, v))
+		}
+		slices.Sort(parts)
+		s += " {" + strings.Join(parts, ", ") + "}"
+	}
+	if it.Paper != "" {
+		s += " (" + it.Paper + ")"
+	}
+	if len(it.More) > 0 {
+		s += "; queries " + strings.Join(it.More, ", ")
+	}
+	return s
+}

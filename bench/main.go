@@ -1,0 +1,87 @@
+// Command ovbench measures how well a CLIP model, read by a given method, says where things are.
+//
+// Data go to standard output; progress, warnings and errors to standard error.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"ovbench/bench/engine"
+)
+
+// version is set by the linker.
+var version string
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Stdout, os.Stderr, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// run executes one command line and returns its exit code.
+func run(ctx context.Context, stdout, stderr io.Writer, args []string) int {
+	engine.Version = version
+	root := newRoot()
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetArgs(args)
+	return exitCode(ctx, stderr, root.ExecuteContext(ctx))
+}
+
+// newRoot is the command with all its subcommands.
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ovbench",
+		Short: "Evaluate training-free open-vocabulary methods on CLIP",
+		Long: `ovbench answers one question: how well does a CLIP model, read by a given method, say where things are?
+
+It reads checkpoints as they are (Hugging Face, open_clip, OpenAI), runs all methods in one pass
+with ONNX Runtime, and reports scores with their protocol, interval and provenance.
+
+  ovbench setup                          fetch ONNX Runtime, once
+  ovbench run demo --out out             a first run that needs nothing
+  ovbench explain photo.jpg --model M --text "a dog" --out maps`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       engine.Tool(version).Version,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{err, c.CommandPath()}
+	})
+	root.AddCommand(
+		runCommand(), checkCommand(), listCommand(), encodeCommand(), explainCommand(), exportCommand(),
+		mergeCommand(), reportCommand(), setupCommand(), doctorCommand(),
+	)
+	for _, c := range root.Commands() {
+		finishHelp(c)
+	}
+	return root
+}
+
+// finishHelp ends every help text with the exit codes, and turns wrong arguments into usage errors.
+func finishHelp(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		finishHelp(sub)
+	}
+	if c.Long == "" {
+		c.Long = c.Short + "."
+	}
+	c.SetUsageTemplate(c.UsageTemplate() + exitStatus)
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usageError{err, c.CommandPath()}
+			}
+			return nil
+		}
+	}
+}

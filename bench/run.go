@@ -1,0 +1,269 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ovbench/bench/engine"
+	"ovbench/configs"
+	"ovbench/reports"
+	"ovbench/reports/results"
+)
+
+// suiteFlags are the flags by which a suite and its data are found and changed.
+type suiteFlags struct {
+	modelFlags
+	data  string
+	limit int
+	only  []string
+	set   []string
+}
+
+func (f *suiteFlags) add(c *cobra.Command) {
+	f.modelFlags.add(c)
+	c.Flags().StringVar(&f.data, "data", os.Getenv("OVBENCH_DATA"), "`root` of the data sets (default: OVBENCH_DATA)")
+	c.Flags().IntVar(&f.limit, "limit", 0, "measure the first N samples of each data set")
+	c.Flags().StringSliceVar(&f.only, "only", nil, "measure these sample `ids`")
+	c.Flags().StringArrayVar(&f.set, "set", nil, "change the suite: `key=value`, such as protocol.size=336")
+	c.Flag("model").Usage += " (default: the suite's)"
+}
+
+// load reads a suite with the changes of --set.
+func (f *suiteFlags) load(c *cobra.Command, name string) (*configs.Suite, error) {
+	s, err := configs.Load(name, engine.Known())
+	if err != nil {
+		return nil, usageError{error: err}
+	}
+	for _, kv := range f.set {
+		key, value, ok := strings.Cut(kv, "=")
+		if !ok {
+			return nil, usagef(c.CommandPath(), "--set %q: want key=value", kv)
+		}
+		if err := s.Set(key, value); err != nil {
+			return nil, usageError{fmt.Errorf("--set %s: %w", kv, err), c.CommandPath()}
+		}
+	}
+	return s, nil
+}
+
+// request is what the flags ask of a suite.
+func (f *suiteFlags) request(c *cobra.Command, s *configs.Suite) (engine.Request, error) {
+	for flag, n := range map[string]int{"limit": f.limit, "threads": f.threads} {
+		if n < 0 {
+			return engine.Request{}, usagef(c.CommandPath(), "--%s %d: want 0 or more", flag, n)
+		}
+	}
+	return engine.Request{
+		Suite: s, Model: f.options(), Data: f.data, Limit: f.limit, Only: f.only,
+		Threads: f.threads, Mmap: f.mmap, Runtime: f.runtime,
+	}, nil
+}
+
+func runCommand() *cobra.Command {
+	var (
+		f      suiteFlags
+		out    string
+		save   []string
+		resume bool
+		shard  shardFlag
+		jobs   int
+	)
+	c := &cobra.Command{
+		Use:   "run SUITE...",
+		Short: "Measure suites",
+		Long: `Measure suites: files, or names of built-in ones (ovbench list suites). All methods of a suite run in
+one pass. The folder --out gets
+
+  results.json    what was asked, resolved and measured (ovbench report makes tables and pictures of it)
+  records.jsonl   one line per sample, from which every score is computed
+  panels/         pictures, label maps and similarity maps of a few samples
+
+and, with --save maps, the cosines [T, rows, cols] of every patch with every query as .npy under maps/;
+with --save labels, every predicted label map as PNG under labels/. With several suites, each gets a folder of
+its own below --out. An interrupted run continues with --resume. --shard 2/8 measures every eighth sample, from
+the second; ovbench merge joins the parts.`,
+		Example: "  ovbench run voc20 --data /data --model openai/clip-vit-base-patch16 --out out/voc20",
+		Args:    cobra.MinimumNArgs(1),
+	}
+	f.add(c)
+	c.Flags().StringVar(&out, "out", "", "`folder` to write")
+	c.Flags().StringSliceVar(&save, "save", nil, "keep more: maps, labels")
+	c.Flags().BoolVar(&resume, "resume", false, "continue an earlier run in --out")
+	c.Flags().Var(&shard, "shard", "measure part i of n")
+	c.Flags().IntVar(&jobs, "jobs", 2, "samples at a time: one is in the network while others are read and scored")
+	c.RunE = func(c *cobra.Command, names []string) error {
+		if out == "" {
+			return usagef(c.CommandPath(), "--out is missing: name the folder to write")
+		}
+		if jobs < 1 {
+			return usagef(c.CommandPath(), "--jobs %d: want 1 or more", jobs)
+		}
+		keep, err := parseSave(save)
+		if err != nil {
+			return usageError{err, c.CommandPath()}
+		}
+		suites, err := f.loadAll(c, names)
+		if err != nil {
+			return err
+		}
+		var missing error
+		for _, s := range suites {
+			req, err := f.request(c, s)
+			if err != nil {
+				return err
+			}
+			req.Out, req.Save, req.Resume, req.Shard, req.Jobs = out, keep, resume, shard.Shard, jobs
+			req.Command = append([]string{"ovbench"}, os.Args[1:]...)
+			if len(suites) > 1 {
+				req.Out = filepath.Join(out, s.Name)
+			}
+			if err := runSuite(c, req); err != nil {
+				if m := (missingError{}); !errors.As(err, &m) {
+					return err
+				}
+				missing = errors.Join(missing, err)
+			}
+		}
+		return missing
+	}
+	return c
+}
+
+// loadAll reads all suites and reports the faults of all of them at once.
+func (f *suiteFlags) loadAll(c *cobra.Command, names []string) ([]*configs.Suite, error) {
+	var (
+		suites []*configs.Suite
+		faults []error
+	)
+	seen := map[string]string{}
+	for _, name := range names {
+		s, err := f.load(c, name)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		if before, ok := seen[s.Name]; ok {
+			faults = append(faults, usagef(c.CommandPath(), "%s and %s are both named %q: their results would share a folder", before, s.File, s.Name))
+		}
+		seen[s.Name] = s.File
+		suites = append(suites, s)
+	}
+	return suites, errors.Join(faults...)
+}
+
+func parseSave(names []string) (engine.Save, error) {
+	var s engine.Save
+	for _, n := range names {
+		switch n {
+		case "maps":
+			s.Maps = true
+		case "labels":
+			s.Labels = true
+		default:
+			return s, fmt.Errorf("--save %q is not known; known are maps, labels", n)
+		}
+	}
+	return s, nil
+}
+
+func runSuite(c *cobra.Command, req engine.Request) error {
+	bar := newProgress(c.ErrOrStderr())
+	plan, err := engine.NewPlan(req)
+	if err != nil {
+		return err
+	}
+	r, err := plan.Run(c.Context(), bar)
+	bar.finish()
+	if r != nil {
+		for _, w := range r.Warnings {
+			fmt.Fprintln(c.ErrOrStderr(), "ovbench: warning: "+w)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return summarise(c, r, req.Out)
+}
+
+// summarise prints a run's table and says what is missing.
+func summarise(c *cobra.Command, r *results.Run, dir string) error {
+	width, colour := terminal(c.OutOrStdout())
+	if err := reports.Terminal(c.OutOrStdout(), []*results.Run{r}, width, colour); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.ErrOrStderr(), "results are in %s; next: ovbench report %s --format md --out %s\n", dir, dir, filepath.Join(dir, "report"))
+	return incomplete(r)
+}
+
+// incomplete is the error of a run with omissions, or nil.
+func incomplete(r *results.Run) error {
+	if r.Complete {
+		return nil
+	}
+	if len(r.Failures) == 0 {
+		return missingError{fmt.Errorf("some planned samples were not measured")}
+	}
+	f := r.Failures[0]
+	return missingError{fmt.Errorf("%d samples failed, the first in %s: %s: %s", len(r.Failures), f.Stage, f.ID, f.Error)}
+}
+
+func checkCommand() *cobra.Command {
+	var f suiteFlags
+	c := &cobra.Command{
+		Use:   "check SUITE...",
+		Short: "Open all that suites name, measure nothing",
+		Long: `Open all that suites name (model, vocabulary, data sets, every picture and label file) and report every
+fault at once, measuring nothing.`,
+		Args: cobra.MinimumNArgs(1),
+	}
+	f.add(c)
+	c.RunE = func(c *cobra.Command, names []string) error {
+		suites, err := f.loadAll(c, names)
+		if err != nil {
+			return err
+		}
+		var faults []error
+		for _, s := range suites {
+			req, err := f.request(c, s)
+			if err != nil {
+				return err
+			}
+			bar := newProgress(c.ErrOrStderr())
+			lines, err := engine.Check(c.Context(), req, bar)
+			bar.finish()
+			for _, l := range lines {
+				fmt.Fprintln(c.OutOrStdout(), l)
+			}
+			faults = append(faults, err)
+		}
+		return errors.Join(faults...)
+	}
+	return c
+}
+
+func mergeCommand() *cobra.Command {
+	var out string
+	c := &cobra.Command{
+		Use:   "merge SHARD...",
+		Short: "Join the shards of a run",
+		Long:  "Join run folders made with --shard into one. Folders of unlike models, methods, protocols or data are refused.",
+		Args:  cobra.MinimumNArgs(1),
+	}
+	c.Flags().StringVar(&out, "out", "", "`folder` to write")
+	c.RunE = func(c *cobra.Command, dirs []string) error {
+		if out == "" {
+			return usagef(c.CommandPath(), "--out is missing: name the folder to write")
+		}
+		r, err := engine.Merge(dirs, out)
+		if err != nil {
+			return err
+		}
+		return summarise(c, r, out)
+	}
+	return c
+}

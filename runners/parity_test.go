@@ -1,0 +1,409 @@
+package runners_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ovbench/datasets"
+	"ovbench/runners"
+	"ovbench/runners/clip"
+	"ovbench/runners/methods"
+	"ovbench/runners/ort"
+	"ovbench/runners/tensor"
+)
+
+// The arrays under clip/testdata/micro and golden/tiny-vit were recorded with the authors' code (OpenAI's CLIP, CLIP
+// Surgery at d4696d4, torch 1.13, float32) on random weights; index.json beside them says what each is.
+// Equal means max |difference| / max |value| below tolerance.
+const tolerance = 1e-4
+
+// library loads ONNX Runtime or skips.
+func library(t testing.TB) *ort.Library {
+	t.Helper()
+	c, err := ort.Find()
+	if err != nil {
+		skip(t, "ONNX Runtime is not here (make setup): "+err.Error())
+	}
+	lib, err := ort.Load(c.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lib
+}
+
+// golden is the folder of larger recordings, or skips.
+func golden(t testing.TB) string {
+	t.Helper()
+	root := os.Getenv("OVBENCH_SHARED")
+	if root == "" {
+		root = filepath.Join("..", "..", "shared")
+	}
+	dir := filepath.Join(root, "golden")
+	if _, err := os.Stat(dir); err != nil {
+		skip(t, "no recordings: set OVBENCH_SHARED")
+	}
+	return dir
+}
+
+func skip(t testing.TB, why string) {
+	t.Helper()
+	if os.Getenv("OVBENCH_PARITY") == "1" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
+func load(t testing.TB, path string) tensor.Dense {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	d, err := tensor.ReadNPY(f)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return d
+}
+
+func loadJSON(t testing.TB, path string, v any) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(b, v)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func distance(got, want tensor.Dense) float64 {
+	if !cmp.Equal(got.Shape, want.Shape) {
+		return math.Inf(1)
+	}
+	worst, top := 0.0, 0.0
+	for i, w := range want.Data {
+		d := math.Abs(float64(got.Data[i]) - float64(w))
+		if math.IsNaN(d) {
+			return math.Inf(1)
+		}
+		worst, top = max(worst, d), max(top, math.Abs(float64(w)))
+	}
+	return worst / top
+}
+
+func equal(t *testing.T, what string, got, want tensor.Dense) {
+	t.Helper()
+	if d := distance(got, want); !(d < tolerance) {
+		t.Errorf("%s: distance %.2g for shapes %v, %v", what, d, got.Shape, want.Shape)
+	}
+}
+
+// recording is a set of reference activations of one model.
+type recording struct {
+	dir    string // of the arrays
+	forms  []string
+	vocab  string
+	images map[string]string // prefix of array names → picture
+	sizes  []int
+	oblong [2]int // height, width
+}
+
+func recordings(t *testing.T) []recording {
+	micro := filepath.Join("clip", "testdata", "micro")
+	out := []recording{{
+		dir: micro, forms: []string{filepath.Join(micro, "hf")}, vocab: filepath.Join(micro, "hf"),
+		images: map[string]string{"": filepath.Join(micro, "image.png")}, sizes: []int{32, 72}, oblong: [2]int{48, 64},
+	}}
+	dir := golden(t)
+	tiny := filepath.Join(dir, "tiny-vit")
+	r := recording{
+		dir: tiny, vocab: filepath.Join(tiny, "hf"),
+		images: map[string]string{"a_": filepath.Join(dir, "a.png"), "b_": filepath.Join(dir, "b.jpg")}, sizes: []int{64, 160}, oblong: [2]int{96, 160},
+	}
+	for _, form := range []string{"hf", "open_clip_model.safetensors", "openai.pt", "openai_jit.pt"} {
+		r.forms = append(r.forms, filepath.Join(tiny, form))
+	}
+	return append(out, r)
+}
+
+func named(t testing.TB, names ...string) (out []runners.Named) {
+	t.Helper()
+	for _, n := range names {
+		m, err := methods.New(n, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, runners.Named{Name: n, Method: m})
+	}
+	return out
+}
+
+func open(t testing.TB, path, vocab string) (*clip.Model, *clip.Tokenizer) {
+	t.Helper()
+	m, err := clip.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok, err := clip.LoadTokenizer(vocab)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m, tok
+}
+
+func TestTextTower(t *testing.T) {
+	lib := library(t)
+	for _, r := range recordings(t) {
+		var texts struct{ Texts, Classes []string }
+		loadJSON(t, filepath.Join(r.dir, "texts.json"), &texts)
+		templates, err := clip.Templates("surgery85")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, form := range r.forms {
+			t.Run(filepath.Base(form), func(t *testing.T) {
+				m, tok := open(t, form, r.vocab)
+				tower, err := runners.NewTexts(lib, m, tok, ort.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer tower.Close()
+				e, err := tower.Encode(t.Context(), texts.Texts, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				equal(t, "text embedding", e, load(t, filepath.Join(r.dir, "text_embedding.npy")))
+				for name, classes := range map[string][]string{"class_embedding": texts.Classes, "empty_embedding": {""}} {
+					if e, err = tower.Ensemble(t.Context(), classes, templates, nil); err != nil {
+						t.Fatal(err)
+					}
+					equal(t, name, e, load(t, filepath.Join(r.dir, name+".npy")))
+				}
+			})
+		}
+	}
+}
+
+// array is the recorded array called what at a size, under the two naming schemes in use.
+func (r recording) array(prefix, size, what, ext string) string {
+	if prefix == "" {
+		return filepath.Join(r.dir, what+"_"+size+ext)
+	}
+	return filepath.Join(r.dir, prefix+size+"_"+what+ext)
+}
+
+func TestPixels(t *testing.T) {
+	for _, r := range recordings(t) {
+		for prefix, file := range r.images {
+			if filepath.Ext(file) != ".png" {
+				continue // decoded JPEGs differ from the recording's by up to 3 grey levels
+			}
+			img, err := datasets.ReadImage(file, datasets.AsStored)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sizes := [][2]int{r.oblong}
+			for _, n := range r.sizes {
+				sizes = append(sizes, [2]int{n, n})
+			}
+			for _, s := range sizes {
+				pixels, err := clip.Preprocess(img, s[0], s[1], clip.Squash)
+				if err != nil {
+					t.Fatal(err)
+				}
+				name := fmt.Sprint(s[0])
+				if s[0] != s[1] {
+					name = fmt.Sprintf("%dx%d", s[0], s[1])
+				}
+				want := load(t, r.array(prefix, name, "pixels", ".npy"))
+				if diff := cmp.Diff(want, pixels); diff != "" {
+					t.Errorf("%s at %s: pixels differ (-want +got)\n%.500s", file, name, diff)
+				}
+			}
+		}
+	}
+}
+
+func TestImageTower(t *testing.T) {
+	lib := library(t)
+	for _, r := range recordings(t) {
+		for _, form := range r.forms {
+			for _, standard := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s standard=%v", filepath.Base(form), standard), func(t *testing.T) {
+					m, _ := open(t, form, r.vocab)
+					for prefix := range r.images {
+						for _, n := range r.sizes {
+							r.checkTokens(t, lib, m, prefix, fmt.Sprint(n), n, n, standard, "", "clip", "clip_surgery")
+						}
+						size := fmt.Sprintf("%dx%d", r.oblong[0], r.oblong[1])
+						r.checkTokens(t, lib, m, prefix, size, r.oblong[0], r.oblong[1], standard, clip.Bicubic, "clip")
+					}
+				})
+			}
+		}
+	}
+}
+
+// checkTokens compares all methods in one graph with their recordings.
+func (r recording) checkTokens(t *testing.T, lib *ort.Library, m *clip.Model, prefix, size string, h, w int, standard bool, p clip.Interpolation, names ...string) {
+	t.Helper()
+	images, err := runners.NewImages(lib, m, named(t, names...), runners.ImageOptions{Height: h, Width: w, StandardOps: standard, Positions: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer images.Close()
+	tokens, err := images.Tokens(t.Context(), load(t, r.array(prefix, size, "pixels", ".npy")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range names {
+		what := map[string]string{"clip": "clip_tokens", "clip_surgery": "surgery_tokens"}[name]
+		path := r.array(prefix, size, what, ".npy")
+		if _, err := os.Stat(path); err != nil {
+			continue // plain tokens were recorded at the native size only
+		}
+		equal(t, fmt.Sprintf("%s%s %s", prefix, size, name), tokens[i], load(t, path))
+	}
+}
+
+// From recorded pixels through both towers to maps and points.
+func TestMapsAndPoints(t *testing.T) {
+	lib := library(t)
+	for _, r := range recordings(t) {
+		m, tok := open(t, r.forms[0], r.vocab)
+		var texts struct{ Classes []string }
+		loadJSON(t, filepath.Join(r.dir, "texts.json"), &texts)
+		templates, err := clip.Templates("surgery85")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tower, err := runners.NewTexts(lib, m, tok, ort.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tower.Close()
+		embeddings, err := tower.Ensemble(t.Context(), append(texts.Classes, ""), templates, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for prefix := range r.images {
+			for _, n := range r.sizes {
+				r.checkMaps(t, lib, m, prefix, n, len(texts.Classes), embeddings)
+			}
+		}
+	}
+}
+
+func (r recording) checkMaps(t *testing.T, lib *ort.Library, m *clip.Model, prefix string, n, texts int, embeddings tensor.Dense) {
+	t.Helper()
+	images, err := runners.NewImages(lib, m, named(t, "clip_surgery"), runners.ImageOptions{Height: n, Width: n, Similarities: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer images.Close()
+	size := fmt.Sprint(n)
+	sims, err := images.Similarities(t.Context(), load(t, r.array(prefix, size, "pixels", ".npy")), embeddings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, cols := images.Grid()
+	all := sims[0]
+	cos := tensor.New(1, 1+rows*cols, texts) // without the empty text, which is the last column
+	var empty []float32
+	for i := range 1 + rows*cols {
+		row := all.At(0).At(i).Data
+		copy(cos.At(0).At(i).Data, row[:texts])
+		empty = append(empty, row[texts])
+	}
+	surgery := func(form methods.Redundant) tensor.Dense {
+		s := tensor.Dense{Shape: cos.Shape, Data: append([]float32(nil), cos.Data...)}
+		if err := methods.FeatureSurgery(form, s.Data, texts, empty); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	labels := surgery(methods.Labels)
+	equal(t, prefix+size+" feature surgery", labels, load(t, r.array(prefix, size, "feature_surgery", ".npy")))
+	emptyWant := r.array(prefix, size, "feature_surgery_empty", ".npy")
+	equal(t, prefix+size+" feature surgery, empty", surgery(methods.Empty), load(t, emptyWant))
+
+	want := load(t, r.array(prefix, size, "map", ".npy"))
+	var points []struct {
+		Points [][2]int
+		Labels []int
+	}
+	loadJSON(t, r.array(prefix, size, "points", ".json"), &points)
+	h, w := want.Shape[1], want.Shape[2]
+	for j := range texts {
+		cells := methods.Column(labels.Data, texts, j)
+		if j < want.Shape[0] {
+			heat, ok := methods.SimilarityMap(cells, rows, cols, h, w)
+			if !ok {
+				t.Errorf("%s%s map %d is constant", prefix, size, j)
+			}
+			equal(t, fmt.Sprintf("%s%s map %d", prefix, size, j), tensor.Dense{Shape: []int{h, w}, Data: heat}, want.At(j))
+		}
+		got := points[j]
+		got.Points, got.Labels = nil, nil
+		for _, p := range methods.Points(cells, rows, cols, w, h, methods.DefaultPoints) {
+			got.Points = append(got.Points, [2]int{p.X, p.Y})
+			got.Labels = append(got.Labels, p.Label)
+		}
+		if diff := cmp.Diff(points[j], got); diff != "" {
+			t.Errorf("%s%s points of text %d (-want +got)\n%s", prefix, size, j, diff)
+		}
+	}
+}
+
+// A batch gives what single pictures give, and sizes may alternate.
+func TestBatches(t *testing.T) {
+	lib := library(t)
+	r := recording{dir: filepath.Join("clip", "testdata", "micro")}
+	m, _ := open(t, filepath.Join(r.dir, "hf"), filepath.Join(r.dir, "hf"))
+	run := func(n, count int) []tensor.Dense {
+		images, err := runners.NewImages(lib, m, named(t, "clip", "clip_surgery"), runners.ImageOptions{Height: n, Width: n})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer images.Close()
+		one := load(t, r.array("", fmt.Sprint(n), "pixels", ".npy"))
+		batch := tensor.New(count, 3, n, n)
+		for i := range count {
+			for k, v := range one.Data { // each picture is another: flipped in sign, then scaled
+				batch.At(i).Data[k] = v * float32(1-2*(i%2)) / float32(1+i)
+			}
+		}
+		out, err := images.Tokens(t.Context(), batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range count {
+			single, err := images.Tokens(t.Context(), tensor.Dense{Shape: []int{1, 3, n, n}, Data: batch.At(i).Data})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for k := range out {
+				if d := distance(tensor.Dense{Shape: single[k].Shape[1:], Data: out[k].At(i).Data}, single[k].At(0)); d > 1e-6 {
+					t.Errorf("picture %d of a batch of %d at %d: distance %.2g from the single one", i, count, n, d)
+				}
+			}
+		}
+		return out
+	}
+	before := run(32, 3)
+	run(72, 2)
+	after := run(32, 3)
+	for k := range before {
+		if diff := cmp.Diff(before[k], after[k]); diff != "" {
+			t.Errorf("size 32 gives other tokens after size 72 was run\n%.300s", diff)
+		}
+	}
+}

@@ -1,0 +1,180 @@
+package runners
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"ovbench/runners/clip"
+	"ovbench/runners/ort"
+	"ovbench/runners/tensor"
+)
+
+// Texts runs a text tower. It may be used from many goroutines; Close it when done.
+type Texts struct {
+	session   *ort.Session
+	model     *clip.Model
+	tokenizer *clip.Tokenizer
+}
+
+// NewTexts loads the text tower of m.
+func NewTexts(lib *ort.Library, m *clip.Model, t *clip.Tokenizer, o ort.Options) (*Texts, error) {
+	if t.Size() > m.Vocab {
+		return nil, fmt.Errorf("%s: the vocabulary has %d entries but the model only %d token embeddings: it belongs to another model", m.Path, t.Size(), m.Vocab)
+	}
+	model, err := m.TextGraph().Model()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.Path, err)
+	}
+	s, err := lib.NewSession(m.Path+", text tower", model, o)
+	if err != nil {
+		return nil, err
+	}
+	return &Texts{s, m, t}, nil
+}
+
+// Close frees the session.
+func (t *Texts) Close() error { return t.session.Close() }
+
+// batchTokens bounds the tokens of one run: enough to keep the cores busy, little enough for their caches.
+const batchTokens = 1024
+
+// Encode is the un-normalised embeddings [T, E] of texts, one row each. Equal texts are encoded once, in batches
+// of equal length, cut at their end token. progress, if not nil, is told how many distinct texts are done.
+func (t *Texts) Encode(ctx context.Context, texts []string, progress func(done, total int)) (tensor.Dense, error) {
+	ids := make([][]int32, len(texts))
+	for i, text := range texts {
+		var err error
+		if ids[i], err = t.tokens(text); err != nil {
+			return tensor.Dense{}, err
+		}
+	}
+	return t.encode(ctx, ids, progress)
+}
+
+// tokens are the ids of a text up to its first end token, the one whose embedding CLIP reads.
+func (t *Texts) tokens(text string) ([]int32, error) {
+	ids, err := t.tokenizer.Tokens(text, t.model.Context, false)
+	if err != nil {
+		return nil, err
+	}
+	if end := slices.Index(ids, t.tokenizer.EOT()); end >= 0 {
+		ids = ids[:end+1]
+	}
+	return ids, nil
+}
+
+func (t *Texts) encode(ctx context.Context, ids [][]int32, progress func(done, total int)) (tensor.Dense, error) {
+	out := tensor.New(len(ids), t.model.Embed)
+	order := make([]int, len(ids))
+	for i := range order {
+		order[i] = i
+	}
+	compare := func(a, b int) int {
+		return cmp.Or(cmp.Compare(len(ids[a]), len(ids[b])), slices.Compare(ids[a], ids[b]))
+	}
+	slices.SortStableFunc(order, compare)
+	var batches [][]int // of first occurrences, equal in length
+	same := make([]int, len(ids))
+	total := 0
+	for k, i := range order {
+		if k > 0 && compare(order[k-1], i) == 0 {
+			same[i] = same[order[k-1]]
+			continue
+		}
+		same[i] = i
+		total++
+		n := len(batches) - 1
+		if n < 0 || len(ids[batches[n][0]]) != len(ids[i]) || (len(batches[n])+1)*len(ids[i]) > batchTokens {
+			batches = append(batches, nil)
+			n++
+		}
+		batches[n] = append(batches[n], i)
+	}
+	done := 0
+	for _, batch := range batches {
+		if err := t.runBatch(ctx, ids, batch, out); err != nil {
+			return tensor.Dense{}, err
+		}
+		if done += len(batch); progress != nil {
+			progress(done, total)
+		}
+	}
+	for i, first := range same {
+		if first != i {
+			copy(out.At(i).Data, out.At(first).Data)
+		}
+	}
+	return out, nil
+}
+
+// runBatch encodes texts of equal length into their rows of out.
+func (t *Texts) runBatch(ctx context.Context, ids [][]int32, batch []int, out tensor.Dense) error {
+	n, length := len(batch), len(ids[batch[0]])
+	flat := make([]int64, 0, n*length)
+	last := make([]int64, n)
+	positions := make([]int64, length)
+	for k, i := range batch {
+		for _, id := range ids[i] {
+			flat = append(flat, int64(id))
+		}
+		last[k] = int64((k+1)*length - 1)
+	}
+	for i := range positions {
+		positions[i] = int64(i)
+	}
+	result := tensor.New(n, t.model.Embed)
+	in := []ort.Value{ort.Int64([]int{n, length}, flat), ort.Int64([]int{length}, positions), ort.Int64([]int{n}, last)}
+	if err := t.session.Run(ctx, in, []ort.Value{ort.Float32(result.Shape, result.Data)}); err != nil {
+		return err
+	}
+	for k, i := range batch {
+		copy(out.At(i).Data, result.At(k).Data)
+	}
+	return nil
+}
+
+// Ensemble is one normalised embedding per text [T, E]: the text is put into every template, the embeddings are
+// normalised, averaged and normalised again (CLIP's prompt ensemble).
+func (t *Texts) Ensemble(ctx context.Context, texts, templates []string, progress func(done, total int)) (tensor.Dense, error) {
+	prompts := make([]string, 0, len(texts)*len(templates))
+	for _, text := range texts {
+		for _, template := range templates {
+			prompts = append(prompts, clip.Fill(template, text))
+		}
+	}
+	all, err := t.Encode(ctx, prompts, progress)
+	if err != nil {
+		return tensor.Dense{}, err
+	}
+	out := tensor.New(len(texts), t.model.Embed)
+	for i := range texts {
+		mean := make([]float64, t.model.Embed)
+		for k := range templates {
+			row := all.At(i*len(templates) + k).Data
+			scale := 1 / norm(row)
+			for c, v := range row {
+				mean[c] += float64(v) * scale
+			}
+		}
+		row := out.At(i).Data
+		for c, v := range mean {
+			row[c] = float32(v / float64(len(templates)))
+		}
+		scale := 1 / norm(row)
+		for c := range row {
+			row[c] = float32(float64(row[c]) * scale)
+		}
+	}
+	return out, nil
+}
+
+func norm(x []float32) float64 {
+	sum := 0.0
+	for _, v := range x {
+		sum += float64(v) * float64(v)
+	}
+	return math.Sqrt(sum)
+}
