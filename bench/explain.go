@@ -239,9 +239,7 @@ func (e *explanation) write(c *cobra.Command, img *image.NRGBA, s similarity, sh
 		return err
 	}
 	err := writeFile(filepath.Join(e.out, "points.json"), func(w io.Writer) error {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", " ")
-		return enc.Encode(prompts)
+		return json.NewEncoder(w).Encode(prompts)
 	})
 	if err != nil {
 		return err

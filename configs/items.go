@@ -13,7 +13,7 @@ import (
 
 var datasetFields = []field[Dataset]{
 	needed(key("name", "which data set (ovbench list datasets)", func(d *Dataset) *string { return &d.Name }, datasetName)),
-	optional(key("root", "its directory, from the suite's folder; --data goes before", func(d *Dataset) *string { return &d.Root }, text(1000, false)),
+	optional(key("root", "its directory, from the folder of the suite; it goes before --data", func(d *Dataset) *string { return &d.Root }, text(1000, false)),
 		func(d *Dataset) bool { return d.Root == "" }),
 	optional(key("split", "the usual evaluation split unless written", func(d *Dataset) *string { return &d.Split }, text(200, false)),
 		func(d *Dataset) bool { return d.Split == "" }),

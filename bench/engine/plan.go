@@ -159,6 +159,10 @@ func (p *Plan) openJob(d configs.Dataset) (job, error) {
 	if err != nil {
 		return job{}, err
 	}
+	// A sample that cannot be read is measured, and recorded, as failed; here it only tells nothing.
+	if first, err := sampleZero(ds); err == nil && first.Labels.W == 0 {
+		return job{}, fmt.Errorf("%s has no label maps, which task %s needs", d.Name, p.suite.Task)
+	}
 	set := p.suite.Words(p.suite.ProtocolOf(d).Queries)
 	j := job{dataset: ds, info: ds.Info(), set: set}
 	if j.queries, err = datasets.Queries(d.Name, set); err != nil {
@@ -179,6 +183,13 @@ func (p *Plan) openJob(d configs.Dataset) (job, error) {
 	}
 	j.choose(p.request, d.Limit, p.suite.Panels)
 	return j, nil
+}
+
+func sampleZero(ds datasets.Dataset) (datasets.Sample, error) {
+	if ds.Len() == 0 {
+		return datasets.Sample{}, fmt.Errorf("%s has no samples", ds.Info().Name)
+	}
+	return ds.At(0)
 }
 
 // choose picks the samples to measure and, evenly among them, the panels.

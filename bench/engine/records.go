@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/gofrs/flock"
+
 	"ovbench/metrics"
 )
 
@@ -68,14 +70,24 @@ type recordKey struct {
 // interrupted run loses at most the line it was writing.
 type records struct {
 	f    *os.File
+	lock *flock.Flock
 	done map[recordKey]Record
 }
 
 // openRecords creates dir's records file, or continues it if resume is set. A file of another
 // fingerprint is refused.
-func openRecords(dir, fingerprint string, resume bool) (*records, error) {
+func openRecords(dir, fingerprint string, resume bool) (_ *records, err error) {
 	path := filepath.Join(dir, RecordsFile)
-	r := &records{done: map[recordKey]Record{}}
+	r := &records{done: map[recordKey]Record{}, lock: flock.New(filepath.Join(dir, ".lock"))}
+	if ok, err := r.lock.TryLock(); err != nil || !ok {
+		return nil, errors.Join(fmt.Errorf("%s is in use by another run", dir), err)
+	}
+	opened := false
+	defer func() {
+		if !opened {
+			err = errors.Join(err, r.lock.Unlock())
+		}
+	}()
 	old, end, err := readRecords(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -105,6 +117,7 @@ func openRecords(dir, fingerprint string, resume bool) (*records, error) {
 			r.done[recordKey{rec.Dataset, rec.Index}] = rec
 		}
 	}
+	opened = true
 	return r, nil
 }
 
@@ -126,7 +139,7 @@ func (r *records) add(rec Record) error {
 	return nil
 }
 
-func (r *records) close() error { return errors.Join(r.f.Sync(), r.f.Close()) }
+func (r *records) close() error { return errors.Join(r.f.Sync(), r.f.Close(), r.lock.Unlock()) }
 
 type recordFile struct {
 	header  header

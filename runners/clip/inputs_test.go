@@ -1,26 +1,13 @@
 package clip
 
 import (
-	"encoding/json"
 	"image"
 	"image/color"
 	"math"
-	"os"
 	"testing"
 
 	"ovbench/runners/tensor"
 )
-
-func recorded(t *testing.T, path string, v any) {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(b, v)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 // positions.json was made by testdata/make_positions.py with torch 2.15.
 func TestPositions(t *testing.T) {
@@ -32,7 +19,7 @@ func TestPositions(t *testing.T) {
 			Out        map[Interpolation][]float32
 		}
 	}
-	recorded(t, "testdata/positions.json", &want)
+	readJSON(t, "testdata/positions.json", &want)
 	table := tensor.New(1+want.Grid*want.Grid, want.Width)
 	table.Data[0], table.Data[1] = 8, 9 // the class token's row
 	copy(table.Data[want.Width:], want.Table)
@@ -63,7 +50,7 @@ func TestCrop(t *testing.T) {
 			Pixels  []int
 		}
 	}
-	recorded(t, "testdata/crop.json", &want)
+	readJSON(t, "testdata/crop.json", &want)
 	for _, c := range want.Cases {
 		img := image.NewNRGBA(image.Rect(0, 0, c.W, c.H))
 		for y := range c.H {

@@ -56,7 +56,7 @@ func TestTemplates(t *testing.T) {
 // The order is that of the recorded list.
 func TestTemplateOrder(t *testing.T) {
 	var want []string
-	readTokenJSON(t, recordedFile(t, "classes", "templates", "prompt_templates_85.json"), &want)
+	readJSON(t, recordedFile(t, "classes", "templates", "prompt_templates_85.json"), &want)
 	got, err := Templates("surgery85")
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)

@@ -62,7 +62,7 @@ func openAITokenizer(t testing.TB) *Tokenizer {
 	return tok
 }
 
-func readTokenJSON(t testing.TB, path string, v any) {
+func readJSON(t testing.TB, path string, v any) {
 	t.Helper()
 	data, err := os.ReadFile(path)
 	if err == nil {
@@ -79,7 +79,7 @@ func TestMicroTokens(t *testing.T) {
 	var texts struct {
 		Texts []string `json:"texts"`
 	}
-	readTokenJSON(t, "testdata/micro/texts.json", &texts)
+	readJSON(t, "testdata/micro/texts.json", &texts)
 	f, err := os.Open("testdata/micro/tokens.npy")
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +117,7 @@ type tokenCase struct {
 func tokenCases(t testing.TB) []tokenCase {
 	t.Helper()
 	var cases []tokenCase
-	readTokenJSON(t, "testdata/tokens.json", &cases)
+	readJSON(t, "testdata/tokens.json", &cases)
 	if len(cases) < 200 {
 		t.Fatalf("only %d texts", len(cases))
 	}
@@ -160,7 +160,7 @@ func TestRecordedVectors(t *testing.T) {
 			IDs  []int32 `json:"ids_without_specials"`
 		} `json:"vectors"`
 	}
-	readTokenJSON(t, recordedFile(t, "golden", "tokenizer_vectors.json"), &file)
+	readJSON(t, recordedFile(t, "golden", "tokenizer_vectors.json"), &file)
 	if tok.SOT() != file.SOT || tok.EOT() != file.EOT || tok.Size() != 49408 || len(file.Vectors) == 0 {
 		t.Errorf("start %d, end %d, size %d, %d texts", tok.SOT(), tok.EOT(), tok.Size(), len(file.Vectors))
 	}

@@ -283,23 +283,22 @@ func (g *Graph) live() (nodes []int32, leaves []int32) {
 
 // Nodes is the number of operators that writing the graph would write.
 func (g *Graph) Nodes() int {
-	nodes, _ := g.live()
+	nodes, _ := g.written()
 	return len(nodes)
 }
 
-// nodeNames names the results of live nodes: the operator and a running number, or the output's name.
-func (g *Graph) nodeNames(nodes []int32) map[int32]string {
+// nodeNames names the results of nodes: the operator and a running number.
+func (g *Graph) nodeNames(nodes []node) map[int32]string {
 	names := map[int32]string{}
 	count := map[string]int{}
-	for _, i := range nodes {
-		n := &g.nodes[i]
+	for _, n := range nodes {
 		base := strings.ToLower(n.op)
-		for {
-			count[base]++
-			name := fmt.Sprintf("%s_%d", base, count[base])
-			if !g.names[name] {
-				names[n.out[0]] = name
-				break
+		for _, id := range n.out {
+			for id != 0 && names[id] == "" {
+				count[base]++
+				if name := fmt.Sprintf("%s_%d", base, count[base]); !g.names[name] {
+					names[id] = name
+				}
 			}
 		}
 	}
@@ -308,7 +307,7 @@ func (g *Graph) nodeNames(nodes []int32) map[int32]string {
 
 // String prints the graph one node a line: result, shape, operator, inputs, attributes.
 func (g *Graph) String() string {
-	nodes, _ := g.live()
+	nodes, _ := g.written()
 	names := g.nodeNames(nodes)
 	name := func(id int32) string {
 		if id == 0 {
@@ -324,8 +323,7 @@ func (g *Graph) String() string {
 		v := &g.values[id]
 		fmt.Fprintf(&b, "input %s %v%s\n", v.name, v.dtype, g.dims(v.shape))
 	}
-	for _, i := range nodes {
-		n := &g.nodes[i]
+	for _, n := range nodes {
 		ins := make([]string, len(n.in))
 		for k, id := range n.in {
 			ins[k] = name(id)
@@ -333,11 +331,16 @@ func (g *Graph) String() string {
 				ins[k] += g.dims(g.values[id].shape)
 			}
 		}
+		outs := make([]string, len(n.out))
+		for k, id := range n.out {
+			outs[k] = name(id)
+		}
 		op := n.op
 		if n.domain != "" {
 			op = n.domain + "." + op
 		}
-		fmt.Fprintf(&b, "%s %v%s = %s(%s)", name(n.out[0]), g.values[n.out[0]].dtype, g.dims(g.values[n.out[0]].shape), op, strings.Join(ins, ", "))
+		v := &g.values[n.out[0]]
+		fmt.Fprintf(&b, "%s %v%s = %s(%s)", strings.Join(outs, ", "), v.dtype, g.dims(v.shape), op, strings.Join(ins, ", "))
 		for _, a := range n.attrs {
 			fmt.Fprintf(&b, " %s", a)
 		}

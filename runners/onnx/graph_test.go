@@ -127,6 +127,35 @@ output y f32[batch,5,8] = mul_3
 	}
 }
 
+// A LayerNorm of a sum is fused with the sum, the bias and all; the sum stays for its other users, and a sum that two
+// LayerNorms read is fused once.
+func TestSkipFusion(t *testing.T) {
+	g := New()
+	x, y := g.Input("x", tensor.F32, 1, 2, 4), g.Input("y", tensor.F32, 1, 2, 4)
+	vec := func(v float32) Value {
+		return g.Const("vec", tensor.Dense{Shape: []int{4}, Data: []float32{v, v, v, v}})
+	}
+	sum := g.Add(x, g.Add(y, vec(1)))
+	norm := g.LayerNorm(sum, vec(2), vec(3), 1e-5)
+	g.Output("a", g.Add(norm, sum))
+	g.Output("b", g.LayerNorm(sum, vec(4), vec(5), 1e-5))
+	g.Output("c", g.LayerNorm(g.Add(x, vec(6)), vec(4), vec(5), 1e-5)) // no sum of two tensors
+	want := `input x f32[1,2,4]
+input y f32[1,2,4]
+skiplayernormalization_1, -, -, skiplayernormalization_2 f32[1,2,4] = com.microsoft.SkipLayerNormalization(y, x, vec.2[4], vec.3[4], vec[4]) epsilon=1e-05
+add_1 f32[1,2,4] = Add(skiplayernormalization_1, skiplayernormalization_2)
+layernormalization_1 f32[1,2,4] = LayerNormalization(skiplayernormalization_2, vec.4[4], vec.5[4]) axis=-1 epsilon=1e-05
+add_2 f32[1,2,4] = Add(x, vec.6[4])
+layernormalization_2 f32[1,2,4] = LayerNormalization(add_2, vec.4[4], vec.5[4]) axis=-1 epsilon=1e-05
+output a f32[1,2,4] = add_1
+output b f32[1,2,4] = layernormalization_1
+output c f32[1,2,4] = layernormalization_2
+`
+	if got := g.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestShapeFaultsPanic(t *testing.T) {
 	for _, c := range []struct {
 		name, want string

@@ -124,7 +124,7 @@ func (g *Graph) model(put func([]byte, *leaf) ([]byte, error)) ([]byte, error) {
 	if len(g.outputs) == 0 {
 		return nil, fmt.Errorf("onnx: the graph has no outputs")
 	}
-	nodes, leaves := g.live()
+	nodes, leaves := g.written()
 	names := g.nodeNames(nodes)
 	name := func(id int32) string {
 		if id == 0 {
@@ -136,8 +136,8 @@ func (g *Graph) model(put func([]byte, *leaf) ([]byte, error)) ([]byte, error) {
 		return g.values[id].name
 	}
 	var graph []byte
-	for _, i := range nodes {
-		graph = message(graph, 1, g.nodes[i].marshal(name)) // node
+	for i := range nodes {
+		graph = message(graph, 1, nodes[i].marshal(name)) // node
 	}
 	for _, o := range g.outputs { // an output is a copy under its own name: one value may be several outputs
 		n := node{op: "Identity", in: []int32{o.id}}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"ovbench/datasets"
+	"ovbench/reports/results"
+)
+
+// python runs one of the scripts under testdata/peer, or skips where OVBENCH_PYTHON names no Python.
+func python(t *testing.T, script string, args ...string) string {
+	t.Helper()
+	py := os.Getenv("OVBENCH_PYTHON")
+	if py == "" {
+		t.Skip("set OVBENCH_PYTHON to a Python with numpy, Pillow, onnx and onnxruntime")
+	}
+	cmd := exec.CommandContext(t.Context(), py, append([]string{filepath.Join("testdata", "peer", script)}, args...)...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", script, err, stderr.String())
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// command runs ovbench in this process and wants it to succeed.
+func command(t *testing.T, args ...string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), &stdout, &stderr, args); code != exitDone {
+		t.Fatalf("ovbench %s: exit code %d\n%s", strings.Join(args, " "), code, stderr.String())
+	}
+}
+
+// Exported models pass onnx.checker and give the recorded tokens in Python's onnxruntime.
+func TestExportInPython(t *testing.T) {
+	if os.Getenv("OVBENCH_PYTHON") == "" {
+		t.Skip("set OVBENCH_PYTHON to a Python with numpy, onnx and onnxruntime")
+	}
+	micro := filepath.Join("..", "runners", "clip", "testdata", "micro")
+	for _, c := range []struct {
+		name, pixels string
+		tokens       []string
+		flags        []string
+	}{
+		{"fused", "pixels_32", []string{"clip_tokens_32", "surgery_tokens_32"}, []string{"--method", "clip,clip_surgery", "--size", "32"}},
+		{"standard", "pixels_72", []string{"surgery_tokens_72"}, []string{"--method", "clip_surgery", "--size", "72", "--standard-ops"}},
+		{"oblong", "pixels_48x64", []string{"clip_tokens_48x64"}, []string{"--method", "clip", "--size", "48x64", "--positions", "bicubic"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			model := filepath.Join(t.TempDir(), "model.onnx")
+			command(t, append([]string{"export", "--model", filepath.Join(micro, "hf"), "--out", model}, c.flags...)...)
+			args := []string{model, filepath.Join(micro, c.pixels+".npy")}
+			for _, name := range c.tokens {
+				args = append(args, filepath.Join(micro, name+".npy"))
+			}
+			worst, err := strconv.ParseFloat(python(t, "export.py", args...), 64)
+			if err != nil || !(worst < 1e-4) {
+				t.Errorf("tokens are %v apart (%v)", worst, err)
+			}
+		})
+	}
+}
+
+// Scores of a run equal those that numpy computes from the maps it kept, on the built-in pictures or, with
+// OVBENCH_VOC naming a VOC2012 folder, on those of its val list.
+func TestScoresInPython(t *testing.T) {
+	if os.Getenv("OVBENCH_PYTHON") == "" {
+		t.Skip("set OVBENCH_PYTHON to a Python with numpy and Pillow")
+	}
+	voc := os.Getenv("OVBENCH_VOC")
+	if voc == "" {
+		data := t.TempDir()
+		if err := os.CopyFS(data, datasets.Demo()); err != nil {
+			t.Fatal(err)
+		}
+		voc = filepath.Join(data, "VOCdevkit", "VOC2012")
+	}
+	for suite, reduce := range map[string][]string{"voc21": nil, "voc20": {"reduce_zero_label"}} {
+		dir := filepath.Join(t.TempDir(), suite)
+		command(t, "run", suite, "--model", "demo", "--data", voc, "--set", "protocol.size=72", "--out", dir, "--save", "maps,labels")
+		var theirs map[string]map[string]float64
+		if err := json.Unmarshal([]byte(python(t, "scores.py", append([]string{dir, voc}, reduce...)...)), &theirs); err != nil {
+			t.Fatal(err)
+		}
+		r, err := results.Read(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range r.Methods {
+			for _, name := range []string{"mIoU", "mAcc", "aAcc"} {
+				ours, want := r.Cell(suite, m.Name).Score(name), theirs[m.Name][name]
+				// Our maps are upsampled in float32, theirs in float64: ties at the last bit may fall otherwise.
+				if ours == nil || math.Abs(ours.Value-want) > 1e-4 {
+					t.Errorf("%s %s %s: %v, numpy has %v", suite, m.Name, name, ours, want)
+				}
+			}
+			if d := theirs[m.Name]["differ"]; d > 1e-4 {
+				t.Errorf("%s %s: %.2g of the labels differ from numpy's", suite, m.Name, d)
+			}
+		}
+	}
+}
