@@ -21,6 +21,26 @@ var datasetFields = []field[Dataset]{
 		func(d *Dataset) bool { return d.Queries == "" }),
 	optional(key("limit", "only the first images; all unless written", func(d *Dataset) *int { return &d.Limit }, whole(1, 1_000_000_000)),
 		func(d *Dataset) bool { return d.Limit == 0 }),
+	optionalText("label_names", "a file that says what stored numbers mean, where copies differ: PASCAL Context", func(d *Dataset) *string { return &d.LabelNames }),
+	optionalToggle("labelled_only", "leave out images without labels: NUS-WIDE", func(d *Dataset) *bool { return &d.LabelledOnly }),
+	optionalText("images", "folder: the pictures, below root; images unless written", func(d *Dataset) *string { return &d.Images }),
+	optionalText("labels", "folder: the label maps; labels unless written", func(d *Dataset) *string { return &d.Labels }),
+	optionalText("classes", "folder: one class a line; classes.txt unless written", func(d *Dataset) *string { return &d.Classes }),
+	optionalText("list", "folder: one id a line; all pictures unless written", func(d *Dataset) *string { return &d.List }),
+	optionalText("image_suffix", "folder: what follows the id in names of pictures", func(d *Dataset) *string { return &d.ImageSuffix }),
+	optionalText("label_suffix", "folder: what follows the id in names of label maps", func(d *Dataset) *string { return &d.LabelSuffix }),
+	optional(key("ignore", "folder: stored value that is not scored; 255 and 65535 unless written", func(d *Dataset) *int { return &d.Ignore }, whole(1, 65535)),
+		func(d *Dataset) bool { return d.Ignore == 0 }),
+	optionalToggle("reduce_zero_label", "folder: stored 0 is not scored, stored k is class k-1", func(d *Dataset) *bool { return &d.ReduceZero }),
+	optionalToggle("background", "folder: class 0 is everything else", func(d *Dataset) *bool { return &d.Background }),
+}
+
+func optionalText(name, doc string, in func(*Dataset) *string) field[Dataset] {
+	return optional(key(name, doc, in, text(1000, false)), func(d *Dataset) bool { return *in(d) == "" })
+}
+
+func optionalToggle(name, doc string, in func(*Dataset) *bool) field[Dataset] {
+	return optional(key(name, doc, in, toggle), func(d *Dataset) bool { return !*in(d) })
 }
 
 var (

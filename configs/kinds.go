@@ -246,6 +246,19 @@ func whole(low, high int) kind[int] {
 	}
 }
 
+// toggle is true or false.
+var toggle = kind[bool]{
+	read: func(r *reader, n *yaml.Node, at string) (bool, bool) {
+		if isPlain(n) && (n.Value == "true" || n.Value == "false") {
+			return n.Value == "true", true
+		}
+		r.fault(n, "%s: want true or false, got %s", at, describe(n))
+		return false, false
+	},
+	write:  func(v bool) any { return v },
+	schema: func() object { return object{{"type", "boolean"}} },
+}
+
 // seed is any unsigned 64-bit number.
 var seed = kind[uint64]{
 	read: func(r *reader, n *yaml.Node, at string) (uint64, bool) {

@@ -27,7 +27,7 @@ type Protocol struct {
 	Size         Size    // of the network's input, in pixels
 	Filter       string  // of Resize: "bicubic", Pillow's, antialiased
 	Positions    string  // positional embeddings on other grids: reference (the method's own), bilinear, bicubic, bicubic-antialias
-	Templates    string  // prompts around a query: none, openai80, surgery85, or a file
+	Templates    string  // prompts around a query: none, openai7, openai80, surgery85, or a file
 	Queries      string  // words of the classes: a query set of the data set, or a file
 	Scale        float64 // CLIP's logit scale: factor of the cosines before softmax
 	Threshold    float64 // pixels whose best probability is lower become class 0; 0 for none
@@ -96,8 +96,8 @@ var protocolFields = []field[Protocol]{
 		func(p *Protocol) *string { return &p.Filter }, choice([]string{"bicubic"}, "bilinear"))),
 	needed(key("positions", "positional embeddings on other grids; reference is the method's own way",
 		func(p *Protocol) *string { return &p.Positions }, choice([]string{"reference", "bilinear", "bicubic", "bicubic-antialias"}))),
-	needed(key("templates", "prompts around a query: none, openai80, surgery85, or a .txt file",
-		func(p *Protocol) *string { return &p.Templates }, choiceOrFile("none", "openai80", "surgery85"))),
+	needed(key("templates", "prompts around a query: none, openai7, openai80, surgery85, or a .txt file",
+		func(p *Protocol) *string { return &p.Templates }, choiceOrFile("none", "openai7", "openai80", "surgery85"))),
 	needed(key("queries", "words that stand for the classes: a query set (ovbench list datasets) or a .txt file",
 		func(p *Protocol) *string { return &p.Queries }, text(1000, false))),
 	needed(key("scale", "factor of the cosines before softmax, CLIP's logit scale; matters with a threshold",
@@ -107,7 +107,7 @@ var protocolFields = []field[Protocol]{
 	needed(key("decode_resize", "maps to the size of the truth: bilinear, align_corners=False",
 		func(p *Protocol) *string { return &p.DecodeResize }, choice([]string{"bilinear"}, "bicubic", "nearest"))),
 	needed(key("convention", "how intersection and union are counted",
-		func(p *Protocol) *string { return &p.Convention }, choice([]string{"mmseg"}, "cityscapes", "cocostuff", "ade20k", "imagenet_s"))),
+		func(p *Protocol) *string { return &p.Convention }, choice([]string{"mmseg", "cityscapes", "cocostuff", "ade20k", "imagenet_s"}))),
 	later[Protocol]("window"),
 	later[Protocol]("stride"),
 	later[Protocol]("area_threshold"),

@@ -49,6 +49,15 @@ type Dataset struct {
 	Split   string // "" for the usual evaluation split
 	Queries string // "" for the protocol's
 	Limit   int    // first images only; 0 for all
+
+	LabelNames   string // a file that says what stored numbers mean
+	LabelledOnly bool   // leave out images without labels
+
+	// Of the data set folder, relative to Root. Zero values are its defaults.
+	Images, Labels, Classes, List string
+	ImageSuffix, LabelSuffix      string
+	Ignore                        int
+	ReduceZero, Background        bool
 }
 
 // Method is one method of a suite.

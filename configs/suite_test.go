@@ -305,7 +305,10 @@ func genSuite(t *rapid.T) *Suite {
 	}
 	for _, n := range rapid.SliceOfNDistinct(label, 1, 4, rapid.ID[string]).Draw(t, "datasets") {
 		s.Datasets = append(s.Datasets, Dataset{Name: n, Root: maybe.Draw(t, "root"), Split: maybe.Draw(t, "split"),
-			Queries: maybe.Draw(t, "queries"), Limit: rapid.IntRange(0, 1e9).Draw(t, "limit")})
+			Queries: maybe.Draw(t, "queries"), Limit: rapid.IntRange(0, 1e9).Draw(t, "limit"),
+			LabelNames: maybe.Draw(t, "label names"), LabelledOnly: rapid.Bool().Draw(t, "labelled only"), Images: maybe.Draw(t, "images"), Labels: maybe.Draw(t, "labels"),
+			Classes: maybe.Draw(t, "classes"), List: maybe.Draw(t, "list"), ImageSuffix: maybe.Draw(t, "image suffix"), LabelSuffix: maybe.Draw(t, "label suffix"),
+			Ignore: rapid.IntRange(0, 65535).Draw(t, "ignore"), ReduceZero: rapid.Bool().Draw(t, "reduce zero"), Background: rapid.Bool().Draw(t, "background")})
 	}
 	used := map[string]bool{}
 	for range rapid.IntRange(1, 4).Draw(t, "methods") {
