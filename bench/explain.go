@@ -98,27 +98,26 @@ func (e *explanation) run(c *cobra.Command) error {
 	return e.write(c, img, sim, shares)
 }
 
-// form is the feature surgery to use.
+// form is the feature surgery to use: as asked for, else the method's own, for which a single text means the empty text's form.
 func (e *explanation) form() (methods.Redundant, error) {
-	form := methods.Redundant(e.redundant)
-	switch form {
-	case "":
-		switch {
-		case e.method != "clip_surgery":
-			return methods.NoSurgery, nil
-		case len(e.texts) == 1:
-			return methods.Empty, nil
-		}
-		return methods.Labels, nil
-	case methods.Labels, methods.Paper:
-		if len(e.texts) == 1 {
-			return "", fmt.Errorf("--redundant %s with a single text removes everything: give more texts, or use empty", form)
-		}
-		return form, nil
-	case methods.Empty, methods.NoSurgery:
-		return form, nil
+	form, given, err := methods.ParseRedundant(e.redundant)
+	if err != nil {
+		return "", fmt.Errorf("--%w", err)
 	}
-	return "", fmt.Errorf("--redundant %q is not known; known are labels, empty, paper, none", e.redundant)
+	m, err := methods.New(e.method, nil)
+	if err != nil {
+		return "", err
+	}
+	labels := form == methods.Labels || form == methods.Paper
+	switch {
+	case given && labels && len(e.texts) == 1:
+		return "", fmt.Errorf("--redundant %s with a single text removes everything: give more texts, or use empty", form)
+	case given:
+		return form, nil
+	case len(e.texts) == 1 && m.Redundant() != methods.NoSurgery:
+		return methods.Empty, nil
+	}
+	return m.Redundant(), nil
 }
 
 // similarity is one picture's cosines [1+N, T] with the texts.

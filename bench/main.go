@@ -59,7 +59,7 @@ with ONNX Runtime, and reports scores with their protocol, interval and provenan
 	})
 	root.AddCommand(
 		runCommand(), checkCommand(), listCommand(), encodeCommand(), explainCommand(), exportCommand(),
-		mergeCommand(), reportCommand(), setupCommand(), doctorCommand(),
+		mergeCommand(), scoreCommand(), reportCommand(), setupCommand(), doctorCommand(),
 	)
 	for _, c := range root.Commands() {
 		finishHelp(c)

@@ -110,3 +110,44 @@ func TestScoresInPython(t *testing.T) {
 		}
 	}
 }
+
+// Scores of the tasks explain and multilabel equal numpy's and scikit-learn's, computed from what the runs kept.
+func TestTasksInPython(t *testing.T) {
+	if os.Getenv("OVBENCH_PYTHON") == "" {
+		t.Skip("set OVBENCH_PYTHON to a Python with numpy, Pillow and scikit-learn")
+	}
+	data := t.TempDir()
+	if err := os.CopyFS(data, datasets.Demo()); err != nil {
+		t.Fatal(err)
+	}
+	voc := filepath.Join(data, "VOCdevkit", "VOC2012")
+	for _, task := range []string{"explain", "multilabel"} {
+		dir := filepath.Join(t.TempDir(), task)
+		command(t, "run", "voc21", "--model", "demo", "--data", voc, "--set", "protocol.size=72", "--set", "task="+task, "--out", dir, "--save", "maps")
+		var theirs map[string]map[string]float64
+		if err := json.Unmarshal([]byte(python(t, "explain.py", dir, voc)), &theirs); err != nil {
+			t.Fatal(err)
+		}
+		r, err := results.Read(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compared := 0
+		for _, c := range r.Cells {
+			want := theirs[c.Method]
+			if task == "multilabel" {
+				want = map[string]float64{"mAP": theirs[c.Method][c.Convention]}
+			}
+			for name, w := range want {
+				// Maps are made in float32 here and in float64 there: a pixel near a threshold may fall otherwise.
+				if got := c.Score(name); got == nil || math.Abs(got.Value-w) > 2e-4 {
+					t.Errorf("%s %s %s %s: %v, numpy has %v", task, c.Method, c.Convention, name, got, w)
+				}
+				compared++
+			}
+		}
+		if compared < 6 {
+			t.Errorf("%s: only %d scores were compared", task, compared)
+		}
+	}
+}

@@ -83,8 +83,8 @@ one pass. The folder --out gets
   records.jsonl   one line per sample, from which every score is computed
   panels/         pictures, label maps and similarity maps of a few samples
 
-and, with --save maps, the cosines [T, rows, cols] of every patch with every query as .npy under maps/;
-with --save labels, every predicted label map as PNG under labels/. With several suites, each gets a folder of
+and, with --save maps, the cosines of every query with each patch [T, rows, cols] as .npy under maps/ and with the
+class token [T] under cls/; with --save labels, every predicted label map as PNG under labels/. With several suites, each gets a folder of
 its own below --out. An interrupted run continues with --resume. --shard 2/8 measures every eighth sample, from
 the second; ovbench merge joins the parts.`,
 		Example: "  ovbench run voc20 --data /data --model openai/clip-vit-base-patch16 --out out/voc20",

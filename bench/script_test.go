@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 			return os.CopyFS(filepath.Join(e.WorkDir, "data"), datasets.Demo())
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "samescores": sameScores, "shape": shape, "truncate": truncate,
+			"code": code, "samescores": sameScores, "samevalue": sameValue, "shape": shape, "truncate": truncate,
 		},
 	})
 }
@@ -109,4 +109,19 @@ func truncate(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	keep := strings.Join(lines[:n], "") + lines[n][:len(lines[n])/2]
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(keep), 0o666))
+}
+
+// samevalue RUN DATASET METHOD SCORE FILE.json wants the run's score in what ovbench score printed.
+func sameValue(ts *testscript.TestScript, neg bool, args []string) {
+	r, err := results.Read(ts.MkAbs(args[0]))
+	ts.Check(err)
+	var printed map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[4])), &printed))
+	got := r.Cell(args[1], args[2]).Score(args[3])
+	if got == nil {
+		ts.Fatalf("%s has no %s", args[0], args[3])
+	}
+	if (printed[args[3]] == got.Value) == neg {
+		ts.Fatalf("%s is %v in the run, %v in %s", args[3], got.Value, printed[args[3]], args[4])
+	}
 }

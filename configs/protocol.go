@@ -29,6 +29,7 @@ type Protocol struct {
 	Positions    string  // positional embeddings on other grids: reference (the method's own), bilinear, bicubic, bicubic-antialias
 	Templates    string  // prompts around a query: none, openai7, openai80, surgery85, or a file
 	Queries      string  // words of the classes: a query set of the data set, or a file
+	Redundant    string  // feature surgery, for tasks that rank a class by itself: reference (the method's own), labels, paper, empty, none
 	Scale        float64 // CLIP's logit scale: factor of the cosines before softmax
 	Threshold    float64 // pixels whose best probability is lower become class 0; 0 for none
 	DecodeResize string  // maps to the size of the truth: "bilinear", align_corners=False
@@ -100,6 +101,8 @@ var protocolFields = []field[Protocol]{
 		func(p *Protocol) *string { return &p.Templates }, choiceOrFile("none", "openai7", "openai80", "surgery85"))),
 	needed(key("queries", "words that stand for the classes: a query set (ovbench list datasets) or a .txt file",
 		func(p *Protocol) *string { return &p.Queries }, text(1000, false))),
+	needed(key("redundant", "feature surgery, for tasks explain and multilabel; reference is the method's own",
+		func(p *Protocol) *string { return &p.Redundant }, choice([]string{"reference", "labels", "paper", "empty", "none"}))),
 	needed(key("scale", "factor of the cosines before softmax, CLIP's logit scale; matters with a threshold",
 		func(p *Protocol) *float64 { return &p.Scale }, scaleKind)),
 	needed(key("threshold", "a pixel whose best probability is lower becomes class 0, background; 0 for none",

@@ -14,7 +14,7 @@ import (
 func TestClipSurgeryProtocol(t *testing.T) {
 	want := Protocol{
 		Name: "clip-surgery", Resize: "squash", Size: Size{512, 512}, Filter: "bicubic", Positions: "reference", Templates: "surgery85",
-		Queries: "plain", Scale: 100, Threshold: 0, DecodeResize: "bilinear", Convention: "mmseg",
+		Queries: "plain", Redundant: "reference", Scale: 100, Threshold: 0, DecodeResize: "bilinear", Convention: "mmseg",
 	}
 	got, ok := builtin("clip-surgery")
 	if d := cmp.Diff(want, got); !ok || d != "" {
@@ -31,14 +31,14 @@ func TestClipSurgeryProtocol(t *testing.T) {
 //
 //	hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
 //
-// over the ten fields as text, such as "size": "512x512", "scale": "100".
+// over the eleven fields as text, such as "size": "512x512", "scale": "100".
 func TestProtocolFingerprint(t *testing.T) {
 	p, _ := builtin("clip-surgery")
-	if got, want := p.Fingerprint(), "db23b9971303076aad5e8df78ef56556e9766603ca825995c3376a5759bad0d1"; got != want {
+	if got, want := p.Fingerprint(), "818c8e6d5a4b631fd1e50b98cdd927017c99a1eaf44e7d9516aa43e8ca0153b9"; got != want {
 		t.Errorf("clip-surgery: %s, want %s", got, want)
 	}
 	p.Size, p.Threshold, p.Templates = Size{224, 336}, 0.1, "a & b/é.txt"
-	if got, want := p.Fingerprint(), "6ab9544cad4723a17868a9fa7a6a89ddea82c826c41cc18a83f6f1295033ec85"; got != want {
+	if got, want := p.Fingerprint(), "129dccda394e10bdf8bd05cc15c723590841bfe6edc54f7210eb5f1bdca6bb3c"; got != want {
 		t.Errorf("changed: %s, want %s", got, want)
 	}
 }
@@ -114,7 +114,7 @@ func TestProtocolForms(t *testing.T) {
 	want.Size = Size{64, 64}
 	for _, form := range []string{
 		"{base: clip-surgery, size: 64}", "{size: 64, base: clip-surgery}", "{base: clip-surgery, size: 64x64}",
-		"{name: clip-surgery, resize: squash, size: 64, filter: bicubic, positions: reference, templates: surgery85, queries: plain, scale: 1e2, threshold: -0.0, decode_resize: bilinear, convention: mmseg}",
+		"{name: clip-surgery, resize: squash, size: 64, filter: bicubic, positions: reference, templates: surgery85, queries: plain, redundant: reference, scale: 1e2, threshold: -0.0, decode_resize: bilinear, convention: mmseg}",
 	} {
 		if got := mustParse(t, head+form).Protocol; got != want || got.Fingerprint() != want.Fingerprint() {
 			t.Errorf("%s: %+v", form, got)
@@ -152,7 +152,7 @@ func TestSchema(t *testing.T) {
 	}{
 		{"suite", suite, []string{"name", "title", "doc", "model", "task", "datasets", "methods", "protocol", "metrics", "panels", "seed", "resamples"}, []string{"datasets", "methods", "protocol"}},
 		{"dataset", dataset, []string{"name", "root", "split", "queries", "limit", "label_names", "labelled_only", "images", "labels", "classes", "list", "image_suffix", "label_suffix", "ignore", "reduce_zero_label", "background"}, []string{"name"}},
-		{"protocol", protocol, []string{"base", "name", "resize", "size", "filter", "positions", "templates", "queries", "scale", "threshold", "decode_resize", "convention"}, nil},
+		{"protocol", protocol, []string{"base", "name", "resize", "size", "filter", "positions", "templates", "queries", "redundant", "scale", "threshold", "decode_resize", "convention"}, nil},
 	} {
 		if len(c.m.Properties) != len(c.keys) {
 			t.Errorf("%s: %d keys, want %d", c.name, len(c.m.Properties), len(c.keys))

@@ -27,7 +27,7 @@ type Suite struct {
 	Name       string // of letters, digits and - _ . ; the file's name unless written
 	Title, Doc string
 	Model      string // "" leaves it to --model
-	Task       string // "segmentation"
+	Task       string // segmentation, explain or multilabel
 	Datasets   []Dataset
 	Methods    []Method
 	Protocol   Protocol
@@ -78,8 +78,8 @@ type Known struct {
 // DemoRoot is the root of a data set whose pictures are built in.
 const DemoRoot = "<demo>"
 
-// Tasks that a suite may name: the first are available.
-var tasks, laterTasks = []string{"segmentation"}, []string{"explain", "multilabel"}
+// Tasks that a suite may name.
+var tasks = []string{"segmentation", "explain", "multilabel"}
 
 var suiteFields = []field[Suite]{
 	key("name", "names the results: letters, digits, - _ and .", func(s *Suite) *string { return &s.Name }, nameKind),
@@ -89,7 +89,7 @@ var suiteFields = []field[Suite]{
 		func(s *Suite) bool { return s.Doc == "" }),
 	optional(key("model", "Hugging Face name or directory, .safetensors or .pt file, or demo", func(s *Suite) *string { return &s.Model }, text(1000, false)),
 		func(s *Suite) bool { return s.Model == "" }),
-	key("task", "what is measured", func(s *Suite) *string { return &s.Task }, choice(tasks, laterTasks...)),
+	key("task", "what is measured", func(s *Suite) *string { return &s.Task }, choice(tasks)),
 	needed(key("datasets", "the images, for example [voc20] (ovbench list datasets)", func(s *Suite) *[]Dataset { return &s.Datasets },
 		list(datasetKind, "[voc20]", "data set", func(d Dataset) string { return d.Name }))),
 	needed(key("methods", "what reads the model, for example [clip, clip_surgery] (ovbench list methods)", func(s *Suite) *[]Method { return &s.Methods },

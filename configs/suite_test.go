@@ -60,7 +60,7 @@ func TestGood(t *testing.T) {
 		},
 		Protocol: Protocol{
 			Name: "mine", Resize: "squash", Size: Size{224, 336}, Filter: "bicubic", Positions: "bicubic-antialias",
-			Templates: "prompts.txt", Queries: "sclip", Scale: 40, Threshold: 0.1, DecodeResize: "bilinear", Convention: "mmseg",
+			Templates: "prompts.txt", Queries: "sclip", Redundant: "reference", Scale: 40, Threshold: 0.1, DecodeResize: "bilinear", Convention: "mmseg",
 		},
 		Metrics: []string{"mIoU", "aAcc"}, Panels: 0, Seed: 1<<64 - 1, Resamples: 500, File: "testdata/good.yaml",
 	}
@@ -289,12 +289,13 @@ func genSuite(t *rapid.T) *Suite {
 	name := rapid.StringMatching(`[A-Za-z0-9][A-Za-z0-9_.-]{0,20}`)
 	s := &Suite{
 		Name: name.Draw(t, "name"), Title: maybe.Draw(t, "title"), Doc: strings.TrimSpace(rapid.StringMatching("([ -~]|\n|\t|é){0,200}").Draw(t, "doc")),
-		Model: maybe.Draw(t, "model"), Task: "segmentation", File: "f.yaml",
+		Model: maybe.Draw(t, "model"), Task: rapid.SampledFrom(tasks).Draw(t, "task"), File: "f.yaml",
 		Protocol: Protocol{
 			Name: label.Draw(t, "protocol"), Resize: "squash", Filter: "bicubic", DecodeResize: "bilinear", Convention: "mmseg",
 			Size:      Size{rapid.IntRange(minSide, maxSide).Draw(t, "h"), rapid.IntRange(minSide, maxSide).Draw(t, "w")},
 			Positions: rapid.SampledFrom([]string{"reference", "bilinear", "bicubic", "bicubic-antialias"}).Draw(t, "positions"),
 			Templates: rapid.SampledFrom([]string{"none", "openai80", "surgery85", "x.txt", "a b/c"}).Draw(t, "templates"),
+			Redundant: rapid.SampledFrom([]string{"reference", "labels", "none"}).Draw(t, "redundant"),
 			Queries:   label.Draw(t, "queries"), Scale: rapid.Float64Range(1e-9, 1000).Draw(t, "scale"), Threshold: rapid.Float64Range(0, 0.999).Draw(t, "threshold"),
 		},
 		Metrics: rapid.SliceOfNDistinct(label, 0, 3, rapid.ID[string]).Draw(t, "metrics"),

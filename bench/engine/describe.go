@@ -92,13 +92,22 @@ func (p *Plan) describe() *results.Run {
 		if positions == "" {
 			positions = p.methods[i].Method.Positions()
 		}
-		r.Methods = append(r.Methods, results.Method{Name: m.Name, Kind: m.Kind, Params: methods.Params(p.methods[i].Method), Positions: string(positions)})
+		params := methods.Params(p.methods[i].Method)
+		if s.Task != "segmentation" {
+			params["redundant"] = string(p.forms[i].form)
+		}
+		r.Methods = append(r.Methods, results.Method{Name: m.Name, Kind: m.Kind, Params: params, Positions: string(positions)})
 	}
 	for _, j := range p.jobs {
 		r.Datasets = append(r.Datasets, results.Dataset{
 			Name: j.info.Name, Title: j.info.Title, Split: j.info.Split, Root: j.info.Root, ListSHA256: j.info.ListSHA256,
-			Images: j.dataset.Len(), Samples: j.samples, Classes: j.info.Classes, Queries: j.queries, QuerySet: j.set, Templates: len(p.templates), Background: j.info.Background,
+			Images: j.dataset.Len(), Samples: j.samples, Official: j.info.Official, Classes: j.info.Classes, Queries: j.queries, QuerySet: j.set, Templates: len(p.templates), Background: j.info.Background,
 		})
+	}
+	for _, j := range p.jobs {
+		for _, n := range j.info.Notes {
+			r.Warnings = append(r.Warnings, j.info.Name+": "+n)
+		}
 	}
 	r.Panels = p.panelList()
 	return r

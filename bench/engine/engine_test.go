@@ -149,7 +149,7 @@ func TestRecordsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Record{
-		{Dataset: "d", Index: 0, ID: "a", Methods: map[string]Confusion{"clip": {{0, 1, 5}, {1, 1, 1 << 40}}}},
+		{Dataset: "d", Index: 0, ID: "a", Methods: map[string]Evidence{"clip": {Confusion: Confusion{{0, 1, 5}, {1, 1, 1 << 40}}}}},
 		{Dataset: "d", Index: 1, ID: "b", Stage: "decode", Error: "no"},
 	}
 	for _, r := range want {
@@ -197,11 +197,11 @@ func TestScoreRefusesForeignRecords(t *testing.T) {
 		rec  Record
 	}{
 		{`lacks method "m"`, Record{Dataset: "d", ID: "a"}},
-		{"out of range", Record{Dataset: "d", Methods: map[string]Confusion{"m": {{70000, 0, 1}}}}},
-		{"", Record{Dataset: "d", Methods: map[string]Confusion{"m": {{2, 0, 1}}}}},
-		{"", Record{Dataset: "d", Methods: map[string]Confusion{"m": {{0, 0, -1}}}}},
+		{"out of range", Record{Dataset: "d", Methods: map[string]Evidence{"m": {Confusion: Confusion{{70000, 0, 1}}}}}},
+		{"", Record{Dataset: "d", Methods: map[string]Evidence{"m": {Confusion: Confusion{{2, 0, 1}}}}}},
+		{"", Record{Dataset: "d", Methods: map[string]Evidence{"m": {Confusion: Confusion{{0, 0, -1}}}}}},
 	} {
-		if _, err := Score(run, []Record{c.rec}, 10, 1); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := Score(run, "segmentation", []Record{c.rec}, 10, 1); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: error %v, want %q", c.rec, err, c.want)
 		}
 	}
@@ -233,7 +233,7 @@ func TestRanges(t *testing.T) {
 }
 
 func FuzzReadRecords(f *testing.F) {
-	f.Add([]byte(`{"schema":"ovbench.records/1","fingerprint":"f"}` + "\n" + `{"dataset":"d","methods":{"m":[[0,1,2]]}}` + "\n"))
+	f.Add([]byte(`{"schema":"ovbench.records/1","fingerprint":"f"}` + "\n" + `{"dataset":"d","methods":{"m":{"confusion":[[0,1,2]]}}}` + "\n"))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		path := filepath.Join(dir, RecordsFile)

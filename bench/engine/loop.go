@@ -11,11 +11,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"ovbench/datasets"
-	"ovbench/metrics"
+	"ovbench/configs"
 	"ovbench/reports/results"
 	"ovbench/runners"
 	"ovbench/runners/clip"
+	"ovbench/runners/methods"
 	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
 )
@@ -98,7 +98,11 @@ func (r *run) load(ctx context.Context) error {
 		j := &r.jobs[i]
 		r.tell.Start(fmt.Sprintf("encoding %d class names of %s", len(j.texts), j.info.Name), 0)
 		began := false
-		e, err := texts.Ensemble(ctx, j.texts, r.templates, func(done, total int) {
+		all := j.texts
+		if slices.ContainsFunc(r.forms, func(m methodOf) bool { return m.form == methods.Empty }) {
+			all = append(slices.Clone(all), "")
+		}
+		e, err := texts.Ensemble(ctx, all, r.templates, func(done, total int) {
 			if !began {
 				began = true
 				r.tell.Start("encoding prompts of "+j.info.Name, total)
@@ -224,29 +228,43 @@ func (r *run) sample(ctx context.Context, job, index int) Record {
 		return fail("forward", err)
 	}
 	defer r.watch.start("score")()
-	rec.Methods = map[string]Confusion{}
-	labels := make([][]uint16, len(sims))
-	for m, name := range r.images.Methods() {
-		labels[m] = r.decode(j, sims[m], s.Labels.W, s.Labels.H)
-		cells, err := metrics.Count(s.Labels.Pix, labels[m], len(j.info.Classes), datasets.Ignore)
-		if err != nil {
+	if err := r.task.check(s); err != nil {
+		return fail("score", err)
+	}
+	rec.Methods = map[string]Evidence{}
+	readings := make([]reading, len(sims))
+	split := make([]similarity, len(sims))
+	for m := range sims {
+		split[m] = r.split(j, sims[m])
+		if readings[m], err = r.task.read(j, &r.forms[m], index, s, split[m]); err != nil {
 			return fail("score", err)
 		}
-		rec.Methods[name] = confusionOf(cells)
+		rec.Methods[r.forms[m].name] = readings[m].evidence
 	}
-	if err := r.save(j, index, s, sims, labels); err != nil {
+	if _, ok := r.task.(multilabel); ok {
+		rec.Tags = tagsOf(s, j)
+	}
+	if err := r.save(j, index, s, split, readings); err != nil {
 		return fail("save", err)
 	}
 	return rec
 }
 
-// decode is the label map [h·w] of one image's cosines [1, 1+N, T].
-func (r *run) decode(j *job, sim tensor.Dense, w, h int) []uint16 {
-	rows, cols := r.images.Grid()
+// split takes one image's cosines [1, 1+N, T] apart from those with the empty text, the last column where there is one.
+func (r *run) split(j *job, sim tensor.Dense) similarity {
+	out := similarity{cos: sim.Data}
+	out.rows, out.cols = r.images.Grid()
 	texts := len(j.texts)
-	labels := make([]uint16, w*h)
-	j.rule.Decode(labels, w, h, sim.Data[texts:], cols, rows, texts)
-	return labels
+	if sim.Shape[2] == texts {
+		return out
+	}
+	out.cos = make([]float32, 0, sim.Shape[1]*texts)
+	for i := range sim.Shape[1] {
+		row := sim.At(0).At(i).Data
+		out.cos = append(out.cos, row[:texts]...)
+		out.empty = append(out.empty, row[texts])
+	}
+	return out
 }
 
 // finish turns records into the run's scores and writes results.
@@ -255,7 +273,7 @@ func (r *run) finish() error {
 	for _, rec := range r.records.done {
 		recs = append(recs, rec)
 	}
-	return finish(r.out, recs, r.planned(), r.request.Out, r.suite.Resamples, r.suite.Seed)
+	return finish(r.out, recs, r.planned(), r.request.Out, r.suite)
 }
 
 // planned are the samples of each data set that the run was to measure.
@@ -268,7 +286,7 @@ func (r *run) planned() map[string][]int {
 }
 
 // finish completes and writes a run from its records. Planned samples without a good record make it incomplete.
-func finish(out *results.Run, recs []Record, planned map[string][]int, dir string, resamples int, seed uint64) error {
+func finish(out *results.Run, recs []Record, planned map[string][]int, dir string, suite *configs.Suite) error {
 	wanted, good := map[recordKey]bool{}, map[recordKey]bool{}
 	for name, indices := range planned {
 		for _, i := range indices {
@@ -305,7 +323,7 @@ func finish(out *results.Run, recs []Record, planned map[string][]int, dir strin
 	}
 	out.Panels = wholePanels(dir, out.Panels)
 	var err error
-	if out.Cells, err = Score(out, kept, resamples, seed); err != nil {
+	if out.Cells, err = Score(out, suite.Task, kept, suite.Resamples, suite.Seed); err != nil {
 		return err
 	}
 	return out.Write(dir)

@@ -57,7 +57,7 @@ func Merge(dirs []string, out string) (*results.Run, error) {
 		return nil, err
 	}
 	merged.Shard = ""
-	return merged, finish(merged, all, planned, out, suite.Resamples, suite.Seed)
+	return merged, finish(merged, all, planned, out, suite)
 }
 
 func readShard(dir string) (*results.Run, []Record, error) {

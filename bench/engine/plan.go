@@ -49,8 +49,10 @@ type Plan struct {
 	suite     *configs.Suite
 	model     *Model
 	library   *ort.Library
+	task      task
 	methods   []runners.Named
-	size      [2]int // height, width of the network's input
+	forms     []methodOf // feature surgery of each method
+	size      [2]int     // height, width of the network's input
 	positions clip.Interpolation
 	templates []string
 	jobs      []job
@@ -71,7 +73,7 @@ type job struct {
 
 // NewPlan resolves a request. The error joins every fault found.
 func NewPlan(r Request) (*Plan, error) {
-	p := &Plan{request: r, suite: r.Suite}
+	p := &Plan{request: r, suite: r.Suite, task: tasks[r.Suite.Task]}
 	faults := []error{p.openModel(), p.openLibrary(), p.makeMethods(), p.readProtocol()}
 	for i, d := range p.suite.Datasets {
 		j, err := p.openJob(d)
@@ -119,7 +121,12 @@ func (p *Plan) makeMethods() error {
 			faults = append(faults, p.suite.Fault(fmt.Sprintf("methods[%d]", i), "%v", err))
 			continue
 		}
+		form := method.Redundant()
+		if f, given, err := methods.ParseRedundant(p.suite.Protocol.Redundant); given && err == nil {
+			form = f
+		}
 		p.methods = append(p.methods, runners.Named{Name: m.Name, Method: method})
+		p.forms = append(p.forms, methodOf{name: m.Name, form: form})
 	}
 	return errors.Join(faults...)
 }
@@ -155,13 +162,15 @@ func (p *Plan) openJob(d configs.Dataset) (job, error) {
 	case d.Root != "":
 		root = p.suite.Path(d.Root)
 	}
-	ds, err := datasets.Open(d.Name, datasets.Options{Root: root, Split: d.Split})
+	ds, err := datasets.Open(d.Name, p.options(d, root))
 	if err != nil {
 		return job{}, err
 	}
 	// A sample that cannot be read is measured, and recorded, as failed; here it only tells nothing.
-	if first, err := sampleZero(ds); err == nil && first.Labels.W == 0 {
-		return job{}, fmt.Errorf("%s has no label maps, which task %s needs", d.Name, p.suite.Task)
+	if first, err := sampleZero(ds); err == nil {
+		if err := p.task.check(first); err != nil {
+			return job{}, fmt.Errorf("%s does not do: %w", d.Name, err)
+		}
 	}
 	set := p.suite.Words(p.suite.ProtocolOf(d).Queries)
 	j := job{dataset: ds, info: ds.Info(), set: set}
@@ -183,6 +192,21 @@ func (p *Plan) openJob(d configs.Dataset) (job, error) {
 	}
 	j.choose(p.request, d.Limit, p.suite.Panels)
 	return j, nil
+}
+
+// options are what the suite says of a data set. Files it names lie in the suite's folder, those of folder below root.
+func (p *Plan) options(d configs.Dataset, root string) datasets.Options {
+	o := datasets.Options{Root: root, Split: d.Split, LabelledOnly: d.LabelledOnly}
+	if d.LabelNames != "" {
+		o.LabelNames = p.suite.Path(d.LabelNames)
+	}
+	if d.Name == "folder" {
+		o.Folder = &datasets.FolderOptions{
+			Images: d.Images, Labels: d.Labels, Classes: d.Classes, List: d.List, ImageSuffix: d.ImageSuffix, LabelSuffix: d.LabelSuffix,
+			Ignore: d.Ignore, ReduceZero: d.ReduceZero, Background: d.Background,
+		}
+	}
+	return o
 }
 
 func sampleZero(ds datasets.Dataset) (datasets.Sample, error) {
@@ -256,6 +280,7 @@ func (p *Plan) fingerprint(modelHashes []string) (string, error) {
 	}
 	var f struct {
 		Model, Activations []string
+		Task               string
 		Vocabulary         int
 		Protocol           string
 		Templates          []string
@@ -263,6 +288,7 @@ func (p *Plan) fingerprint(modelHashes []string) (string, error) {
 		Datasets           []set
 	}
 	f.Model = modelHashes
+	f.Task = p.suite.Task
 	f.Activations = []string{string(p.model.Config.Vision.Activation), string(p.model.Config.Text.Activation)}
 	f.Vocabulary = p.model.Tokenizer.Size()
 	f.Protocol = p.suite.Protocol.Fingerprint()

@@ -23,12 +23,13 @@ const recordsSchema = "ovbench.records/1"
 
 // Record is what one sample left behind: all that scores are computed from.
 type Record struct {
-	Dataset string               `json:"dataset"`
-	Index   int                  `json:"index"` // in the split
-	ID      string               `json:"id"`
-	Methods map[string]Confusion `json:"methods,omitempty"` // by name
-	Stage   string               `json:"stage,omitempty"`   // where a failed sample failed
-	Error   string               `json:"error,omitempty"`
+	Dataset string              `json:"dataset"`
+	Index   int                 `json:"index"` // in the split
+	ID      string              `json:"id"`
+	Methods map[string]Evidence `json:"methods,omitempty"` // by name
+	Tags    []int8              `json:"tags,omitempty"`    // multilabel: 1 present, 2 difficult, by class
+	Stage   string              `json:"stage,omitempty"`   // where a failed sample failed
+	Error   string              `json:"error,omitempty"`
 }
 
 // Confusion is the non-zero cells of one image's confusion matrix, each as [truth, prediction, pixels].

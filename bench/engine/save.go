@@ -56,42 +56,53 @@ func (p *Plan) panelList() []results.Panel {
 }
 
 // save keeps what was asked for of one sample: its panel, label maps, similarities.
-func (r *run) save(j *job, index int, s datasets.Sample, sims []tensor.Dense, labels [][]uint16) error {
+func (r *run) save(j *job, index int, s datasets.Sample, sims []similarity, readings []reading) error {
 	name, id := clean(j.info.Name), clean(j.dataset.ID(index))
-	for m, method := range r.images.Methods() {
-		if r.request.Save.Labels {
-			if err := r.writeLabels(path.Join("labels", name, clean(method), id+".png"), j, s.Labels.W, s.Labels.H, labels[m]); err != nil {
+	for m, method := range r.forms {
+		if r.request.Save.Labels && readings[m].labels != nil {
+			if err := r.writeLabels(path.Join("labels", name, clean(method.name), id+".png"), j, s.Labels.W, s.Labels.H, readings[m].labels); err != nil {
 				return err
 			}
 		}
 		if r.request.Save.Maps {
-			if err := r.writeMaps(path.Join("maps", name, clean(method), id+".npy"), sims[m]); err != nil {
+			if err := r.writeMaps(path.Join("maps", name, clean(method.name), id+".npy"), len(j.texts), sims[m]); err != nil {
+				return err
+			}
+			cls := tensor.Dense{Shape: []int{len(j.texts)}, Data: sims[m].cos[:len(j.texts)]}
+			if err := r.write(path.Join("cls", name, clean(method.name), id+".npy"), func(w io.Writer) error { return tensor.WriteNPY(w, cls) }); err != nil {
 				return err
 			}
 		}
 	}
-	if slices.Contains(j.panels, index) {
-		return r.savePanel(j, index, s, sims, labels)
+	if slices.Contains(j.panels, index) && s.Labels.W > 0 {
+		return r.savePanel(j, index, s, sims, readings)
 	}
 	return nil
 }
 
-func (r *run) savePanel(j *job, index int, s datasets.Sample, sims []tensor.Dense, labels [][]uint16) error {
+func (r *run) savePanel(j *job, index int, s datasets.Sample, sims []similarity, readings []reading) error {
 	i := slices.IndexFunc(r.out.Panels, func(p results.Panel) bool {
 		return p.Dataset == j.info.Name && p.ID == j.dataset.ID(index)
 	})
 	panel := r.out.Panels[i]
+	panel.Predictions = map[string]string{}
 	err := errors.Join(
 		r.write(panel.Image, func(w io.Writer) error { return encodePNG(w, s.Image) }),
 		r.writeLabels(panel.Truth, j, s.Labels.W, s.Labels.H, s.Labels.Pix),
 	)
 	class := shown(j, s.Labels.Pix)
-	rows, cols := r.images.Grid()
-	for m, method := range r.images.Methods() {
-		err = errors.Join(err, r.writeLabels(panel.Predictions[method], j, s.Labels.W, s.Labels.H, labels[m]))
-		query := slices.Index(j.rule.Classes, class)
-		heat, _ := methods.SimilarityMap(methods.Column(sims[m].Data, len(j.texts), query), rows, cols, s.Labels.H, s.Labels.W)
-		pm := results.PanelMap{Method: method, Class: j.info.Classes[class], Path: path.Join(panelDir(j.info.Name, panel.ID), "map "+clean(method)+".png")}
+	for m := range r.forms {
+		method := &r.forms[m]
+		if labels := readings[m].labels; labels != nil {
+			panel.Predictions[method.name] = r.out.Panels[i].Predictions[method.name]
+			err = errors.Join(err, r.writeLabels(panel.Predictions[method.name], j, s.Labels.W, s.Labels.H, labels))
+		}
+		cells, heatErr := r.task.heat(j, method, class, sims[m])
+		if heatErr != nil {
+			return errors.Join(err, heatErr)
+		}
+		heat, _ := methods.SimilarityMap(cells, sims[m].rows, sims[m].cols, s.Labels.H, s.Labels.W)
+		pm := results.PanelMap{Method: method.name, Class: j.info.Classes[class], Path: path.Join(panelDir(j.info.Name, panel.ID), "map "+clean(method.name)+".png")}
 		err = errors.Join(err, r.write(pm.Path, func(w io.Writer) error { return encodePNG(w, reports.MapImage(heat, s.Labels.W, s.Labels.H)) }))
 		panel.Maps = append(panel.Maps, pm)
 	}
@@ -145,13 +156,11 @@ func (r *run) writeLabels(name string, j *job, w, h int, labels []uint16) error 
 	})
 }
 
-// writeMaps writes one image's cosines [1, 1+N, T] as [T, rows, cols], without the class token.
-func (r *run) writeMaps(name string, sim tensor.Dense) error {
-	rows, cols := r.images.Grid()
-	texts := sim.Shape[2]
-	out := tensor.New(texts, rows, cols)
+// writeMaps writes one image's cosines as [T, rows, cols], without the class token.
+func (r *run) writeMaps(name string, texts int, sim similarity) error {
+	out := tensor.New(texts, sim.rows, sim.cols)
 	for t := range texts {
-		copy(out.At(t).Data, methods.Column(sim.Data, texts, t))
+		copy(out.At(t).Data, methods.Column(sim.cos, texts, t))
 	}
 	return r.write(name, func(w io.Writer) error { return tensor.WriteNPY(w, out) })
 }

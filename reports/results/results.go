@@ -139,6 +139,7 @@ type Dataset struct {
 	ListSHA256 string     `json:"list_sha256,omitempty"` // of the sample ids, in order, each with a newline
 	Images     int        `json:"images"`                // in the split
 	Samples    string     `json:"samples,omitempty"`     // planned, over all shards: ranges of indices such as "0-99,120"
+	Official   int        `json:"official,omitempty"`    // images of the official split, if known
 	Measured   int        `json:"measured"`              // of these
 	Classes    []string   `json:"classes,omitempty"`     // by label
 	Queries    [][]string `json:"queries,omitempty"`     // by label: the texts a class was asked with

@@ -24,6 +24,17 @@ const (
 	Empty Redundant = "empty"
 )
 
+// ParseRedundant understands the names above, and "reference" or "" as none given: the method's own.
+func ParseRedundant(s string) (form Redundant, given bool, err error) {
+	switch form = Redundant(s); form {
+	case "", "reference":
+		return "", false, nil
+	case NoSurgery, Labels, Paper, Empty:
+		return form, true, nil
+	}
+	return "", false, fmt.Errorf("redundant %q is not known; known are reference, labels, paper, empty, none", s)
+}
+
 // Tau is the temperature of the class weights of feature surgery (the authors' code; the paper's τ).
 const Tau = 2
 
@@ -83,7 +94,7 @@ func FeatureSurgery(form Redundant, sim []float32, texts int, empty []float32) e
 			}
 		}
 	default:
-		return fmt.Errorf("feature surgery: form %q is not known; known are labels, paper, empty, none", form)
+		return fmt.Errorf("feature surgery: form %q is not known", form)
 	}
 	return nil
 }

@@ -21,6 +21,8 @@ import (
 type Method interface {
 	// Positions is the interpolation of positional embeddings that the method's authors use.
 	Positions() clip.Interpolation
+	// Redundant is the feature surgery that belongs to the method's maps for a set of texts.
+	Redundant() Redundant
 	// Check says why the method cannot be built on m.
 	Check(m *clip.Model) error
 	// Tokens adds the method to g. pixels are [B, 3, H, W]; the result is [B, 1+N, E], the class token
@@ -109,6 +111,9 @@ type CLIP struct{}
 
 // Positions is bilinear, as in CLIP Surgery's code.
 func (*CLIP) Positions() clip.Interpolation { return clip.Bilinear }
+
+// Redundant is none: the maps are plain cosines.
+func (*CLIP) Redundant() Redundant { return NoSurgery }
 
 // Check wants a vision transformer.
 func (*CLIP) Check(m *clip.Model) error { return m.CheckVision() }

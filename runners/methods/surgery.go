@@ -22,6 +22,9 @@ type Surgery struct {
 // Positions is bilinear, as in the authors' code.
 func (*Surgery) Positions() clip.Interpolation { return clip.Bilinear }
 
+// Redundant is the form of the authors' code.
+func (*Surgery) Redundant() Redundant { return Labels }
+
 // Check wants a vision transformer of at least Depth blocks.
 func (s *Surgery) Check(m *clip.Model) error {
 	if err := m.CheckVision(); err != nil {

@@ -2,7 +2,6 @@ package tensor
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -60,72 +59,105 @@ const maxNPY = 1 << 30
 
 // ReadNPY reads a .npy file of any little-endian number type in C order as float32.
 func ReadNPY(r io.Reader) (Dense, error) {
-	var magic [8]byte
-	if _, err := io.ReadFull(r, magic[:]); err != nil || string(magic[:6]) != "\x93NUMPY" {
-		return Dense{}, fmt.Errorf("npy: not a .npy file")
+	var out Dense
+	err := readNPY(r, &out.Shape, func(b []byte, d DType) { out.Data = append(out.Data, element(b, d)) })
+	if err != nil {
+		return Dense{}, err
 	}
-	var n int
-	switch magic[6] {
-	case 1:
-		var l [2]byte
-		if _, err := io.ReadFull(r, l[:]); err != nil {
-			return Dense{}, fmt.Errorf("npy: header: %w", err)
+	return out, nil
+}
+
+// ReadNPY64 is ReadNPY without loss: as float64, which holds every float and integers up to 2^53.
+func ReadNPY64(r io.Reader) (shape []int, data []float64, err error) {
+	err = readNPY(r, &shape, func(b []byte, d DType) {
+		switch d {
+		case F64:
+			data = append(data, math.Float64frombits(binary.LittleEndian.Uint64(b)))
+		case I64:
+			data = append(data, float64(int64(binary.LittleEndian.Uint64(b))))
+		case I32:
+			data = append(data, float64(int32(binary.LittleEndian.Uint32(b))))
+		default:
+			data = append(data, float64(element(b, d)))
 		}
-		n = int(binary.LittleEndian.Uint16(l[:]))
-	case 2, 3:
-		var l [4]byte
-		if _, err := io.ReadFull(r, l[:]); err != nil {
-			return Dense{}, fmt.Errorf("npy: header: %w", err)
-		}
-		n = int(binary.LittleEndian.Uint32(l[:]))
-	default:
-		return Dense{}, fmt.Errorf("npy: version %d is not known", magic[6])
+	})
+	if err != nil {
+		return nil, nil, err
 	}
-	if n > 1<<16 {
-		return Dense{}, fmt.Errorf("npy: header of %d bytes", n)
+	return shape, data, nil
+}
+
+// readNPY reads a header into shape and hands over the elements one by one. Memory grows with what is read, not with
+// what the header claims.
+func readNPY(r io.Reader, shape *[]int, put func([]byte, DType)) error {
+	header, err := npyHeaderText(r)
+	if err != nil {
+		return err
 	}
-	header := make([]byte, n)
-	if _, err := io.ReadFull(r, header); err != nil {
-		return Dense{}, fmt.Errorf("npy: header: %w", err)
-	}
-	m := npyHeader.FindStringSubmatch(string(header))
+	m := npyHeader.FindStringSubmatch(header)
 	if m == nil {
-		return Dense{}, fmt.Errorf("npy: header %q is not understood", bytes.TrimSpace(header))
+		return fmt.Errorf("npy: header %q is not understood", strings.TrimSpace(header))
 	}
 	kind := m[2] + m[3]
 	dtype, ok := map[string]DType{"f4": F32, "f2": F16, "f8": F64, "i8": I64, "i4": I32, "i2": I16, "i1": I8, "u1": U8, "b1": Bool}[kind]
 	if !ok || m[1] == ">" {
-		return Dense{}, fmt.Errorf("npy: type %s%s is not supported", m[1], kind)
+		return fmt.Errorf("npy: type %s%s is not supported", m[1], kind)
 	}
 	if m[4] == "True" {
-		return Dense{}, fmt.Errorf("npy: Fortran order is not supported; save numpy.ascontiguousarray(x)")
+		return fmt.Errorf("npy: Fortran order is not supported; save numpy.ascontiguousarray(x)")
 	}
-	var shape []int
 	for s := range strings.SplitSeq(m[5], ",") {
 		if s = strings.Trim(s, " L"); s != "" {
 			d, err := strconv.Atoi(s)
 			if err != nil {
-				return Dense{}, fmt.Errorf("npy: shape (%s)", m[5])
+				return fmt.Errorf("npy: shape (%s)", m[5])
 			}
-			shape = append(shape, d)
+			*shape = append(*shape, d)
 		}
 	}
-	count, ok := Elements(shape)
+	count, ok := Elements(*shape)
 	if !ok || count > maxNPY {
-		return Dense{}, fmt.Errorf("npy: shape %v is too large", shape)
+		return fmt.Errorf("npy: shape %v is too large", *shape)
 	}
-	out := Dense{Shape: shape}
 	size := dtype.Size()
 	buf := make([]byte, 1<<16/size*size)
 	for left := count; left > 0; {
 		chunk := buf[:min(int64(len(buf)), left*int64(size))]
 		if _, err := io.ReadFull(r, chunk); err != nil {
-			return Dense{}, fmt.Errorf("npy: %d of %d elements are missing: %w", left, count, err)
+			return fmt.Errorf("npy: %d of %d elements are missing: %w", left, count, err)
 		}
 		for i := 0; i < len(chunk); i += size {
-			out.Data = append(out.Data, element(chunk[i:], dtype))
+			put(chunk[i:], dtype)
 		}
 		left -= int64(len(chunk) / size)
 	}
-	return out, nil
+	return nil
+}
+
+func npyHeaderText(r io.Reader) (string, error) {
+	var magic [8]byte
+	if _, err := io.ReadFull(r, magic[:]); err != nil || string(magic[:6]) != "\x93NUMPY" {
+		return "", fmt.Errorf("npy: not a .npy file")
+	}
+	width := 2 // of the length
+	switch magic[6] {
+	case 1:
+	case 2, 3:
+		width = 4
+	default:
+		return "", fmt.Errorf("npy: version %d is not known", magic[6])
+	}
+	var l [4]byte
+	if _, err := io.ReadFull(r, l[:width]); err != nil {
+		return "", fmt.Errorf("npy: header: %w", err)
+	}
+	n := binary.LittleEndian.Uint32(l[:])
+	if n > 1<<16 {
+		return "", fmt.Errorf("npy: header of %d bytes", n)
+	}
+	header := make([]byte, n)
+	if _, err := io.ReadFull(r, header); err != nil {
+		return "", fmt.Errorf("npy: header: %w", err)
+	}
+	return string(header), nil
 }

@@ -1,0 +1,139 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+
+	"ovbench/metrics"
+	"ovbench/reports/results"
+	"ovbench/runners/methods"
+)
+
+// classScores are the ways to rank images by the cosines of the class token: one cell each, named as its convention.
+var classScores = []struct {
+	name string
+	of   func(cos []float32, scale float64, form methods.Redundant) ([]float64, error)
+}{
+	{"cosine", func(cos []float32, _ float64, _ methods.Redundant) ([]float64, error) { return widen(cos), nil }},
+	{"softmax", func(cos []float32, scale float64, _ methods.Redundant) ([]float64, error) {
+		return softmax(cos, scale), nil
+	}},
+	{"surgery", func(cos []float32, _ float64, form methods.Redundant) ([]float64, error) {
+		row := append([]float32(nil), cos...)
+		err := methods.FeatureSurgery(form, row, len(row), nil)
+		return widen(row), err
+	}},
+}
+
+func widen(x []float32) []float64 {
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = float64(v)
+	}
+	return out
+}
+
+// softmax of scaled cosines.
+func softmax(cos []float32, scale float64) []float64 {
+	top := math.Inf(-1)
+	for _, c := range cos {
+		top = max(top, float64(c))
+	}
+	out := make([]float64, len(cos))
+	sum := 0.0
+	for i, c := range cos {
+		out[i] = math.Exp(scale * (float64(c) - top))
+		sum += out[i]
+	}
+	for i := range out {
+		out[i] /= sum
+	}
+	return out
+}
+
+func (multilabel) score(c cellContext, recs []Record) ([]results.Cell, error) {
+	scale, err := strconv.ParseFloat(fmt.Sprint(c.run.Protocol.Fields["scale"]), 64)
+	if err != nil {
+		return nil, fmt.Errorf("protocol scale: %w", err)
+	}
+	form := methods.Labels
+	if c.run.Protocol.Fields["redundant"] == string(methods.Paper) {
+		form = methods.Paper
+	}
+	classes := len(c.dataset.Classes)
+	tags := make([]metrics.Tag, 0, len(recs)*classes)
+	for _, r := range recs {
+		if len(r.Tags) != classes {
+			return nil, fmt.Errorf("the record of %s has %d tags for %d classes", r.ID, len(r.Tags), classes)
+		}
+		for _, t := range r.Tags {
+			tags = append(tags, metrics.Tag(t))
+		}
+	}
+	var cells []results.Cell
+	for _, way := range classScores {
+		scores := make([]float64, 0, len(tags))
+		for _, r := range recs {
+			row, err := way.of(r.Methods[c.method].Cosines, scale, form)
+			if err == nil {
+				row, err = bestQueries(row, c.dataset.Queries)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("the record of %s: %w", r.ID, err)
+			}
+			scores = append(scores, row...)
+		}
+		cell, err := c.tagCell(way.name, scores, tags, len(recs))
+		if err != nil {
+			return nil, err
+		}
+		cells = append(cells, cell)
+	}
+	return cells, nil
+}
+
+// bestQueries reduces scores by query to classes: the largest of a class's queries.
+func bestQueries(row []float64, queries [][]string) ([]float64, error) {
+	out := make([]float64, len(queries))
+	at := 0
+	for class, qs := range queries {
+		if len(qs) == 0 || at+len(qs) > len(row) {
+			return nil, fmt.Errorf("%d cosines do not fit the queries", len(row))
+		}
+		out[class] = row[at]
+		for _, v := range row[at : at+len(qs)] {
+			out[class] = max(out[class], v)
+		}
+		at += len(qs)
+	}
+	if at != len(row) {
+		return nil, fmt.Errorf("%d cosines do not fit the queries", len(row))
+	}
+	return out, nil
+}
+
+// tagCell scores one ranking of all classes. Difficult classes of an image are left out, as VOC's development kit does.
+func (c cellContext) tagCell(convention string, scores []float64, tags []metrics.Tag, images int) (results.Cell, error) {
+	cell := results.Cell{Convention: convention, Images: images, Warnings: c.few(images)}
+	if images == 0 {
+		return cell, nil
+	}
+	f, ranking, err := scoreTags(scores, tags, len(c.dataset.Classes), metrics.DifficultSkip)
+	if err != nil {
+		return cell, err
+	}
+	for _, s := range f.Scores {
+		score := results.Score{Name: s.Name, Value: s.Value}
+		if s.Name == "mAP" {
+			c.interval(&score, images, ranking.MAPStatistic(metrics.StepAP))
+		}
+		cell.Scores = append(cell.Scores, score)
+	}
+	for k, n := range f.Counts {
+		if n > 0 {
+			cell.Warnings = append(cell.Warnings, fmt.Sprintf("%s: %d", k, n))
+		}
+	}
+	return cell, nil
+}

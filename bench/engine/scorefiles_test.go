@@ -1,0 +1,166 @@
+package engine
+
+import (
+	"bufio"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ovbench/metrics"
+)
+
+// writeMap writes a label PNG, grey, or RGB with R + 256 G.
+func writeMap(t *testing.T, path string, w int, rgb bool, pix ...int) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	rect := image.Rect(0, 0, w, len(pix)/w)
+	grey, colours := image.NewGray(rect), image.NewRGBA(rect)
+	for i, v := range pix {
+		grey.Pix[i] = uint8(v)
+		colours.SetRGBA(i%w, i/w, color.RGBA{uint8(v), uint8(v >> 8), 0, 255})
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b := bufio.NewWriter(f)
+	var img image.Image = grey
+	if rgb {
+		img = colours
+	}
+	if err := png.Encode(b, img); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Flush(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func scoreOf(f *FileScores, name string) float64 {
+	for _, s := range f.Scores {
+		if s.Name == name {
+			return s.Value
+		}
+	}
+	return math.NaN()
+}
+
+// Worked by hand from the conventions' definitions: three classes of which the third is predicted and never true.
+func TestScoreLabelsConventions(t *testing.T) {
+	dir := t.TempDir()
+	truth, pred := filepath.Join(dir, "t"), filepath.Join(dir, "p")
+	writeMap(t, filepath.Join(truth, "a.png"), 2, false, 0, 0, 1, 255)
+	writeMap(t, filepath.Join(pred, "a.png"), 2, false, 0, 2, 1, 2)
+	writeMap(t, filepath.Join(truth, "sub", "b.png"), 2, false, 1, 1)
+	writeMap(t, filepath.Join(pred, "sub", "b.png"), 2, false, 1, 0)
+	// Class 0: 1 hit, 2 true, 2 predicted. Class 1: 2 hits, 3 true, 2 predicted. Class 2: 0 hits, 0 true, 1 predicted.
+	zero, one := 1.0/3, 2.0/3
+	for _, c := range []struct {
+		convention string
+		classes    int
+		want       float64
+	}{
+		{"mmseg", 3, (zero + one + 0) / 3}, {"cityscapes", 3, (zero + one) / 3}, {"cocostuff", 3, (zero + one) / 2},
+		{"ade20k", 4, (zero + one) / 4}, {"mmseg", 4, (zero + one) / 3},
+	} {
+		f, err := ScoreLabels(t.Context(), LabelScoring{Truth: truth, Pred: pred, Classes: c.classes, Ignore: 255, Convention: c.convention}, quiet{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := scoreOf(f, "mIoU"); math.Abs(got-c.want) > 1e-12 || f.Images != 2 {
+			t.Errorf("%s with %d classes: mIoU %v of %d images, want %v", c.convention, c.classes, got, f.Images, c.want)
+		}
+	}
+	// The devkit's numbering from 1, on both sides; 0 is other.
+	writeMap(t, filepath.Join(dir, "t1", "a.png"), 2, false, 1, 1, 2, 0)
+	writeMap(t, filepath.Join(dir, "p1", "a.png"), 2, false, 1, 0, 2, 2)
+	f, err := ScoreLabels(t.Context(), LabelScoring{Truth: filepath.Join(dir, "t1"), Pred: filepath.Join(dir, "p1"), Classes: 2, Ignore: 255, ReduceZero: true, Convention: "ade20k"}, quiet{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := scoreOf(f, "mIoU"); got != 0.75 {
+		t.Errorf("ade20k from 1: mIoU %v, want (1/2 + 1) / 2", got)
+	}
+}
+
+func TestScoreLabelsFormats(t *testing.T) {
+	dir := t.TempDir()
+	city := filepath.Join(dir, "gtFine", "val", "x")
+	writeMap(t, filepath.Join(city, "x_000000_000001_gtFine_labelIds.png"), 2, false, 7, 7, 26, 26)
+	writeMap(t, filepath.Join(city, "x_000000_000001_gtFine_color.png"), 2, true, 1, 2, 3, 4)
+	writeMap(t, filepath.Join(dir, "out", "x_000000_000001_pred.png"), 2, false, 7, 8, 26, 26)
+	f, err := ScoreLabels(t.Context(), LabelScoring{Truth: filepath.Join(dir, "gtFine"), Pred: filepath.Join(dir, "out"), Classes: 34, Ignore: 255, Convention: "cityscapes"}, quiet{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := scoreOf(f, "mIoU"); got != 0.5 { // road 1/2, sidewalk 0, car 1
+		t.Errorf("cityscapes: mIoU %v, want (1/2 + 0 + 1) / 3 = 0.5", got)
+	}
+	if len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0], "iIoU is left out: 1 of 1") {
+		t.Errorf("warnings %q", f.Warnings)
+	}
+	writeMap(t, filepath.Join(dir, "is", "a.png"), 2, true, 300, 300, 0, 1000)
+	writeMap(t, filepath.Join(dir, "isp", "a.png"), 2, true, 300, 0, 0, 5)
+	f, err = ScoreLabels(t.Context(), LabelScoring{Truth: filepath.Join(dir, "is"), Pred: filepath.Join(dir, "isp"), Classes: 301, Ignore: 1000, Convention: "imagenet_s"}, quiet{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Both classes have IoU 1/2; the 299 absent ones count as 0.
+	if got, want := scoreOf(f, "mIoU"), 1.0/301; math.Abs(got-want) > 1e-9 {
+		t.Errorf("imagenet_s: mIoU %v, want %v", got, want)
+	}
+	writeMap(t, filepath.Join(dir, "out", "x_000000_000001_other.png"), 2, false, 7, 8, 26, 26)
+	_, err = ScoreLabels(t.Context(), LabelScoring{Truth: filepath.Join(dir, "gtFine"), Pred: filepath.Join(dir, "out"), Classes: 34, Ignore: 255, Convention: "cityscapes"}, quiet{})
+	if err == nil || !strings.Contains(err.Error(), "several predictions") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// writeMatrix writes a float64 .npy.
+func writeMatrix(t *testing.T, path string, rows, cols int, values ...float64) {
+	t.Helper()
+	header := fmt.Sprintf("{'descr': '<f8', 'fortran_order': False, 'shape': (%d, %d), }", rows, cols)
+	header += strings.Repeat(" ", 117-len(header)) + "\n"
+	b := []byte("\x93NUMPY\x01\x00v\x00" + header)
+	for _, v := range values {
+		u := math.Float64bits(v)
+		for k := range 8 {
+			b = append(b, byte(u>>(8*k)))
+		}
+	}
+	if err := os.WriteFile(path, b, 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestScoreTags(t *testing.T) {
+	truth, pred := filepath.Join(t.TempDir(), "t.npy"), filepath.Join(t.TempDir(), "p.npy")
+	writeMatrix(t, truth, 3, 2, 1, 0, 0, 0, 1, -1)
+	// The two scores of class 0 differ in the 17th bit of float32's precision and beyond: float32 would tie them.
+	writeMatrix(t, pred, 3, 2, 0.5+1e-12, 1, 0.5, 2, 0.1, 3)
+	f, err := ScoreTags(TagScoring{Truth: truth, Pred: pred, Difficult: metrics.DifficultSkip})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Class 0 by hand: precision 1 at recall 1/2, 2/3 at recall 1. Class 1 has no positives.
+	if got, want := scoreOf(f, "mAP"), (1+2.0/3)/2; math.Abs(got-want) > 1e-12 || f.Counts["classes_without_positives"] != 1 {
+		t.Errorf("mAP %v, want %v; counts %v", got, want, f.Counts)
+	}
+	writeMatrix(t, truth, 3, 2, 1, 0, 0, 7, 1, -1)
+	if _, err := ScoreTags(TagScoring{Truth: truth, Pred: pred, Difficult: metrics.DifficultSkip}); err == nil || !strings.Contains(err.Error(), "value 7 at [1, 1]") {
+		t.Errorf("error %v", err)
+	}
+	writeMatrix(t, truth, 2, 3, 1, 0, 0, 1, 1, -1)
+	if _, err := ScoreTags(TagScoring{Truth: truth, Pred: pred, Difficult: metrics.DifficultSkip}); err == nil || !strings.Contains(err.Error(), "has shape [2 3]") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,0 +1,186 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"ovbench/datasets"
+	"ovbench/metrics"
+	"ovbench/reports/results"
+	"ovbench/runners/methods"
+)
+
+// Evidence is what one method left behind on one sample. A task fills in its own part.
+type Evidence struct {
+	Confusion Confusion               `json:"confusion,omitempty"` // segmentation
+	Explain   []metrics.ExplainRecord `json:"explain,omitempty"`   // explain: one per class present
+	Points    []metrics.PointRecord   `json:"points,omitempty"`    // explain: the pointing game, tolerance 15
+	PointsIn  []metrics.PointRecord   `json:"points_in,omitempty"` // explain: the point must lie inside of the mask
+	Energy    []metrics.EnergyRecord  `json:"energy,omitempty"`    // explain
+	Cosines   []float32               `json:"cosines,omitempty"`   // multilabel: of the class token with each query
+}
+
+// similarity is one image's cosines with all queries, token by token, the class token first: [1+N, T].
+type similarity struct {
+	cos        []float32
+	empty      []float32 // [1+N] with the empty text, where feature surgery needs it
+	rows, cols int
+}
+
+// reading is what a task made of a sample for one method.
+type reading struct {
+	evidence Evidence
+	labels   []uint16 // the predicted label map, of tasks that make one
+}
+
+// task is a way to measure samples and to score what was measured.
+type task interface {
+	// check says why the truth of a sample does not do.
+	check(s datasets.Sample) error
+	// read measures one sample for one method.
+	read(j *job, m *methodOf, index int, s datasets.Sample, sim similarity) (reading, error)
+	// heat is what a picture of one class shows: values by patch [rows·cols].
+	heat(j *job, m *methodOf, class int, sim similarity) ([]float32, error)
+	// score turns the records of one data set and method, in the order of samples, into cells.
+	score(c cellContext, recs []Record) ([]results.Cell, error)
+}
+
+// tasks by the names suites use.
+var tasks = map[string]task{"segmentation": segmentation{}, "explain": explain{}, "multilabel": multilabel{}}
+
+// cellContext is what scores depend on beside the records.
+type cellContext struct {
+	run       *results.Run
+	dataset   results.Dataset
+	method    string
+	resamples int
+	seed      uint64
+}
+
+// methodOf is a method of a plan with the feature surgery of its maps.
+type methodOf struct {
+	name  string
+	form  methods.Redundant
+	scale float64 // CLIP's logit scale
+}
+
+// interval adds a bootstrap interval to a score, if the statistic has one.
+func (c cellContext) interval(s *results.Score, images int, stat metrics.Statistic) {
+	if c.resamples < 1 || images < 2 {
+		return
+	}
+	iv, err := metrics.Resample(images, c.resamples, c.seed, level, stat)
+	if err != nil {
+		return // undefined on these images: the score stands without
+	}
+	s.Low, s.High, s.Level, s.Resamples = &iv.Low, &iv.High, level, iv.Resamples
+}
+
+// few is a warning about intervals of few images, or none.
+func (c cellContext) few(images int) []string {
+	if images > 1 && images < 100 && c.resamples > 0 {
+		return []string{fmt.Sprintf("intervals from %d images are rough; a hundred or more make them useful", images)}
+	}
+	return nil
+}
+
+// classColumns reduces similarities [tokens, T] to classes: the largest of a class's queries.
+func (j *job) classColumns(cos []float32, class int) []float32 {
+	texts := len(j.texts)
+	out := make([]float32, len(cos)/texts)
+	first := true
+	for q, c := range j.rule.Classes {
+		if c != class {
+			continue
+		}
+		for i := range out {
+			if v := cos[i*texts+q]; first || v > out[i] {
+				out[i] = v
+			}
+		}
+		first = false
+	}
+	return out
+}
+
+// surgery is sim after feature surgery, new memory.
+func (j *job) surgery(form methods.Redundant, sim similarity) ([]float32, error) {
+	cos := slices.Clone(sim.cos)
+	return cos, methods.FeatureSurgery(form, cos, len(j.texts), sim.empty)
+}
+
+// segmentation gives every pixel a class.
+type segmentation struct{}
+
+func (segmentation) check(s datasets.Sample) error {
+	if s.Labels.W == 0 {
+		return fmt.Errorf("it has no label maps, which task segmentation needs")
+	}
+	return nil
+}
+
+func (segmentation) read(j *job, _ *methodOf, _ int, s datasets.Sample, sim similarity) (reading, error) {
+	texts := len(j.texts)
+	labels := make([]uint16, s.Labels.W*s.Labels.H)
+	j.rule.Decode(labels, s.Labels.W, s.Labels.H, sim.cos[texts:], sim.cols, sim.rows, texts)
+	cells, err := metrics.Count(s.Labels.Pix, labels, len(j.info.Classes), datasets.Ignore)
+	return reading{Evidence{Confusion: confusionOf(cells)}, labels}, err
+}
+
+func (segmentation) heat(j *job, _ *methodOf, class int, sim similarity) ([]float32, error) {
+	return j.classColumns(sim.cos, class)[1:], nil
+}
+
+func (segmentation) score(c cellContext, recs []Record) ([]results.Cell, error) {
+	convention := metrics.MMSeg
+	if name, ok := c.run.Protocol.Fields["convention"].(string); ok {
+		var err error
+		if convention, err = metrics.FindConvention(name); err != nil {
+			return nil, err
+		}
+	}
+	classes := len(c.dataset.Classes)
+	total, err := metrics.NewConfusion(classes)
+	if err != nil {
+		return nil, err
+	}
+	images := make([]metrics.Sparse, len(recs))
+	for i, r := range recs {
+		if images[i], err = r.Methods[c.method].Confusion.sparse(); err == nil {
+			err = total.Add(images[i])
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the record of %s: %w", r.ID, err)
+		}
+	}
+	cell := results.Cell{Convention: convention.Name, Images: len(recs), Warnings: c.few(len(recs))}
+	stats := map[string]func(metrics.Areas) (float64, bool){}
+	for _, stat := range convention.Stats() {
+		stats[stat.Name] = stat.Of
+	}
+	for _, s := range total.Scores(convention) {
+		score := results.Score{Name: s.Name, Value: s.Value}
+		if lo, hi, ok := metrics.Bootstrap(images, classes, c.resamples, c.seed, level, stats[s.Name]); ok && len(images) > 1 {
+			score.Low, score.High, score.Level, score.Resamples = &lo, &hi, level, c.resamples
+		}
+		cell.Scores = append(cell.Scores, score)
+	}
+	for _, k := range total.PerClass(convention) {
+		row := results.ClassScore{Class: c.dataset.Classes[k.Class], Pixels: k.Truth, Predicted: k.Pred}
+		for _, s := range k.Scores {
+			value := s.Value
+			switch s.Name {
+			case "IoU":
+				row.IoU = &value
+			case "Acc":
+				row.Acc = &value
+			case "Precision":
+				row.Precision = &value
+			case "Dice":
+				row.Dice = &value
+			}
+		}
+		cell.Classes = append(cell.Classes, row)
+	}
+	return []results.Cell{cell}, nil
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"ovbench/bench/engine"
+	"ovbench/metrics"
+)
+
+func scoreCommand() *cobra.Command {
+	var (
+		task, difficult string
+		labels          = engine.LabelScoring{Seed: 1}
+		asJSON          bool
+	)
+	c := &cobra.Command{
+		Use:   "score",
+		Short: "Score predictions made elsewhere",
+		Long: `Score predictions made elsewhere against a truth.
+
+  --task segmentation   --truth and --pred are folders of label maps: PNG, grey or palette, 8 or 16 bits, of equal
+                        names and sizes. Conventions: ` + conventionNames() + `
+                        cityscapes with --classes 34 is the whole evaluation on label ids, with *_instanceIds.png beside the
+                        truth for iIoU; with --classes 19 it takes train ids. ade20k with --reduce-zero-label takes truth and
+                        predictions numbered from 1. imagenet_s takes RGB maps, id = R + 256 G.
+  --task multilabel     --truth and --pred are .npy matrices [images, classes]: 1, 0 or -1 (difficult), and scores.`,
+		Example: "  ovbench score --task segmentation --truth gt --pred out --classes 21 --json",
+		Args:    cobra.NoArgs,
+	}
+	c.Flags().StringVar(&task, "task", "segmentation", "segmentation or multilabel")
+	c.Flags().StringVar(&labels.Truth, "truth", "", "`folder` of label maps, or .npy file")
+	c.Flags().StringVar(&labels.Pred, "pred", "", "`folder` of label maps, or .npy file")
+	c.Flags().IntVar(&labels.Classes, "classes", 0, "number of classes")
+	c.Flags().IntVar(&labels.Ignore, "ignore", 255, "value of the truth that does not count (default for imagenet_s: 1000)")
+	c.Flags().BoolVar(&labels.ReduceZero, "reduce-zero-label", false, "the truth's 0 is ignored, its k is class k-1")
+	c.Flags().StringVar(&labels.Convention, "convention", "mmseg", "how intersection and union are counted")
+	c.Flags().StringVar(&difficult, "difficult", string(metrics.DifficultSkip), "what -1 counts as: skip, negative, positive")
+	c.Flags().IntVar(&labels.Resamples, "resamples", 0, "bootstrap resamples of the images, for 95 % intervals")
+	c.Flags().Uint64Var(&labels.Seed, "seed", 1, "of the resamples")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		usage := c.CommandPath()
+		if labels.Truth == "" || labels.Pred == "" {
+			return usagef(usage, "--truth and --pred are both needed")
+		}
+		if labels.Convention == "imagenet_s" && !c.Flag("ignore").Changed {
+			labels.Ignore = 1000
+		}
+		bar := newProgress(c.ErrOrStderr())
+		var (
+			f   *engine.FileScores
+			err error
+		)
+		switch task {
+		case "segmentation":
+			if labels.Classes < 1 {
+				return usagef(usage, "--classes is missing: give the number of classes")
+			}
+			if _, err := metrics.FindConvention(labels.Convention); err != nil {
+				return usageError{err, usage}
+			}
+			f, err = engine.ScoreLabels(c.Context(), labels, bar)
+		case "multilabel":
+			f, err = engine.ScoreTags(engine.TagScoring{
+				Truth: labels.Truth, Pred: labels.Pred, Difficult: metrics.DifficultRule(difficult), Resamples: labels.Resamples, Seed: labels.Seed,
+			})
+		default:
+			return usagef(usage, "--task %q is not known; known are segmentation, multilabel", task)
+		}
+		bar.finish()
+		if err != nil {
+			return err
+		}
+		for _, w := range f.Warnings {
+			fmt.Fprintln(c.ErrOrStderr(), "ovbench: warning: "+w)
+		}
+		if asJSON {
+			return scoresJSON(c.OutOrStdout(), f)
+		}
+		return scoresTable(c.OutOrStdout(), f)
+	}
+	return c
+}
+
+func conventionNames() string {
+	var names []string
+	for _, v := range metrics.Conventions {
+		names = append(names, v.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// scoresJSON writes one object: what was scored and how, then each score under its name, as fractions.
+func scoresJSON(w io.Writer, f *engine.FileScores) error {
+	out := map[string]any{"task": f.Task, "convention": f.Convention, "images": f.Images}
+	for k, v := range f.Counts {
+		out[k] = v
+	}
+	for _, s := range f.Scores {
+		out[s.Name] = s.Value
+	}
+	if len(f.Intervals) > 0 {
+		out["intervals"] = f.Intervals
+	}
+	var classes []map[string]any
+	for i, k := range f.Classes {
+		row := map[string]any{"class": k.Class}
+		if f.ClassNames != nil {
+			row["class"] = f.ClassNames[i]
+		}
+		if f.Task == "segmentation" {
+			row["intersection"], row["truth"], row["predicted"] = k.Intersection, k.Truth, k.Pred
+		} else {
+			row["positives"] = k.Truth
+		}
+		for _, s := range k.Scores {
+			row[s.Name] = s.Value
+		}
+		classes = append(classes, row)
+	}
+	out["per_class"] = classes
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(out)
+}
+
+func scoresTable(w io.Writer, f *engine.FileScores) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "%s, %s, %d images\n", f.Task, f.Convention, f.Images)
+	for _, s := range f.Scores {
+		fmt.Fprintf(table, "%s\t%.2f", s.Name, 100*s.Value)
+		if iv, ok := f.Intervals[s.Name]; ok {
+			fmt.Fprintf(table, "\t%.2f to %.2f", 100*iv[0], 100*iv[1])
+		}
+		fmt.Fprintln(table)
+	}
+	for i, k := range f.Classes {
+		name := fmt.Sprint("class ", k.Class)
+		if f.ClassNames != nil {
+			name = f.ClassNames[i]
+		}
+		fmt.Fprintf(table, "  %s", name)
+		for _, s := range k.Scores {
+			fmt.Fprintf(table, "\t%s %.2f", s.Name, 100*s.Value)
+		}
+		fmt.Fprintln(table)
+	}
+	return table.Flush()
+}
