@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"image"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,7 +90,7 @@ func (e *explanation) run(c *cobra.Command) error {
 	if err := os.MkdirAll(e.out, 0o777); err != nil {
 		return err
 	}
-	shares := presence(sim.cos[:len(e.texts)], sim.scale)
+	shares := methods.Softmax(sim.cos[:len(e.texts)], sim.scale)
 	if err := methods.FeatureSurgery(form, sim.cos, len(e.texts), empty); err != nil {
 		return err
 	}
@@ -182,24 +181,6 @@ func (e *explanation) similarities(c *cobra.Command, img *image.NRGBA, withEmpty
 		}
 	}
 	return s, empty, nil
-}
-
-// presence is CLIP's probability of each text for the whole picture: softmax of the scaled cosines of the class token.
-func presence(cls []float32, scale float64) []float64 {
-	top := math.Inf(-1)
-	for _, v := range cls {
-		top = max(top, float64(v))
-	}
-	out := make([]float64, len(cls))
-	sum := 0.0
-	for i, v := range cls {
-		out[i] = math.Exp(scale * (float64(v) - top))
-		sum += out[i]
-	}
-	for i := range out {
-		out[i] /= sum
-	}
-	return out
 }
 
 // prompt is one text's entry in points.json.

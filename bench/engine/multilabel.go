@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 
 	"ovbench/metrics"
@@ -17,7 +16,7 @@ var classScores = []struct {
 }{
 	{"cosine", func(cos []float32, _ float64, _ methods.Redundant) ([]float64, error) { return widen(cos), nil }},
 	{"softmax", func(cos []float32, scale float64, _ methods.Redundant) ([]float64, error) {
-		return softmax(cos, scale), nil
+		return methods.Softmax(cos, scale), nil
 	}},
 	{"surgery", func(cos []float32, _ float64, form methods.Redundant) ([]float64, error) {
 		row := append([]float32(nil), cos...)
@@ -30,24 +29,6 @@ func widen(x []float32) []float64 {
 	out := make([]float64, len(x))
 	for i, v := range x {
 		out[i] = float64(v)
-	}
-	return out
-}
-
-// softmax of scaled cosines.
-func softmax(cos []float32, scale float64) []float64 {
-	top := math.Inf(-1)
-	for _, c := range cos {
-		top = max(top, float64(c))
-	}
-	out := make([]float64, len(cos))
-	sum := 0.0
-	for i, c := range cos {
-		out[i] = math.Exp(scale * (float64(c) - top))
-		sum += out[i]
-	}
-	for i := range out {
-		out[i] /= sum
 	}
 	return out
 }

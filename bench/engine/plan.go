@@ -174,7 +174,7 @@ func (p *Plan) openJob(d configs.Dataset) (job, error) {
 	}
 	set := p.suite.Words(p.suite.ProtocolOf(d).Queries)
 	j := job{dataset: ds, info: ds.Info(), set: set}
-	if j.queries, err = datasets.Queries(d.Name, set); err != nil {
+	if j.queries, err = datasets.QueriesOf(ds, set); err != nil {
 		return job{}, err
 	}
 	j.rule = resample.Rule{Scale: p.suite.Protocol.Scale, Threshold: p.suite.Protocol.Threshold}

@@ -59,9 +59,8 @@ type cellContext struct {
 
 // methodOf is a method of a plan with the feature surgery of its maps.
 type methodOf struct {
-	name  string
-	form  methods.Redundant
-	scale float64 // CLIP's logit scale
+	name string
+	form methods.Redundant
 }
 
 // interval adds a bootstrap interval to a score, if the statistic has one.

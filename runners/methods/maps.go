@@ -38,21 +38,31 @@ func ParseRedundant(s string) (form Redundant, given bool, err error) {
 // Tau is the temperature of the class weights of feature surgery (the authors' code; the paper's τ).
 const Tau = 2
 
+// Softmax is the softmax of scale times x: CLIP's probabilities of texts from their cosines with the class token, where scale is the
+// logit scale.
+func Softmax(x []float32, scale float64) []float64 {
+	out := make([]float64, len(x))
+	top := math.Inf(-1)
+	for _, v := range x {
+		top = max(top, float64(v))
+	}
+	sum := 0.0
+	for i, v := range x {
+		out[i] = math.Exp(scale * (float64(v) - top))
+		sum += out[i]
+	}
+	for i := range out {
+		out[i] /= sum
+	}
+	return out
+}
+
 // Weights are the class weights w_j = softmax(τ c_j) / mean of the label-set form, from the cosines c of
 // the class token with each text.
 func Weights(cls []float32) []float64 {
-	w := make([]float64, len(cls))
-	top := math.Inf(-1)
-	for _, c := range cls {
-		top = max(top, float64(c))
-	}
-	sum := 0.0
-	for j, c := range cls {
-		w[j] = math.Exp(Tau * (float64(c) - top))
-		sum += w[j]
-	}
+	w := Softmax(cls, Tau)
 	for j := range w {
-		w[j] *= float64(len(w)) / sum
+		w[j] *= float64(len(w))
 	}
 	return w
 }
