@@ -8,7 +8,7 @@ import (
 // Entry is one data set that [Open] knows.
 type Entry struct {
 	Name, Title string
-	Classes     int
+	Classes     int // 0: as many as its own list of classes has
 	Open        func(Options) (Dataset, error)
 }
 
@@ -16,6 +16,23 @@ type Entry struct {
 var All = []Entry{
 	{"voc21", "PASCAL VOC 2012 with background", 21, openVOC21},
 	{"voc20", "PASCAL VOC 2012 without background", 20, openVOC20},
+	{"voc2007", "PASCAL VOC 2007, image-level classes and boxes", 20, openVOC2007},
+	{"voc2012", "PASCAL VOC 2012, image-level classes and boxes", 20, openVOC2012},
+	{"nuswide", "NUS-WIDE, 81 concepts", 81, openNUSWIDE},
+	{"context60", "PASCAL Context, 59 classes and background", 60, openContext60},
+	{"context59", "PASCAL Context, 59 classes", 59, openContext59},
+	{"context459", "PASCAL Context, all 459 classes", 459, openContext459},
+	{"coco_object", "COCO-Object, 80 kinds of objects and background", 81, openCOCOObject},
+	{"coco_stuff", "COCO-Stuff 164k, 171 classes", 171, openCOCOStuff},
+	{"coco_panoptic", "COCO panoptic, 133 classes", 133, openCOCOPanoptic},
+	{"coco", "COCO, image-level classes and objects", 80, openCOCOInstances},
+	{"cityscapes", "Cityscapes", 19, openCityscapes},
+	{"ade20k", "ADE20K, the scene parsing benchmark", 150, openADE20K},
+	{"imagenet_s50", "ImageNet-S50 with background", 51, openImageNetS50},
+	{"imagenet_s300", "ImageNet-S300 with background", 301, openImageNetS300},
+	{"imagenet_s919", "ImageNet-S919 with background", 920, openImageNetS919},
+	{"camvid", "CamVid as SegNet has it", 11, openCamVid},
+	{"folder", "Pictures and label maps of one's own", 0, openFolder},
 }
 
 // Open opens a data set of [All] by name. It reads lists, not pictures.

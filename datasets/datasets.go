@@ -63,6 +63,7 @@ type Info struct {
 	Homepage    string   // where to get it
 	Layout      string   // what the tree must look like
 	ListSHA256  string   // of the ids in order, one per line, each ended by a newline
+	Notes       []string // what a reader of the numbers must know of this copy: pictures left out, labels from elsewhere
 }
 
 // Dataset is an ordered list of samples. All methods may be called from any goroutine.
@@ -86,6 +87,16 @@ type Options struct {
 	Root        string      // a directory; each data set says in Info.Layout what it looks for below
 	Split       string      // "" is the data set's usual evaluation split
 	Orientation Orientation // of pictures; the zero value keeps stored pixels
+
+	// LabelNames is a file that says what stored numbers mean, by lines "number: name", where copies with several orders of
+	// classes circulate: PASCAL Context. Without it a list beside the label maps counts.
+	LabelNames string
+
+	// LabelledOnly drops the pictures of which no class is true, where a data set has such: NUS-WIDE, COCO. Info.Notes counts them.
+	LabelledOnly bool
+
+	// Folder describes the data set folder; nil is its usual layout.
+	Folder *FolderOptions
 }
 
 // readPair reads a picture and its 8-bit label PNG and maps the labels through t.

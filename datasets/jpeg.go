@@ -5,43 +5,18 @@ import (
 	"encoding/binary"
 	"fmt"
 	"image"
-	"image/jpeg"
 	"slices"
 )
 
-// decodeJPEG decodes with image/jpeg and converts as libjpeg does: chroma goes through the
-// triangle ("fancy") filter that image/jpeg lacks, colours through libjpeg's integer tables.
+// decodeJPEG decodes with the decoder that the package is built with, see [JPEGDecoder].
 func decodeJPEG(data []byte, o Orientation) (*image.NRGBA, error) {
 	head, err := parseJPEG(data)
 	if err != nil {
 		return nil, err
 	}
-	if head.components == 4 {
-		data = head.withoutTransform(data)
-	}
-	src, err := jpeg.Decode(bytes.NewReader(data))
-	if err != nil && !bytes.HasSuffix(data, []byte("\xff\xd9")) { // no end-of-image marker
-		return nil, errTruncated
-	}
+	dst, err := jpegPixels(data, head)
 	if err != nil {
-		return nil, explain(err)
-	}
-	dst := image.NewNRGBA(image.Rect(0, 0, src.Bounds().Dx(), src.Bounds().Dy()))
-	switch m := src.(type) {
-	case *image.Gray:
-		for y := range dst.Rect.Dy() {
-			greyRow(dst.Pix[y*dst.Stride:][:4*dst.Rect.Dx()], m.Pix[y*m.Stride:])
-		}
-	case *image.RGBA: // stored as RGB
-		for y := range dst.Rect.Dy() {
-			colourRow(dst.Pix[y*dst.Stride:][:4*dst.Rect.Dx()], m.Pix[y*m.Stride:])
-		}
-	case *image.YCbCr:
-		fromYCbCr(dst, m)
-	case *image.CMYK:
-		fromFour(dst, m, head)
-	default:
-		return nil, fmt.Errorf("JPEG decoded to %T, which is not handled", src)
+		return nil, err
 	}
 	if o == Upright {
 		dst = turn(dst, head.orientation)

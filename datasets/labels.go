@@ -9,9 +9,12 @@ import (
 
 // Errors that [Verify] tells apart. At and ReadLabels wrap them with file and remedy.
 var (
-	ErrSize       = errors.New("image and label map differ in size")
+	ErrSize       = errors.New("image and its annotation differ in size")
 	ErrLabelValue = errors.New("label value is out of range")
 )
+
+// errColours is a label map that readers of other encodings may know what to say about, and a fault of its own in [Verify].
+var errColours = errors.New("label map is stored as colours, not as class numbers; a palette PNG was opened and saved again as RGB; use the original file, or convert each colour back to its palette index")
 
 // ReadLabels reads the numbers stored in a label PNG: the index of a palette PNG (1 to 8 bits),
 // the value of an 8 or 16-bit grey one. Nothing is mapped or ignored.
@@ -61,7 +64,7 @@ func decodeLabels(data []byte) (Labels, error) {
 			}
 		}
 	default:
-		return Labels{}, errors.New("label map is stored as colours, not as class numbers; a palette PNG was opened and saved again as RGB; use the original file, or convert each colour back to its palette index")
+		return Labels{}, errColours
 	}
 	return l, nil
 }
@@ -100,20 +103,41 @@ func newLabelTable(classes int, void uint8, reduceZero bool) *labelTable {
 	return &t
 }
 
-// apply maps l in place.
+// apply maps l in place. The error is a [*labelStrays], and l is then good for nothing.
 func (t *labelTable) apply(l Labels) error {
+	var strays *labelStrays
 	for i, v := range l.Pix {
 		mapped := uint16(noLabel)
 		if v < uint16(len(t)) {
 			mapped = t[v]
 		}
 		if mapped == noLabel {
-			return fmt.Errorf("%w: %d at x %d, y %d; allowed are %s", ErrLabelValue, v, i%l.W, i/l.W, t.allowed())
+			if strays == nil {
+				strays = &labelStrays{first: v, x: i % l.W, y: i / l.W, allowed: t.allowed(), pixels: make(map[uint16]int)}
+			}
+			strays.pixels[v]++
 		}
 		l.Pix[i] = mapped
 	}
+	if strays != nil {
+		return strays
+	}
 	return nil
 }
+
+// labelStrays is an ErrLabelValue with all that is wrong: how many pixels have each value that must not occur.
+type labelStrays struct {
+	first   uint16 // found at x, y
+	x, y    int
+	allowed string
+	pixels  map[uint16]int
+}
+
+func (s *labelStrays) Error() string {
+	return fmt.Sprintf("%v: %d at x %d, y %d; allowed are %s", ErrLabelValue, s.first, s.x, s.y, s.allowed)
+}
+
+func (s *labelStrays) Unwrap() error { return ErrLabelValue }
 
 // allowed lists the stored values as ranges: "0..20, 255".
 func (t *labelTable) allowed() string {

@@ -34,11 +34,28 @@ func Queries(dataset, set string) ([][]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if entry.Classes == 0 {
+		return nil, fmt.Errorf("%s: its words are in its own list of classes, so it must be opened first", dataset)
+	}
+	return queries(dataset, set, entry.Classes)
+}
+
+// QueriesOf is [Queries] for an opened data set. It also knows the words of one that brings its own list of classes: folder.
+func QueriesOf(ds Dataset, set string) ([][]string, error) {
+	if own, ok := ds.(interface{ plainQueries() [][]string }); ok && (set == "" || set == plain) {
+		return own.plainQueries(), nil
+	}
+	info := ds.Info()
+	return queries(info.Name, set, len(info.Classes))
+}
+
+func queries(dataset, set string, classes int) ([][]string, error) {
 	if set == "" {
 		set = plain
 	}
 	var name string
 	var lines []string
+	var err error
 	if strings.ContainsAny(set, `/\`) || strings.HasSuffix(set, ".txt") {
 		name = set
 		lines, err = readLines(set)
@@ -58,8 +75,8 @@ func Queries(dataset, set string) ([][]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(queries) != entry.Classes {
-		return nil, fmt.Errorf("%s: %d classes, but %s has %d; give one line per class in label order", name, len(queries), dataset, entry.Classes)
+	if len(queries) != classes {
+		return nil, fmt.Errorf("%s: %d classes, but %s has %d; give one line per class in label order", name, len(queries), dataset, classes)
 	}
 	return queries, nil
 }

@@ -2,9 +2,11 @@ package datasets
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -21,15 +23,24 @@ type Fault struct {
 // FaultKind says what is wrong.
 type FaultKind string
 
-// The kinds of faults, in the order Verify reports them.
+// The kinds of faults, in the order Verify reports them. Those from TrainIDs on are well-known mistakes, told by the label
+// values of the data set as a whole.
 const (
-	WrongCount   FaultKind = "number of images"
-	DuplicateID  FaultKind = "duplicate id"
-	MissingImage FaultKind = "missing image"
-	MissingLabel FaultKind = "missing label map"
-	SizeMismatch FaultKind = "sizes of image and label map"
-	LabelValue   FaultKind = "label value"
-	Unreadable   FaultKind = "unreadable file"
+	WrongCount     FaultKind = "number of images"
+	LeftOut        FaultKind = "pictures left out"
+	DuplicateID    FaultKind = "duplicate id"
+	DuplicateImage FaultKind = "duplicate picture"
+	MissingImage   FaultKind = "missing image"
+	MissingLabel   FaultKind = "missing label map"
+	SizeMismatch   FaultKind = "sizes of image and label map"
+	LabelValue     FaultKind = "label value"
+	ColourLabels   FaultKind = "label maps stored as colours"
+	Annotation     FaultKind = "annotation"
+	Unreadable     FaultKind = "unreadable file"
+	TrainIDs       FaultKind = "trainIds in place of labelIds"
+	ReduceZero     FaultKind = "reduce_zero_label"
+	OtherLabels    FaultKind = "label maps of another data set"
+	OnlyBackground FaultKind = "nothing but background"
 )
 
 var faultKinds = []struct {
@@ -37,12 +48,20 @@ var faultKinds = []struct {
 	remedy string
 }{
 	{WrongCount, "use the official split file, or report the subset by name"},
+	{LeftOut, "get the pictures, or report how many are missing"},
 	{DuplicateID, "remove the repeated ids from the split file"},
+	{DuplicateImage, "restore the original files; if the originals are the same, report it"},
 	{MissingImage, "unpack the picture archive completely"},
 	{MissingLabel, "unpack the label archive completely; the split file may belong to another label folder"},
 	{SizeMismatch, "restore the original files; neither pictures nor label maps may be resized or rotated"},
 	{LabelValue, "restore the original label maps, or choose the data set whose label numbers these are"},
+	{ColourLabels, "use the original label maps; a viewer, OpenCV or a drawing program saved these again as RGB"},
+	{Annotation, "restore the original annotations"},
 	{Unreadable, "download the file again"},
+	{TrainIDs, "use the official *_labelIds.png, or the data set that reads trainIds; scored as they are, the mIoU comes out near 0.004"},
+	{ReduceZero, "choose the data set whose label 0 is what these files mean by 0"},
+	{OtherLabels, "choose the data set whose label numbers these are"},
+	{OnlyBackground, "use the label maps of classes; these may be masks of one class or empty"},
 }
 
 // maxExamples bounds Fault.Examples.
@@ -58,7 +77,7 @@ func (f Fault) Error() string {
 		}
 		s += e
 	}
-	if n := f.Count - len(f.Examples); n > 0 && len(f.Examples) > 0 && f.Kind != WrongCount {
+	if n := f.Count - len(f.Examples); n > 0 && len(f.Examples) > 0 && !f.ofWhole() {
 		s += fmt.Sprintf("; and %d more", n)
 	}
 	if len(f.Examples) > 0 {
@@ -67,23 +86,72 @@ func (f Fault) Error() string {
 	return s + "; " + f.Remedy
 }
 
-// Verify looks at every sample of ds and reports all faults, one per kind; none means sound.
-//
-// It first looks at files and headers of a [Located] data set, then reads the samples whose
-// headers are right. report, which may be nil, is called from one goroutine at a time with the
-// number of looks taken and to take. Verify ends early when ctx does: check ctx.Err().
+// ofWhole says that the example explains all of Count.
+func (f Fault) ofWhole() bool {
+	switch f.Kind {
+	case WrongCount, TrainIDs, ReduceZero, OtherLabels, OnlyBackground:
+		return true
+	}
+	return false
+}
+
+// Warning says that a measurement of what there is can still be right: the pictures are fewer than usual, or repeated.
+func (f Fault) Warning() bool {
+	return f.Kind == WrongCount || f.Kind == LeftOut || f.Kind == DuplicateImage
+}
+
+// Incomplete is a Dataset that leaves out listed pictures which are not on disk, where it is usual that many are not.
+type Incomplete interface {
+	Missing() []string // what is left out, in the order of the list
+}
+
+// InspectOptions say how to look. The zero value is ready.
+type InspectOptions struct {
+	Report     func(done, total int) // called from one goroutine at a time with the looks taken and to take; may be nil
+	Duplicates bool                  // also find pictures whose pixels are the same
+}
+
+// Inspection is what looking at every sample found. Counts are of samples that could be read.
+type Inspection struct {
+	Faults  []Fault // one per kind; none means sound
+	Samples int     // read
+	Images  []int   // by class: samples that have it, by label map, tag or object
+	Pixels  []int64 // by class: pixels with its label; all 0 without label maps
+	Ignored int64   // pixels that no metric counts
+	Strays  []Stray // stored label values that the data set does not have, ascending
+}
+
+// Stray counts a stored label value that must not occur. Samples that have one are not in other counts.
+type Stray struct {
+	Value   uint16
+	Pixels  int64
+	Samples int
+}
+
+// Verify reports all faults of a data set: Inspect, with report as its option.
 func Verify(ctx context.Context, ds Dataset, report func(done, total int)) []Fault {
-	v := &verification{ds: ds, problems: make([]problem, ds.Len()), report: report, total: ds.Len()}
+	return Inspect(ctx, ds, InspectOptions{Report: report}).Faults
+}
+
+// Inspect looks at every sample of ds, in parallel.
+//
+// It first looks at files and headers of a [Located] data set, then reads the samples whose headers are right.
+// Inspect ends early when ctx does: check ctx.Err().
+func Inspect(ctx context.Context, ds Dataset, o InspectOptions) Inspection {
+	v := &verification{ds: ds, info: ds.Info(), problems: make([]problem, ds.Len()), report: o.Report, total: ds.Len()}
+	v.tally = newTally(len(v.info.Classes))
+	if o.Duplicates {
+		v.digests = make([][sha256.Size]byte, ds.Len())
+	}
 	located, hasFiles := ds.(Located)
 	if hasFiles {
 		v.total *= 2
 		v.each(ctx, func(i int) problem { return headerProblem(located.Files(i)) })
 	}
-	v.each(ctx, func(i int) problem {
-		_, err := ds.At(i)
-		return readProblem(err)
-	})
-	return v.faults()
+	v.each(ctx, v.read)
+	out := v.tally.inspection()
+	out.Faults = v.faults()
+	return out
 }
 
 // A problem is the first thing wrong with one sample; the zero value is none.
@@ -94,7 +162,10 @@ type problem struct {
 
 type verification struct {
 	ds       Dataset
-	problems []problem // by sample
+	info     Info
+	problems []problem           // by sample
+	digests  [][sha256.Size]byte // of pixels, by sample; nil if not wanted
+	tally    *tally
 	report   func(done, total int)
 	mu       sync.Mutex // report, done
 	done     int
@@ -132,38 +203,77 @@ func (v *verification) advance() {
 	v.report(v.done, v.total)
 }
 
+// read reads a sample, counts its classes and looks at its annotations.
+func (v *verification) read(i int) problem {
+	s, err := v.ds.At(i)
+	if err != nil {
+		v.tally.fail(err)
+		return readProblem(err)
+	}
+	if text := annotationFault(s, len(v.info.Classes)); text != "" {
+		return problem{Annotation, s.ID + ": " + text}
+	}
+	v.tally.add(s)
+	if probe := v.ds.Len()/maxProbes + 1; i%probe == 0 {
+		v.tally.probe(s)
+	}
+	if v.digests != nil {
+		h := sha256.New()
+		fmt.Fprintf(h, "%v\n", s.Image.Rect)
+		h.Write(s.Image.Pix)
+		h.Sum(v.digests[i][:0])
+	}
+	return problem{}
+}
+
+// faultList groups faults by kind.
+type faultList map[FaultKind]*Fault
+
+func (l faultList) add(kind FaultKind, count int, example string) {
+	f := l[kind]
+	if f == nil {
+		f = &Fault{Kind: kind}
+		l[kind] = f
+	}
+	f.Count += count
+	if len(f.Examples) < maxExamples {
+		f.Examples = append(f.Examples, example)
+	}
+}
+
 // faults groups the problems by kind and adds what concerns the list as a whole.
 func (v *verification) faults() []Fault {
-	byKind := make(map[FaultKind]*Fault)
-	add := func(kind FaultKind, count int, example string) {
-		f := byKind[kind]
-		if f == nil {
-			f = &Fault{Kind: kind}
-			byKind[kind] = f
-		}
-		f.Count += count
-		if len(f.Examples) < maxExamples {
-			f.Examples = append(f.Examples, example)
-		}
+	list := make(faultList)
+	if n := v.ds.Len(); v.info.Official > 0 && n != v.info.Official {
+		list.add(WrongCount, n, fmt.Sprintf("the official split %q has %d", v.info.Split, v.info.Official))
 	}
-	info := v.ds.Info()
-	if n := v.ds.Len(); info.Official > 0 && n != info.Official {
-		add(WrongCount, n, fmt.Sprintf("the official split %q has %d", info.Split, info.Official))
+	if d, ok := v.ds.(Incomplete); ok {
+		for _, what := range d.Missing() {
+			list.add(LeftOut, 1, what)
+		}
 	}
 	seen := make(map[string]bool)
+	pictures := make(map[[sha256.Size]byte]string)
 	for i, p := range v.problems {
 		id := v.ds.ID(i)
 		if seen[id] {
-			add(DuplicateID, 1, id)
+			list.add(DuplicateID, 1, id)
 		}
 		seen[id] = true
 		if p.kind != "" {
-			add(p.kind, 1, p.text)
+			list.add(p.kind, 1, p.text)
+		} else if v.digests != nil {
+			if first, ok := pictures[v.digests[i]]; ok {
+				list.add(DuplicateImage, 1, id+" is "+first)
+			} else {
+				pictures[v.digests[i]] = id
+			}
 		}
 	}
+	v.tally.diagnose(v.info, v.ds, list)
 	var out []Fault
 	for _, k := range faultKinds {
-		if f := byKind[k.kind]; f != nil {
+		if f := list[k.kind]; f != nil {
 			f.Remedy = k.remedy
 			out = append(out, *f)
 		}
@@ -183,10 +293,13 @@ func headerProblem(imagePath, labelPath string) problem {
 	if labelPath == "" {
 		return problem{}
 	}
-	labelW, labelH, err := ImageSize(labelPath)
-	if errors.Is(err, os.ErrNotExist) {
+	if !exists(labelPath) {
 		return problem{MissingLabel, labelPath}
 	}
+	if ext := filepath.Ext(labelPath); ext == ".mat" || ext == ".json" {
+		return problem{} // without a header to look at; reading the sample compares sizes
+	}
+	labelW, labelH, err := ImageSize(labelPath)
 	if err != nil {
 		return readProblem(err)
 	}
@@ -201,6 +314,25 @@ func readProblem(err error) problem {
 		return problem{SizeMismatch, err.Error()}
 	case errors.Is(err, ErrLabelValue):
 		return problem{LabelValue, err.Error()}
+	case errors.Is(err, errColours):
+		return problem{ColourLabels, err.Error()}
 	}
 	return problem{Unreadable, err.Error()}
+}
+
+// annotationFault says what is wrong with the tags and objects of a sample, "" if nothing is.
+func annotationFault(s Sample, classes int) string {
+	if s.Tags != nil && len(s.Tags) != classes {
+		return fmt.Sprintf("%d tags for %d classes", len(s.Tags), classes)
+	}
+	w, h := float64(s.Image.Rect.Dx()), float64(s.Image.Rect.Dy())
+	for i, o := range s.Objects {
+		switch {
+		case o.Class < 0 || o.Class >= classes:
+			return fmt.Sprintf("object %d is of class %d, with %d classes", i+1, o.Class, classes)
+		case !(0 <= o.X0 && o.X0 <= o.X1 && o.X1 <= w && 0 <= o.Y0 && o.Y0 <= o.Y1 && o.Y1 <= h):
+			return fmt.Sprintf("object %d has the box %g,%g,%g,%g in a picture of %gx%g", i+1, o.X0, o.Y0, o.X1, o.Y1, w, h)
+		}
+	}
+	return ""
 }

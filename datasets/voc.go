@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"fmt"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,13 +24,18 @@ const (
 var vocClasses = []string{"background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
 	"diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"}
 
-// vocOfficial counts the images of the official splits, from the development kit's documentation.
-var vocOfficial = map[string]int{"train": 1464, "val": 1449, "trainval": 2913}
+// vocOfficial counts the images of the splits: the first three from the development kit's documentation, the others
+// the list of VOC's train and those SBD images that are not in val.
+var vocOfficial = map[string]int{"train": 1464, "val": 1449, "trainval": 2913, "trainaug": 10582, "train_aug": 10582}
+
+// vocLabelFolders hold label maps, the first that exists is used: the official ones, and their copies in 8-bit grey.
+var vocLabelFolders = []string{"SegmentationClass", "SegmentationClassAug", "SegmentationClassRaw"}
 
 // voc is immutable after openVOC.
 type voc struct {
 	info        Info
 	ids         []string
+	labels      string // the folder of label maps
 	table       *labelTable
 	orientation Orientation
 }
@@ -57,15 +63,30 @@ func openVOC(o Options, info Info) (Dataset, error) {
 	}
 	list := filepath.Join(root, "ImageSets", "Segmentation", o.Split+".txt")
 	if !exists(list) {
-		return nil, fmt.Errorf("split %q: %s is missing; splits there are: %s", o.Split, list, vocSplits(root))
+		return nil, fmt.Errorf("split %q: %s is missing; splits there are: %s", o.Split, list, vocSplits(root, "Segmentation"))
 	}
-	ids, err := readIDs(list)
+	lines, err := readLines(list)
 	if err != nil {
 		return nil, err
 	}
+	ids, err := parseIDs(list, lines)
+	if err != nil {
+		return nil, err
+	}
+	named, err := vocNamedFolder(list, lines)
+	if err != nil {
+		return nil, err
+	}
+	labels, note, err := vocLabelFolder(root, named)
+	if err != nil {
+		return nil, err
+	}
+	if note != "" {
+		info.Notes = []string{note}
+	}
 	info.Split, info.Root, info.Official = o.Split, root, vocOfficial[o.Split]
 	info.Homepage, info.Layout, info.ListSHA256 = vocHomepage, vocLayout, listSHA256(ids)
-	return &voc{info, ids, newLabelTable(len(info.Classes), 255, !info.Background), o.Orientation}, nil
+	return &voc{info, ids, labels, newLabelTable(len(info.Classes), 255, !info.Background), o.Orientation}, nil
 }
 
 // vocRoot finds VOC2012 at or below root.
@@ -73,38 +94,78 @@ func vocRoot(root string) (string, error) {
 	if root == "" {
 		return "", fmt.Errorf("no data directory is given; name the one that holds VOCdevkit\n%s", vocHelp())
 	}
-	candidates := []string{filepath.Join(root, "VOCdevkit", "VOC2012"), filepath.Join(root, "VOC2012"), root}
-	for _, dir := range candidates {
-		if isDir(filepath.Join(dir, "ImageSets", "Segmentation")) {
-			for _, sub := range []string{"JPEGImages", "SegmentationClass"} {
-				if p := filepath.Join(dir, sub); !isDir(p) {
-					return "", fmt.Errorf("%s is missing, so the archive was unpacked only in part\n%s", p, vocHelp())
-				}
-			}
-			return dir, nil
-		}
+	dirs := candidates(root, "VOCdevkit/VOC2012")
+	dir := firstWith(dirs, "ImageSets/Segmentation")
+	if dir == "" {
+		return "", fmt.Errorf("no ImageSets/Segmentation in any of %s\n%s", strings.Join(dirs, ", "), vocHelp())
 	}
-	return "", fmt.Errorf("no ImageSets/Segmentation in any of %s\n%s", strings.Join(candidates, ", "), vocHelp())
+	if p := filepath.Join(dir, "JPEGImages"); !isDir(p) {
+		return "", fmt.Errorf("%s is missing, so the archive was unpacked only in part\n%s", p, vocHelp())
+	}
+	return dir, nil
+}
+
+// vocLabelFolder chooses the folder of label maps: the one that the list names if it is there, else the first of
+// vocLabelFolders. The note says what is not VOC's own.
+func vocLabelFolder(root, named string) (folder, note string, err error) {
+	for _, folder := range append([]string{named}, vocLabelFolders...) {
+		if folder == "" || !isDir(filepath.Join(root, folder)) {
+			continue
+		}
+		switch {
+		case named != "" && folder != named:
+			note = fmt.Sprintf("label maps are from %s; the split list names %s, which is missing", folder, named)
+		case folder != vocLabelFolders[0]:
+			note = fmt.Sprintf("label maps are from %s, not from VOC's SegmentationClass", folder)
+		}
+		return folder, note, nil
+	}
+	return "", "", fmt.Errorf("%s is missing, so the archive was unpacked only in part\n%s", filepath.Join(root, vocLabelFolders[0]), vocHelp())
+}
+
+// vocNamedFolder is the folder of label maps that the second column of a list names, "" without such a column.
+func vocNamedFolder(name string, lines []string) (string, error) {
+	folder := ""
+	for i, line := range lines {
+		fields := strings.Fields(line)
+		if len(fields) != 2 {
+			continue
+		}
+		dir := path.Base(path.Dir(fields[1]))
+		if err := checkID(dir); err != nil {
+			return "", fmt.Errorf("%s:%d: the label path %q names no folder", name, i+1, fields[1])
+		}
+		if folder != "" && dir != folder {
+			return "", fmt.Errorf("%s:%d: label maps in %s, above in %s; the label maps of a split must lie in one folder", name, i+1, dir, folder)
+		}
+		folder = dir
+	}
+	return folder, nil
 }
 
 func vocHelp() string {
 	return "get it from " + vocHomepage + "; the tree must be\n" + vocLayout
 }
 
-func vocSplits(root string) string {
-	paths, _ := filepath.Glob(filepath.Join(root, "ImageSets", "Segmentation", "*.txt"))
-	if len(paths) == 0 {
+// vocSplits lists the splits of a task: Segmentation or Main. Lists of a class, which have a split in their name, do not count.
+func vocSplits(root, task string) string {
+	paths, _ := filepath.Glob(filepath.Join(root, "ImageSets", task, "*.txt"))
+	var splits []string
+	for _, p := range paths {
+		split := strings.TrimSuffix(filepath.Base(p), ".txt")
+		if class, _, ok := strings.Cut(split, "_"); !ok || !slices.Contains(vocClasses, class) {
+			splits = append(splits, split)
+		}
+	}
+	if len(splits) == 0 {
 		return "none"
 	}
-	for i, p := range paths {
-		paths[i] = strings.TrimSuffix(filepath.Base(p), ".txt")
-	}
-	return strings.Join(paths, ", ")
+	return strings.Join(splits, ", ")
 }
 
 func (v *voc) Info() Info {
 	info := v.info
-	info.Classes = slices.Clone(info.Classes)
+	info.Classes, info.Notes = slices.Clone(info.Classes), slices.Clone(info.Notes)
 	return info
 }
 
@@ -113,7 +174,7 @@ func (v *voc) ID(i int) string { return v.ids[i] }
 
 func (v *voc) Files(i int) (imagePath, labelPath string) {
 	return filepath.Join(v.info.Root, "JPEGImages", v.ids[i]+".jpg"),
-		filepath.Join(v.info.Root, "SegmentationClass", v.ids[i]+".png")
+		filepath.Join(v.info.Root, v.labels, v.ids[i]+".png")
 }
 
 func (v *voc) At(i int) (Sample, error) {

@@ -3,6 +3,7 @@ package datasets_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"image"
 	"image/color"
 	"image/png"
@@ -29,10 +30,25 @@ func open(t *testing.T, name string, o datasets.Options) datasets.Dataset {
 	return ds
 }
 
+// Every data set has a small tree in testdata or in a folder of it, which is read whole.
 func TestConformance(t *testing.T) {
+	roots, err := filepath.Glob("testdata/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots = append([]string{"testdata"}, roots...)
 	for _, e := range datasets.All {
 		t.Run(e.Name, func(t *testing.T) {
-			datasetstest.Run(t, open(t, e.Name, datasets.Options{Root: "testdata"}))
+			var errs error
+			for _, root := range roots {
+				ds, err := datasets.Open(e.Name, datasets.Options{Root: root})
+				if err == nil {
+					datasetstest.Run(t, ds)
+					return
+				}
+				errs = errors.Join(errs, err)
+			}
+			t.Fatal("no tree in testdata: ", errs)
 		})
 	}
 }
@@ -121,6 +137,61 @@ func TestSplitLists(t *testing.T) {
 	}
 }
 
+// Label maps are taken from the folder that the list names, else from the official one, else from a grey copy; Info says
+// what is not official. Copies hold 7 everywhere, so that one sees which was read.
+func TestVOCLabelFolders(t *testing.T) {
+	const official, aug, raw = "SegmentationClass", "SegmentationClassAug", "SegmentationClassRaw"
+	plain, two := "demo_000001\n", "/JPEGImages/demo_000001.jpg /SegmentationClassAug/demo_000001.png"
+	for _, test := range []struct {
+		name, list  string
+		folders     []string
+		want, notes string
+	}{
+		{"official", plain, []string{official, aug, raw}, official, ""},
+		{"augmented", plain, []string{aug, raw}, aug, "label maps are from SegmentationClassAug, not from VOC's SegmentationClass"},
+		{"raw", plain, []string{raw}, raw, "label maps are from SegmentationClassRaw, not from VOC's SegmentationClass"},
+		{"named", two, []string{official, aug}, aug, "label maps are from SegmentationClassAug, not from VOC's SegmentationClass"},
+		{"named but missing", two, []string{official}, official, "label maps are from SegmentationClass; the split list names SegmentationClassAug, which is missing"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			root := copyDevkit(t)
+			if err := os.RemoveAll(filepath.Join(root, "VOC2012", official)); err != nil {
+				t.Fatal(err)
+			}
+			grey := image.NewGray(image.Rect(0, 0, 120, 90))
+			for i := range grey.Pix {
+				grey.Pix[i] = 7
+			}
+			for _, f := range test.folders {
+				put(t, filepath.Join(root, "VOC2012", f, "demo_000001.png"), encode(t, grey))
+			}
+			put(t, filepath.Join(root, "VOC2012/ImageSets/Segmentation/val.txt"), []byte(test.list))
+			ds := open(t, "voc21", datasets.Options{Root: root})
+			s, err := ds.At(0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := filepath.Base(filepath.Dir(s.LabelPath)); got != test.want || s.Labels.Pix[0] != 7 || s.ID != "demo_000001" {
+				t.Errorf("read %s from %s, label %d", s.ID, got, s.Labels.Pix[0])
+			}
+			if got := strings.Join(ds.Info().Notes, "; "); got != test.notes {
+				t.Errorf("notes %q, want %q", got, test.notes)
+			}
+		})
+	}
+	root := copyDevkit(t)
+	list := filepath.Join(root, "VOC2012/ImageSets/Segmentation/val.txt")
+	for text, want := range map[string]string{
+		two + "\n/JPEGImages/demo_000002.jpg /SegmentationClass/demo_000002.png": list + ":2: label maps in SegmentationClass, above in SegmentationClassAug",
+		"/demo_000002.jpg /../demo_000002.png":                                   list + `:1: the label path "/../demo_000002.png" names no folder`,
+	} {
+		put(t, list, []byte(text))
+		if _, err := datasets.Open("voc21", datasets.Options{Root: root}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
 // The digest is of the ids, not of the bytes of the list. sha256sum of "demo_000001\n".
 func TestListSHA256(t *testing.T) {
 	root := copyDevkit(t)
@@ -142,7 +213,7 @@ func TestOpenErrors(t *testing.T) {
 		want []string
 	}{
 		{"voc12", datasets.Options{}, []string{`data set "voc12" is not known`, `did you mean "voc21"?`, "voc20"}},
-		{"imagenet", datasets.Options{}, []string{`"imagenet" is not known (known: `}},
+		{"flickr30k", datasets.Options{}, []string{`"flickr30k" is not known (known: `}},
 		{"voc21", datasets.Options{}, []string{"voc21: no data directory", "host.robots.ox.ac.uk", "SegmentationClass/<id>.png"}},
 		{"voc21", datasets.Options{Root: "testdata/pixels"}, []string{filepath.FromSlash("testdata/pixels/VOCdevkit/VOC2012"), "VOCtrainval_11-May-2012.tar", "JPEGImages/<id>.jpg"}},
 		{"voc21", datasets.Options{Root: partial}, []string{"SegmentationClass is missing", "unpacked only in part"}},
@@ -210,7 +281,8 @@ func TestVerifyFindsEveryFault(t *testing.T) {
 		datasets.MissingLabel: {": 1 (", label("2")},
 		datasets.SizeMismatch: {": 2 (", label("3") + " is 96x128; one of them was rotated, likely by its EXIF orientation", label("8")},
 		datasets.LabelValue:   {": 1 (", label("4") + ": label value is out of range: 21 at x 7, y 5; allowed are 0..20, 255"},
-		datasets.Unreadable:   {": 3 (", label("5") + ": label map is stored as colours", img("6") + ": this is HTML", img("7") + ": truncated"},
+		datasets.ColourLabels: {": 1 (", label("5") + ": label map is stored as colours"},
+		datasets.Unreadable:   {": 2 (", img("6") + ": this is HTML", img("7") + ": truncated"},
 	} {
 		for _, part := range parts {
 			if !strings.Contains(got[kind], part) {
@@ -239,17 +311,7 @@ func TestVerifyStops(t *testing.T) {
 // shared is the folder of real sample files; the test skips without it.
 func shared(t *testing.T) string {
 	t.Helper()
-	dir := os.Getenv("OVBENCH_SHARED")
-	if dir == "" {
-		dir = filepath.FromSlash("../../shared")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		if os.Getenv("OVBENCH_PARITY") == "1" {
-			t.Fatalf("real samples are missing: set OVBENCH_SHARED (%v)", err)
-		}
-		t.Skip("real samples are missing: set OVBENCH_SHARED to their folder")
-	}
-	return dir
+	return datasets.Shared(t)
 }
 
 // The label histogram of VOC's 2007_000129, recorded with numpy from the official PNG; its
@@ -279,6 +341,10 @@ func TestRealVOC(t *testing.T) {
 	}
 	if !cmp.Equal(palette, grey) {
 		t.Error("palette and grey label maps differ")
+	}
+	grey, err = datasets.ReadLabels(filepath.Join(dir, "samples/voc/VOCdevkit/VOC2012/SegmentationClassAug/2007_000129.png"))
+	if err != nil || !cmp.Equal(palette, grey) {
+		t.Errorf("SegmentationClass and SegmentationClassAug differ (%v)", err)
 	}
 }
 

@@ -70,11 +70,13 @@ func (c *Confusion) Merge(other *Confusion) error {
 }
 
 // grow counts pixels and refuses those that could overflow a cell or a sum of cells.
-func (c *Confusion) grow(pixels int64) error {
-	if pixels > math.MaxInt64/4-c.total {
+func (c *Confusion) grow(pixels int64) error { return grow(&c.total, pixels) }
+
+func grow(total *int64, pixels int64) error {
+	if pixels > math.MaxInt64/4-*total {
 		return fmt.Errorf("more than %d pixels", int64(math.MaxInt64/4))
 	}
-	c.total += pixels
+	*total += pixels
 	return nil
 }
 
@@ -99,6 +101,15 @@ func (c *Confusion) areas() Areas {
 		}
 	}
 	return a
+}
+
+// add adds other's pixels to a's own slices.
+func (a Areas) add(other Areas) {
+	for c := range a.Truth {
+		a.Intersection[c] += other.Intersection[c]
+		a.Truth[c] += other.Truth[c]
+		a.Pred[c] += other.Pred[c]
+	}
 }
 
 func newAreas(classes int) Areas {

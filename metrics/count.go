@@ -138,13 +138,18 @@ func countRuns(truth, pred []uint16, classes int, ignore uint16) (Sparse, error)
 		}
 		counts[Cell{Truth: t, Pred: min(p, uint16(classes))}] += int64(i - first)
 	}
+	return sparseOf(counts), nil
+}
+
+// sparseOf turns counts by pair, whose keys have Count 0, into a record.
+func sparseOf(counts map[Cell]int64) Sparse {
 	var out Sparse
 	for c, n := range counts {
 		c.Count = n
 		out = append(out, c)
 	}
 	slices.SortFunc(out, order)
-	return out, nil
+	return out
 }
 
 // order sorts cells by truth, then prediction.

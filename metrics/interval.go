@@ -17,7 +17,7 @@ import (
 // record does not fit classes, or level lies outside (0, 1). The same seed gives the same
 // interval. stat must not keep its argument.
 func Bootstrap(records []Sparse, classes, b int, seed uint64, level float64, stat func(Areas) (float64, bool)) (lo, hi float64, ok bool) {
-	if len(records) == 0 || b < 1 || !(level > 0 && level < 1) {
+	if len(records) == 0 || b < 1 || !(level > 0 && level < 1) || stat == nil {
 		return 0, 0, false
 	}
 	images, ok := imageAreas(records, classes)

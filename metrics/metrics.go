@@ -5,8 +5,9 @@
 // are divided, so that shards, resumed runs and re-scoring give equal numbers.
 package metrics
 
-// Score is one number under its usual name, a fraction in 0..1. A score that is undefined,
-// such as the accuracy of a class without pixels, is left out of lists and never NaN.
+// Score is one number under its usual name, a fraction in 0..1; a contrast (mSC) lies in -1..1. A
+// score that is undefined, such as the accuracy of a class without pixels, is left out of lists and
+// never NaN.
 type Score struct {
 	Name  string
 	Value float64

@@ -1,61 +1,15 @@
 package metrics
 
-import (
-	"fmt"
-	"strings"
-)
+import "slices"
 
-// Convention is a rule for turning pooled areas into scores. Reference tools agree on IoU = I/U
-// and disagree on classes without pixels. It is immutable and may be shared.
-type Convention struct {
-	Name string
-	Doc  string // one line
-	iou  classRule
-	acc  classRule
-}
-
-// classRule scores one class from its pixels and says whether the class counts in the mean.
-type classRule func(intersection, truth, pred int64) (float64, bool)
-
-// MMSeg is the rule of mmsegmentation's IoUMetric, behind most open-vocabulary tables. A class
-// that is predicted but absent from the truth has IoU 0 and counts; one absent from both does
-// not; predictions out of range are misses of the true class and nobody's false positives.
-//
-// Note: mmsegmentation 1.x adds up in float32, which loses pixels above 2^24 a class. These are
-// integers, so its logs may differ in the fourth digit of percent.
-var MMSeg = Convention{
-	Name: "mmseg",
-	Doc:  "mmsegmentation: absent but predicted classes have IoU 0, classes absent from both are left out",
-	iou:  func(i, t, p int64) (float64, bool) { return ratio(i, t+p-i) },
-	acc:  func(i, t, _ int64) (float64, bool) { return ratio(i, t) },
-}
-
-// Conventions lists all rules; the first is the default.
-var Conventions = []Convention{MMSeg}
-
-// FindConvention finds a rule by name.
-func FindConvention(name string) (Convention, error) {
-	known := make([]string, len(Conventions))
-	for i, c := range Conventions {
-		if c.Name == name {
-			return c, nil
-		}
-		known[i] = c.Name
-	}
-	return Convention{}, fmt.Errorf("convention %q is not known (known: %s)", name, strings.Join(known, ", "))
-}
-
-// Scores pools the images first and divides then: mIoU, mAcc, aAcc, FWIoU and mDice, in that
-// order, without those that are undefined. An empty matrix has none.
+// Scores pools the images first and divides then: the convention's [Convention.Stats], without
+// those that are undefined. An empty matrix has none.
 func (c *Confusion) Scores(v Convention) []Score {
 	a := c.areas()
 	var out []Score
-	for _, s := range []struct {
-		name string
-		stat func(Areas) (float64, bool)
-	}{{"mIoU", v.MIoU}, {"mAcc", v.MAcc}, {"aAcc", AAcc}, {"FWIoU", v.FWIoU}, {"mDice", MDice}} {
-		if x, ok := s.stat(a); ok {
-			out = append(out, Score{s.name, x})
+	for _, s := range v.Stats() {
+		if x, ok := s.Of(a); ok {
+			out = append(out, Score{s.Name, x})
 		}
 	}
 	return out
@@ -96,17 +50,48 @@ func MDice(a Areas) (float64, bool) { return a.mean(dice) }
 
 func dice(i, t, p int64) (float64, bool) { return ratio(2*i, t+p) }
 
-// mean adds in class order, so that equal areas give equal floats.
+// mean adds in class order, so that equal areas give equal floats. Without any pixel of truth
+// there is no mean, not even under a rule that scores absent classes.
 func (a Areas) mean(rule classRule) (float64, bool) {
 	var sum float64
+	var pixels int64
 	n := 0
 	for c, i := range a.Intersection {
+		pixels += a.Truth[c]
 		if x, ok := rule(i, a.Truth[c], a.Pred[c]); ok {
 			sum += x
 			n++
 		}
 	}
-	return sum / float64(max(1, n)), n > 0
+	return sum / float64(max(1, n)), n > 0 && pixels > 0
+}
+
+// ImageMIoU is the mean over images of the mIoU of each image alone: not the pooled mIoU, and not
+// comparable with it. Images without a defined mIoU are left out. The order of the records does
+// not matter. ok is false where no image is left or a record does not fit classes.
+func ImageMIoU(records []Sparse, classes int, v Convention) (float64, bool) {
+	images, ok := imageAreas(records, classes)
+	if !ok {
+		return 0, false
+	}
+	var values []float64
+	for _, image := range images {
+		a := newAreas(classes)
+		image.addTo(a, 1)
+		if x, ok := v.MIoU(a); ok {
+			values = append(values, x)
+		}
+	}
+	return sortedMean(values)
+}
+
+// sortedMean is the mean of values in any order: sorting makes equal sets give equal floats.
+func sortedMean(values []float64) (float64, bool) {
+	var sum float64
+	for _, x := range slices.Sorted(slices.Values(values)) {
+		sum += x
+	}
+	return sum / float64(max(1, len(values))), len(values) > 0
 }
 
 // ClassScores are the scores of one class with the pixels they come from.

@@ -3,6 +3,7 @@ package datasetstest
 
 import (
 	"image"
+	"reflect"
 	"sync"
 	"testing"
 
@@ -48,7 +49,7 @@ func info(t *testing.T, ds datasets.Dataset) {
 		t.Error("Info().Classes is shared with its callers")
 	}
 	for _, e := range datasets.All {
-		if e.Name == in.Name && e.Classes != len(in.Classes) {
+		if e.Name == in.Name && e.Classes != 0 && e.Classes != len(in.Classes) {
 			t.Errorf("All says %d classes, Info() %d", e.Classes, len(in.Classes))
 		}
 	}
@@ -94,20 +95,65 @@ func check(t *testing.T, ds datasets.Dataset, i int, s datasets.Sample) {
 			t.Errorf("Files(%d) = %q, %q, At(%d) has %q, %q", i, img, label, i, s.ImagePath, s.LabelPath)
 		}
 	}
-	if s.Image == nil || s.Image.Rect != image.Rect(0, 0, s.Labels.W, s.Labels.H) || s.Image.Stride != 4*s.Labels.W {
-		t.Errorf("%s: image %v and labels %dx%d differ, or rows have gaps", s.ID, s.Image.Rect, s.Labels.W, s.Labels.H)
+	if s.Image == nil || s.Image.Rect.Min != (image.Point{}) || s.Image.Rect.Empty() || s.Image.Stride != 4*s.Image.Rect.Dx() || !s.Image.Opaque() {
+		t.Errorf("%s: the image is empty, not opaque, does not begin at 0,0 or has gaps between rows", s.ID)
 		return
 	}
-	if len(s.Labels.Pix) != s.Labels.W*s.Labels.H || len(s.Labels.Pix) == 0 {
-		t.Errorf("%s: %d labels for %dx%d pixels", s.ID, len(s.Labels.Pix), s.Labels.W, s.Labels.H)
+	if s.Labels.Pix == nil && s.Tags == nil && s.Objects == nil {
+		t.Errorf("%s: nothing is known of the picture", s.ID)
 	}
-	if !s.Image.Opaque() {
-		t.Errorf("%s: image is not opaque", s.ID)
+	size, classes := s.Image.Rect.Max, len(ds.Info().Classes)
+	labels(t, s, size, classes)
+	tags(t, s, classes)
+	objects(t, s, size, classes)
+}
+
+// labels are as large as the picture, or there are none at all.
+func labels(t *testing.T, s datasets.Sample, size image.Point, classes int) {
+	t.Helper()
+	l := s.Labels
+	if l.Pix == nil {
+		if l.W != 0 || l.H != 0 || s.LabelPath != "" {
+			t.Errorf("%s: no labels, but a label map of %dx%d at %q", s.ID, l.W, l.H, s.LabelPath)
+		}
+		return
 	}
-	for p, v := range s.Labels.Pix {
-		if v != datasets.Ignore && int(v) >= len(ds.Info().Classes) {
-			t.Errorf("%s: label %d at pixel %d, with %d classes", s.ID, v, p, len(ds.Info().Classes))
+	if l.W != size.X || l.H != size.Y || len(l.Pix) != l.W*l.H {
+		t.Errorf("%s: %d labels of %dx%d for an image of %v", s.ID, len(l.Pix), l.W, l.H, size)
+	}
+	for p, v := range l.Pix {
+		if v != datasets.Ignore && int(v) >= classes {
+			t.Errorf("%s: label %d at pixel %d, with %d classes", s.ID, v, p, classes)
 			return
+		}
+	}
+}
+
+// tags are one for each class, or none at all.
+func tags(t *testing.T, s datasets.Sample, classes int) {
+	t.Helper()
+	if s.Tags != nil && len(s.Tags) != classes {
+		t.Errorf("%s: %d tags for %d classes", s.ID, len(s.Tags), classes)
+	}
+	for c, tag := range s.Tags {
+		if tag != datasets.Absent && tag != datasets.Present && tag != datasets.Difficult {
+			t.Errorf("%s: tag %d of class %d", s.ID, tag, c)
+		}
+	}
+}
+
+// objects lie inside the picture, are of a class of the data set and not empty. A mask is as large as the picture.
+func objects(t *testing.T, s datasets.Sample, size image.Point, classes int) {
+	t.Helper()
+	for k, o := range s.Objects {
+		if o.Class < 0 || o.Class >= classes {
+			t.Errorf("%s: object %d of class %d, with %d classes", s.ID, k, o.Class, classes)
+		}
+		if !(0 <= o.X0 && o.X0 < o.X1 && o.X1 <= float64(size.X) && 0 <= o.Y0 && o.Y0 < o.Y1 && o.Y1 <= float64(size.Y)) {
+			t.Errorf("%s: object %d has the box %g,%g,%g,%g in an image of %v", s.ID, k, o.X0, o.Y0, o.X1, o.Y1, size)
+		}
+		if o.Mask.Counts != nil && (o.Mask.W != size.X || o.Mask.H != size.Y) {
+			t.Errorf("%s: object %d has a mask of %dx%d in an image of %v", s.ID, k, o.Mask.W, o.Mask.H, size)
 		}
 	}
 }
@@ -129,14 +175,20 @@ func concurrent(t *testing.T, ds datasets.Dataset) {
 			t.Errorf("At(%d): %v, %v", i, errs[k][0], errs[k][1])
 			continue
 		}
-		if diff := cmp.Diff(got[k][0], got[k][1]); diff != "" {
-			t.Errorf("At(%d) gave different samples (-first +second):\n%s", i, diff)
+		a, b := got[k][0], got[k][1]
+		if !reflect.DeepEqual(a, b) { // cmp alone is too slow for pictures
+			t.Errorf("At(%d) gave different samples (-first +second):\n%s", i, cmp.Diff(a, b))
 			continue
 		}
-		if &got[k][0].Image.Pix[0] == &got[k][1].Image.Pix[0] || &got[k][0].Labels.Pix[0] == &got[k][1].Labels.Pix[0] {
+		if overlap(a.Image.Pix, b.Image.Pix) || overlap(a.Labels.Pix, b.Labels.Pix) || overlap(a.Tags, b.Tags) || overlap(a.Objects, b.Objects) {
 			t.Errorf("At(%d) gave two callers the same memory", i)
 		}
 	}
+}
+
+// overlap says whether two slices begin at the same element.
+func overlap[T any](a, b []T) bool {
+	return len(a) > 0 && len(b) > 0 && &a[0] == &b[0]
 }
 
 func outside(t *testing.T, ds datasets.Dataset) {

@@ -1,0 +1,295 @@
+package datasets
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path"
+	"slices"
+	"time"
+)
+
+// maxCOCOAnnotation bounds the bytes of one annotation, which is read whole.
+const maxCOCOAnnotation = 16 << 20
+
+// A cocoFile knows where in an annotation file the annotations of each picture lie, and leaves them there: COCO's files
+// have up to a gigabyte, their index 24 bytes per annotation. It is immutable after openCOCOFile, which all may share.
+type cocoFile struct {
+	path     string
+	size     int64
+	modified time.Time
+	images   []cocoImage // by id
+	entries  []cocoEntry // by image, then in the order of the file
+}
+
+type cocoImage struct {
+	id          int64
+	w, h        int
+	file        string // the last element of file_name
+	first, last int    // entries[first:last] are its annotations
+}
+
+type cocoEntry struct {
+	image  int64
+	offset int64
+	length uint32
+	label  uint16
+}
+
+// A cocoReader builds a cocoFile.
+type cocoReader struct {
+	*jsonScanner
+	file   *cocoFile
+	names  map[int64]string // of the categories there may be
+	labels map[int64]uint16 // of them; nil if annotations have segments, each with its own category
+	seen   map[string]bool  // sections
+}
+
+// openCOCOFile indexes an annotation file whose categories are those of the lists. labels is nil for panoptic files.
+func openCOCOFile(name string, labels map[int64]uint16, lists ...[]cocoCategory) (*cocoFile, error) {
+	f, size, err := openRegular(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	names := make(map[int64]string)
+	for _, c := range slices.Concat(lists...) {
+		names[c.id] = c.name
+	}
+	r := cocoReader{newJSONScanner(f), &cocoFile{path: name, size: size, modified: st.ModTime()}, names, labels, make(map[string]bool)}
+	if err := r.read(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if err := r.file.join(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return r.file, nil
+}
+
+func (r *cocoReader) read() error {
+	sections := map[string]func() error{"images": r.image, "annotations": r.annotation, "categories": r.category}
+	err := r.object(func(key []byte) error {
+		element, ok := sections[string(key)]
+		if !ok {
+			return r.skip()
+		}
+		if r.seen[string(key)] {
+			return r.errorf("a second list of %s", key)
+		}
+		r.seen[string(key)] = true
+		return r.array(element)
+	})
+	if err != nil {
+		return err
+	}
+	for _, key := range []string{"images", "annotations"} {
+		if !r.seen[key] {
+			return fmt.Errorf("no list of %s; this is not an annotation file of COCO", key)
+		}
+	}
+	return r.end()
+}
+
+// absent stands for an id that is not given.
+const absent = math.MinInt64
+
+func (r *cocoReader) image() error {
+	img, name := cocoImage{id: absent}, ""
+	var w, h int64
+	err := r.object(func(key []byte) (err error) {
+		switch string(key) {
+		case "id":
+			img.id, err = r.integer()
+		case "width":
+			w, err = r.integer()
+		case "height":
+			h, err = r.integer()
+		case "file_name":
+			name, err = r.string()
+		default:
+			err = r.skip()
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	img.file = path.Base(name)
+	if err := checkID(stem(img.file)); err != nil || img.id == absent {
+		return r.errorf("an image without id or with the file name %q; want a name such as 000000000139.jpg", name)
+	}
+	if w <= 0 || h <= 0 || h > MaxPixels/w {
+		return r.errorf("image %d has %dx%d pixels", img.id, w, h)
+	}
+	img.w, img.h = int(w), int(h)
+	r.file.images = append(r.file.images, img)
+	return nil
+}
+
+func (r *cocoReader) annotation() error {
+	r.next()
+	e := cocoEntry{image: absent, offset: r.offset()}
+	id, category := int64(absent), int64(absent)
+	err := r.object(func(key []byte) (err error) {
+		switch string(key) {
+		case "id":
+			id, err = r.integer()
+		case "image_id":
+			e.image, err = r.integer()
+		case "category_id":
+			category, err = r.integer()
+		default:
+			err = r.skip()
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if e.image == absent {
+		return r.errorf("%s has no image_id", annotationName(id))
+	}
+	if r.labels != nil {
+		label, ok := r.labels[category]
+		if !ok {
+			return r.errorf("%s of image %d has category %s, which is none of the %d there are",
+				annotationName(id), e.image, idName(category), len(r.labels))
+		}
+		e.label = label
+	}
+	length := r.offset() - e.offset
+	if length > maxCOCOAnnotation {
+		return r.errorf("%s has %d bytes, more than the limit of %d", annotationName(id), length, maxCOCOAnnotation)
+	}
+	e.length = uint32(length)
+	r.file.entries = append(r.file.entries, e)
+	return nil
+}
+
+// category checks that the numbers mean what they do in COCO: files of other data sets have the same form.
+func (r *cocoReader) category() error {
+	id, name := int64(absent), ""
+	err := r.object(func(key []byte) (err error) {
+		switch string(key) {
+		case "id":
+			id, err = r.integer()
+		case "name":
+			name, err = r.string()
+		default:
+			err = r.skip()
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	switch want, ok := r.names[id]; {
+	case !ok:
+		return r.errorf("category %s, %q, is none of the %d there are; the file belongs to another data set", idName(id), name, len(r.names))
+	case name != want:
+		return r.errorf("category %d is %q, here it must be %q; the file belongs to another data set", id, name, want)
+	}
+	return nil
+}
+
+func annotationName(id int64) string { return "annotation " + idName(id) }
+
+func idName(id int64) string {
+	if id == absent {
+		return "without id"
+	}
+	return fmt.Sprint(id)
+}
+
+// join orders images and annotations and gives each image its annotations.
+func (f *cocoFile) join() error {
+	slices.SortFunc(f.images, func(a, b cocoImage) int { return cmp.Compare(a.id, b.id) })
+	slices.SortStableFunc(f.entries, func(a, b cocoEntry) int { return cmp.Compare(a.image, b.image) })
+	if len(f.images) == 0 {
+		return fmt.Errorf("the list of images is empty")
+	}
+	stems := make(map[string]int64, len(f.images))
+	next := 0
+	for i := range f.images {
+		img := &f.images[i]
+		if i > 0 && img.id == f.images[i-1].id {
+			return fmt.Errorf("image %d is listed twice", img.id)
+		}
+		if other, ok := stems[stem(img.file)]; ok {
+			return fmt.Errorf("images %d and %d have the same file name %s", other, img.id, img.file)
+		}
+		stems[stem(img.file)] = img.id
+		img.first = next
+		for next < len(f.entries) && f.entries[next].image == img.id {
+			next++
+		}
+		img.last = next
+		if next < len(f.entries) && f.entries[next].image < img.id {
+			break
+		}
+	}
+	if next < len(f.entries) {
+		return fmt.Errorf("annotations of image %d, which the list of images lacks", f.entries[next].image)
+	}
+	return nil
+}
+
+// find looks an image up by id.
+func (f *cocoFile) find(id int64) (*cocoImage, bool) {
+	i, ok := slices.BinarySearchFunc(f.images, id, func(img cocoImage, id int64) int { return cmp.Compare(img.id, id) })
+	if !ok {
+		return nil, false
+	}
+	return &f.images[i], true
+}
+
+func (f *cocoFile) ids() []string {
+	ids := make([]string, len(f.images))
+	for i, img := range f.images {
+		ids[i] = stem(img.file)
+	}
+	return ids
+}
+
+// each reads the annotations of an image from the file, in its order.
+func (f *cocoFile) each(img *cocoImage, visit func(a cocoAnnotation) error) error {
+	file, size, err := openRegular(f.path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	st, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if size != f.size || !st.ModTime().Equal(f.modified) {
+		return fmt.Errorf("%s: the file has changed since it was opened; start again", f.path)
+	}
+	for _, e := range f.entries[img.first:img.last] {
+		if err := f.visit(file, e, visit); err != nil {
+			return fmt.Errorf("%s: byte %d: image %d: %w", f.path, e.offset, img.id, err)
+		}
+	}
+	return nil
+}
+
+func (f *cocoFile) visit(file *os.File, e cocoEntry, visit func(a cocoAnnotation) error) error {
+	data := make([]byte, e.length)
+	if _, err := file.ReadAt(data, e.offset); err != nil {
+		return err
+	}
+	a := cocoAnnotation{ID: absent, label: e.label}
+	if err := json.Unmarshal(data, &a); err != nil {
+		return err
+	}
+	if err := visit(a); err != nil {
+		return fmt.Errorf("%s: %w", annotationName(a.ID), err)
+	}
+	return nil
+}

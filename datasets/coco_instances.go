@@ -1,0 +1,181 @@
+package datasets
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"path/filepath"
+	"slices"
+)
+
+// Label maps and objects straight from COCO's annotation files.
+//
+// Label maps are painted as COCO-Stuff says its maps are: stuff first, things over it. Things are painted in the order of
+// the file, crowds included, so that the later of two that overlap is seen. The authors painted theirs with other tools
+// and an order of their own; the two differ where things overlap and at outlines, and Info.Notes names the form in use.
+
+// cocoAnnotated has its truth in annotation files. It is immutable.
+type cocoAnnotated struct {
+	info        Info
+	pictures    string
+	things      *cocoFile // its images are the samples
+	stuff       *cocoFile // with the same images; nil without stuff
+	orientation Orientation
+	background  uint16 // of label maps: what is under the things
+	tags        bool   // tags and objects, no label map
+}
+
+// cocoPaintedObject paints instances_<split>.json.
+func cocoPaintedObject(t cocoTree, info Info) (Dataset, error) {
+	sub := "annotations/instances_" + t.split + ".json"
+	if !exists(t.file(sub)) {
+		return nil, nil
+	}
+	things, err := openCOCOFile(t.file(sub), cocoLabels(1, cocoThings), cocoThings)
+	if err != nil {
+		return nil, err
+	}
+	info.Notes = append(info.Notes, "labels are painted from "+sub)
+	return newCOCOAnnotated(t, info, cocoAnnotated{things: things, background: 0})
+}
+
+// cocoPaintedStuff paints stuff_<split>.json and over it instances_<split>.json.
+func cocoPaintedStuff(t cocoTree, info Info) (Dataset, error) {
+	things, stuff := "annotations/instances_"+t.split+".json", "annotations/stuff_"+t.split+".json"
+	if !exists(t.file(stuff)) {
+		return nil, nil
+	}
+	if !exists(t.file(things)) {
+		return nil, fmt.Errorf("%s is missing; %s knows nothing of things", t.file(things), t.file(stuff))
+	}
+	d := cocoAnnotated{background: Ignore}
+	var err error
+	if d.things, err = openCOCOFile(t.file(things), cocoLabels(0, cocoThings), cocoThings); err != nil {
+		return nil, err
+	}
+	labels := cocoLabels(len(cocoThings), cocoStuff)
+	labels[cocoOther.id] = noLabel
+	if d.stuff, err = openCOCOFile(t.file(stuff), labels, cocoStuff, []cocoCategory{cocoOther}); err != nil {
+		return nil, err
+	}
+	for _, img := range d.things.images {
+		if other, ok := d.stuff.find(img.id); !ok || other.w != img.w || other.h != img.h {
+			return nil, fmt.Errorf("%s lacks image %d of %dx%d pixels, which %s has; both must be of the same split",
+				d.stuff.path, img.id, img.w, img.h, d.things.path)
+		}
+	}
+	info.Notes = append(info.Notes, "labels are painted from "+stuff+" and "+things)
+	return newCOCOAnnotated(t, info, d)
+}
+
+// cocoInstancesForm reads tags and objects from instances_<split>.json. A class is present if the picture has any
+// annotation of it, a crowd too; pictures without annotations have all classes absent, and stay unless LabelledOnly is set.
+func cocoInstancesForm(t cocoTree, info Info) (Dataset, error) {
+	name := t.file("annotations/instances_" + t.split + ".json")
+	if !exists(name) {
+		return nil, nil
+	}
+	things, err := openCOCOFile(name, cocoLabels(0, cocoThings), cocoThings)
+	if err != nil {
+		return nil, err
+	}
+	if all := len(things.images); t.labelledOnly {
+		things.images = slices.DeleteFunc(things.images, func(img cocoImage) bool { return img.first == img.last })
+		info.Official = 0
+		info.Notes = append(info.Notes, fmt.Sprintf("%d of %d pictures have no annotation and are left out", all-len(things.images), all))
+	}
+	return newCOCOAnnotated(t, info, cocoAnnotated{things: things, tags: true})
+}
+
+func newCOCOAnnotated(t cocoTree, info Info, d cocoAnnotated) (Dataset, error) {
+	info.ListSHA256 = listSHA256(d.things.ids())
+	d.info, d.pictures, d.orientation = info, t.pictures, t.orientation
+	return &d, nil
+}
+
+func (d *cocoAnnotated) Info() Info      { return cloneInfo(d.info) }
+func (d *cocoAnnotated) Len() int        { return len(d.things.images) }
+func (d *cocoAnnotated) ID(i int) string { return stem(d.things.images[i].file) }
+
+func (d *cocoAnnotated) Files(i int) (imagePath, labelPath string) {
+	return filepath.Join(d.pictures, d.things.images[i].file), ""
+}
+
+func (d *cocoAnnotated) At(i int) (Sample, error) {
+	if i < 0 || i >= d.Len() {
+		return Sample{}, fmt.Errorf("%s: sample %d of %d", d.info.Name, i, d.Len())
+	}
+	s, err := d.at(i)
+	if err != nil {
+		return Sample{}, fmt.Errorf("%s: %w", d.info.Name, err)
+	}
+	return s, nil
+}
+
+func (d *cocoAnnotated) at(i int) (s Sample, err error) {
+	img := &d.things.images[i]
+	s.ID = d.ID(i)
+	s.ImagePath, _ = d.Files(i)
+	if s.Image, err = d.things.readPicture(s.ImagePath, img, d.orientation); err != nil {
+		return Sample{}, err
+	}
+	if d.tags {
+		s.Tags, s.Objects, err = d.objects(img)
+	} else {
+		s.Labels, err = d.paint(img)
+	}
+	return s, err
+}
+
+// readPicture reads a picture and checks that it is as large as the annotation file says.
+func (f *cocoFile) readPicture(name string, img *cocoImage, o Orientation) (*image.NRGBA, error) {
+	m, err := ReadImage(name, o)
+	if err != nil {
+		return nil, err
+	}
+	return m, checkSizes(name, f.path, m.Rect.Dx(), m.Rect.Dy(), img.w, img.h)
+}
+
+func (d *cocoAnnotated) objects(img *cocoImage) ([]Tag, []Object, error) {
+	tags, objects := make([]Tag, len(cocoThings)), make([]Object, 0, img.last-img.first)
+	err := d.things.each(img, func(a cocoAnnotation) error {
+		o, err := a.object(img.h, img.w)
+		if err != nil {
+			return err
+		}
+		tags[o.Class] = Present
+		objects = append(objects, o)
+		return nil
+	})
+	return tags, objects, err
+}
+
+var errNoMask = errors.New("no segmentation, so the picture's label map is not known; use the complete annotation file")
+
+func (d *cocoAnnotated) paint(img *cocoImage) (Labels, error) {
+	l := Labels{W: img.w, H: img.h, Pix: make([]uint16, img.w*img.h)}
+	for p := range l.Pix {
+		l.Pix[p] = d.background
+	}
+	brush := func(a cocoAnnotation) error {
+		if a.label == noLabel {
+			return nil
+		}
+		mask, ok, err := a.mask(l.H, l.W)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return errNoMask
+		}
+		mask.Paint(l.Pix, a.label)
+		return nil
+	}
+	if d.stuff != nil {
+		under, _ := d.stuff.find(img.id) // openers see to it that it is there
+		if err := d.stuff.each(under, brush); err != nil {
+			return Labels{}, err
+		}
+	}
+	return l, d.things.each(img, brush)
+}

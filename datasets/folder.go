@@ -1,0 +1,340 @@
+package datasets
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// FolderOptions describe pictures and label maps of one's own, for the data set folder. The zero value, for which nil
+// stands, is what folderLayout says. Paths are relative to Options.Root.
+type FolderOptions struct {
+	Images, Labels string // folders; "" is images, labels
+
+	// Classes is a file with one line per class in the order of label values, in the format of [Queries]: the first query
+	// of a line is the name of the class. "" is classes.txt.
+	Classes string
+
+	// List is a file with one id per line, as the lists of VOC. "" is <split>.txt if a split is asked for, else all
+	// pictures, in alphabetical order.
+	List string
+
+	// What follows the id in file names, such as _rgb.png. "" is .jpg, .jpeg or .png of pictures and .png of label maps.
+	ImageSuffix, LabelSuffix string
+
+	// Ignore is the stored value that is not scored. 0 stands for 65535 and, unless a class has it, 255.
+	Ignore     int
+	ReduceZero bool // stored 0 is not scored, stored k is class k-1
+	Background bool // class 0 is "everything else"
+}
+
+const folderLayout = `<data>/
+  images/<id>.jpg, .jpeg or .png
+  labels/<id>.png (8-bit or 16-bit, grey or palette; values are lines of classes.txt, from 0; 255 is not scored)
+  classes.txt (one class per line)`
+
+// folderClasses is the most classes that fit beside the values of void.
+const folderClasses = 60000
+
+// folder is immutable after openFolder.
+type folder struct {
+	info           Info
+	ids            []string
+	images, labels []string // paths, by sample
+	queries        [][]string
+	options        FolderOptions
+	orientation    Orientation
+}
+
+func openFolder(o Options) (Dataset, error) {
+	if o.Root == "" {
+		return nil, fmt.Errorf("no data directory is given; name one such as\n%s", folderLayout)
+	}
+	d := &folder{orientation: o.Orientation, info: Info{Name: "folder", Title: "Pictures and label maps of one's own", Split: "all", Root: o.Root,
+		Homepage: "a folder of one's own", Layout: folderLayout}}
+	if o.Folder != nil {
+		d.options = *o.Folder
+	}
+	if o.Split != "" {
+		if err := checkID(o.Split); err != nil {
+			return nil, fmt.Errorf("split: %w", err)
+		}
+		d.info.Split = o.Split
+		if d.options.List == "" {
+			d.options.List = o.Split + ".txt"
+		}
+	}
+	d.info.Background = d.options.Background
+	if err := d.readClasses(); err != nil {
+		return nil, err
+	}
+	if err := d.pair(); err != nil {
+		return nil, err
+	}
+	d.info.ListSHA256 = listSHA256(d.ids)
+	return d, nil
+}
+
+// path is the place of an option or, if that is empty, of standard.
+func (d *folder) path(option, standard string) string {
+	if option == "" {
+		option = standard
+	}
+	if filepath.IsAbs(option) {
+		return option
+	}
+	return filepath.Join(d.info.Root, option)
+}
+
+func (d *folder) readClasses() error {
+	name := d.path(d.options.Classes, "classes.txt")
+	lines, err := readLines(name)
+	if err != nil {
+		return fmt.Errorf("list of classes: %w; the folder must be\n%s", err, folderLayout)
+	}
+	if d.queries, err = parseQueries(name, lines); err != nil {
+		return err
+	}
+	if n := len(d.queries); n == 0 || n > folderClasses {
+		return fmt.Errorf("%s: %d classes, want 1 to %d, one per line", name, n, folderClasses)
+	}
+	d.info.Classes = firstQueries(d.queries)
+	seen := make(map[string]int)
+	for i, c := range d.info.Classes {
+		if first, ok := seen[c]; ok {
+			return fmt.Errorf("%s: classes %d and %d are both called %q; give each its own name", name, first, i, c)
+		}
+		seen[c] = i
+	}
+	if v := d.options.Ignore; v < 0 || v > math.MaxUint16 {
+		return fmt.Errorf("ignore %d: want a stored value, 1 to %d, or 0 for the usual", v, math.MaxUint16)
+	}
+	if v := d.options.Ignore; v != 0 && v < d.end() {
+		return fmt.Errorf("ignore %d is the stored value of class %q; take it from %s or ignore another value", v, d.info.Classes[v-d.first()], name)
+	}
+	return nil
+}
+
+// first and end bound the stored values of classes.
+func (d *folder) first() int {
+	if d.options.ReduceZero {
+		return 1
+	}
+	return 0
+}
+
+func (d *folder) end() int { return d.first() + len(d.info.Classes) }
+
+// pair finds the picture and the label map of every id.
+func (d *folder) pair() error {
+	imageDir, labelDir := d.path(d.options.Images, "images"), d.path(d.options.Labels, "labels")
+	images, err := filesIn(imageDir, folderSuffixes(d.options.ImageSuffix, ".jpg", ".jpeg", ".png")...)
+	if err != nil {
+		return fmt.Errorf("pictures: %w", err)
+	}
+	labels, err := filesIn(labelDir, folderSuffixes(d.options.LabelSuffix, ".png")...)
+	if err != nil {
+		return fmt.Errorf("label maps: %w", err)
+	}
+	if d.options.List == "" {
+		d.ids = slices.Sorted(maps.Keys(images))
+		if err := folderUnpaired(imageDir, labelDir, images, labels); err != nil {
+			return err
+		}
+	} else if d.ids, err = readIDs(d.path(d.options.List, "")); err != nil {
+		return fmt.Errorf("list of ids: %w", err)
+	}
+	var noImage, noLabel []string
+	for _, id := range d.ids {
+		if images[id] == "" {
+			noImage = append(noImage, id)
+		}
+		if labels[id] == "" {
+			noLabel = append(noLabel, id)
+		}
+		d.images = append(d.images, filepath.Join(imageDir, images[id]))
+		d.labels = append(d.labels, filepath.Join(labelDir, labels[id]))
+	}
+	if len(noImage)+len(noLabel) > 0 {
+		return fmt.Errorf("of the ids in %s, %s no picture in %s, %s no label map in %s; mend the list or name the suffixes of files",
+			d.path(d.options.List, ""), folderHave(noImage), imageDir, folderHave(noLabel), labelDir)
+	}
+	return nil
+}
+
+// folderUnpaired explains pictures without label maps and the other way round.
+func folderUnpaired(imageDir, labelDir string, images, labels map[string]string) error {
+	missing := func(from, in map[string]string) (out []string) {
+		for _, id := range slices.Sorted(maps.Keys(from)) {
+			if in[id] == "" {
+				out = append(out, id)
+			}
+		}
+		return out
+	}
+	noLabel, noImage := missing(images, labels), missing(labels, images)
+	switch {
+	case len(images) == 0:
+		return fmt.Errorf("%s: no picture; pictures end in .jpg, .jpeg or .png unless their suffix is named", imageDir)
+	case len(labels) == 0:
+		return fmt.Errorf("%s: no label map; label maps end in .png unless their suffix is named", labelDir)
+	case len(noLabel) == len(images):
+		return fmt.Errorf("no picture in %s has a label map in %s: pictures are called such as %q, label maps such as %q; name what follows the id in each, the suffixes",
+			imageDir, labelDir, images[noLabel[0]], labels[noImage[0]])
+	case len(noLabel)+len(noImage) > 0:
+		return fmt.Errorf("of the pictures in %s, %s no label map; of the label maps in %s, %s no picture; complete the pairs, or list the ids to measure",
+			imageDir, folderHave(noLabel), labelDir, folderHave(noImage))
+	}
+	return nil
+}
+
+// folderHave is "3 (a, b, c) have", with the first few of names.
+func folderHave(names []string) string {
+	switch n := len(names); {
+	case n == 0:
+		return "0 have"
+	case n == 1:
+		return "1 (" + names[0] + ") has"
+	case n <= maxExamples:
+		return fmt.Sprintf("%d (%s) have", n, strings.Join(names, ", "))
+	default:
+		return fmt.Sprintf("%d (%s, …) have", n, strings.Join(names[:maxExamples], ", "))
+	}
+}
+
+// folderSuffixes is the one that was asked for, else the usual ones in either case.
+func folderSuffixes(own string, usual ...string) []string {
+	if own != "" {
+		return []string{own}
+	}
+	for _, s := range usual {
+		usual = append(usual, strings.ToUpper(s))
+	}
+	return usual
+}
+
+// filesIn maps ids to the names of files of a folder: what precedes one of the suffixes. Hidden files do not count.
+func filesIn(dir string, suffixes ...string) (map[string]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	files := make(map[string]string)
+	for _, e := range entries {
+		name := e.Name()
+		i := slices.IndexFunc(suffixes, func(s string) bool { return strings.HasSuffix(name, s) && len(name) > len(s) })
+		if i < 0 || name[0] == '.' {
+			continue
+		}
+		id := strings.TrimSuffix(name, suffixes[i])
+		if err := checkID(id); err != nil {
+			return nil, fmt.Errorf("%s: %w; rename the file", filepath.Join(dir, name), err)
+		}
+		if other, ok := files[id]; ok {
+			return nil, fmt.Errorf("%s: %s and %s have the same id; an image may be counted only once", dir, other, name)
+		}
+		files[id] = name
+	}
+	return files, nil
+}
+
+// stemsIn lists the ids of the files of a folder that end in suffix, in alphabetical order, at least one.
+func stemsIn(dir, suffix string) ([]string, error) {
+	files, err := filesIn(dir, suffix)
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s: no file ends in %s", dir, suffix)
+	}
+	return slices.Sorted(maps.Keys(files)), nil
+}
+
+func (d *folder) Info() Info {
+	info := d.info
+	info.Classes = slices.Clone(info.Classes)
+	return info
+}
+
+func (d *folder) Len() int        { return len(d.ids) }
+func (d *folder) ID(i int) string { return d.ids[i] }
+
+func (d *folder) Files(i int) (imagePath, labelPath string) { return d.images[i], d.labels[i] }
+
+// plainQueries are the words of the list of classes.
+func (d *folder) plainQueries() [][]string {
+	out := make([][]string, len(d.queries))
+	for i, q := range d.queries {
+		out[i] = slices.Clone(q)
+	}
+	return out
+}
+
+func (d *folder) At(i int) (Sample, error) {
+	if i < 0 || i >= len(d.ids) {
+		return Sample{}, fmt.Errorf("folder: sample %d of %d", i, len(d.ids))
+	}
+	s, err := d.read(i)
+	if err != nil {
+		return Sample{}, fmt.Errorf("folder: %w", err)
+	}
+	return s, nil
+}
+
+func (d *folder) read(i int) (Sample, error) {
+	imagePath, labelPath := d.Files(i)
+	img, err := ReadImage(imagePath, d.orientation)
+	if err != nil {
+		return Sample{}, err
+	}
+	labels, err := ReadLabels(labelPath)
+	if err != nil {
+		return Sample{}, err
+	}
+	if err := checkSizes(imagePath, labelPath, img.Rect.Dx(), img.Rect.Dy(), labels.W, labels.H); err != nil {
+		return Sample{}, err
+	}
+	if err := d.apply(labels); err != nil {
+		return Sample{}, fmt.Errorf("%s: %w", labelPath, err)
+	}
+	return Sample{ID: d.ids[i], ImagePath: imagePath, LabelPath: labelPath, Image: img, Labels: labels}, nil
+}
+
+// apply maps stored values to classes, in place.
+func (d *folder) apply(l Labels) error {
+	first, end, ignore := d.first(), d.end(), d.options.Ignore
+	for i, stored := range l.Pix {
+		v := int(stored)
+		switch {
+		case v >= first && v < end:
+			l.Pix[i] = uint16(v - first)
+		case v < first, ignore != 0 && v == ignore, ignore == 0 && (v == 255 || v == math.MaxUint16):
+			l.Pix[i] = Ignore
+		default:
+			return fmt.Errorf("%w: %d at x %d, y %d; %d classes are stored as %d..%d, not scored is %s; add classes to the list, or say which value to ignore",
+				ErrLabelValue, v, i%l.W, i/l.W, end-first, first, end-1, d.ignored())
+		}
+	}
+	return nil
+}
+
+// ignored lists the stored values that are not scored.
+func (d *folder) ignored() string {
+	var values []string
+	if d.options.ReduceZero {
+		values = append(values, "0")
+	}
+	switch {
+	case d.options.Ignore != 0:
+		values = append(values, fmt.Sprint(d.options.Ignore))
+	case d.end() <= 255:
+		values = append(values, "255", "65535")
+	default:
+		values = append(values, "65535")
+	}
+	return strings.Join(values, ", ")
+}

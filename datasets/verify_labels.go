@@ -1,0 +1,264 @@
+package datasets
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// maxProbes bounds, within a factor of two, how many label files are read a second time as they are stored.
+const maxProbes = 64
+
+// A tally counts labels over a data set. Its methods add, probe and fail may be called from any goroutine.
+type tally struct {
+	mu      sync.Mutex
+	samples int
+	images  []int
+	pixels  []int64
+	ignored int64
+	strays  map[uint16]*Stray
+	strayed int // samples with strays
+
+	// Of the samples probed: stored values with their pixels, and whether 0 is ignored and k is label k-1 in all of them.
+	stored  map[uint16]int64
+	probed  int
+	reduced bool
+}
+
+func newTally(classes int) *tally {
+	return &tally{images: make([]int, classes), pixels: make([]int64, classes), strays: make(map[uint16]*Stray), stored: make(map[uint16]int64), reduced: true}
+}
+
+// add counts a sample whose tags and objects are of the data set's classes.
+func (t *tally) add(s Sample) {
+	pixels, ignored, other := make([]int64, len(t.pixels)), int64(0), 0
+	for _, v := range s.Labels.Pix {
+		switch {
+		case int(v) < len(pixels):
+			pixels[v]++
+		case v == Ignore:
+			ignored++
+		default:
+			other++
+		}
+	}
+	has := make([]bool, len(t.images))
+	for c, n := range pixels {
+		has[c] = n > 0
+	}
+	for c, tag := range s.Tags {
+		has[c] = has[c] || tag == Present
+	}
+	for _, o := range s.Objects {
+		has[o.Class] = true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.samples++
+	t.ignored += ignored
+	for c := range has {
+		t.pixels[c] += pixels[c]
+		if has[c] {
+			t.images[c]++
+		}
+	}
+}
+
+// fail counts the strays of a sample that could not be read.
+func (t *tally) fail(err error) {
+	var strays *labelStrays
+	if !errors.As(err, &strays) {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.strayed++
+	for v, n := range strays.pixels {
+		if t.strays[v] == nil {
+			t.strays[v] = &Stray{Value: v}
+		}
+		t.strays[v].Pixels += int64(n)
+		t.strays[v].Samples++
+	}
+}
+
+// probe compares the labels of a sample with what its file stores, if that is a PNG of numbers.
+func (t *tally) probe(s Sample) {
+	if filepath.Ext(s.LabelPath) != ".png" {
+		return
+	}
+	l, err := ReadLabels(s.LabelPath)
+	if err != nil || len(l.Pix) != len(s.Labels.Pix) {
+		return
+	}
+	stored, reduced := make(map[uint16]int64), true
+	for i, v := range l.Pix {
+		stored[v]++
+		label := s.Labels.Pix[i]
+		reduced = reduced && (v == 0 && label == Ignore || v > 0 && label == v-1 || v == 255 && label == Ignore)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.probed++
+	t.reduced = t.reduced && reduced
+	for v, n := range stored {
+		t.stored[v] += n
+	}
+}
+
+func (t *tally) inspection() Inspection {
+	out := Inspection{Samples: t.samples, Images: t.images, Pixels: t.pixels, Ignored: t.ignored}
+	for _, s := range t.strays {
+		out.Strays = append(out.Strays, *s)
+	}
+	slices.SortFunc(out.Strays, func(a, b Stray) int { return int(a.Value) - int(b.Value) })
+	return out
+}
+
+// A labelEncoding is the numbers that the label files of a data set store.
+type labelEncoding struct {
+	name  string
+	first uint16
+	last  uint16
+	void  bool // 255 occurs too
+}
+
+// labelEncodings are those in circulation, the narrowest first.
+var labelEncodings = []labelEncoding{
+	{"Cityscapes trainIds", 0, 18, true},
+	{"PASCAL VOC", 0, 20, true},
+	{"Cityscapes labelIds", 0, 33, false},
+	{"PASCAL Context with 59 classes", 0, 59, true},
+	{"COCO-Object with background", 0, 80, true},
+	{"ADE20K with 150 classes", 0, 150, false},
+	{"COCO-Stuff with 171 classes", 0, 170, true},
+	{"COCO-Stuff stuffthingmaps", 0, 181, true},
+	{"PASCAL Context with 459 classes", 0, 459, false},
+	{"ImageNet-S", 0, 1000, false},
+}
+
+// fits says whether all of the values can be of the encoding.
+func (e labelEncoding) fits(values []uint16) bool {
+	return !slices.ContainsFunc(values, func(v uint16) bool {
+		return (v < e.first || v > e.last) && !(e.void && v == 255)
+	})
+}
+
+// diagnose names the mistakes that label values give away. Strays in a few samples are damage, not a mistake.
+func (t *tally) diagnose(info Info, ds Dataset, list faultList) {
+	if text := t.otherLabels(info, ds.Len()); text != "" {
+		list.add(OtherLabels, t.strayed, text)
+	}
+	if t.probed == 0 {
+		return
+	}
+	path := ""
+	if l, ok := ds.(Located); ok {
+		_, path = l.Files(0)
+	}
+	if strings.Contains(filepath.Base(path), "labelIds") && t.areTrainIDs() {
+		list.add(TrainIDs, t.samples, fmt.Sprintf("no pixel of %d label maps looked at is vegetation, sky, person or car (21, 23, 24, 26), and none is above 18", t.probed))
+	}
+	if text := t.onlyBackground(info); text != "" {
+		list.add(OnlyBackground, t.samples, text)
+	} else if text := t.reducedTwice(info, ds.Len()); text != "" {
+		list.add(ReduceZero, t.samples, text)
+	}
+}
+
+// otherLabels names the data sets whose numbers the strays can be, or the shift by one.
+func (t *tally) otherLabels(info Info, samples int) string {
+	if t.strayed == 0 || 2*t.strayed < samples {
+		return ""
+	}
+	var values []uint16
+	for v := range t.strays {
+		values = append(values, v)
+	}
+	slices.Sort(values)
+	if len(values) == 1 && int(values[0]) == len(info.Classes) && !info.Background {
+		return fmt.Sprintf("%d, one more than the last class, is the only value out of range: the files count classes from 1 and need reduce_zero_label", values[0])
+	}
+	if values[len(values)-1] >= 24000 && values[len(values)-1] <= 33999 {
+		return "values of 24000 to 33999 are Cityscapes instanceIds, 1000 x class + number"
+	}
+	var names []string
+	for _, e := range labelEncodings {
+		if e.fits(values) && len(names) < maxExamples {
+			names = append(names, e.name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("values %s out of range fit %s", valueRanges(values), strings.Join(names, ", "))
+}
+
+// areTrainIDs is for files that should store Cityscapes labelIds 0..33, most pixels of which are above 18.
+func (t *tally) areTrainIDs() bool {
+	classes := false
+	for v := range t.stored {
+		if v > 18 && v != 255 {
+			return false
+		}
+		classes = classes || v <= 18
+	}
+	return classes && t.samples > 0
+}
+
+// onlyBackground says so if no pixel is of a class.
+func (t *tally) onlyBackground(info Info) string {
+	first := 0
+	if info.Background {
+		first = 1
+	}
+	if t.samples == 0 || slices.ContainsFunc(t.pixels[first:], func(n int64) bool { return n > 0 }) {
+		return ""
+	}
+	text := fmt.Sprintf("no pixel of %d label maps is of a class", t.samples)
+	var values []uint16
+	for v := range t.stored {
+		values = append(values, v)
+	}
+	slices.Sort(values)
+	if slices.Equal(values, []uint16{0, 255}) {
+		text += ": they hold 0 and 255, masks whose 255 is read as ignore"
+	}
+	return text
+}
+
+// reducedTwice finds files that count classes from 0 behind reduce_zero_label: the last class never occurs, though the
+// split is whole, and 0 does.
+func (t *tally) reducedTwice(info Info, samples int) string {
+	last := len(info.Classes) - 1
+	whole := samples == info.Official || samples >= 1000
+	if !t.reduced || !whole || info.Background || t.pixels[last] > 0 || t.stored[0] == 0 || len(t.strays) > 0 {
+		return ""
+	}
+	var all int64
+	for _, n := range t.stored {
+		all += n
+	}
+	return fmt.Sprintf("stored 0, %.0f %% of the pixels, is ignored, and %d, the last class %q, never occurs: the files may count classes from 0 already",
+		100*float64(t.stored[0])/float64(all), last+1, info.Classes[last])
+}
+
+// valueRanges writes ascending values as "19..33, 255".
+func valueRanges(values []uint16) string {
+	var parts []string
+	for i := 0; i < len(values); i++ {
+		first := values[i]
+		for i+1 < len(values) && values[i+1] == values[i]+1 {
+			i++
+		}
+		if values[i] > first {
+			parts = append(parts, fmt.Sprintf("%d..%d", first, values[i]))
+		} else {
+			parts = append(parts, fmt.Sprint(first))
+		}
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,204 @@
+package metrics
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+// Statistic is a score of a set of images in which image i appears times[i] times; ok is false where
+// it is undefined, as for another number of images than it was made for. All that is chosen on the data, such as a threshold, is chosen anew in each call.
+// It must not keep or change its argument. One goroutine at a time may call it.
+type Statistic func(times []int32) (value float64, ok bool)
+
+// Interval is a percentile interval from resampled images.
+type Interval struct {
+	Estimate  float64 // of the images as they are
+	Low, High float64
+	Resamples int // that count
+	Undefined int // that were left out, the statistic being undefined
+}
+
+// Resample is the percentile interval of a statistic over images: b times, as many images as there
+// are are drawn with replacement; the interval holds the middle share level (0.95, say) of the
+// values. The same seed gives the same draws, for every statistic. See [Bootstrap], which is this for
+// confusion matrices, on why images are drawn. For a paired comparison of two methods give it their
+// [Difference].
+func Resample(images, b int, seed uint64, level float64, stat Statistic) (Interval, error) {
+	switch {
+	case images < 1 || images > maxPixels:
+		return Interval{}, fmt.Errorf("%d images to draw from", images)
+	case b < 1:
+		return Interval{}, fmt.Errorf("%d resamples", b)
+	case !(level > 0 && level < 1):
+		return Interval{}, fmt.Errorf("interval of level %v, want one between 0 and 1", level)
+	}
+	times := make([]int32, images)
+	for i := range times {
+		times[i] = 1
+	}
+	estimate, ok := stat(times)
+	if !ok {
+		return Interval{}, fmt.Errorf("the statistic is undefined on the %d images", images)
+	}
+	out := Interval{Estimate: estimate}
+	rng := rand.New(rand.NewPCG(seed, 0))
+	var values []float64
+	for range b {
+		clear(times)
+		for range times {
+			times[rng.Uint64N(uint64(images))]++
+		}
+		if v, ok := stat(times); ok {
+			values = append(values, v)
+		}
+	}
+	out.Resamples, out.Undefined = len(values), b-len(values)
+	if len(values) == 0 {
+		return Interval{}, fmt.Errorf("the statistic is undefined on all of %d resamples", b)
+	}
+	slices.Sort(values)
+	tail := (1 - level) / 2
+	out.Low, out.High = quantile(values, tail), quantile(values, 1-tail)
+	return out, nil
+}
+
+// Difference is a minus b on the same images: the statistic of a paired comparison.
+func Difference(a, b Statistic) Statistic {
+	return func(times []int32) (float64, bool) {
+		x, ok := a(times)
+		if !ok {
+			return 0, false
+		}
+		y, ok := b(times)
+		return x - y, ok
+	}
+}
+
+// MeanStatistic is the mean of a value per image. It keeps the slice.
+func MeanStatistic(values []float64) Statistic {
+	return func(times []int32) (float64, bool) {
+		if len(times) != len(values) {
+			return 0, false
+		}
+		sum, n := 0.0, 0
+		for i, v := range values {
+			sum += float64(times[i]) * v
+			n += int(times[i])
+		}
+		return sum / float64(max(1, n)), n > 0
+	}
+}
+
+// AreasStatistic is a score of pooled areas, such as [Convention.MIoU], of one record per image.
+func AreasStatistic(records []Sparse, classes int, score func(Areas) (float64, bool)) (Statistic, error) {
+	images, ok := imageAreas(records, classes)
+	if !ok {
+		return nil, fmt.Errorf("records that do not fit %d classes", classes)
+	}
+	type cell struct{ class, intersection, truth, pred int32 }
+	var cells []cell
+	ends := make([]int, len(images)) // in cells, of each image
+	for i, image := range images {
+		for _, c := range image {
+			if max(c.truth, c.pred) > math.MaxInt32 {
+				return nil, fmt.Errorf("image %d has more than %d pixels of class %d", i, math.MaxInt32, c.class)
+			}
+			cells = append(cells, cell{int32(c.class), int32(c.intersection), int32(c.truth), int32(c.pred)})
+		}
+		ends[i] = len(cells)
+	}
+	sums := make([][3]int64, classes)
+	areas := newAreas(classes)
+	return func(times []int32) (float64, bool) {
+		if len(times) != len(ends) {
+			return 0, false
+		}
+		clear(sums)
+		from := 0
+		for i, n := range times {
+			if n > 0 {
+				for _, c := range cells[from:ends[i]] {
+					sum := &sums[c.class]
+					sum[0] += int64(n) * int64(c.intersection)
+					sum[1] += int64(n) * int64(c.truth)
+					sum[2] += int64(n) * int64(c.pred)
+				}
+			}
+			from = ends[i]
+		}
+		for c, sum := range sums {
+			areas.Intersection[c], areas.Truth[c], areas.Pred[c] = sum[0], sum[1], sum[2]
+		}
+		return score(areas)
+	}, nil
+}
+
+// BestThresholdStatistic is fg-mIoU of the maps of that many images, the threshold searched anew in
+// each resample: one found once would make the interval too narrow.
+func BestThresholdStatistic(records []ExplainRecord, images, classes int) (Statistic, error) {
+	if err := checkClasses(classes); err != nil {
+		return nil, err
+	}
+	if err := checkRecords(records, images, func(r ExplainRecord) (int, error) { return r.Image, r.check(classes) }); err != nil {
+		return nil, err
+	}
+	rows := make([][]float64, len(records))
+	for i, r := range records {
+		rows[i] = r.row()
+	}
+	records = slices.Clone(records)
+	pool := newExplainPool(classes)
+	return func(times []int32) (float64, bool) {
+		if len(times) != images {
+			return 0, false
+		}
+		pool.clear()
+		for i, r := range records {
+			if n := times[r.Image]; n > 0 {
+				pool.add(r.Class, rows[i], n)
+			}
+		}
+		_, v, ok := bestOf(pool.curve())
+		return v, ok
+	}, nil
+}
+
+// PointingStatistic is the accuracy over the classes with events (pointing-seen) of that many images.
+func PointingStatistic(records []PointRecord, images, classes int) (Statistic, error) {
+	p, err := NewPointing(classes)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkRecords(records, images, func(r PointRecord) (int, error) { return r.Image, r.check(classes) }); err != nil {
+		return nil, err
+	}
+	records = slices.Clone(records)
+	return func(times []int32) (float64, bool) {
+		if len(times) != images {
+			return 0, false
+		}
+		clear(p.hits)
+		clear(p.misses)
+		for _, r := range records {
+			p.add(r, int64(times[r.Image]))
+		}
+		sum, ok := p.accuracy()
+		return sum / float64(max(1, classes-p.Counts().Absent)), ok
+	}, nil
+}
+
+// checkRecords refuses records that are faulty or not of one of the images.
+func checkRecords[R any](records []R, images int, check func(R) (image int, err error)) error {
+	for _, r := range records {
+		image, err := check(r)
+		if err != nil {
+			return err
+		}
+		if image >= images {
+			return fmt.Errorf("a record of image %d, but there are %d images", image, images)
+		}
+	}
+	return nil
+}
