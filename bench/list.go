@@ -29,7 +29,11 @@ type item struct {
 var lists = map[string]func() ([]item, error){
 	"datasets": func() (out []item, _ error) {
 		for _, e := range datasets.All {
-			out = append(out, item{Name: e.Name, Doc: fmt.Sprintf("%s, %d classes", e.Title, e.Classes), More: datasets.QuerySets(e.Name)})
+			it := item{Name: e.Name, Doc: e.Title, More: datasets.QuerySets(e.Name)}
+			if e.Classes > 0 {
+				it.Doc += fmt.Sprintf(" (%d classes)", e.Classes)
+			}
+			out = append(out, it)
 		}
 		return out, nil
 	},

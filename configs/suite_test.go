@@ -174,7 +174,7 @@ func TestPath(t *testing.T) {
 }
 
 func TestBuiltIn(t *testing.T) {
-	if got, want := Names(), []string{"ade20k", "camvid", "cityscapes", "demo", "imagenet_s50", "voc20", "voc21"}; !reflect.DeepEqual(got, want) {
+	if got, want := Names(), []string{"ade20k", "camvid", "cityscapes", "coco_object", "coco_stuff", "context59", "context60", "demo", "imagenet_s50", "multilabel", "nuswide", "voc20", "voc21", "voc_explain"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("Names() = %v, want %v", got, want)
 	}
 	all := known
@@ -198,8 +198,8 @@ func TestLoadErrors(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"voc2":            `suite "voc2" is not known; did you mean "voc20"? (ovbench list suites; a file's name ends in .yaml)`,
-		"protocols":       `suite "protocols" is not known; known are ade20k, camvid, cityscapes, demo, imagenet_s50, voc20, voc21 (ovbench list suites; a file's name ends in .yaml)`,
-		"":                `suite "" is not known; known are ade20k, camvid, cityscapes, demo, imagenet_s50, voc20, voc21 (ovbench list suites; a file's name ends in .yaml)`,
+		"protocols":       `suite "protocols" is not known (ovbench list suites; a file's name ends in .yaml)`,
+		"":                `suite "" is not known (ovbench list suites; a file's name ends in .yaml)`,
 		"testdata/":       "testdata/: not a file; a suite is one YAML file",
 		"/dev/null":       "/dev/null: not a file; a suite is one YAML file",
 		"absent.yaml":     "absent.yaml: file does not exist; check the path, or name a built-in suite (ovbench list suites)",

@@ -264,8 +264,7 @@ func TestDetailIsBounded(t *testing.T) {
 	}
 }
 
-// The index of a file of 200 MB, 20 MB with -short: 10000 images of 7 regions. peak-B is the most heap in use, index-B
-// what stays.
+// The index of a file of 200 MB, 20 MB with -short: 10000 images of 7 regions. index-B is what stays of B/op.
 func BenchmarkDetailIndex(b *testing.B) {
 	payload := 2700
 	if testing.Short() {

@@ -15,8 +15,8 @@ import (
 //   - On each row the other edges are crossed where they are, end points included, in float32; a stretch goes from
 //     every odd crossing in order of x to the next, halves are rounded inwards.
 //   - An edge that ends on a row counts twice there, but on the polygon's last row, so that crossings stay even in number.
-//   - A corner that two edges leave to the same side, both flatter than one row a pixel, would hang apart from the next
-//     row. The crossing of the later of them is drawn out until the rows touch, see [pillowEdge.corner].
+//   - A corner that two flat edges leave to the same side would hang apart from the next row. The crossing of the one
+//     that is later in the polygon is drawn out until the rows touch, see [pillowEdge.corner].
 //
 // [FillPolygons] is COCO's rule, which has thinner polygons: Pillow's include the outline.
 func pillowPolygon(points []image.Point, w, h int, span func(y, x0, x1 int)) {
@@ -85,7 +85,7 @@ func pillowEdges(points []image.Point, fill func(y, x0, x1 int)) (edges []*pillo
 	return edges, last
 }
 
-// partner is the first edge that left p before e, if both lean to the same side. Upright edges lean to none.
+// partner is the first edge that left p before e. Upright edges make no corners.
 func (e *pillowEdge) partner(first map[image.Point]*pillowEdge, p image.Point) *pillowEdge {
 	if e.slope == 0 {
 		return nil
@@ -93,10 +93,6 @@ func (e *pillowEdge) partner(first map[image.Point]*pillowEdge, p image.Point) *
 	other := first[p]
 	if other == nil {
 		first[p] = e
-		return nil
-	}
-	if (other.slope < 0) != (e.slope < 0) {
-		return nil
 	}
 	return other
 }
@@ -117,7 +113,7 @@ func (e *pillowEdge) corner(partner *pillowEdge, y, next int) float32 {
 	if (e.slope < 0) == (next > y) { // next goes on to the left
 		return min(x, float32(max(a, b)+1))
 	}
-	return max(x, float32(min(a, b)-1))
+	return max(x, float32(min(a, b)-1)) // a partner that leans to the other side changes nothing
 }
 
 // pillowStart and pillowEnd round to the nearest pixel: a half away from zero where a stretch starts, towards zero where

@@ -290,6 +290,22 @@ func TestCityscapesOfTrainIDs(t *testing.T) {
 	})
 }
 
+// The tool crashes on a prediction that is no label id; here it is a miss, of the category too.
+func TestCityscapesOutOfRange(t *testing.T) {
+	c := NewCityscapes()
+	r, err := CountCityscapes([]uint16{7, 7, 24}, []uint16{7, 255, 34}, []uint16{7, 7, 24001})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Add(r); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]float64{"mIoU": 0.25, "iIoU": 0, "mIoU_category": 0.25, "iIoU_category": 0}
+	if diff := gocmp.Diff(want, byName(c.Scores())); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // Without an instance map in every image there is no instance-weighted score, rather than a wrong one.
 func TestCityscapesWithoutInstances(t *testing.T) {
 	c := NewCityscapes()
@@ -451,6 +467,22 @@ func TestHalvesAgreeWithDefinition(t *testing.T) {
 		d := rapid.IntRange(1, 9).Draw(t, "d")
 		if diff := gocmp.Diff(halvesSlowly(labels, w, d, 3), halves(labels, w, d, 3)); diff != "" {
 			t.Fatalf("%dx%d, d %d, %v (-want +got):\n%s", w, h, d, labels, diff)
+		}
+	})
+}
+
+// FuzzHalves takes labels as bytes.
+func FuzzHalves(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 0, 0}, uint8(3), uint8(1))
+	f.Add([]byte{1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 9, 9}, uint8(4), uint8(2))
+	f.Fuzz(func(t *testing.T, raw []byte, width, d uint8) {
+		w, r := int(width%32)+1, int(d%8)+1
+		labels := make([]uint16, min(len(raw), 1000)/w*w)
+		for i := range labels {
+			labels[i] = uint16(raw[i])
+		}
+		if diff := gocmp.Diff(halvesSlowly(labels, w, r, 3), halves(labels, w, r, 3)); diff != "" {
+			t.Fatalf("width %d, d %d, %v (-want +got):\n%s", w, r, labels, diff)
 		}
 	})
 }

@@ -146,7 +146,32 @@ func TestAPByHand(t *testing.T) {
 	}
 }
 
-// Sorting is by score, equal ones by image, both zeros being equal.
+// checkRank is the definition: by score, equal ones by image, both zeros being equal.
+func checkRank(t interface{ Fatalf(string, ...any) }, scores []float64, truth []Tag) {
+	r, err := Rank(scores, truth, 1, DifficultSkip)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	var want, got []int
+	for i := range scores {
+		if truth[i] != TagDifficult {
+			want = append(want, i)
+		}
+	}
+	slices.SortStableFunc(want, func(a, b int) int { return -cmp.Compare(scores[a], scores[b]) })
+	for k, x := range r.lists[0] {
+		i := x.image()
+		got = append(got, i)
+		last := k+1 == len(want) || scores[want[k+1]] != scores[i]
+		if x.present() != (truth[i] == TagPresent) || x.last() != last {
+			t.Fatalf("place %d: image %d present %v, last %v", k, i, x.present(), x.last())
+		}
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Fatalf("%v (-want +got):\n%s", scores, diff)
+	}
+}
+
 func TestRankAgreesWithSort(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		score := rapid.OneOf(
@@ -157,29 +182,26 @@ func TestRankAgreesWithSort(t *testing.T) {
 		for i := range truth {
 			truth[i] = Tag(rapid.IntRange(0, 2).Draw(t, "tag"))
 		}
-		r, err := Rank(scores, truth, 1, DifficultSkip)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var want []int
-		for i := range scores {
-			if truth[i] != TagDifficult {
-				want = append(want, i)
+		checkRank(t, scores, truth)
+	})
+}
+
+// FuzzRank takes scores as eight bytes each.
+func FuzzRank(f *testing.F) {
+	f.Add([]byte("\x00\x00\x00\x00\x00\x00\xf0\x3f\x01\x00\x00\x00\x00\x00\xf0\x3f"))
+	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var scores []float64
+		for ; len(raw) >= 8; raw = raw[8:] {
+			if x := math.Float64frombits(binary.LittleEndian.Uint64(raw)); !math.IsNaN(x) {
+				scores = append(scores, x)
 			}
 		}
-		slices.SortStableFunc(want, func(a, b int) int { return -cmp.Compare(scores[a]+0, scores[b]+0) })
-		var got []int
-		for k, x := range r.lists[0] {
-			i := x.image()
-			got = append(got, i)
-			last := k+1 == len(want) || scores[want[k+1]] != scores[i]
-			if x.present() != (truth[i] == TagPresent) || x.last() != last {
-				t.Fatalf("place %d: image %d present %v, last %v", k, i, x.present(), x.last())
-			}
+		truth := make([]Tag, len(scores))
+		for i := range truth {
+			truth[i] = Tag(i % 3)
 		}
-		if diff := gocmp.Diff(want, got); diff != "" {
-			t.Fatalf("%v (-want +got):\n%s", scores, diff)
-		}
+		checkRank(t, scores, truth)
 	})
 }
 

@@ -101,7 +101,7 @@ type ClassScores struct {
 	Scores                    []Score // IoU, Acc, Precision, Dice; undefined ones are left out
 }
 
-// PerClass lists every class, those without any pixel with no scores.
+// PerClass lists every class with the scores that are defined under v.
 func (c *Confusion) PerClass(v Convention) []ClassScores {
 	a := c.areas()
 	out := make([]ClassScores, c.classes)

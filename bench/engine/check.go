@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"ovbench/configs"
 	"ovbench/datasets"
@@ -42,14 +45,18 @@ func Check(ctx context.Context, r Request, tell Progress) (lines []string, err e
 	for i := range p.jobs {
 		j := &p.jobs[i]
 		tell.Start("checking "+j.info.Name, j.dataset.Len())
-		found := datasets.Verify(ctx, j.dataset, func(done, _ int) { tell.At(done) })
+		found := datasets.Inspect(ctx, j.dataset, datasets.InspectOptions{Report: func(done, total int) { tell.At(done * j.dataset.Len() / max(total, 1)) }})
 		if err := ctx.Err(); err != nil {
 			return lines, err
 		}
 		lines = append(lines, fmt.Sprintf("data set %s %s: %d samples in %s, %d classes, %d queries (%s)",
 			j.info.Name, j.info.Split, j.dataset.Len(), j.info.Root, len(j.info.Classes), len(j.texts), j.set))
-		for _, f := range found {
-			if f.Kind == datasets.WrongCount { // a part of a data set may be measured
+		for _, n := range j.info.Notes {
+			lines = append(lines, "  "+n)
+		}
+		lines = append(lines, histogram(j.info, found)...)
+		for _, f := range found.Faults {
+			if f.Warning() { // a part of a data set may be measured
 				lines = append(lines, "  warning: "+f.Error())
 				continue
 			}
@@ -57,6 +64,37 @@ func Check(ctx context.Context, r Request, tell Progress) (lines []string, err e
 		}
 	}
 	return lines, errors.Join(faults...)
+}
+
+// histogram says how often each class occurs, most pixels or images first, and which never does.
+func histogram(info datasets.Info, found datasets.Inspection) (lines []string) {
+	order := make([]int, len(info.Classes))
+	var pixels int64
+	for c := range order {
+		order[c] = c
+		pixels += found.Pixels[c]
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(found.Pixels[b], found.Pixels[a]), cmp.Compare(found.Images[b], found.Images[a]))
+	})
+	var absent []string
+	for _, c := range order {
+		switch {
+		case found.Images[c] == 0:
+			absent = append(absent, info.Classes[c])
+		case pixels > 0:
+			lines = append(lines, fmt.Sprintf("  %5.1f %% of pixels, %d images: %s", 100*float64(found.Pixels[c])/float64(pixels), found.Images[c], info.Classes[c]))
+		default:
+			lines = append(lines, fmt.Sprintf("  %d images: %s", found.Images[c], info.Classes[c]))
+		}
+	}
+	if len(absent) > 0 {
+		lines = append(lines, "  in no image: "+strings.Join(absent, ", "))
+	}
+	if pixels > 0 {
+		lines = append(lines, fmt.Sprintf("  %.1f %% of all pixels are ignored", 100*float64(found.Ignored)/float64(pixels+found.Ignored)))
+	}
+	return lines
 }
 
 // FindData says which data sets lie below root, one line each.

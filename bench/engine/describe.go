@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"ovbench/datasets"
 	"ovbench/reports/results"
 	"ovbench/runners/methods"
 )
@@ -70,7 +71,7 @@ func (p *Plan) describe() *results.Run {
 		Model: p.model.Describe(),
 		Runtime: results.Runtime{
 			Name: "onnxruntime", Version: p.library.Version, Path: p.library.Path, Threads: p.request.Threads, Jobs: p.request.Jobs,
-			Mmap: p.request.Mmap, Attention: "fused",
+			Mmap: p.request.Mmap, Attention: "fused", JPEG: datasets.JPEGDecoder,
 		},
 		Protocol: results.Protocol{Name: s.Protocol.String(), Fingerprint: s.Protocol.Fingerprint(), Fields: map[string]any{}},
 		Warnings: p.model.Assumed,

@@ -37,7 +37,7 @@ func example() *Run {
 		Model: Model{Name: "micro", Path: "/m", Format: "safetensors", Files: []File{{Path: "model.safetensors", Bytes: 12, SHA256: "bb"}},
 			Architecture: "ViT", Activation: "quick_gelu", ImageSize: 224, Patch: 16, Layers: 12, Width: 768, Heads: 12, Embed: 512, LogitScale: 100,
 			Vocabulary: File{Path: "vocab.json", Bytes: 3, SHA256: "cc"}},
-		Runtime:  Runtime{Name: "onnxruntime", Version: "1.27.0", Path: "/lib", SHA256: "dd", Threads: 2, Jobs: 3, Mmap: true, Attention: "MultiHeadAttention"},
+		Runtime:  Runtime{Name: "onnxruntime", Version: "1.27.0", Path: "/lib", SHA256: "dd", Threads: 2, Jobs: 3, Mmap: true, JPEG: "image/jpeg", Attention: "MultiHeadAttention"},
 		Methods:  []Method{{Name: "clip_surgery", Kind: "surgery", Params: map[string]any{"depth": 7.0, "tau": 2.0}, Positions: "bilinear"}},
 		Protocol: Protocol{Name: "plain", Fingerprint: "ee", Fields: map[string]any{"window": 224.0, "names": []any{"a", "b"}}},
 		Datasets: []Dataset{{Name: "shapes", Title: "Shapes", Split: "val", Root: "/d", Samples: "0-9", Official: 12, ListSHA256: "ff", Images: 10, Measured: 9,
