@@ -94,7 +94,7 @@ func (c *cityscapes) list() error {
 	top := filepath.Join(c.info.Root, "leftImg8bit", c.info.Split)
 	cities, err := os.ReadDir(top)
 	if err != nil {
-		return fmt.Errorf("split %q: %w; splits are %s", c.info.Split, err, "train, val, test")
+		return fmt.Errorf("split %q: %w; splits are train, val, test", c.info.Split, err)
 	}
 	seen := make(map[string]string)
 	for _, city := range cities {
