@@ -34,14 +34,14 @@ func decodeIDs(data []byte) (Labels, error) {
 	}
 	m, ok := src.(*image.RGBA) // 8-bit colours without alpha
 	if !ok {
-		return Labels{}, fmt.Errorf("not an RGB PNG of 8 bits, which stores R + 256*G")
+		return Labels{}, fmt.Errorf("not an RGB PNG of 8 bits, which ImageNet-S stores R + 256*G in; use the original label maps")
 	}
 	l := Labels{W: m.Rect.Dx(), H: m.Rect.Dy(), Pix: make([]uint16, m.Rect.Dx()*m.Rect.Dy())}
 	for y := range l.H {
 		for x := range l.W {
 			px := m.Pix[y*m.Stride+4*x:][:3]
 			if px[2] != 0 {
-				return Labels{}, fmt.Errorf("%w: colour %v at x %d, y %d has blue, which R + 256*G does not use", ErrLabelValue, px, x, y)
+				return Labels{}, fmt.Errorf("%w: colour %v at x %d, y %d has blue, which no label of ImageNet-S has", ErrLabelValue, px, x, y)
 			}
 			l.Pix[y*l.W+x] = uint16(px[0]) | uint16(px[1])<<8
 		}

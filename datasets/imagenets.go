@@ -2,7 +2,6 @@ package datasets
 
 import (
 	"fmt"
-	"image"
 	"maps"
 	"os"
 	"path/filepath"
@@ -177,32 +176,18 @@ func imagenetsLabels(data []byte, classes int) (Labels, error) {
 	if kind != kindPNG {
 		return Labels{}, fmt.Errorf("label maps are PNG, this is %s", kind)
 	}
-	if err := checkHeader(data, kind); err != nil {
-		return Labels{}, err
-	}
-	src, err := pngPixels(data)
+	l, err := decodeIDs(data)
 	if err != nil {
 		return Labels{}, err
 	}
-	m, ok := src.(*image.RGBA) // 8-bit colours without alpha
-	if !ok {
-		return Labels{}, fmt.Errorf("not an RGB PNG of 8 bits, which ImageNet-S stores R + 256*G in; use the original label maps")
-	}
-	l := Labels{W: m.Rect.Dx(), H: m.Rect.Dy(), Pix: make([]uint16, m.Rect.Dx()*m.Rect.Dy())}
-	for i := range l.Pix {
-		x, y := i%l.W, i/l.W
-		px := m.Pix[y*m.Stride+4*x:][:3]
-		v := uint16(px[0]) | uint16(px[1])<<8
+	for i, v := range l.Pix {
 		switch {
-		case px[2] != 0:
-			return Labels{}, fmt.Errorf("%w: colour %v at x %d, y %d has blue, which no label of ImageNet-S has", ErrLabelValue, px, x, y)
 		case v == imagenetsIgnore:
-			v = Ignore
+			l.Pix[i] = Ignore
 		case int(v) >= classes:
 			return Labels{}, fmt.Errorf("%w: %d at x %d, y %d; allowed are 0..%d, %d; it may be a label map of a larger subset",
-				ErrLabelValue, v, x, y, classes-1, imagenetsIgnore)
+				ErrLabelValue, v, i%l.W, i/l.W, classes-1, imagenetsIgnore)
 		}
-		l.Pix[i] = v
 	}
 	return l, nil
 }
