@@ -178,7 +178,7 @@ func readPixels(file string, h, w int, how clip.Resize) (tensor.Dense, [2]int, e
 	if err != nil {
 		return tensor.Dense{}, [2]int{}, err
 	}
-	pixels, err := clip.Preprocess(img, h, w, how)
+	pixels, err := clip.Preprocess(img, h, w, how, clip.FilterBicubic)
 	if err != nil {
 		return tensor.Dense{}, [2]int{}, fmt.Errorf("%s: %w", file, err)
 	}

@@ -163,7 +163,7 @@ func (e *explanation) similarities(c *cobra.Command, img *image.NRGBA, withEmpty
 	if err != nil {
 		return s, nil, err
 	}
-	pixels, err := clip.Preprocess(img, h, w, clip.Squash)
+	pixels, err := clip.Preprocess(img, h, w, clip.Squash, clip.FilterBicubic)
 	if err != nil {
 		return s, nil, fmt.Errorf("%s: %w", e.file, err)
 	}

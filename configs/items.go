@@ -23,6 +23,7 @@ var datasetFields = []field[Dataset]{
 		func(d *Dataset) bool { return d.Limit == 0 }),
 	optionalText("label_names", "a file that says what stored numbers mean, where copies differ: PASCAL Context", func(d *Dataset) *string { return &d.LabelNames }),
 	optionalToggle("labelled_only", "leave out images without labels: NUS-WIDE", func(d *Dataset) *bool { return &d.LabelledOnly }),
+	optionalToggle("apply_exif", "turn pictures as their EXIF orientation says; annotations refer to stored pixels almost everywhere", func(d *Dataset) *bool { return &d.ApplyEXIF }),
 	optionalText("images", "folder: the pictures, below root; images unless written", func(d *Dataset) *string { return &d.Images }),
 	optionalText("labels", "folder: the label maps; labels unless written", func(d *Dataset) *string { return &d.Labels }),
 	optionalText("classes", "folder: one class a line; classes.txt unless written", func(d *Dataset) *string { return &d.Classes }),

@@ -151,7 +151,7 @@ func TestSchema(t *testing.T) {
 		required []string
 	}{
 		{"suite", suite, []string{"name", "title", "doc", "model", "task", "datasets", "methods", "protocol", "metrics", "panels", "seed", "resamples"}, []string{"datasets", "methods", "protocol"}},
-		{"dataset", dataset, []string{"name", "root", "split", "queries", "limit", "label_names", "labelled_only", "images", "labels", "classes", "list", "image_suffix", "label_suffix", "ignore", "reduce_zero_label", "background"}, []string{"name"}},
+		{"dataset", dataset, []string{"name", "root", "split", "queries", "limit", "label_names", "labelled_only", "apply_exif", "images", "labels", "classes", "list", "image_suffix", "label_suffix", "ignore", "reduce_zero_label", "background"}, []string{"name"}},
 		{"protocol", protocol, []string{"base", "name", "resize", "size", "filter", "positions", "templates", "queries", "redundant", "scale", "threshold", "decode_resize", "convention"}, nil},
 	} {
 		if len(c.m.Properties) != len(c.keys) {

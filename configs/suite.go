@@ -52,6 +52,7 @@ type Dataset struct {
 
 	LabelNames   string // a file that says what stored numbers mean
 	LabelledOnly bool   // leave out images without labels
+	ApplyEXIF    bool   // turn pictures as their EXIF orientation says
 
 	// Of the data set folder, relative to Root. Zero values are its defaults.
 	Images, Labels, Classes, List string

@@ -293,7 +293,7 @@ func genSuite(t *rapid.T) *Suite {
 		Name: name.Draw(t, "name"), Title: maybe.Draw(t, "title"), Doc: strings.TrimSpace(rapid.StringMatching("([ -~]|\n|\t|é){0,200}").Draw(t, "doc")),
 		Model: maybe.Draw(t, "model"), Task: rapid.SampledFrom(tasks).Draw(t, "task"), File: "f.yaml",
 		Protocol: Protocol{
-			Name: label.Draw(t, "protocol"), Resize: "squash", Filter: "bicubic", DecodeResize: "bilinear", Convention: "mmseg",
+			Name: label.Draw(t, "protocol"), Resize: "squash", Filter: rapid.SampledFrom([]string{"bicubic", "cv2-linear"}).Draw(t, "filter"), DecodeResize: "bilinear", Convention: "mmseg",
 			Size:      Size{rapid.IntRange(minSide, maxSide).Draw(t, "h"), rapid.IntRange(minSide, maxSide).Draw(t, "w")},
 			Positions: rapid.SampledFrom([]string{"reference", "bilinear", "bicubic", "bicubic-antialias"}).Draw(t, "positions"),
 			Templates: rapid.SampledFrom([]string{"none", "openai80", "surgery85", "x.txt", "a b/c"}).Draw(t, "templates"),
@@ -309,7 +309,7 @@ func genSuite(t *rapid.T) *Suite {
 	for _, n := range rapid.SliceOfNDistinct(label, 1, 4, rapid.ID[string]).Draw(t, "datasets") {
 		s.Datasets = append(s.Datasets, Dataset{Name: n, Root: maybe.Draw(t, "root"), Split: maybe.Draw(t, "split"),
 			Queries: maybe.Draw(t, "queries"), Limit: rapid.IntRange(0, 1e9).Draw(t, "limit"),
-			LabelNames: maybe.Draw(t, "label names"), LabelledOnly: rapid.Bool().Draw(t, "labelled only"), Images: maybe.Draw(t, "images"), Labels: maybe.Draw(t, "labels"),
+			LabelNames: maybe.Draw(t, "label names"), LabelledOnly: rapid.Bool().Draw(t, "labelled only"), ApplyEXIF: rapid.Bool().Draw(t, "exif"), Images: maybe.Draw(t, "images"), Labels: maybe.Draw(t, "labels"),
 			Classes: maybe.Draw(t, "classes"), List: maybe.Draw(t, "list"), ImageSuffix: maybe.Draw(t, "image suffix"), LabelSuffix: maybe.Draw(t, "label suffix"),
 			Ignore: rapid.IntRange(0, 65535).Draw(t, "ignore"), ReduceZero: rapid.Bool().Draw(t, "reduce zero"), Background: rapid.Bool().Draw(t, "background")})
 	}

@@ -215,7 +215,7 @@ func TestPixels(t *testing.T) {
 				sizes = append(sizes, [2]int{n, n})
 			}
 			for _, s := range sizes {
-				pixels, err := clip.Preprocess(img, s[0], s[1], clip.Squash)
+				pixels, err := clip.Preprocess(img, s[0], s[1], clip.Squash, clip.FilterBicubic)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -214,7 +214,7 @@ func (r *run) sample(ctx context.Context, job, index int) Record {
 		return fail("decode", err)
 	}
 	stop = r.watch.start("preprocess")
-	pixels, err := clip.Preprocess(s.Image, r.size[0], r.size[1], clip.Resize(r.suite.Protocol.Resize))
+	pixels, err := clip.Preprocess(s.Image, r.size[0], r.size[1], clip.Resize(r.suite.Protocol.Resize), clip.Filter(r.suite.Protocol.Filter))
 	stop()
 	if err != nil {
 		return fail("preprocess", err)

@@ -197,6 +197,9 @@ func (p *Plan) openJob(d configs.Dataset) (job, error) {
 // options are what the suite says of a data set. Files it names lie in the suite's folder, those of folder below root.
 func (p *Plan) options(d configs.Dataset, root string) datasets.Options {
 	o := datasets.Options{Root: root, Split: d.Split, LabelledOnly: d.LabelledOnly}
+	if d.ApplyEXIF {
+		o.Orientation = datasets.Upright
+	}
 	if d.LabelNames != "" {
 		o.LabelNames = p.suite.Path(d.LabelNames)
 	}
@@ -272,6 +275,7 @@ func (p *Plan) Samples() int {
 func (p *Plan) fingerprint(modelHashes []string) (string, error) {
 	type set struct {
 		Name, Split, List string
+		EXIF              bool
 		Queries           [][]string
 	}
 	type method struct {
@@ -296,8 +300,8 @@ func (p *Plan) fingerprint(modelHashes []string) (string, error) {
 	for i, m := range p.suite.Methods {
 		f.Methods = append(f.Methods, method{m.Name, m.Kind, methods.Params(p.methods[i].Method)})
 	}
-	for _, j := range p.jobs {
-		f.Datasets = append(f.Datasets, set{j.info.Name, j.info.Split, j.info.ListSHA256, j.queries})
+	for i, j := range p.jobs {
+		f.Datasets = append(f.Datasets, set{j.info.Name, j.info.Split, j.info.ListSHA256, p.suite.Datasets[i].ApplyEXIF, j.queries})
 	}
 	b, err := json.Marshal(f)
 	return fmt.Sprintf("%x", sha256.Sum256(b)), err

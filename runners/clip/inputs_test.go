@@ -58,7 +58,7 @@ func TestCrop(t *testing.T) {
 				img.SetNRGBA(x, y, color.NRGBA{uint8(7*x + 3*y), uint8(5 * x * y), uint8(11*y + x*x), 255})
 			}
 		}
-		got, err := Preprocess(img, c.N, c.N, Crop)
+		got, err := Preprocess(img, c.N, c.N, Crop, FilterBicubic)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +72,33 @@ func TestCrop(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Preprocess(image.NewNRGBA(image.Rect(0, 0, 4, 4)), 8, 9, Crop); err == nil {
+	if _, err := Preprocess(image.NewNRGBA(image.Rect(0, 0, 4, 4)), 8, 9, Crop, FilterBicubic); err == nil {
 		t.Error("an oblong crop is accepted")
+	}
+}
+
+// Every filter gives its own pixels, those of package resample.
+func TestFilters(t *testing.T) {
+	img := image.NewNRGBA(image.Rect(0, 0, 9, 7))
+	for i := range img.Pix {
+		img.Pix[i] = uint8(i * 37 % 251)
+	}
+	seen := map[float32]Filter{}
+	for _, f := range []Filter{FilterBicubic, FilterBilinear, FilterLanczos, FilterCV2Linear} {
+		p, err := Preprocess(img, 4, 5, Squash, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := float32(0)
+		for i, v := range p.Data {
+			sum += v * float32(i+1)
+		}
+		if other, ok := seen[sum]; ok {
+			t.Errorf("%s gives the pixels of %s", f, other)
+		}
+		seen[sum] = f
+	}
+	if _, err := Preprocess(img, 4, 5, Squash, "box"); err == nil {
+		t.Error("an unknown filter is accepted")
 	}
 }

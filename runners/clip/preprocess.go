@@ -17,7 +17,7 @@ var (
 // Resize is how a picture gets the size of the network's input.
 type Resize string
 
-// The ways in use. Both shrink and enlarge with Pillow's bicubic filter.
+// The ways in use.
 const (
 	// Squash resizes to the input's height and width, aspect ratio or not: the whole picture is explained (CLIP Surgery).
 	Squash Resize = "squash"
@@ -25,16 +25,43 @@ const (
 	Crop Resize = "crop"
 )
 
+// Filter is the kernel of a resize, by the library whose pixels it gives.
+type Filter string
+
+// The filters in use. Pillow's widen when they shrink a picture (antialias); OpenCV's does not.
+const (
+	FilterBicubic   Filter = "bicubic"  // Pillow's, CLIP's own preprocessing
+	FilterBilinear  Filter = "bilinear" // Pillow's
+	FilterLanczos   Filter = "lanczos"  // Pillow's
+	FilterCV2Linear Filter = "cv2-linear"
+)
+
+// resize gives src the size w x h.
+func (f Filter) resize(src resample.RGB, w, h int) (resample.RGB, error) {
+	switch f {
+	case FilterBicubic:
+		return resample.Pillow(src, w, h, resample.BicubicFilter), nil
+	case FilterBilinear:
+		return resample.Pillow(src, w, h, resample.BilinearFilter), nil
+	case FilterLanczos:
+		return resample.Pillow(src, w, h, resample.LanczosFilter), nil
+	case FilterCV2Linear:
+		return resample.CV2Linear(src, w, h), nil
+	}
+	return src, fmt.Errorf("filter %q is not known; known are bicubic, bilinear, lanczos, cv2-linear", f)
+}
+
 // Preprocess turns a picture into pixels [1, 3, height, width]: resized, divided by 255, normalised by Mean and Std.
-// The values are bit-equal to those of Pillow and torchvision.
-func Preprocess(img *image.NRGBA, height, width int, how Resize) (tensor.Dense, error) {
+// The values are bit-equal to those of Pillow (or OpenCV) and torchvision.
+func Preprocess(img *image.NRGBA, height, width int, how Resize, filter Filter) (tensor.Dense, error) {
 	src := resample.FromNRGBA(img)
+	var err error
 	if src.W < 1 || src.H < 1 {
 		return tensor.Dense{}, fmt.Errorf("the picture is empty")
 	}
 	switch how {
 	case Squash:
-		src = resample.Pillow(src, width, height, resample.BicubicFilter)
+		src, err = filter.resize(src, width, height)
 	case Crop:
 		if height != width {
 			return tensor.Dense{}, fmt.Errorf("resize crop wants a square size, not %dx%d", height, width)
@@ -46,9 +73,14 @@ func Preprocess(img *image.NRGBA, height, width int, how Resize) (tensor.Dense, 
 		} else {
 			h = height * src.H / src.W
 		}
-		src = crop(resample.Pillow(src, w, h, resample.BicubicFilter), width, height)
+		if src, err = filter.resize(src, w, h); err == nil {
+			src = crop(src, width, height)
+		}
 	default:
 		return tensor.Dense{}, fmt.Errorf("resize %q is not known; known are squash, crop", how)
+	}
+	if err != nil {
+		return tensor.Dense{}, err
 	}
 	return normalise(src), nil
 }
