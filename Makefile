@@ -4,6 +4,7 @@ GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BENCH       ?= .
 FUZZTIME    ?= 30s
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 # ONNX Runtime is reached through cgo, which Go would silently turn off where there is no C compiler.
 export CGO_ENABLED = 1
@@ -16,7 +17,7 @@ help: ## print this list
 
 .PHONY: build
 build: tools ## build bin/ovbench
-	$(GO) build -trimpath -o bin/ovbench ./bench
+	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ovbench ./bench
 
 .PHONY: setup
 setup: build ## fetch libonnxruntime into the user's cache, unless there is one

@@ -21,8 +21,8 @@ type Texts struct {
 
 // NewTexts loads the text tower of m.
 func NewTexts(lib *ort.Library, m *clip.Model, t *clip.Tokenizer, o ort.Options) (*Texts, error) {
-	if t.Size() > m.Vocab {
-		return nil, fmt.Errorf("%s: the vocabulary has %d entries but the model only %d token embeddings: it belongs to another model", m.Path, t.Size(), m.Vocab)
+	if t.Size() != m.Vocab {
+		return nil, fmt.Errorf("%s: the vocabulary has %d entries, the model %d token embeddings: it belongs to another model; name the right one with --vocab", m.Path, t.Size(), m.Vocab)
 	}
 	model, err := m.TextGraph().Model()
 	if err != nil {
