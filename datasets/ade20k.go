@@ -89,7 +89,7 @@ func (a *ade20k) At(i int) (Sample, error) {
 		return Sample{}, fmt.Errorf("ade20k: sample %d of %d", i, len(a.ids))
 	}
 	imagePath, labelPath := a.Files(i)
-	s, err := readPair(a.ids[i], imagePath, labelPath, a.orientation, a.table)
+	s, err := readPair(a.ids[i], imagePath, labelPath, a.orientation, a.table.apply)
 	if errors.Is(err, errColours) {
 		err = fmt.Errorf("%s is in the colours of the full ADE20K (class = R/10*256 + G); want the label map of ADEChallengeData2016, whose values are 0..150", labelPath)
 	}

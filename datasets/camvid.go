@@ -105,7 +105,7 @@ func (c *camvid) At(i int) (Sample, error) {
 		return Sample{}, fmt.Errorf("camvid: sample %d of %d", i, len(c.ids))
 	}
 	imagePath, labelPath := c.Files(i)
-	s, err := readPair(c.ids[i], imagePath, labelPath, c.orientation, c.table)
+	s, err := readPair(c.ids[i], imagePath, labelPath, c.orientation, c.table.apply)
 	if err != nil {
 		return Sample{}, fmt.Errorf("camvid: %w", err)
 	}

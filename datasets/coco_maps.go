@@ -116,7 +116,7 @@ func (m *cocoMaps) At(i int) (Sample, error) {
 		return Sample{}, fmt.Errorf("%s: sample %d of %d", m.info.Name, i, len(m.files))
 	}
 	imagePath, labelPath := m.Files(i)
-	s, err := readPair(m.ID(i), imagePath, labelPath, m.orientation, m.table)
+	s, err := readPair(m.ID(i), imagePath, labelPath, m.orientation, m.table.apply)
 	if err != nil {
 		return Sample{}, fmt.Errorf("%s: %w", m.info.Name, err)
 	}

@@ -99,8 +99,8 @@ type Options struct {
 	Folder *FolderOptions
 }
 
-// readPair reads a picture and its 8-bit label PNG and maps the labels through t.
-func readPair(id, imagePath, labelPath string, o Orientation, t *labelTable) (Sample, error) {
+// readPair reads a picture and its label PNG; apply maps stored values to labels in place.
+func readPair(id, imagePath, labelPath string, o Orientation, apply func(Labels) error) (Sample, error) {
 	img, err := ReadImage(imagePath, o)
 	if err != nil {
 		return Sample{}, err
@@ -112,7 +112,7 @@ func readPair(id, imagePath, labelPath string, o Orientation, t *labelTable) (Sa
 	if err := checkSizes(imagePath, labelPath, img.Rect.Dx(), img.Rect.Dy(), labels.W, labels.H); err != nil {
 		return Sample{}, err
 	}
-	if err := t.apply(labels); err != nil {
+	if err := apply(labels); err != nil {
 		return Sample{}, fmt.Errorf("%s: %w", labelPath, err)
 	}
 	return Sample{ID: id, ImagePath: imagePath, LabelPath: labelPath, Image: img, Labels: labels}, nil

@@ -287,21 +287,7 @@ func (d *folder) At(i int) (Sample, error) {
 
 func (d *folder) read(i int) (Sample, error) {
 	imagePath, labelPath := d.Files(i)
-	img, err := ReadImage(imagePath, d.orientation)
-	if err != nil {
-		return Sample{}, err
-	}
-	labels, err := ReadLabels(labelPath)
-	if err != nil {
-		return Sample{}, err
-	}
-	if err := checkSizes(imagePath, labelPath, img.Rect.Dx(), img.Rect.Dy(), labels.W, labels.H); err != nil {
-		return Sample{}, err
-	}
-	if err := d.apply(labels); err != nil {
-		return Sample{}, fmt.Errorf("%s: %w", labelPath, err)
-	}
-	return Sample{ID: d.ids[i], ImagePath: imagePath, LabelPath: labelPath, Image: img, Labels: labels}, nil
+	return readPair(d.ids[i], imagePath, labelPath, d.orientation, d.apply)
 }
 
 // apply maps stored values to classes, in place.

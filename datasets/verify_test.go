@@ -48,7 +48,7 @@ func (d labelled) Files(i int) (imagePath, labelPath string) {
 
 func (d labelled) At(i int) (Sample, error) {
 	img, label := d.Files(i)
-	return readPair(d.ID(i), img, label, AsStored, d.table)
+	return readPair(d.ID(i), img, label, AsStored, d.table.apply)
 }
 
 // named is Info with n classes.

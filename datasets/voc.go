@@ -182,7 +182,7 @@ func (v *voc) At(i int) (Sample, error) {
 		return Sample{}, fmt.Errorf("%s: sample %d of %d", v.info.Name, i, len(v.ids))
 	}
 	imagePath, labelPath := v.Files(i)
-	s, err := readPair(v.ids[i], imagePath, labelPath, v.orientation, v.table)
+	s, err := readPair(v.ids[i], imagePath, labelPath, v.orientation, v.table.apply)
 	if err != nil {
 		return Sample{}, fmt.Errorf("%s: %w", v.info.Name, err)
 	}
