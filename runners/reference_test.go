@@ -212,6 +212,7 @@ func TestUnusualShapes(t *testing.T) {
 			for i := range pixels.Data {
 				pixels.Data[i] = rng.Float32()*4 - 2
 			}
+			var fused []tensor.Dense
 			for _, standard := range []bool{false, true} {
 				images, err := runners.NewImages(lib, m, named(t, "clip", "clip_surgery"), runners.ImageOptions{
 					Height: c.h, Width: c.w, StandardOps: standard, Session: ort.Options{Mmap: standard},
@@ -224,7 +225,13 @@ func TestUnusualShapes(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				if !standard {
+					fused = got
+				}
 				for i, depth := range []int{0, 6} {
+					if d := distance(got[i], fused[i]); d > 1e-5 {
+						t.Errorf("depth %d: standard operators are %.2g from fused ones", depth, d)
+					}
 					equal(t, fmt.Sprintf("depth %d, standard %v", depth, standard), got[i], slow{t, m}.tokens(pixels, depth))
 				}
 			}

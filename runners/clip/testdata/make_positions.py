@@ -33,7 +33,7 @@ json.dump({"torch": torch.__version__, "grid": g, "width": width, "table": table
 y, x = np.mgrid[0:23, 0:41]
 picture = np.stack([(7 * x + 3 * y) % 256, (5 * x * y) % 256, (11 * y + x * x) % 256], -1).astype(np.uint8)
 crops = []
-for w, h in ((41, 23), (23, 23), (17, 22)):
+for w, h in ((41, 23), (23, 23), (17, 22), (26, 23)):
     image = Image.fromarray(picture[:h, :w])
     for n in (8, 11, 24):
         size = (n, int(n * h / w)) if w <= h else (int(n * w / h), n)

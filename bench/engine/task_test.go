@@ -1,0 +1,52 @@
+package engine
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ovbench/datasets"
+	"ovbench/metrics"
+	"ovbench/runners/resample"
+)
+
+// A class is the best of its queries, in maps and in rankings alike.
+func TestClassesAreTheirBestQuery(t *testing.T) {
+	j := &job{texts: []string{"a", "b", "c"}, rule: resample.Rule{Classes: []int{0, 1, 1}}}
+	cos := []float32{0.1, 0.2, 0.3, 0.6, 0.5, 0.4} // two tokens
+	for class, want := range [][]float32{{0.1, 0.6}, {0.3, 0.5}} {
+		if diff := cmp.Diff(want, j.classColumns(cos, class)); diff != "" {
+			t.Errorf("class %d (-want +got)\n%s", class, diff)
+		}
+	}
+	queries := [][]string{{"a"}, {"b", "c"}}
+	for _, c := range []struct{ row, want []float64 }{{[]float64{1, 2, 3}, []float64{1, 3}}, {[]float64{1, 3, 2}, []float64{1, 3}}} {
+		got, err := bestQueries(c.row, queries)
+		if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
+			t.Errorf("%v: %v (-want +got)\n%s", c.row, err, diff)
+		}
+	}
+	for _, row := range [][]float64{{1, 2}, {1, 2, 3, 4}} {
+		if _, err := bestQueries(row, queries); err == nil {
+			t.Errorf("%d scores for 3 queries are accepted", len(row))
+		}
+	}
+}
+
+// Background is a class to segment, and none to explain or to rank.
+func TestBackgroundIsNotPresent(t *testing.T) {
+	labels := []uint16{0, 2, datasets.Ignore, 2, 7}
+	j := &job{info: datasets.Info{Classes: []string{"background", "x", "y"}, Background: true}}
+	if diff := cmp.Diff([]int{2}, present(labels, j)); diff != "" {
+		t.Errorf("with background (-want +got)\n%s", diff)
+	}
+	j.info.Background = false
+	if diff := cmp.Diff([]int{0, 2}, present(labels, j)); diff != "" {
+		t.Errorf("without (-want +got)\n%s", diff)
+	}
+	s := datasets.Sample{Tags: []datasets.Tag{datasets.Present, datasets.Absent, datasets.Difficult}}
+	want := []int8{int8(metrics.TagPresent), int8(metrics.TagAbsent), int8(metrics.TagDifficult)}
+	if diff := cmp.Diff(want, tagsOf(s, j)); diff != "" {
+		t.Errorf("tags (-want +got)\n%s", diff)
+	}
+}
