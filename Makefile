@@ -17,7 +17,7 @@ help: ## print this list
 
 .PHONY: build
 build: tools ## build bin/ovbench
-	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ovbench ./bench
+	$(GO) build -trimpath -ldflags '-X ovbench/bench/engine.Version=$(VERSION)' -o bin/ovbench ./bench
 
 .PHONY: setup
 setup: build ## fetch libonnxruntime into the user's cache, unless there is one

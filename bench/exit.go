@@ -59,8 +59,6 @@ func exitCode(ctx context.Context, stderr io.Writer, err error) int {
 		return exitUsage
 	case errors.As(err, &missing):
 		return exitMissing
-	case strings.HasPrefix(err.Error(), "unknown command"):
-		return exitUsage
 	}
 	return exitFailed
 }

@@ -171,14 +171,10 @@ func (e *explanation) similarities(c *cobra.Command, img *image.NRGBA, withEmpty
 	if err != nil {
 		return s, nil, fmt.Errorf("%s: %w", e.file, err)
 	}
-	s = similarity{scale: m.LogitScale}
+	s = similarity{cos: out[0].Data, scale: m.LogitScale}
 	s.rows, s.cols = images.Grid()
-	for i := range 1 + s.rows*s.cols {
-		row := out[0].Data[i*len(texts) : (i+1)*len(texts)]
-		s.cos = append(s.cos, row[:len(e.texts)]...)
-		if withEmpty {
-			empty = append(empty, row[len(e.texts)])
-		}
+	if withEmpty {
+		s.cos, empty = methods.SplitLast(s.cos, len(texts))
 	}
 	return s, empty, nil
 }

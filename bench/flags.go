@@ -102,13 +102,6 @@ func (s *sizeFlag) or(side int) (h, w int) {
 // shardFlag is --shard i/n.
 type shardFlag struct{ engine.Shard }
 
-func (s *shardFlag) String() string {
-	if s.Count == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%d/%d", s.Index, s.Count)
-}
-
 func (s *shardFlag) Type() string { return "i/n" }
 
 func (s *shardFlag) Set(v string) error {

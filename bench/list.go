@@ -114,13 +114,8 @@ func listCommand() *cobra.Command {
 
 func (it item) details() string {
 	s := it.Doc
-	if len(it.Params) > 0 {
-		var parts []string
-		for k, v := range it.Params {
-			parts = append(parts, fmt.Sprintf("%s: %v", k, v))
-		}
-		slices.Sort(parts)
-		s += " {" + strings.Join(parts, ", ") + "}"
+	if p := engine.ParamText(it.Params); p != "" {
+		s += " " + p
 	}
 	if it.Paper != "" {
 		s += " (" + it.Paper + ")"

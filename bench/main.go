@@ -15,9 +15,6 @@ import (
 	"ovbench/bench/engine"
 )
 
-// version is set by the linker.
-var version string
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
@@ -28,7 +25,6 @@ func main() {
 
 // run executes one command line and returns its exit code.
 func run(ctx context.Context, stdout, stderr io.Writer, args []string) int {
-	engine.Version = version
 	root := newRoot()
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -51,7 +47,7 @@ with ONNX Runtime, and reports scores with their protocol, interval and provenan
   ovbench explain photo.jpg --model M --text "a dog" --out maps`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Version:       engine.Tool(version).Version,
+		Version:       engine.Tool().Version,
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -62,9 +58,7 @@ with ONNX Runtime, and reports scores with their protocol, interval and provenan
 		runCommand(), checkCommand(), listCommand(), encodeCommand(), explainCommand(), exportCommand(),
 		mergeCommand(), scoreCommand(), reportCommand(), setupCommand(), doctorCommand(),
 	)
-	for _, c := range root.Commands() {
-		finishHelp(c)
-	}
+	finishHelp(root)
 	return root
 }
 

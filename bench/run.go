@@ -179,11 +179,6 @@ func runSuite(c *cobra.Command, req engine.Request) error {
 	}
 	r, err := plan.Run(c.Context(), bar)
 	bar.finish()
-	if r != nil {
-		for _, w := range r.Warnings {
-			fmt.Fprintln(c.ErrOrStderr(), "ovbench: warning: "+w)
-		}
-	}
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func doctorCommand() *cobra.Command {
 
 // doctor writes what it finds, tab-separated, and returns what keeps ovbench from working.
 func doctor(w *tabwriter.Writer) error {
-	tool, host := engine.Tool(version), engine.Host()
+	tool, host := engine.Tool(), engine.Host()
 	fmt.Fprintf(w, "ovbench\t%s %s (%s, %s/%s)\n", tool.Version, tool.Revision, tool.Go, tool.OS, tool.Arch)
 	fmt.Fprintf(w, "machine\t%s, %d cores, %.1f GiB\n", host.CPU, host.Cores, float64(host.MemoryBytes)/(1<<30))
 	for _, c := range ort.Candidates() {

@@ -325,14 +325,8 @@ func (r recording) checkMaps(t *testing.T, lib *ort.Library, m *clip.Model, pref
 		t.Fatal(err)
 	}
 	rows, cols := images.Grid()
-	all := sims[0]
-	cos := tensor.New(1, 1+rows*cols, texts) // without the empty text, which is the last column
-	var empty []float32
-	for i := range 1 + rows*cols {
-		row := all.At(0).At(i).Data
-		copy(cos.At(0).At(i).Data, row[:texts])
-		empty = append(empty, row[texts])
-	}
+	rest, empty := methods.SplitLast(sims[0].Data, texts+1)
+	cos := tensor.Dense{Shape: []int{1, 1 + rows*cols, texts}, Data: rest}
 	surgery := func(form methods.Redundant) tensor.Dense {
 		s := tensor.Dense{Shape: cos.Shape, Data: append([]float32(nil), cos.Data...)}
 		if err := methods.FeatureSurgery(form, s.Data, texts, empty); err != nil {

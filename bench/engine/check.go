@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -40,7 +41,7 @@ func Check(ctx context.Context, r Request, tell Progress) (lines []string, err e
 		lines = append(lines, fmt.Sprintf("runtime: onnxruntime %s, %s", p.library.Version, p.library.Path))
 	}
 	for i, m := range p.methods {
-		lines = append(lines, fmt.Sprintf("method %s: %s %v", m.Name, r.Suite.Methods[i].Kind, methods.Params(m.Method)))
+		lines = append(lines, strings.TrimSpace(fmt.Sprintf("method %s: %s %s", m.Name, r.Suite.Methods[i].Kind, ParamText(methods.Params(m.Method)))))
 	}
 	for i := range p.jobs {
 		j := &p.jobs[i]
@@ -64,6 +65,18 @@ func Check(ctx context.Context, r Request, tell Progress) (lines []string, err e
 		}
 	}
 	return lines, errors.Join(faults...)
+}
+
+// ParamText is a method's parameters as people read them: {depth: 6}, or nothing.
+func ParamText(params map[string]any) string {
+	if len(params) == 0 {
+		return ""
+	}
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(params)) {
+		parts = append(parts, fmt.Sprintf("%s: %v", k, params[k]))
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
 }
 
 // histogram says how often each class occurs, most pixels or images first, and which never does.

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bufio"
-	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -15,9 +14,12 @@ import (
 	"ovbench/runners/methods"
 )
 
-// Tool is this program, as results record it. Version is set by the linker or taken from the module.
-func Tool(version string) results.Tool {
-	t := results.Tool{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+// Version is set by the linker.
+var Version string
+
+// Tool is this program, as results record it. Without a Version it has the module's.
+func Tool() results.Tool {
+	t := results.Tool{Version: Version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return t
@@ -59,14 +61,11 @@ func Host() results.Host {
 	return h
 }
 
-// Version is set by the program that uses the engine.
-var Version string
-
 // describe is the part of a run that is known before it starts.
 func (p *Plan) describe() *results.Run {
 	s := p.suite
 	r := &results.Run{
-		Schema: results.Schema, Tool: Tool(Version), Host: Host(), Started: time.Now(), Command: p.request.Command,
+		Schema: results.Schema, Tool: Tool(), Host: Host(), Started: time.Now(), Command: p.request.Command,
 		Suite: results.Suite{Name: s.Name, Title: s.Title, File: s.File, SHA256: s.Fingerprint(), Text: string(s.Canonical())},
 		Model: p.model.Describe(),
 		Runtime: results.Runtime{
@@ -85,9 +84,7 @@ func (p *Plan) describe() *results.Run {
 	if r.Runtime.Threads == 0 {
 		r.Runtime.Threads = runtime.NumCPU()
 	}
-	if p.request.Shard.Count > 0 {
-		r.Shard = fmt.Sprintf("%d/%d", p.request.Shard.Index, p.request.Shard.Count)
-	}
+	r.Shard = p.request.Shard.String()
 	for i, m := range s.Methods {
 		positions := p.positions
 		if positions == "" {

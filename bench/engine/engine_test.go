@@ -61,6 +61,14 @@ func TestInterruptAndResume(t *testing.T) {
 	if err != nil || !whole.Complete {
 		t.Fatalf("complete %v, %v", whole.Complete, err)
 	}
+	if v := whole.Model.Vocabulary; len(v.SHA256) != 64 || v.Bytes != 8413+1088 { // vocab.json and merges.txt
+		t.Errorf("the vocabulary is recorded as %+v", v)
+	}
+	// A folder with records is refused before the texts are encoded, which takes long.
+	_, err = measure(t, t.Context(), r, stages{func(stage string) { t.Errorf("%s was begun in a folder that is taken", stage) }, func(int) {}})
+	if err == nil || !strings.Contains(err.Error(), "add --resume") {
+		t.Errorf("error %v", err)
+	}
 	r.Out = t.TempDir()
 	ctx, stop := context.WithCancel(t.Context())
 	measuring := false
@@ -144,7 +152,14 @@ func TestPlanFaults(t *testing.T) {
 
 func TestRecordsFile(t *testing.T) {
 	dir := t.TempDir()
-	recs, err := openRecords(dir, "f", false)
+	begun, err := openRecords(dir, "of another run", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := begun.close(); err != nil {
+		t.Fatal(err)
+	}
+	recs, err := openRecords(dir, "f", false) // nothing was measured under the other one
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"slices"
 
 	"ovbench/datasets"
 	"ovbench/metrics"
@@ -160,37 +159,4 @@ func addAll[R any](add func(R) error, records []R) error {
 		}
 	}
 	return nil
-}
-
-// multilabel ranks the images of each class by the class token: by cosine, by softmax over the classes, by feature surgery.
-type multilabel struct{}
-
-func (multilabel) check(s datasets.Sample) error {
-	if s.Tags == nil && s.Labels.W == 0 {
-		return fmt.Errorf("it says of no image which classes are in it, which task multilabel needs")
-	}
-	return nil
-}
-
-func (multilabel) heat(j *job, m *methodOf, class int, sim similarity) ([]float32, error) {
-	return explain{}.heat(j, m, class, sim)
-}
-
-func (multilabel) read(j *job, _ *methodOf, _ int, _ datasets.Sample, sim similarity) (reading, error) {
-	return reading{evidence: Evidence{Cosines: slices.Clone(sim.cos[:len(j.texts)])}}, nil
-}
-
-// tagsOf is the truth of a sample: its tags, or else the classes of its label map.
-func tagsOf(s datasets.Sample, j *job) []int8 {
-	out := make([]int8, len(j.info.Classes))
-	if s.Tags == nil {
-		for _, c := range present(s.Labels.Pix, j) {
-			out[c] = int8(datasets.Present)
-		}
-		return out
-	}
-	for c, t := range s.Tags {
-		out[c] = int8(t)
-	}
-	return out
 }

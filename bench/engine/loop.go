@@ -54,15 +54,18 @@ func (p *Plan) Run(ctx context.Context, tell Progress) (*results.Run, error) {
 	if err := os.MkdirAll(p.request.Out, 0o777); err != nil {
 		return nil, err
 	}
-	if err := r.load(ctx); err != nil {
+	if err := r.loadImages(); err != nil {
 		return nil, err
 	}
 	defer r.images.Close()
 	if err := <-hashed; err != nil {
 		return nil, err
 	}
-	if err := r.openRecords(); err != nil {
+	if err := r.openRecords(); err != nil { // before the texts: a folder in use is told at once
 		return nil, err
+	}
+	if err := r.encodeTexts(ctx); err != nil {
+		return nil, errors.Join(err, r.records.close())
 	}
 	loopErr := r.loop(ctx)
 	if err := r.records.close(); err != nil && loopErr == nil {
@@ -76,27 +79,28 @@ func (p *Plan) Run(ctx context.Context, tell Progress) (*results.Run, error) {
 	return r.out, loopErr
 }
 
-// load opens the session and encodes every query.
-func (r *run) load(ctx context.Context) error {
-	stop := r.watch.start("load")
-	session := ort.Options{Threads: r.request.Threads, Mmap: r.request.Mmap}
-	images, err := runners.NewImages(r.library, r.model.Model, r.methods, runners.ImageOptions{
-		Height: r.size[0], Width: r.size[1], Positions: r.positions, Similarities: true, Session: session,
+func (r *run) session() ort.Options {
+	return ort.Options{Threads: r.request.Threads, Mmap: r.request.Mmap}
+}
+
+func (r *run) loadImages() (err error) {
+	defer r.watch.start("load")()
+	r.images, err = runners.NewImages(r.library, r.model.Model, r.methods, runners.ImageOptions{
+		Height: r.size[0], Width: r.size[1], Positions: r.positions, Similarities: true, Session: r.session(),
 	})
-	stop()
-	if err != nil {
-		return err
-	}
-	r.images = images
+	return err
+}
+
+// encodeTexts encodes the queries of every data set.
+func (r *run) encodeTexts(ctx context.Context) error {
 	defer r.watch.start("text")()
-	texts, err := runners.NewTexts(r.library, r.model.Model, r.model.Tokenizer, session)
+	texts, err := runners.NewTexts(r.library, r.model.Model, r.model.Tokenizer, r.session())
 	if err != nil {
 		return err
 	}
 	defer texts.Close()
 	for i := range r.jobs {
 		j := &r.jobs[i]
-		r.tell.Start(fmt.Sprintf("encoding %d class names of %s", len(j.texts), j.info.Name), 0)
 		began := false
 		all := j.texts
 		if slices.ContainsFunc(r.forms, func(m methodOf) bool { return m.form == methods.Empty }) {
@@ -118,11 +122,7 @@ func (r *run) load(ctx context.Context) error {
 }
 
 func (r *run) openRecords() error {
-	hashes := make([]string, len(r.out.Model.Files))
-	for i, f := range r.out.Model.Files {
-		hashes[i] = f.SHA256
-	}
-	fingerprint, err := r.fingerprint(hashes)
+	fingerprint, err := r.fingerprint(hashesOf(r.out))
 	if err != nil {
 		return err
 	}
@@ -213,6 +213,9 @@ func (r *run) sample(ctx context.Context, job, index int) Record {
 	if err != nil {
 		return fail("decode", err)
 	}
+	if err := r.task.check(s); err != nil {
+		return fail("score", err)
+	}
 	stop = r.watch.start("preprocess")
 	pixels, err := clip.Preprocess(s.Image, r.size[0], r.size[1], clip.Resize(r.suite.Protocol.Resize), clip.Filter(r.suite.Protocol.Filter))
 	stop()
@@ -228,9 +231,6 @@ func (r *run) sample(ctx context.Context, job, index int) Record {
 		return fail("forward", err)
 	}
 	defer r.watch.start("score")()
-	if err := r.task.check(s); err != nil {
-		return fail("score", err)
-	}
 	rec.Methods = map[string]Evidence{}
 	readings := make([]reading, len(sims))
 	split := make([]similarity, len(sims))
@@ -241,8 +241,8 @@ func (r *run) sample(ctx context.Context, job, index int) Record {
 		}
 		rec.Methods[r.forms[m].name] = readings[m].evidence
 	}
-	if _, ok := r.task.(multilabel); ok {
-		rec.Tags = tagsOf(s, j)
+	if t, ok := r.task.(tagger); ok {
+		rec.Tags = t.tags(j, s)
 	}
 	if err := r.save(j, index, s, split, readings); err != nil {
 		return fail("save", err)
@@ -254,15 +254,8 @@ func (r *run) sample(ctx context.Context, job, index int) Record {
 func (r *run) split(j *job, sim tensor.Dense) similarity {
 	out := similarity{cos: sim.Data}
 	out.rows, out.cols = r.images.Grid()
-	texts := len(j.texts)
-	if sim.Shape[2] == texts {
-		return out
-	}
-	out.cos = make([]float32, 0, sim.Shape[1]*texts)
-	for i := range sim.Shape[1] {
-		row := sim.At(0).At(i).Data
-		out.cos = append(out.cos, row[:texts]...)
-		out.empty = append(out.empty, row[texts])
+	if columns := sim.Shape[2]; columns > len(j.texts) {
+		out.cos, out.empty = methods.SplitLast(sim.Data, columns)
 	}
 	return out
 }

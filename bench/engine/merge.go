@@ -91,6 +91,14 @@ func lastOf(recs []Record) []Record {
 	return out
 }
 
+// hashesOf are those of a run's weights and of its vocabulary.
+func hashesOf(r *results.Run) (out []string) {
+	for _, f := range append(slices.Clone(r.Model.Files), r.Model.Vocabulary) {
+		out = append(out, f.SHA256)
+	}
+	return out
+}
+
 // absorb adds to a what b measured, if both are parts of one run.
 func absorb(a, b *results.Run) error {
 	var differ []string
@@ -105,19 +113,13 @@ func absorb(a, b *results.Run) error {
 		}
 		return out
 	}
-	hashes := func(r *results.Run) (out []string) {
-		for _, f := range r.Model.Files {
-			out = append(out, f.SHA256)
-		}
-		return out
-	}
 	samples := func(r *results.Run) (out []string) {
 		for _, d := range r.Datasets {
 			out = append(out, d.Name, d.ListSHA256, d.Samples)
 		}
 		return out
 	}
-	note("model weights", slices.Equal(hashes(a), hashes(b)))
+	note("model weights or vocabulary", slices.Equal(hashesOf(a), hashesOf(b)))
 	note("protocol", a.Protocol.Fingerprint == b.Protocol.Fingerprint)
 	note("methods", slices.Equal(names(a), names(b)))
 	note("data sets or planned samples (--limit, --only)", slices.Equal(samples(a), samples(b)))

@@ -65,7 +65,7 @@ func locate(name string) (string, error) {
 	return clip.Locate(name)
 }
 
-// Describe is the model as results record it; hashes are added by [hashFiles].
+// Describe is the model as results record it; hashes are added by hashFiles.
 func (m *Model) Describe() results.Model {
 	activation := string(m.Config.Vision.Activation)
 	if t := string(m.Config.Text.Activation); t != activation && activation != "" {
@@ -82,33 +82,32 @@ func (m *Model) Describe() results.Model {
 	return r
 }
 
-// hashFile reads a file through SHA-256.
-func hashFile(path string) (results.File, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return results.File{}, err
-	}
-	defer f.Close()
+// hash fills in the size and hash of f: of the files given, one after the other.
+func hash(f *results.File, paths ...string) error {
 	h := sha256.New()
-	n, err := io.CopyBuffer(struct{ io.Writer }{h}, struct{ io.Reader }{f}, make([]byte, 1<<20))
-	return results.File{Path: path, Bytes: n, SHA256: hex.EncodeToString(h.Sum(nil))}, err
+	f.Bytes = 0
+	for _, path := range paths {
+		in, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		n, err := io.CopyBuffer(struct{ io.Writer }{h}, struct{ io.Reader }{in}, make([]byte, 1<<20))
+		in.Close()
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		f.Bytes += n
+	}
+	f.SHA256 = hex.EncodeToString(h.Sum(nil))
+	return nil
 }
 
-// hashFiles fills in sizes and hashes of the model's files. A vocabulary that is a directory is left without.
+// hashFiles fills in sizes and hashes of the model's files.
 func hashFiles(m *results.Model) error {
 	for i := range m.Files {
-		f, err := hashFile(m.Files[i].Path)
-		if err != nil {
+		if err := hash(&m.Files[i], m.Files[i].Path); err != nil {
 			return err
 		}
-		m.Files[i] = f
 	}
-	if info, err := os.Stat(m.Vocabulary.Path); err == nil && info.Mode().IsRegular() {
-		f, err := hashFile(m.Vocabulary.Path)
-		if err != nil {
-			return err
-		}
-		m.Vocabulary = f
-	}
-	return nil
+	return hash(&m.Vocabulary, clip.VocabularyFiles(m.Vocabulary.Path)...)
 }

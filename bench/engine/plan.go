@@ -38,6 +38,14 @@ type Request struct {
 // Shard is part Index of Count, counted from 1; the zero Shard is everything.
 type Shard struct{ Index, Count int }
 
+// String is i/n, or nothing for everything.
+func (s Shard) String() string {
+	if s.Count == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d/%d", s.Index, s.Count)
+}
+
 func (s Shard) has(i int) bool { return s.Count == 0 || i%s.Count == s.Index-1 }
 
 // Save says what to keep beyond records and panels.
@@ -285,7 +293,6 @@ func (p *Plan) fingerprint(modelHashes []string) (string, error) {
 	var f struct {
 		Model, Activations []string
 		Task               string
-		Vocabulary         int
 		Protocol           string
 		Templates          []string
 		Methods            []method
@@ -294,7 +301,6 @@ func (p *Plan) fingerprint(modelHashes []string) (string, error) {
 	f.Model = modelHashes
 	f.Task = p.suite.Task
 	f.Activations = []string{string(p.model.Config.Vision.Activation), string(p.model.Config.Text.Activation)}
-	f.Vocabulary = p.model.Tokenizer.Size()
 	f.Protocol = p.suite.Protocol.Fingerprint()
 	f.Templates = p.templates
 	for i, m := range p.suite.Methods {

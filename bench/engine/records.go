@@ -95,6 +95,8 @@ func openRecords(dir, fingerprint string, resume bool) (_ *records, err error) {
 		end = 0
 	case err != nil && resume:
 		return nil, err
+	case err == nil && !resume && len(old.records) == 0: // begun, and stopped before the first sample
+		end = 0
 	case !resume:
 		return nil, fmt.Errorf("%s holds the records of an earlier run: add --resume to continue it, or choose another --out", dir)
 	case old.header.Fingerprint != fingerprint:

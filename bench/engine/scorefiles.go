@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -295,7 +296,7 @@ func eachPairAs(ctx context.Context, pairs []filePair, tell Progress, read func(
 	tell.Start("scoring", len(pairs))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.NumCPU())
-	done := make(chan struct{}, len(pairs))
+	var done atomic.Int64
 	for i, p := range pairs {
 		if ctx.Err() != nil {
 			break
@@ -318,13 +319,13 @@ func eachPairAs(ctx context.Context, pairs []filePair, tell Progress, read func(
 			if err := f(i, truth, pred); err != nil {
 				return fmt.Errorf("%s, %s: %w", p.truth, p.pred, err)
 			}
-			done <- struct{}{}
+			done.Add(1)
 			return nil
 		})
-		tell.At(len(done))
+		tell.At(int(done.Load()))
 	}
 	err := group.Wait()
-	tell.At(len(done))
+	tell.At(int(done.Load()))
 	return err
 }
 

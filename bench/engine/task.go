@@ -45,6 +45,11 @@ type task interface {
 	score(c cellContext, recs []Record) ([]results.Cell, error)
 }
 
+// tagger is a task whose records hold which classes are in a sample.
+type tagger interface {
+	tags(j *job, s datasets.Sample) []int8
+}
+
 // tasks by the names suites use.
 var tasks = map[string]task{"segmentation": segmentation{}, "explain": explain{}, "multilabel": multilabel{}}
 

@@ -46,7 +46,7 @@ func TestBackgroundIsNotPresent(t *testing.T) {
 	}
 	s := datasets.Sample{Tags: []datasets.Tag{datasets.Present, datasets.Absent, datasets.Difficult}}
 	want := []int8{int8(metrics.TagPresent), int8(metrics.TagAbsent), int8(metrics.TagDifficult)}
-	if diff := cmp.Diff(want, tagsOf(s, j)); diff != "" {
+	if diff := cmp.Diff(want, multilabel{}.tags(j, s)); diff != "" {
 		t.Errorf("tags (-want +got)\n%s", diff)
 	}
 }

@@ -83,6 +83,20 @@ func vocabularyIn(dir string) (path string, ok bool) {
 	return "", false
 }
 
+// VocabularyFiles are the files that [LoadTokenizer] reads at path.
+func VocabularyFiles(path string) []string {
+	if found, ok := vocabularyIn(path); ok {
+		path = found
+	}
+	switch name := filepath.Base(path); {
+	case name == vocabFile || name == mergesFile:
+		path = filepath.Dir(path)
+	case strings.HasSuffix(name, ".json"), strings.HasSuffix(name, ".gz"), strings.HasSuffix(name, ".txt"):
+		return []string{path}
+	}
+	return []string{filepath.Join(path, vocabFile), filepath.Join(path, mergesFile)}
+}
+
 func loadFile(path string, read func(io.Reader) (*Tokenizer, error)) (*Tokenizer, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -109,6 +109,16 @@ func FeatureSurgery(form Redundant, sim []float32, texts int, empty []float32) e
 	return nil
 }
 
+// SplitLast takes the last of the columns off similarities [tokens, columns]: that of the empty text, where one was asked for.
+func SplitLast(sim []float32, columns int) (rest, last []float32) {
+	rest = make([]float32, 0, len(sim)/columns*(columns-1))
+	for row := range slices.Chunk(sim, columns) {
+		rest = append(rest, row[:columns-1]...)
+		last = append(last, row[columns-1])
+	}
+	return rest, last
+}
+
 // Column copies text j of sim [1+N, T] without the class token: [N].
 func Column(sim []float32, texts, j int) []float32 {
 	out := make([]float32, len(sim)/texts-1)
