@@ -105,6 +105,30 @@ func TestPanelsGolden(t *testing.T) {
 	}
 }
 
+// Where no method made label maps, similarity maps stand in their place: the sheet is no taller than one of label maps
+// alone, and has no empty frames.
+func TestPanelsOfMapsAlone(t *testing.T) {
+	p := plan{methods: 2, sets: 1, classes: 3, samples: 1}
+	heights := map[string]int{}
+	for name, change := range map[string]func(*results.Panel){
+		"both":   func(*results.Panel) {},
+		"labels": func(p *results.Panel) { p.Maps = nil },
+		"maps":   func(p *results.Panel) { p.Predictions = nil },
+	} {
+		r := withPanels(t, invent(p), p)
+		change(&r.Panels[0])
+		sheets, err := Panels(r, "set0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		marginIsWhite(t, name, sheets[0])
+		heights[name] = sheets[0].Bounds().Dy()
+	}
+	if heights["maps"] > heights["labels"] || heights["both"] <= heights["labels"] {
+		t.Errorf("heights %v: want maps alone no taller than labels alone, and both taller", heights)
+	}
+}
+
 func TestBarsGolden(t *testing.T) {
 	negative := invent(plan{methods: 3, sets: 2, classes: 3})
 	for i := range negative.Cells {

@@ -41,7 +41,7 @@ type sheet struct {
 
 // Panels draws the samples that a run kept of a data set: image, truth and the
 // label map of each method, under them a similarity map of each method that has
-// one, and at the end the classes in sight with their colours. It returns as many
+// one (in their place where no method has a label map), and at the end the classes in sight with their colours. It returns as many
 // pictures as it takes, none without samples. Equal runs give equal pictures.
 func Panels(r *results.Run, dataset string) ([]image.Image, error) {
 	d := r.Dataset(dataset)
@@ -77,7 +77,7 @@ func Panels(r *results.Run, dataset string) ([]image.Image, error) {
 	}
 	var out []image.Image
 	lines := len(sh.lines(true))
-	if slices.ContainsFunc(panels, func(p *results.Panel) bool { return len(p.Maps) > 0 }) {
+	if slices.ContainsFunc(panels, func(p *results.Panel) bool { return len(p.Maps) > 0 && len(p.Predictions) > 0 }) {
 		lines *= 2
 	}
 	for part := range slices.Chunk(panels, max(1, maxTall/lines)) {
@@ -154,10 +154,13 @@ func (s *sample) mapped(line []tile) bool {
 	return slices.ContainsFunc(line, func(t tile) bool { return s.maps[t.method].gray != nil })
 }
 
-// height of a line of a sample: label maps and a caption, and the same again for similarity maps.
+// onlyMaps reports whether no method made a label map, as in tasks that do not segment.
+func (s *sample) onlyMaps() bool { return len(s.predictions) == 0 }
+
+// height of a line of a sample: label maps and a caption, and the same again for similarity maps under them.
 func (s *sample) height(line []tile, p *pen) int {
 	one := s.image.Rect.Dy() + p.line + gap
-	if s.mapped(line) {
+	if s.mapped(line) && !s.onlyMaps() {
 		return 2 * one
 	}
 	return one
@@ -176,12 +179,18 @@ func (s *sample) draw(dst *image.RGBA, line []tile, y int, p *pen) {
 		case t.truth:
 			s.drawLabels(dst, at, s.truth, p)
 		default:
-			s.drawLabels(dst, at, s.predictions[t.method], p)
-			if m := s.maps[t.method]; m.gray != nil {
-				below := at.Add(image.Pt(0, h+p.line+gap))
-				draw.Draw(dst, below, blend(s.image, m.gray), image.Point{}, draw.Src)
-				mapCaption(dst, x, below.Max.Y+2, m.class, p)
+			m := s.maps[t.method]
+			if !s.onlyMaps() || m.gray == nil {
+				s.drawLabels(dst, at, s.predictions[t.method], p)
 			}
+			if m.gray == nil {
+				continue
+			}
+			if !s.onlyMaps() {
+				at = at.Add(image.Pt(0, h+p.line+gap))
+			}
+			draw.Draw(dst, at, blend(s.image, m.gray), image.Point{}, draw.Src)
+			mapCaption(dst, x, at.Max.Y+2, m.class, p)
 		}
 	}
 }
