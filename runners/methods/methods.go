@@ -42,6 +42,11 @@ type Entry struct {
 var All = []Entry{
 	{"clip", "patch tokens of the unchanged model, through the last LayerNorm and projection", "Radford et al., arXiv 2103.00020", func() Method { return &CLIP{} }},
 	{"clip_surgery", "value-value attention on a second path through the last blocks, without MLPs", "Li et al., arXiv 2304.05653", func() Method { return &Surgery{Depth: 6} }},
+	{"maskclip", "values of the last block instead of its attention", "Zhou et al., arXiv 2112.01071", func() Method { return &MaskCLIP{Residual: true} }},
+	{"sclip", "query-query plus key-key attention in the last block", "Wang et al., arXiv 2312.01597", func() Method { return &SCLIP{Residual: true} }},
+	{"clearclip", "query-query attention in the last block, without residual and MLP", "Lan et al., arXiv 2407.12442", func() Method { return &ClearCLIP{Attention: "qq", Layers: 1} }},
+	{"naclip", "key-key attention with a pull to the neighbourhood in the last block, without residual and MLP", "Hajimiri et al., arXiv 2404.08181", func() Method { return &NACLIP{Attention: "naclip", Arch: "reduced", Sigma: 5} }},
+	{"gem", "self-self attention of queries, keys and values, normalised and iterated, on a second path", "Bousselham et al., arXiv 2312.00878", func() Method { return &GEM{Depth: 6, Iterations: 1} }},
 }
 
 // Names are the names of All.
@@ -104,26 +109,4 @@ func describe(m Method) string {
 	}
 	slices.Sort(parts)
 	return strings.Join(parts, ", ")
-}
-
-// CLIP is the unchanged model: every token goes where the class token goes.
-type CLIP struct{}
-
-// Positions is bilinear, as in CLIP Surgery's code.
-func (*CLIP) Positions() clip.Interpolation { return clip.Bilinear }
-
-// Redundant is none: the maps are plain cosines.
-func (*CLIP) Redundant() Redundant { return NoSurgery }
-
-// Check wants a vision transformer.
-func (*CLIP) Check(m *clip.Model) error { return m.CheckVision() }
-
-// Tokens are those of the last block.
-func (*CLIP) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value {
-	v := m.Vision
-	x := v.Embed(g, pixels, p)
-	for i := range v.Depth() {
-		x = v.Block(g, i, x)
-	}
-	return v.Project(g, x)
 }

@@ -1,8 +1,6 @@
 package methods
 
 import (
-	"fmt"
-
 	"ovbench/runners/clip"
 	"ovbench/runners/onnx"
 )
@@ -27,23 +25,14 @@ func (*Surgery) Redundant() Redundant { return Labels }
 
 // Check wants a vision transformer of at least Depth blocks.
 func (s *Surgery) Check(m *clip.Model) error {
-	if err := m.CheckVision(); err != nil {
-		return err
-	}
-	if s.Depth < 1 || s.Depth > m.Vision.Depth() {
-		return fmt.Errorf("clip_surgery: depth %d is out of range: %s has %d blocks", s.Depth, m.Name(), m.Vision.Depth())
-	}
-	return nil
+	return checkDepth("clip_surgery", m, s.Depth)
 }
 
 // Tokens are patch tokens of the new stream under the class token of the original one.
 func (s *Surgery) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value {
 	v := m.Vision
-	o := v.Embed(g, pixels, p)
 	first := v.Depth() - s.Depth
-	for i := range first {
-		o = v.Block(g, i, o)
-	}
+	o := before(g, v, pixels, p, first)
 	n := o
 	for i := first; i < v.Depth(); i++ {
 		_, _, u := v.QKV(g, i, o)

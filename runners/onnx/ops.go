@@ -63,6 +63,28 @@ func (g *Graph) L2Normalize(x Value) Value {
 	return g.node("LpNormalization", []Value{x}, x.DType(), x.Shape(), intAttr("axis", len(x.Shape())-1), intAttr("p", 2))
 }
 
+// Norm is the Euclidean norm along the last axis, which becomes 1.
+func (g *Graph) Norm(x Value) Value { return g.reduce("ReduceL2", x, -1) }
+
+// Mean is the mean along axis (negative counts from the end), which becomes 1.
+func (g *Graph) Mean(x Value, axis int) Value { return g.reduce("ReduceMean", x, axis) }
+
+// Sum is the sum along axis (negative counts from the end), which becomes 1.
+func (g *Graph) Sum(x Value, axis int) Value { return g.reduce("ReduceSum", x, axis) }
+
+// Max is the largest element along axis (negative counts from the end), which becomes 1.
+func (g *Graph) Max(x Value, axis int) Value { return g.reduce("ReduceMax", x, axis) }
+
+func (g *Graph) reduce(op string, x Value, axis int) Value {
+	axis = g.axis(op, x, axis)
+	shape := slices.Clone(x.Shape())
+	shape[axis] = 1
+	return g.node(op, []Value{x, g.Ints(int64(axis))}, x.DType(), shape, intAttr("keepdims", 1))
+}
+
+// Sqrt is the square root.
+func (g *Graph) Sqrt(x Value) Value { return g.node("Sqrt", []Value{x}, x.DType(), x.Shape()) }
+
 // LayerNorm normalises the last axis to mean 0 and variance 1 (biased, plus eps), then scales and shifts.
 func (g *Graph) LayerNorm(x, weight, bias Value, eps float32) Value {
 	if d := last(x.Shape()); !slices.Equal(weight.Shape(), []int{d}) || !slices.Equal(bias.Shape(), []int{d}) {
