@@ -47,6 +47,9 @@ var All = []Entry{
 	{"clearclip", "query-query attention in the last block, without residual and MLP", "Lan et al., arXiv 2407.12442", func() Method { return &ClearCLIP{Attention: "qq", Layers: 1} }},
 	{"naclip", "key-key attention with a pull to the neighbourhood in the last block, without residual and MLP", "Hajimiri et al., arXiv 2404.08181", func() Method { return &NACLIP{Attention: "naclip", Arch: "reduced", Sigma: 5} }},
 	{"gem", "self-self attention of queries, keys and values, normalised and iterated, on a second path", "Bousselham et al., arXiv 2312.00878", func() Method { return &GEM{Depth: 6, Iterations: 1} }},
+	{"sc_clip", "outlying patches repaired, tokens averaged and attended to by the likeness that earlier blocks see", "Bai et al., arXiv 2411.15869", func() Method {
+		return &SCCLIP{Neighbors: 30, Contamination: 0.05, Beta: 0.4, Pre: 9, Post: 4, From: 4, To: 10, Class: 0.3}
+	}},
 }
 
 // Names are the names of All.
