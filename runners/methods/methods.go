@@ -15,6 +15,7 @@ import (
 
 	"ovbench/runners/clip"
 	"ovbench/runners/onnx"
+	"ovbench/runners/tensor"
 )
 
 // Method reads patch tokens. Exported fields are the paper's parameters; methods are immutable once made.
@@ -28,6 +29,26 @@ type Method interface {
 	// Tokens adds the method to g. pixels are [B, 3, H, W]; the result is [B, 1+N, E], the class token
 	// first, projected, un-normalised.
 	Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value
+}
+
+// Staged is a Method that may take two graphs with a step in Go between them, because what the first one says of the texts
+// steers the second. Its Tokens are then those of the first pass alone.
+type Staged interface {
+	// Staged reports whether the method's parameters ask for the second graph.
+	Staged() bool
+	// First adds the first graph: tokens as those of Tokens, and what the second graph takes up, each [B, 1+N, W].
+	First(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) (tokens onnx.Value, kept []onnx.Value)
+	// Between turns pixels [B, 3, H, W] and the first tokens' cosines with the texts [B, 1+N, T] into a bias of attention logits
+	// [B, 1, 1+N, 1+N].
+	Between(m *clip.Model, pixels, cosines tensor.Dense) tensor.Dense
+	// Second adds the second graph. Its result is that of the method, as from Tokens.
+	Second(g *onnx.Graph, m *clip.Model, kept []onnx.Value, bias onnx.Value) onnx.Value
+}
+
+// StagedOf is m as a method of two graphs, if its parameters ask for them.
+func StagedOf(m Method) (s Staged, ok bool) {
+	s, ok = m.(Staged)
+	return s, ok && s.Staged()
 }
 
 // Entry is a method one can name.
@@ -49,6 +70,9 @@ var All = []Entry{
 	{"gem", "self-self attention of queries, keys and values, normalised and iterated, on a second path", "Bousselham et al., arXiv 2312.00878", func() Method { return &GEM{Depth: 6, Iterations: 1} }},
 	{"sc_clip", "outlying patches repaired, tokens averaged and attended to by the likeness that earlier blocks see", "Bai et al., arXiv 2411.15869", func() Method {
 		return &SCCLIP{Neighbors: 30, Contamination: 0.05, Beta: 0.4, Pre: 9, Post: 4, From: 4, To: 10, Class: 0.3}
+	}},
+	{"resclip", "attention of middle blocks added to the last one's, then steered by a first segmentation", "Yang et al., arXiv 2411.15851", func() Method {
+		return &ResCLIP{Base: "naclip", Sigma: 5, From: 6, To: 9, Tau: 2, Lambda: 0.3, SFR: true, SFRTau: 2.2, SFRLambda: 0.7, Threshold: 0.5, Scale: 40, Split: true}
 	}},
 }
 
