@@ -91,10 +91,12 @@ func BenchmarkRivals(b *testing.B) {
 	o := runners.ImageOptions{Positions: clip.Bilinear}
 	best := race(b, x, map[string]*runners.Images{
 		"one":   tower(b, m, o, "clip"),
+		"alone": tower(b, m, o, "clip_surgery"),
 		"six":   tower(b, m, o, rivals...),
 		"seven": tower(b, m, o, append(rivals[:len(rivals):len(rivals)], "gem")...),
 	})
 	b.ReportMetric(best["one"], "clip-sec")
+	b.ReportMetric(best["alone"]/best["one"], "surgery/clip")
 	b.ReportMetric(best["six"]/best["one"], "six/clip")
 	b.ReportMetric(best["seven"]/best["one"], "seven/clip")
 }

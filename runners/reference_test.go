@@ -390,8 +390,9 @@ func TestSurgeryKeepsTheOriginalPath(t *testing.T) {
 		}
 		return g.Nodes()
 	}
-	// Six blocks add attention, its projection (two nodes) and a sum; the end adds two slices, a concatenation, LayerNorm and projection.
-	if both, alone := nodes("clip", "clip_surgery"), nodes("clip"); both != alone+6*4+5 {
-		t.Errorf("both methods take %d nodes, clip %d: want %d more", both, alone, 6*4+5)
+	// Six blocks add attention, its projection (two nodes) and a sum. The end adds the class token's last block (13), a slice, a
+	// concatenation, LayerNorm and projection.
+	if both, alone := nodes("clip", "clip_surgery"), nodes("clip"); both != alone+6*4+13+4 {
+		t.Errorf("both methods take %d nodes, clip %d: want %d more", both, alone, 6*4+13+4)
 	}
 }

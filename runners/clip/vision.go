@@ -82,6 +82,16 @@ func (v *ViT) Block(g *onnx.Graph, i int, x onnx.Value) onnx.Value {
 	return g.Add(x, v.MLP(g, i, x))
 }
 
+// ClassBlock is the class token [B, 1, W] that block i gives: its attention reads all tokens, the rest is done for one.
+func (v *ViT) ClassBlock(g *onnx.Graph, i int, x onnx.Value) onnx.Value {
+	class := func(x onnx.Value) onnx.Value { return g.Slice(x, 1, 0, 1) }
+	h := v.Norm(g, i, x)
+	b := &v.Blocks[i]
+	q, k, u := b.Q.apply(g, class(h)), b.K.apply(g, h), b.V.apply(g, h)
+	c := g.Add(class(x), v.Out(g, i, v.Attention(g, q, k, u, onnx.Value{})))
+	return g.Add(c, v.MLP(g, i, c))
+}
+
 // QKV is the queries, keys and values [B, 1+N, W] that block i forms from LayerNorm(x).
 func (v *ViT) QKV(g *onnx.Graph, i int, x onnx.Value) (q, k, u onnx.Value) {
 	b := &v.Blocks[i]

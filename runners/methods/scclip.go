@@ -79,7 +79,7 @@ func (c *SCCLIP) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.
 
 	// Averaging is linear: both kinds are averaged at once.
 	y := c.average(g, cosines(g, patches(after(c.Post))), g.Add(single, several))
-	return v.Project(g, g.Concat(1, class(after(v.Depth())), y))
+	return v.Project(g, g.Concat(1, v.ClassBlock(g, last, x), y))
 }
 
 // read is the last block's attention on patches x [B, N, W]: half by guided [B, N, N], half by keys, and a share of a class token.

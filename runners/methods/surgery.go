@@ -35,9 +35,10 @@ func (s *Surgery) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip
 	o := before(g, v, pixels, p, first)
 	n := o
 	for i := first; i < v.Depth(); i++ {
+		o = before(g, v, pixels, p, i)
 		_, _, u := v.QKV(g, i, o)
 		n = g.Add(n, v.Out(g, i, v.Attention(g, u, u, u, onnx.Value{})))
-		o = v.Block(g, i, o)
 	}
-	return v.Project(g, g.Concat(1, g.Slice(o, 1, 0, 1), g.Slice(n, 1, 1, onnx.End)))
+	class := v.ClassBlock(g, v.Depth()-1, o) // of the original stream, nothing else is read any more
+	return v.Project(g, g.Concat(1, class, g.Slice(n, 1, 1, onnx.End)))
 }

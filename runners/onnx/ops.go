@@ -335,12 +335,13 @@ func (g *Graph) Cast(x Value, to tensor.DType) Value {
 //
 //	softmax(scale · q kᵀ + bias) v, per head, heads concatenated
 //
-// q, k and v are [B, N, D] with D = heads · head dimension; the result is [B, N, D]. Any value may stand in
-// any place: v-v attention is Attention(v, v, v). bias, broadcast to [B, heads, N, N], may be absent. A causal
+// k and v are [B, N, D] with D = heads · head dimension; q is [B, M, D] with as many tokens as one likes, and so is the result. Any value
+// may stand in any place: v-v attention is Attention(v, v, v). bias, broadcast to [B, heads, M, N], may be absent. A causal
 // attention lets token i see tokens 0..i only, and needs no bias; with StandardOps it takes the mask as bias.
 func (g *Graph) Attention(q, k, v Value, heads int, scale float32, bias Value, causal bool) Value {
 	s := q.Shape()
-	if len(s) != 3 || !slices.Equal(s, k.Shape()) || !slices.Equal(s, v.Shape()) || s[2]%heads != 0 || bias.Present() && causal {
+	ks := k.Shape()
+	if len(s) != 3 || len(ks) != 3 || s[0] != ks[0] || s[2] != ks[2] || !slices.Equal(ks, v.Shape()) || s[2]%heads != 0 || bias.Present() && causal {
 		g.fault("Attention", q, k, v)
 	}
 	if g.standard {
@@ -363,7 +364,7 @@ func (g *Graph) Attention(q, k, v Value, heads int, scale float32, bias Value, c
 func (g *Graph) plainAttention(q, k, v Value, heads int, scale float32, bias Value) Value {
 	s := q.Shape()
 	split := func(x Value, perm ...int) Value {
-		return g.Transpose(g.Reshape(x, s[0], s[1], heads, s[2]/heads), perm...)
+		return g.Transpose(g.Reshape(x, s[0], x.Shape()[1], heads, s[2]/heads), perm...)
 	}
 	logits := g.Scale(g.MatMul(split(q, 0, 2, 1, 3), split(k, 0, 2, 3, 1)), scale)
 	if bias.Present() {
