@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"path/filepath"
 	"testing"
 
 	"ovbench/runners"
 	"ovbench/runners/clip"
 	"ovbench/runners/clip/cliptest"
+	"ovbench/runners/methods"
 	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
 )
@@ -127,11 +129,20 @@ func (s slow) unit(x matrix) matrix {
 	return out
 }
 
+// reading is a rival with its parameters.
+type reading struct {
+	method      string
+	layers      int     // of ClearCLIP
+	iterations  int     // of GEM
+	temperature float64 // of GEM, 0 adapts
+}
+
 // rival is a method's reading of the last blocks, from the papers' formulas.
-func (s slow) rival(name string, pixels tensor.Dense) tensor.Dense {
+func (s slow) rival(r reading, pixels tensor.Dense) tensor.Dense {
+	name := r.method
 	blocks := s.m.Vision.Blocks
 	x := s.embed(pixels)
-	var second matrix // GEM's path
+	var second matrix // GEM's path, or ClearCLIP's sum
 	for i, b := range blocks {
 		h := s.norm(x, b.LN1)
 		q, k, v := s.linear(h, b.Q), s.linear(h, b.K), s.linear(h, b.V)
@@ -139,7 +150,14 @@ func (s slow) rival(name string, pixels tensor.Dense) tensor.Dense {
 			if second == nil {
 				second = x
 			}
-			second = add(second, s.linear(s.gem(h, q, k, v), b.Out))
+			second = add(second, s.linear(s.gem(r, h, q, k, v), b.Out))
+		}
+		if name == "clearclip" && i >= len(blocks)-r.layers {
+			y := s.linear(s.attend(q, q, v), b.Out)
+			if second != nil {
+				y = add(second, y)
+			}
+			second = y
 		}
 		if i < len(blocks)-1 {
 			x = add(x, s.linear(s.attend(q, k, v), b.Out))
@@ -153,8 +171,6 @@ func (s slow) rival(name string, pixels tensor.Dense) tensor.Dense {
 		case "sclip":
 			x = add(x, s.linear(add(s.attend(q, q, v), s.attend(k, k, v)), b.Out))
 			x = add(x, s.mlp(x, b))
-		case "clearclip":
-			x = s.linear(s.attend(q, q, v), b.Out)
 		case "naclip":
 			_, cols := s.m.Grid(pixels.Shape[2], pixels.Shape[3])
 			x = s.linear(s.attendBy(k, k, v, 1/math.Sqrt(float64(s.m.Config.Vision.HeadDim())), func(i, j int) float64 {
@@ -164,15 +180,15 @@ func (s slow) rival(name string, pixels tensor.Dense) tensor.Dense {
 				dy, dx := float64((i-1)/cols-(j-1)/cols), float64((i-1)%cols-(j-1)%cols)
 				return math.Exp(-(dy*dy + dx*dx) / (2 * 5 * 5))
 			}), b.Out)
-		case "gem":
+		case "gem", "clearclip":
 			x = second
 		}
 	}
 	return s.project(x)
 }
 
-// gem is the mean self-self attention of GEM with one iteration and adaptive temperature; h are the normalised tokens.
-func (s slow) gem(h, q, k, v matrix) matrix {
+// gem is the mean self-self attention of GEM; h are the normalised tokens.
+func (s slow) gem(r reading, h, q, k, v matrix) matrix {
 	temperature := 0.0
 	for _, row := range h {
 		norm := 0.0
@@ -181,10 +197,15 @@ func (s slow) gem(h, q, k, v matrix) matrix {
 		}
 		temperature += math.Sqrt(norm) / float64(len(h)) / math.Sqrt(float64(s.m.Config.Vision.HeadDim()))
 	}
+	if r.temperature > 0 {
+		temperature = r.temperature
+	}
 	var sum matrix
 	for _, z := range []matrix{q, k, v} {
 		z = s.unit(z)
-		z = s.unit(s.attendBy(z, z, z, temperature, nil))
+		for range r.iterations {
+			z = s.unit(s.attendBy(z, z, z, temperature, nil))
+		}
 		z = s.attendBy(z, z, v, temperature, nil)
 		if sum == nil {
 			sum = z
@@ -346,7 +367,7 @@ func TestUnusualShapes(t *testing.T) {
 					case "clip_surgery":
 						want = slow{t, m}.tokens(pixels, 6)
 					case "maskclip", "sclip", "clearclip", "naclip", "gem":
-						want = slow{t, m}.rival(name, pixels)
+						want = slow{t, m}.rival(reading{method: name, layers: 1, iterations: 1}, pixels)
 					default: // too long for a twin; compared with recordings only
 						continue
 					}
@@ -355,6 +376,34 @@ func TestUnusualShapes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Parameters that were not recorded, against the twin.
+func TestParameters(t *testing.T) {
+	micro := filepath.Join("clip", "testdata", "micro", "hf")
+	m, _ := open(t, micro, micro)
+	pixels := random(1, 24, 40)
+	for _, c := range []struct {
+		method string
+		want   reading
+	}{
+		{"clearclip:last_n_layers=3", reading{method: "clearclip", layers: 3}},
+		{"gem:temperature=7.5:iterations=3", reading{method: "gem", iterations: 3, temperature: 7.5}},
+		{"gem:iterations=0", reading{method: "gem"}},
+	} {
+		method, err := methods.Parse(c.method)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := tokens(t, images(t, m, []runners.Named{{Name: c.method, Method: method}}, runners.ImageOptions{Positions: clip.Bilinear}), pixels)
+		equal(t, c.method, got[0], slow{t, m}.rival(c.want, pixels))
+	}
+	surgery, err := methods.New("clip_surgery", map[string]any{"depth": 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := tokens(t, images(t, m, []runners.Named{{Name: "s", Method: surgery}}, runners.ImageOptions{}), pixels)
+	equal(t, "clip_surgery of depth 3", got[0], slow{t, m}.tokens(pixels, 3))
 }
 
 // The class token of CLIP Surgery is CLIP's, and methods on one graph share the trunk.
