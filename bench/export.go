@@ -72,7 +72,7 @@ ONNX Runtime's own operators (domain com.microsoft) unless --standard-ops is giv
 				}
 				alone += one.Nodes()
 			}
-			fmt.Fprintf(c.ErrOrStderr(), "%d methods share %d nodes; one by one they take %d\n", len(named), g.Nodes(), alone)
+			fmt.Fprintf(c.ErrOrStderr(), "%d methods take %d nodes together, %d one by one\n", len(named), g.Nodes(), alone)
 		}
 		if text {
 			fmt.Fprint(c.OutOrStdout(), g)

@@ -47,6 +47,8 @@ func TestExportInPython(t *testing.T) {
 		t.Skip("set OVBENCH_PYTHON to a Python with numpy, onnx and onnxruntime")
 	}
 	micro := filepath.Join("..", "runners", "clip", "testdata", "micro")
+	rivals := []string{"maskclip_tokens_48x64", "sclip_tokens_48x64", "clearclip_tokens_48x64", "naclip_tokens_48x64", "../../../testdata/rivals/resclip_naclip_rcs_pixels_48x64"}
+	residual := "resclip:from=3:to=6:sfr=false"
 	for _, c := range []struct {
 		name, pixels string
 		tokens       []string
@@ -55,6 +57,8 @@ func TestExportInPython(t *testing.T) {
 		{"fused", "pixels_32", []string{"clip_tokens_32", "surgery_tokens_32"}, []string{"--method", "clip,clip_surgery", "--size", "32"}},
 		{"standard", "pixels_72", []string{"surgery_tokens_72"}, []string{"--method", "clip_surgery", "--size", "72", "--standard-ops"}},
 		{"oblong", "pixels_48x64", []string{"clip_tokens_48x64"}, []string{"--method", "clip", "--size", "48x64", "--positions", "bicubic"}},
+		{"rivals", "pixels_48x64", rivals, []string{"--method", "maskclip:residual=false,sclip,clearclip,naclip," + residual, "--size", "48x64"}},
+		{"standard rivals", "pixels_48x64", rivals, []string{"--method", "maskclip:residual=false,sclip,clearclip,naclip," + residual, "--size", "48x64", "--standard-ops"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			model := filepath.Join(t.TempDir(), "model.onnx")
