@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -68,7 +69,14 @@ func widen(x []float32) []float64 {
 	return out
 }
 
-func (multilabel) score(c cellContext, recs []Record) ([]results.Cell, error) {
+// ranked is what the records of one data set and method say: tags, and scores of every way to rank, [images, classes].
+type ranked struct {
+	images, classes int
+	tags            []metrics.Tag
+	scores          [][]float64 // by classScores
+}
+
+func (c cellContext) ranked(recs []Record) (*ranked, error) {
 	scale, err := strconv.ParseFloat(fmt.Sprint(c.run.Protocol.Fields["scale"]), 64)
 	if err != nil {
 		return nil, fmt.Errorf("protocol scale: %w", err)
@@ -77,20 +85,15 @@ func (multilabel) score(c cellContext, recs []Record) ([]results.Cell, error) {
 	if c.run.Protocol.Fields["redundant"] == string(methods.Paper) {
 		form = methods.Paper
 	}
-	classes := len(c.dataset.Classes)
-	tags := make([]metrics.Tag, 0, len(recs)*classes)
+	out := &ranked{images: len(recs), classes: len(c.dataset.Classes), scores: make([][]float64, len(classScores))}
 	for _, r := range recs {
-		if len(r.Tags) != classes {
-			return nil, fmt.Errorf("the record of %s has %d tags for %d classes", r.ID, len(r.Tags), classes)
+		if len(r.Tags) != out.classes {
+			return nil, fmt.Errorf("the record of %s has %d tags for %d classes", r.ID, len(r.Tags), out.classes)
 		}
 		for _, t := range r.Tags {
-			tags = append(tags, metrics.Tag(t))
+			out.tags = append(out.tags, metrics.Tag(t))
 		}
-	}
-	var cells []results.Cell
-	for _, way := range classScores {
-		scores := make([]float64, 0, len(tags))
-		for _, r := range recs {
+		for w, way := range classScores {
 			row, err := way.of(r.Methods[c.method].Cosines, scale, form)
 			if err == nil {
 				row, err = bestQueries(row, c.dataset.Queries)
@@ -98,15 +101,101 @@ func (multilabel) score(c cellContext, recs []Record) ([]results.Cell, error) {
 			if err != nil {
 				return nil, fmt.Errorf("the record of %s: %w", r.ID, err)
 			}
-			scores = append(scores, row...)
+			out.scores[w] = append(out.scores[w], row...)
 		}
-		cell, err := c.tagCell(way.name, scores, tags, len(recs))
+	}
+	return out, nil
+}
+
+func (t multilabel) score(c cellContext, recs []Record) ([]results.Cell, error) {
+	r, err := c.ranked(recs)
+	if err != nil {
+		return nil, err
+	}
+	var cells []results.Cell
+	for w, way := range classScores {
+		cell, err := c.tagCell(way.name, r.scores[w], r.tags, r.images)
 		if err != nil {
 			return nil, err
 		}
+		c.intervals(&cell, r.statistics(w))
 		cells = append(cells, cell)
 	}
 	return cells, nil
+}
+
+func (multilabel) statistics(c cellContext, recs []Record) (out []statistic, err error) {
+	r, err := c.ranked(recs)
+	if err != nil {
+		return nil, err
+	}
+	for w := range classScores {
+		out = append(out, r.statistics(w)...)
+	}
+	return out, nil
+}
+
+// statistics are those of one way to rank. Average precision ranks images within a class, so one image has none; F1 of the
+// highest classes it has.
+func (r *ranked) statistics(way int) (out []statistic) {
+	for _, rule := range metrics.APRules {
+		out = append(out, statistic{
+			convention: classScores[way].name, score: mapName(rule), noInterval: rule.Name != metrics.StepAP.Name,
+			pooled: func() (metrics.Statistic, error) {
+				ranking, err := metrics.Rank(r.scores[way], r.tags, r.classes, metrics.DifficultSkip)
+				if err != nil {
+					return nil, err
+				}
+				return ranking.MAPStatistic(rule), nil
+			}})
+	}
+	for _, k := range topKs {
+		if k > r.classes {
+			continue
+		}
+		for _, score := range []string{"CF1", "OF1"} {
+			s := statistic{convention: classScores[way].name, score: fmt.Sprintf("%s@%d", score, k), pooled: func() (metrics.Statistic, error) {
+				top, err := topOf(r.scores[way], r.tags, r.classes, k, metrics.DifficultSkip)
+				if err != nil {
+					return nil, err
+				}
+				return metrics.TagsStatistic(top, r.classes, metrics.PlainTags, score)
+			}}
+			if score == "OF1" {
+				s.each = func() ([]float64, error) { return r.imageF1(way, k) }
+			}
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// imageF1 is the F1 of the k highest classes of each image, NaN where no class is present.
+func (r *ranked) imageF1(way, k int) ([]float64, error) {
+	top, err := topOf(r.scores[way], r.tags, r.classes, k, metrics.DifficultSkip)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]float64, r.images)
+	for i, record := range top {
+		var right, predicted, present float64
+		for _, p := range record {
+			predicted += count(p.Predicted)
+			present += count(p.Present)
+			right += count(p.Predicted && p.Present)
+		}
+		if out[i] = 2 * right / (predicted + present); present == 0 {
+			out[i] = math.NaN()
+		}
+	}
+	return out, nil
+}
+
+func count(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // bestQueries reduces scores by query to classes: the largest of a class's queries.
@@ -129,26 +218,28 @@ func bestQueries(row []float64, queries [][]string) ([]float64, error) {
 	return out, nil
 }
 
-// tagCell scores one ranking of all classes. Difficult classes of an image are left out, as VOC's development kit does.
+// tagCell scores one ranking of all classes. Difficult classes of an image are left out, as VOC's development kit does; where
+// there are some, mAP is also given under the other two rules.
 func (c cellContext) tagCell(convention string, scores []float64, tags []metrics.Tag, images int) (results.Cell, error) {
 	cell := results.Cell{Convention: convention, Images: images, Warnings: c.few(images)}
 	if images == 0 {
 		return cell, nil
 	}
-	f, ranking, err := scoreTags(scores, tags, len(c.dataset.Classes), metrics.DifficultSkip)
+	f, _, err := scoreTags(scores, tags, len(c.dataset.Classes), metrics.DifficultSkip)
 	if err != nil {
 		return cell, err
 	}
-	for _, s := range f.Scores {
-		score := results.Score{Name: s.Name, Value: s.Value}
-		if s.Name == "mAP" {
-			c.interval(&score, images, ranking.MAPStatistic(metrics.StepAP))
-		}
-		cell.Scores = append(cell.Scores, score)
+	cell.Scores, cell.Counts = scoresOf("", f.Scores), f.Counts
+	if f.Counts["difficult_labels"] == 0 {
+		return cell, nil
 	}
-	for k, n := range f.Counts {
-		if n > 0 {
-			cell.Warnings = append(cell.Warnings, fmt.Sprintf("%s: %d", k, n))
+	for _, rule := range []metrics.DifficultRule{metrics.DifficultNegative, metrics.DifficultPositive} {
+		ranking, err := metrics.Rank(scores, tags, len(c.dataset.Classes), rule)
+		if err != nil {
+			return cell, err
+		}
+		if v, _, ok := ranking.MAP(metrics.StepAP, nil); ok {
+			cell.Scores = append(cell.Scores, results.Score{Name: "mAP-difficult-" + string(rule), Value: v})
 		}
 	}
 	return cell, nil

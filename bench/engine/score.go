@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -39,9 +38,7 @@ func Score(run *results.Run, taskName string, recs []Record, resamples int, seed
 		return nil, fmt.Errorf("task %q is not known", taskName)
 	}
 	recs = slices.Clone(recs)
-	slices.SortFunc(recs, func(a, b Record) int {
-		return cmp.Or(cmp.Compare(a.Dataset, b.Dataset), cmp.Compare(a.Index, b.Index))
-	})
+	slices.SortFunc(recs, byIndex)
 	var cells []results.Cell
 	for _, d := range run.Datasets {
 		of := slices.DeleteFunc(slices.Clone(recs), func(r Record) bool { return r.Dataset != d.Name })
@@ -57,6 +54,7 @@ func Score(run *results.Run, taskName string, recs []Record, resamples int, seed
 			}
 			for _, c := range made {
 				c.Dataset, c.Method, c.Task = d.Name, m.Name, taskName
+				c.Counts = withSamples(c.Counts, run, d, len(of))
 				if d.Official > 0 && len(of) != d.Official {
 					c.Warnings = append(c.Warnings, fmt.Sprintf("%d images, not the %d of the official split %q", len(of), d.Official, d.Split))
 				}
@@ -65,4 +63,21 @@ func Score(run *results.Run, taskName string, recs []Record, resamples int, seed
 		}
 	}
 	return cells, nil
+}
+
+// withSamples adds to a cell's counts the samples of the split that are not behind its scores: skipped, because they were not
+// planned (--limit, --only); failed; missing, because the run was interrupted or is one shard of several.
+func withSamples(counts map[string]int, run *results.Run, d results.Dataset, measured int) map[string]int {
+	if counts == nil {
+		counts = map[string]int{}
+	}
+	planned, err := parseRanges(d.Samples)
+	if err != nil || d.Samples == "" {
+		return counts // a run that does not say what it planned
+	}
+	failed := run.Failed(d.Name)
+	counts["skipped"] = max(0, d.Images-len(planned))
+	counts["failed"] = failed
+	counts["missing"] = max(0, len(planned)-measured-failed)
+	return counts
 }

@@ -385,15 +385,14 @@ func scoreTags(scores []float64, tags []metrics.Tag, classes int, d metrics.Diff
 	out := &FileScores{Task: "multilabel", Convention: metrics.StepAP.Name, Images: images, Counts: map[string]int{}}
 	for _, rule := range metrics.APRules {
 		value, undefined, ok := ranking.MAP(rule, nil)
-		name := "mAP_" + rule.Name
 		if rule.Name == metrics.StepAP.Name {
-			name = "mAP"
 			out.Counts["classes_without_positives"] = undefined
 		}
 		if ok {
-			out.Scores = append(out.Scores, metrics.Score{Name: name, Value: value})
+			out.Scores = append(out.Scores, metrics.Score{Name: mapName(rule), Value: value})
 		}
 	}
+	out.Counts["difficult_labels"], out.Counts["images_without_labels"] = countTags(tags, classes, d)
 	for c := range classes {
 		row := metrics.ClassScores{Class: c}
 		for i := range images {
@@ -406,30 +405,66 @@ func scoreTags(scores []float64, tags []metrics.Tag, classes int, d metrics.Diff
 		}
 		out.Classes = append(out.Classes, row)
 	}
-	return out, ranking, out.topK(scores, tags, images, classes, d)
+	return out, ranking, out.topK(scores, tags, classes, d)
+}
+
+// countTags counts tags that are marked difficult, and images of which no class is present.
+func countTags(tags []metrics.Tag, classes int, d metrics.DifficultRule) (difficult, bare int) {
+	for row := range slices.Chunk(tags, classes) {
+		labelled := false
+		for _, t := range row {
+			if t == metrics.TagDifficult {
+				difficult++
+			}
+			labelled = labelled || t == metrics.TagPresent || t == metrics.TagDifficult && d == metrics.DifficultPositive
+		}
+		if !labelled {
+			bare++
+		}
+	}
+	return difficult, bare
+}
+
+// mapName is the score's name: mAP is scikit-learn's.
+func mapName(rule metrics.APRule) string {
+	if rule.Name == metrics.StepAP.Name {
+		return "mAP"
+	}
+	return "mAP_" + rule.Name
+}
+
+// topKs are the numbers of classes that are predicted for every image.
+var topKs = []int{3, 5}
+
+// topOf predicts the k highest classes of each image.
+func topOf(scores []float64, tags []metrics.Tag, classes, k int, d metrics.DifficultRule) ([]metrics.TagRecord, error) {
+	out := make([]metrics.TagRecord, len(scores)/classes)
+	for i := range out {
+		var err error
+		if out[i], err = metrics.TopK(scores[i*classes:(i+1)*classes], tags[i*classes:(i+1)*classes], k, math.Inf(-1), d); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // topK adds precision, recall and F1 of the 3 and 5 highest scores of each image.
-func (f *FileScores) topK(scores []float64, tags []metrics.Tag, images, classes int, d metrics.DifficultRule) error {
-	for _, k := range []int{3, 5} {
+func (f *FileScores) topK(scores []float64, tags []metrics.Tag, classes int, d metrics.DifficultRule) error {
+	for _, k := range topKs {
 		if k > classes {
 			continue
 		}
-		total, err := metrics.NewTags(classes, metrics.TagRules[0])
+		total, err := metrics.NewTags(classes, metrics.PlainTags)
 		if err != nil {
 			return err
 		}
-		for i := range images {
-			r, err := metrics.TopK(scores[i*classes:(i+1)*classes], tags[i*classes:(i+1)*classes], k, math.Inf(-1), d)
-			if err != nil {
-				return err
-			}
-			if err := total.Add(r); err != nil {
-				return err
-			}
+		top, err := topOf(scores, tags, classes, k, d)
+		if err == nil {
+			err = addAll(total.Add, top)
 		}
-		_, bare := total.Images()
-		f.Counts["images_without_labels"] = int(bare)
+		if err != nil {
+			return err
+		}
 		for _, s := range total.Scores() {
 			f.Scores = append(f.Scores, metrics.Score{Name: fmt.Sprintf("%s@%d", s.Name, k), Value: s.Value})
 		}

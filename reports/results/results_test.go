@@ -42,7 +42,7 @@ func example() *Run {
 		Protocol: Protocol{Name: "plain", Fingerprint: "ee", Fields: map[string]any{"window": 224.0, "names": []any{"a", "b"}}},
 		Datasets: []Dataset{{Name: "shapes", Title: "Shapes", Split: "val", Root: "/d", Samples: "0-9", Official: 12, ListSHA256: "ff", Images: 10, Measured: 9,
 			Classes: []string{"background", "été"}, Queries: [][]string{{"background", "sky"}, {"summer"}}, QuerySet: "plain", Templates: 85, Background: true}},
-		Cells: []Cell{{Dataset: "shapes", Method: "clip_surgery", Task: "segmentation", Convention: "mmseg", Images: 9,
+		Cells: []Cell{{Dataset: "shapes", Method: "clip_surgery", Task: "segmentation", Convention: "mmseg", Images: 9, Counts: map[string]int{"failed": 1, "undefined_classes": 0},
 			Scores:   []Score{{Name: "mIoU", Value: 1.0 / 3, Low: ptr(0.3), High: ptr(0.35), Level: 0.95, Resamples: 1000}, {Name: "aAcc", Value: 0}},
 			Classes:  []ClassScore{{Class: "background", IoU: ptr(0.1), Acc: ptr(0.2), Precision: ptr(0.3), Dice: ptr(0.4), Pixels: 1 << 40, Predicted: 7}, {Class: "été"}},
 			Warnings: []string{"few images"}}},
