@@ -12,17 +12,18 @@ import (
 
 // Evidence is what one method left behind on one sample. A task fills in its own part.
 type Evidence struct {
-	Confusion Confusion                            `json:"confusion,omitempty"`             // segmentation
-	Boundary  []Area                               `json:"boundary,omitempty"`              // segmentation: the boundaries of classes
-	Instances *Instances                           `json:"instances,omitempty"`             // segmentation: things of Cityscapes
-	Explain   []metrics.ExplainRecord              `json:"explain,omitempty"`               // explain: one per class present
-	Points    []metrics.PointRecord                `json:"points,omitempty"`                // explain: the pointing game, tolerance 15
-	PointsIn  []metrics.PointRecord                `json:"points_in,omitempty"`             // explain: the point must lie inside of the mask
-	Energy    []metrics.EnergyRecord               `json:"energy,omitempty"`                // explain
-	Boxes     []metrics.PointRecord                `json:"points_boxes,omitempty"`          // explain: the pointing game on boxes
-	Masks     []metrics.PointRecord                `json:"points_masks,omitempty"`          // explain: the pointing game on masks of things
-	Squared   []metrics.ImageNetSegmentationRecord `json:"imagenet_segmentation,omitempty"` // explain: one per class present
-	Cosines   []float32                            `json:"cosines,omitempty"`               // multilabel: of the class token with each query
+	Confusion    Confusion                            `json:"confusion,omitempty"`             // segmentation
+	Boundary     []Area                               `json:"boundary,omitempty"`              // segmentation: the boundaries of classes
+	Instances    *Instances                           `json:"instances,omitempty"`             // segmentation: things of Cityscapes
+	Explain      []metrics.ExplainRecord              `json:"explain,omitempty"`               // explain: one per class present
+	Points       []metrics.PointRecord                `json:"points,omitempty"`                // explain: the pointing game, tolerance 15
+	PointsIn     []metrics.PointRecord                `json:"points_in,omitempty"`             // explain: the point must lie inside of the mask
+	Energy       []metrics.EnergyRecord               `json:"energy,omitempty"`                // explain
+	Boxes        []metrics.PointRecord                `json:"points_boxes,omitempty"`          // explain: the pointing game on boxes
+	Masks        []metrics.PointRecord                `json:"points_masks,omitempty"`          // explain: the pointing game on masks of things
+	Squared      []metrics.ImageNetSegmentationRecord `json:"imagenet_segmentation,omitempty"` // explain: one per class present
+	Faithfulness *Faithfulness                        `json:"faithfulness,omitempty"`
+	Cosines      []float32                            `json:"cosines,omitempty"` // multilabel: of the class token with each query
 }
 
 // similarity is one image's cosines with all queries, token by token, the class token first: [1+N, T].
@@ -56,7 +57,7 @@ type tagger interface {
 }
 
 // tasks by the names suites use.
-var tasks = map[string]task{"segmentation": segmentation{}, "explain": explain{}, "multilabel": multilabel{}}
+var tasks = map[string]task{"segmentation": segmentation{}, "explain": explain{}, "multilabel": multilabel{}, "faithfulness": faithfulness{}}
 
 // cellContext is what scores depend on beside the records.
 type cellContext struct {
