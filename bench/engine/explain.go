@@ -340,14 +340,14 @@ func (explain) statistics(c cellContext, recs []Record) ([]statistic, error) {
 		events := eventsOf(g.events)
 		each := func() ([]float64, error) { return shareOfHits(events, e.images), nil }
 		for _, score := range []string{"pointing", "pointing-seen", "pointing-micro"} {
-			out = append(out, statistic{convention: foreground, score: score + g.suffix, each: each, events: events,
+			out = append(out, statistic{convention: foreground, score: score + g.suffix, each: each, events: events, sharesEach: score != "pointing",
 				pooled: func() (metrics.Statistic, error) {
 					return metrics.PointingStatisticOf(g.events, e.images, e.classes, score)
 				}})
 		}
 	}
 	for _, score := range []string{"energy", "energy-class"} {
-		out = append(out, statistic{convention: foreground, score: score,
+		out = append(out, statistic{convention: foreground, score: score, sharesEach: score != "energy",
 			pooled: func() (metrics.Statistic, error) {
 				return metrics.EnergyStatistic(e.energy, e.images, e.classes, score)
 			},
@@ -377,7 +377,7 @@ func (e *explained) mapStatistics() (out []statistic) {
 		if score == "fg-mIoU" {
 			single = nil
 		}
-		m := statistic{convention: foreground, score: score, pooled: func() (metrics.Statistic, error) {
+		m := statistic{convention: foreground, score: score, sharesEach: score == "mSC-pairs", pooled: func() (metrics.Statistic, error) {
 			return metrics.ExplainStatistic(e.maps, e.images, e.classes, score)
 		}}
 		if m.each = e.alone(single); single == nil {

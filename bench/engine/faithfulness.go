@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"ovbench/datasets"
 	"ovbench/metrics"
@@ -285,6 +286,7 @@ func (t faithfulness) score(c cellContext, recs []Record) ([]results.Cell, error
 		}
 		cell := results.Cell{Convention: form.name, Images: len(recs), Warnings: c.few(len(recs)), Scores: scoresOf("", total.Scores()),
 			Counts: map[string]int{"maps": len(recs), "constant_maps": 0}}
+		slices.Reverse(cell.Scores) // insertion, of which more is better, is the one that tables show
 		for _, r := range recs {
 			if r.Methods[c.method].Faithfulness.Constant {
 				cell.Counts["constant_maps"]++

@@ -70,24 +70,7 @@ func (s Side) records() []Record {
 
 // bind finds the side's score and binds it to records.
 func (s Side) bind(recs []Record) (statistic, error) {
-	d, m := s.Run.Dataset(s.Dataset), s.Run.Method(s.Method)
-	switch {
-	case d == nil:
-		return statistic{}, fmt.Errorf("data set %q is not in the run", s.Dataset)
-	case m == nil:
-		return statistic{}, fmt.Errorf("method %q is not in the run", s.Method)
-	}
-	for _, r := range recs {
-		if _, ok := r.Methods[s.Method]; !ok {
-			return statistic{}, fmt.Errorf("the record of %s in %s lacks method %q", r.ID, s.Dataset, s.Method)
-		}
-	}
-	name := taskOf(s.Run, s.Dataset, s.Method)
-	t, ok := tasks[name].(statistical)
-	if !ok {
-		return statistic{}, fmt.Errorf("task %q has no statistics", name)
-	}
-	ms, err := t.statistics(cellContext{run: s.Run, dataset: *d, method: s.Method}, recs)
+	stats, err := s.statistics(recs)
 	if err != nil {
 		return statistic{}, err
 	}
@@ -95,7 +78,29 @@ func (s Side) bind(recs []Record) (statistic, error) {
 	if !named {
 		convention, score = "", s.Score
 	}
-	return findStatistic(ms, convention, score)
+	return findStatistic(stats, convention, score)
+}
+
+// statistics are those of all scores of the side's data set and method, bound to records.
+func (s Side) statistics(recs []Record) ([]statistic, error) {
+	d, m := s.Run.Dataset(s.Dataset), s.Run.Method(s.Method)
+	switch {
+	case d == nil:
+		return nil, fmt.Errorf("data set %q is not in the run", s.Dataset)
+	case m == nil:
+		return nil, fmt.Errorf("method %q is not in the run", s.Method)
+	}
+	for _, r := range recs {
+		if _, ok := r.Methods[s.Method]; !ok {
+			return nil, fmt.Errorf("the record of %s in %s lacks method %q", r.ID, s.Dataset, s.Method)
+		}
+	}
+	name := taskOf(s.Run, s.Dataset, s.Method)
+	t, ok := tasks[name].(statistical)
+	if !ok {
+		return nil, fmt.Errorf("task %q has no statistics", name)
+	}
+	return t.statistics(cellContext{run: s.Run, dataset: *d, method: s.Method}, recs)
 }
 
 // taskOf is what a run did: its cells say.

@@ -347,6 +347,9 @@ func (segmentation) statistics(c cellContext, recs []Record) ([]statistic, error
 	add("mIoU-image-class", func() (metrics.Statistic, error) {
 		return metrics.ImageClassStatistic(s.images, s.classes, s.convention)
 	}, alone(single.MIoU))
+	for i := range out[len(out)-2:] {
+		out[len(out)-2+i].sharesEach = true // with mIoU
+	}
 	if s.boundaries != nil {
 		add("mBIoU", func() (metrics.Statistic, error) {
 			return metrics.AreaRecordStatistic(s.boundaries, s.classes, s.convention.MIoU)

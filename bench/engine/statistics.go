@@ -19,6 +19,8 @@ type statistic struct {
 	each func() ([]float64, error)
 	// events are what a score of hits and misses counts; nil for others.
 	events []event
+	// sharesEach says that each is also that of a score listed before.
+	sharesEach bool
 	// noInterval says that cells show the score without: a variant beside the headline, at the same cost.
 	noInterval bool
 }
