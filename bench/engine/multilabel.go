@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 
@@ -69,14 +68,8 @@ func widen(x []float32) []float64 {
 	return out
 }
 
-// ranked is what the records of one data set and method say: tags, and scores of every way to rank, [images, classes].
-type ranked struct {
-	images, classes int
-	tags            []metrics.Tag
-	scores          [][]float64 // by classScores
-}
-
-func (c cellContext) ranked(recs []Record) (*ranked, error) {
+// tables are what the records of one data set and method say: a ranking by each of classScores.
+func (c cellContext) tables(recs []Record) ([]*tagTable, error) {
 	scale, err := strconv.ParseFloat(fmt.Sprint(c.run.Protocol.Fields["scale"]), 64)
 	if err != nil {
 		return nil, fmt.Errorf("protocol scale: %w", err)
@@ -85,15 +78,20 @@ func (c cellContext) ranked(recs []Record) (*ranked, error) {
 	if c.run.Protocol.Fields["redundant"] == string(methods.Paper) {
 		form = methods.Paper
 	}
-	out := &ranked{images: len(recs), classes: len(c.dataset.Classes), scores: make([][]float64, len(classScores))}
+	classes := len(c.dataset.Classes)
+	tags := make([]metrics.Tag, 0, len(recs)*classes)
 	for _, r := range recs {
-		if len(r.Tags) != out.classes {
-			return nil, fmt.Errorf("the record of %s has %d tags for %d classes", r.ID, len(r.Tags), out.classes)
+		if len(r.Tags) != classes {
+			return nil, fmt.Errorf("the record of %s has %d tags for %d classes", r.ID, len(r.Tags), classes)
 		}
 		for _, t := range r.Tags {
-			out.tags = append(out.tags, metrics.Tag(t))
+			tags = append(tags, metrics.Tag(t))
 		}
-		for w, way := range classScores {
+	}
+	out := make([]*tagTable, len(classScores))
+	for w, way := range classScores {
+		out[w] = &tagTable{images: len(recs), classes: classes, tags: tags, difficult: metrics.DifficultSkip}
+		for _, r := range recs {
 			row, err := way.of(r.Methods[c.method].Cosines, scale, form)
 			if err == nil {
 				row, err = bestQueries(row, c.dataset.Queries)
@@ -101,101 +99,35 @@ func (c cellContext) ranked(recs []Record) (*ranked, error) {
 			if err != nil {
 				return nil, fmt.Errorf("the record of %s: %w", r.ID, err)
 			}
-			out.scores[w] = append(out.scores[w], row...)
+			out[w].values = append(out[w].values, row...)
 		}
 	}
 	return out, nil
 }
 
-func (t multilabel) score(c cellContext, recs []Record) ([]results.Cell, error) {
-	r, err := c.ranked(recs)
+func (multilabel) score(c cellContext, recs []Record) ([]results.Cell, error) {
+	tables, err := c.tables(recs)
 	if err != nil {
 		return nil, err
 	}
 	var cells []results.Cell
-	for w, way := range classScores {
-		cell, err := c.tagCell(way.name, r.scores[w], r.tags, r.images)
+	for w, t := range tables {
+		cell, err := c.tagCell(classScores[w].name, t)
 		if err != nil {
 			return nil, err
 		}
-		c.intervals(&cell, r.statistics(w))
+		c.intervals(&cell, t.statistics(classScores[w].name))
 		cells = append(cells, cell)
 	}
 	return cells, nil
 }
 
 func (multilabel) statistics(c cellContext, recs []Record) (out []statistic, err error) {
-	r, err := c.ranked(recs)
-	if err != nil {
-		return nil, err
+	tables, err := c.tables(recs)
+	for w, t := range tables {
+		out = append(out, t.statistics(classScores[w].name)...)
 	}
-	for w := range classScores {
-		out = append(out, r.statistics(w)...)
-	}
-	return out, nil
-}
-
-// statistics are those of one way to rank. Average precision ranks images within a class, so one image has none; F1 of the
-// highest classes it has.
-func (r *ranked) statistics(way int) (out []statistic) {
-	for _, rule := range metrics.APRules {
-		out = append(out, statistic{
-			convention: classScores[way].name, score: mapName(rule), noInterval: rule.Name != metrics.StepAP.Name,
-			pooled: func() (metrics.Statistic, error) {
-				ranking, err := metrics.Rank(r.scores[way], r.tags, r.classes, metrics.DifficultSkip)
-				if err != nil {
-					return nil, err
-				}
-				return ranking.MAPStatistic(rule), nil
-			}})
-	}
-	for _, k := range topKs {
-		if k > r.classes {
-			continue
-		}
-		for _, score := range []string{"CF1", "OF1"} {
-			s := statistic{convention: classScores[way].name, score: fmt.Sprintf("%s@%d", score, k), pooled: func() (metrics.Statistic, error) {
-				top, err := topOf(r.scores[way], r.tags, r.classes, k, metrics.DifficultSkip)
-				if err != nil {
-					return nil, err
-				}
-				return metrics.TagsStatistic(top, r.classes, metrics.PlainTags, score)
-			}}
-			if score == "OF1" {
-				s.each = func() ([]float64, error) { return r.imageF1(way, k) }
-			}
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// imageF1 is the F1 of the k highest classes of each image, NaN where no class is present.
-func (r *ranked) imageF1(way, k int) ([]float64, error) {
-	top, err := topOf(r.scores[way], r.tags, r.classes, k, metrics.DifficultSkip)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]float64, r.images)
-	for i, record := range top {
-		var right, predicted, present float64
-		for _, p := range record {
-			predicted += count(p.Predicted)
-			present += count(p.Present)
-			right += count(p.Predicted && p.Present)
-		}
-		if out[i] = 2 * right / (predicted + present); present == 0 {
-			out[i] = math.NaN()
-		}
-	}
-	return out, nil
-}
-
-func count(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
+	return out, err
 }
 
 // bestQueries reduces scores by query to classes: the largest of a class's queries.
@@ -220,12 +152,12 @@ func bestQueries(row []float64, queries [][]string) ([]float64, error) {
 
 // tagCell scores one ranking of all classes. Difficult classes of an image are left out, as VOC's development kit does; where
 // there are some, mAP is also given under the other two rules.
-func (c cellContext) tagCell(convention string, scores []float64, tags []metrics.Tag, images int) (results.Cell, error) {
-	cell := results.Cell{Convention: convention, Images: images, Warnings: c.few(images)}
-	if images == 0 {
+func (c cellContext) tagCell(convention string, t *tagTable) (results.Cell, error) {
+	cell := results.Cell{Convention: convention, Images: t.images, Warnings: c.few(t.images)}
+	if t.images == 0 {
 		return cell, nil
 	}
-	f, _, err := scoreTags(scores, tags, len(c.dataset.Classes), metrics.DifficultSkip)
+	f, err := t.scores()
 	if err != nil {
 		return cell, err
 	}
@@ -234,7 +166,7 @@ func (c cellContext) tagCell(convention string, scores []float64, tags []metrics
 		return cell, nil
 	}
 	for _, rule := range []metrics.DifficultRule{metrics.DifficultNegative, metrics.DifficultPositive} {
-		ranking, err := metrics.Rank(scores, tags, len(c.dataset.Classes), rule)
+		ranking, err := metrics.Rank(t.values, t.tags, t.classes, rule)
 		if err != nil {
 			return cell, err
 		}
