@@ -171,3 +171,60 @@ func TestRecordsInPandas(t *testing.T) {
 		}
 	}
 }
+
+// What ovbench score prints is what the reference tools say, on random and adversarial inputs.
+func TestScoreInPython(t *testing.T) {
+	for _, seed := range []string{"1", "2"} {
+		dir := t.TempDir()
+		var cases []struct {
+			Name, Error string
+			Args        []string
+			Want        map[string]*float64
+			Classes     []map[string]*float64
+		}
+		if err := json.Unmarshal([]byte(python(t, "score.py", dir, seed)), &cases); err != nil {
+			t.Fatal(err)
+		}
+		if len(cases) < 30 {
+			t.Fatalf("only %d cases", len(cases))
+		}
+		for _, c := range cases {
+			t.Run(c.Name+"/"+seed, func(t *testing.T) {
+				var stdout, stderr bytes.Buffer
+				code := run(t.Context(), &stdout, &stderr, append([]string{"score", "--json"}, c.Args...))
+				if c.Error != "" {
+					if code != exitFailed || !strings.Contains(stderr.String(), c.Error) {
+						t.Errorf("exit code %d\n%s\nwant %q", code, stderr.String(), c.Error)
+					}
+					return
+				}
+				if code != exitDone {
+					t.Fatalf("exit code %d\n%s", code, stderr.String())
+				}
+				var got map[string]any
+				if err := json.Unmarshal(stdout.Bytes(), &got); err != nil {
+					t.Fatal(err)
+				}
+				compareScores(t, "", c.Want, got)
+				rows, _ := got["per_class"].([]any)
+				for i, want := range c.Classes {
+					compareScores(t, "class "+strconv.Itoa(i)+": ", want, rows[i].(map[string]any))
+				}
+			})
+		}
+	}
+}
+
+// compareScores wants equal values to 1e-9, and undefined ones to be absent.
+func compareScores(t *testing.T, at string, want map[string]*float64, got map[string]any) {
+	t.Helper()
+	for name, w := range want {
+		value, there := got[name].(float64)
+		switch {
+		case (w != nil) != there:
+			t.Errorf("%s%s: %v, want %v", at, name, got[name], w)
+		case there && math.Abs(value-*w) > 1e-9*math.Max(1, math.Abs(*w)):
+			t.Errorf("%s%s: %.17g, want %.17g", at, name, value, *w)
+		}
+	}
+}
