@@ -188,3 +188,14 @@ func TestFaithfulnessScores(t *testing.T) {
 		t.Error("a record without curves is accepted")
 	}
 }
+
+// The probability of a class is that of its best query, among the queries of all classes but the background.
+func TestBestClass(t *testing.T) {
+	j := probeJob()
+	j.rule.Classes = []int{0, 1, 1, 2}
+	best, got := j.bestClass([]float32{9, 0.2, 0.1, 0.15})
+	a, b, c := math.Exp(2.0), math.Exp(1.0), math.Exp(1.5)
+	if diff := cmp.Diff([]float64{0, a / (a + b + c), c / (a + b + c)}, got, cmpopts.EquateApprox(0, 1e-6)); best != 1 || diff != "" {
+		t.Errorf("class %d (-want +got)\n%s", best, diff)
+	}
+}
