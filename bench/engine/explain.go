@@ -300,7 +300,11 @@ func (c cellContext) foregroundCell(e *explained) (results.Cell, error) {
 			"maps": summary.Maps, "nan_maps": summary.NaN, "constant_maps": summary.Constant, "tied_maps": summary.Tied,
 			"full_maps": summary.Full, "undefined_classes": e.classes - summary.Classes,
 		}
-		cell.Warnings = append(cell.Warnings, fmt.Sprintf("fg-mIoU is at threshold %.2f, searched on these images; %.2f and %.2f on their halves", summary.Best, summary.BestOfEven, summary.BestOfOdd))
+		searched := fmt.Sprintf("fg-mIoU is at threshold %.2f, searched on these images", summary.Best)
+		if cell.Score("fg-mIoU@other-half") != nil {
+			searched += fmt.Sprintf("; %.2f and %.2f on their halves", summary.BestOfEven, summary.BestOfOdd)
+		}
+		cell.Warnings = append(cell.Warnings, searched)
 	}
 	for _, g := range e.games {
 		if len(g.events) == 0 {

@@ -231,6 +231,9 @@ func (t segmentation) score(c cellContext, recs []Record) ([]results.Cell, error
 			cell.Counts["undefined_classes"]++
 		}
 	}
+	if n, ok := cell.Counts["images_with_instances"]; ok && n < len(recs) {
+		cell.Warnings = append(cell.Warnings, fmt.Sprintf("iIoU is left out: %d of %d images have no *_gtFine_instanceIds.png and no polygons", len(recs)-n, len(recs)))
+	}
 	ms, err := t.statistics(c, recs)
 	if err != nil {
 		return nil, err
