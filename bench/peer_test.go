@@ -228,3 +228,53 @@ func compareScores(t *testing.T, at string, want map[string]*float64, got map[st
 		}
 	}
 }
+
+// Curves of a run have the areas that onnxruntime and torch give in Python, from the pictures and the maps that the run kept.
+func TestFaithfulnessInPython(t *testing.T) {
+	if os.Getenv("OVBENCH_PYTHON") == "" {
+		t.Skip("set OVBENCH_PYTHON to a Python with numpy, scipy, torch, Pillow and onnxruntime")
+	}
+	data := t.TempDir()
+	if err := os.CopyFS(data, datasets.Demo()); err != nil {
+		t.Fatal(err)
+	}
+	voc := filepath.Join(data, "VOCdevkit", "VOC2012")
+	work := t.TempDir()
+	dir, model, texts := filepath.Join(work, "run"), filepath.Join(work, "model.onnx"), filepath.Join(work, "texts.npy")
+	command(t, "run", "voc21", "--model", "demo", "--data", voc, "--set", "protocol.size=64", "--set", "task=faithfulness",
+		"--set", "protocol.templates=openai80", "--set", "protocol.queries=plain", "--set", "panels=8", "--out", dir, "--save", "maps")
+	r, err := results.Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	command(t, "export", "--model", "demo", "--method", "clip", "--similarities", "--size", "64", "--out", model)
+	args := []string{"encode", "text", "--model", "demo", "--templates", "openai80", "--out", texts}
+	for _, q := range r.Datasets[0].Queries {
+		args = append(args, q...)
+	}
+	command(t, args...)
+	var theirs map[string]map[string]float64
+	if err := json.Unmarshal([]byte(python(t, "faithfulness.py", dir, model, texts)), &theirs); err != nil {
+		t.Fatal(err)
+	}
+	compared := 0
+	for _, c := range r.Cells {
+		for name, want := range theirs[c.Method] {
+			convention, score := "rise", name
+			if of, s, ok := strings.Cut(name, " "); ok {
+				convention, score = of, s
+			}
+			if c.Convention != convention {
+				continue
+			}
+			// Maps are made in float32 here and in float64 there: pixels of nearly equal values may change places.
+			if got := c.Score(score); got == nil || math.Abs(got.Value-want) > 5e-4 {
+				t.Errorf("%s %s %s: %v, Python has %v", c.Method, convention, score, got, want)
+			}
+			compared++
+		}
+	}
+	if compared != 3*len(r.Methods) {
+		t.Errorf("%d scores were compared", compared)
+	}
+}
