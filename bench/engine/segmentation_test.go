@@ -210,3 +210,33 @@ func TestPointingOnBoxes(t *testing.T) {
 		t.Errorf("classes %v", got)
 	}
 }
+
+// Where things have masks, their union is what is pointed at: here pixels 14 and 15 to the right of the point.
+func TestPointingOnMasks(t *testing.T) {
+	const side, x, y = 64, 35, 35
+	pixel := func(at int) datasets.Object { // runs go down the columns
+		before := uint32(at*side + y)
+		m, err := datasets.NewRLE([]uint32{before, 1, side*side - before - 1}, side, side)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return datasets.Object{Class: 1, X0: float64(at), Y0: y, X1: float64(at + 1), Y1: y + 1, Mask: m}
+	}
+	for _, c := range []struct {
+		objects []datasets.Object
+		want    metrics.Outcome
+	}{
+		{[]datasets.Object{pixel(x + 15)}, metrics.Miss},
+		{[]datasets.Object{pixel(x + 15), pixel(x + 14)}, metrics.Hit},
+		{[]datasets.Object{pixel(x + 14), pixel(x + 15)}, metrics.Hit},
+	} {
+		var e Evidence
+		p := pointed{image: 3, class: 1, w: side, h: side, extent: metrics.Extent{Peak: y*side + x, Peaks: 1}}
+		if err := e.addObjects(p, append(c.objects, datasets.Object{Class: 0, X1: side, Y1: side})); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]metrics.PointRecord{{Image: 3, Class: 1, Outcome: c.want}}, e.Masks); diff != "" || e.Boxes != nil {
+			t.Errorf("%v (-want +got)\n%s", c.objects, diff)
+		}
+	}
+}
