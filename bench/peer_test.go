@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"os/exec"
@@ -15,7 +16,8 @@ import (
 	"ovbench/reports/results"
 )
 
-// python runs one of the scripts under testdata/peer, or skips where OVBENCH_PYTHON names no Python.
+// python runs one of the scripts under testdata/peer, or skips where OVBENCH_PYTHON names no Python, or one that lacks a module
+// (exit status 3).
 func python(t *testing.T, script string, args ...string) string {
 	t.Helper()
 	py := os.Getenv("OVBENCH_PYTHON")
@@ -26,6 +28,9 @@ func python(t *testing.T, script string, args ...string) string {
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == 3 {
+		t.Skipf("%s: %s", script, strings.TrimSpace(stderr.String()))
+	}
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", script, err, stderr.String())
 	}

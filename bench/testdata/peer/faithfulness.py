@@ -10,13 +10,17 @@ import json
 import os
 import sys
 
-import numpy as np
-import onnxruntime
-import torch
-from PIL import Image
-from scipy.ndimage import gaussian_filter
+try:
+    import numpy as np
+    import onnxruntime
+    import torch
+    from PIL import Image
+    from scipy.ndimage import gaussian_filter
 
-from scores import upsample
+    from scores import upsample
+except ImportError as e:
+    print(e, file=sys.stderr)
+    sys.exit(3)
 
 run, model, texts = sys.argv[1:]
 results = json.load(open(run + "/results.json"))

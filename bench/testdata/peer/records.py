@@ -3,7 +3,11 @@
 import json
 import sys
 
-import pandas as pd
+try:
+    import pandas as pd
+except ImportError as e:
+    print(e, file=sys.stderr)
+    sys.exit(3)
 
 flat = pd.read_csv(sys.argv[1], keep_default_na=False)
 lines = pd.read_json(sys.argv[2], lines=True)  # the records themselves
