@@ -107,6 +107,9 @@ func labelFlags(c *cobra.Command, task string, labels *engine.LabelScoring) erro
 	}
 	labelIDs := labels.Convention == "cityscapes" && labels.Classes == len(metrics.CityscapesLabels)
 	ignore := c.Flag("ignore").Changed
+	if labels.Ignore < 0 || labels.Ignore > 65535 {
+		return usagef(c.CommandPath(), "--ignore %d is no value of a label map: want 0 to 65535", labels.Ignore)
+	}
 	switch {
 	case labelIDs && labels.ReduceZero:
 		return usagef(c.CommandPath(), "--reduce-zero-label does not go with Cityscapes' label ids (--classes 34), which are fixed")

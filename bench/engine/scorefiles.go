@@ -528,7 +528,7 @@ func readMatrix(path string) (matrix, error) {
 	defer f.Close()
 	shape, data, err := tensor.ReadNPY64(f)
 	if err == nil && (len(shape) != 2 || shape[0] < 1 || shape[1] < 1) {
-		err = fmt.Errorf("shape %v, want [images, classes]", shape)
+		err = fmt.Errorf("shape %v, want [images, classes], at least one of each", shape)
 	}
 	if err != nil {
 		return matrix{}, fmt.Errorf("%s: %w", path, err)

@@ -139,6 +139,26 @@ func TestNPYIsNumPys(t *testing.T) {
 	}
 }
 
+// The bytes numpy 2.4 writes for numpy.asfortranarray(numpy.arange(24, dtype="u1").reshape(2, 3, 4)).
+func TestReadNPYInFortranOrder(t *testing.T) {
+	header := "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3, 4), }"
+	file := "\x93NUMPY\x01\x00v\x00" + header + strings.Repeat(" ", 117-len(header)) + "\n" +
+		"\x00\x0c\x04\x10\x08\x14\x01\r\x05\x11\t\x15\x02\x0e\x06\x12\n\x16\x03\x0f\x07\x13\x0b\x17"
+	d, err := ReadNPY(strings.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, wide, err := ReadNPY64(strings.NewReader(file))
+	if err != nil || len(wide) != 24 || len(d.Data) != 24 {
+		t.Fatal(len(wide), len(d.Data), err)
+	}
+	for i := range 24 {
+		if d.Data[i] != float32(i) || wide[i] != float64(i) {
+			t.Fatalf("element %d is %v and %v", i, d.Data[i], wide[i])
+		}
+	}
+}
+
 func FuzzReadNPY(f *testing.F) {
 	var b bytes.Buffer
 	WriteNPY(&b, Dense{Shape: []int{2, 2}, Data: []float32{1, 2, 3, 4}})
