@@ -10,14 +10,21 @@ import (
 	"ovbench/reports/results"
 )
 
-// Load reads a run folder: what it measured, and the records of the samples that did not fail, in the order of data sets
-// and samples.
+// Load reads a run folder: what it measured, and the records behind its scores, in the order of data sets and samples. Samples
+// that failed are left out, and those that an earlier run in the folder measured beyond the last one's plan.
 func Load(dir string) (*results.Run, []Record, error) {
 	run, recs, err := readShard(dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	recs = slices.DeleteFunc(recs, func(r Record) bool { return r.Error != "" })
+	planned, err := plannedOf(run)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	recs = slices.DeleteFunc(recs, func(r Record) bool {
+		_, wanted := slices.BinarySearch(planned[r.Dataset], r.Index)
+		return r.Error != "" || !wanted
+	})
 	slices.SortFunc(recs, byIndex)
 	return run, recs, nil
 }

@@ -53,7 +53,7 @@ func Rescore(dir, out string, set map[string]string) (*results.Run, error) {
 	return run, finish(run, recs, planned, out, suite)
 }
 
-// plannedOf are the samples that a run was to measure over all shards, by data set.
+// plannedOf are the samples that a run was to measure over all shards, by data set, ascending.
 func plannedOf(run *results.Run) (map[string][]int, error) {
 	out := map[string][]int{}
 	for _, d := range run.Datasets {
@@ -61,6 +61,7 @@ func plannedOf(run *results.Run) (map[string][]int, error) {
 		if err != nil {
 			return nil, fmt.Errorf("samples of %s: %w", d.Name, err)
 		}
+		slices.Sort(indices)
 		out[d.Name] = indices
 	}
 	return out, nil

@@ -268,14 +268,15 @@ func TestValidateNamesAllFaults(t *testing.T) {
 	r := example()
 	r.Cells[0].Scores[0].Value = math.NaN()
 	r.Panels[0].Image = "/x"
+	r.Cells[0].Counts["failed"] = -1
 	err := r.Validate()
-	if err == nil || strings.Count(err.Error(), "\n") != 1 {
-		t.Errorf("error %v, want two lines", err)
+	if err == nil || strings.Count(err.Error(), "\n") != 2 {
+		t.Errorf("error %v, want three lines", err)
 	}
 	for i := range 30 {
 		r.Failures = append(r.Failures, Failure{Dataset: fmt.Sprint(i)})
 	}
-	if err = r.Validate(); !strings.HasSuffix(err.Error(), "and 22 faults more") {
+	if err = r.Validate(); !strings.HasSuffix(err.Error(), "and 23 faults more") {
 		t.Errorf("error %v", err)
 	}
 }
