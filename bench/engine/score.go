@@ -61,12 +61,18 @@ func Score(run *results.Run, taskName string, recs []Record, resamples int, seed
 			if err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", d.Name, m.Name, err)
 			}
+			said := map[string]bool{} // what holds for all cells of the method is said once
 			for _, c := range made {
 				c.Dataset, c.Method, c.Task = d.Name, m.Name, taskName
 				c.Counts = withSamples(c.Counts, run, d, len(of))
 				if d.Official > 0 && len(of) != d.Official {
 					c.Warnings = append(c.Warnings, fmt.Sprintf("%d images, not the %d of the official split %q", len(of), d.Official, d.Split))
 				}
+				c.Warnings = slices.DeleteFunc(c.Warnings, func(w string) bool {
+					again := said[w]
+					said[w] = true
+					return again
+				})
 				cells = append(cells, c)
 			}
 		}
