@@ -7,7 +7,7 @@ import (
 )
 
 // ExplainStatistic is one of the scores of [ExplainSummary] over that many images, by name: all but fg-mIoU-image and
-// fg-mIoU@other-half. Thresholds are searched anew in each resample.
+// fg-mIoU@other-half, for which see [OtherHalfStatistic]. Thresholds are searched anew in each resample.
 func ExplainStatistic(records []ExplainRecord, images, classes int, score string) (Statistic, error) {
 	switch score {
 	case "fg-mIoU":
@@ -225,5 +225,43 @@ func ImageNetSegmentationStatistic(records []ImageNetSegmentationRecord, images 
 			}
 		}
 		return 0, false
+	}, nil
+}
+
+// OtherHalfStatistic is fg-mIoU@other-half over that many images: each half is cut at the threshold that is best for the other
+// in the same resample. odd says in which half an image is; those of [ExplainSummary] are the odd and even indices.
+func OtherHalfStatistic(records []ExplainRecord, images, classes int, odd func(image int) bool) (Statistic, error) {
+	if err := checkExplainRecords(records, images, classes); err != nil {
+		return nil, err
+	}
+	rows := make([][]float64, len(records))
+	for i, r := range records {
+		rows[i] = r.row()
+	}
+	records = slices.Clone(records)
+	halves := [2]*explainPool{newExplainPool(classes), newExplainPool(classes)}
+	return func(times []int32) (float64, bool) {
+		if len(times) != images {
+			return 0, false
+		}
+		halves[0].clear()
+		halves[1].clear()
+		for i, r := range records {
+			if n := times[r.Image]; n > 0 {
+				half := halves[0]
+				if odd(r.Image) {
+					half = halves[1]
+				}
+				half.add(r.Class, rows[i], n)
+			}
+		}
+		k0, _, ok0 := bestOf(halves[0].curve())
+		k1, _, ok1 := bestOf(halves[1].curve())
+		if !ok0 || !ok1 {
+			return 0, false
+		}
+		a := halves[0].at(k1)
+		a.add(halves[1].at(k0))
+		return a.mean(iouOfSeen)
 	}, nil
 }

@@ -201,6 +201,7 @@ func present(labels []uint16, j *job) []int {
 type explained struct {
 	images, classes int
 	original, maps  []metrics.ExplainRecord
+	odd             []bool // images by the parity of their index in the split
 	energy          []metrics.EnergyRecord
 	squared         []metrics.ImageNetSegmentationRecord
 	games           []game
@@ -222,6 +223,7 @@ func (c cellContext) explained(recs []Record) *explained {
 	}}
 	for i, r := range recs {
 		e := r.Methods[c.method]
+		out.odd = append(out.odd, r.Index%2 == 1)
 		out.original = append(out.original, e.Explain...)
 		for _, x := range e.Explain {
 			x.Image = i
@@ -389,7 +391,9 @@ func (e *explained) mapStatistics() (out []statistic) {
 		}
 		out = append(out, m)
 	}
-	return out
+	return append(out, statistic{convention: foreground, score: "fg-mIoU@other-half", pooled: func() (metrics.Statistic, error) {
+		return metrics.OtherHalfStatistic(e.maps, e.images, e.classes, func(image int) bool { return e.odd[image] })
+	}})
 }
 
 // alone gives each image's own score, by the statistic of that image.

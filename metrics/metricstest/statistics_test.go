@@ -124,8 +124,11 @@ func TestExplainStatistics(t *testing.T) {
 		}
 		return out
 	}, func(images [][]metrics.ExplainRecord, score string) (metrics.Statistic, error) {
+		if score == "fg-mIoU@other-half" {
+			return metrics.OtherHalfStatistic(flat(images), len(images), statisticClasses, func(image int) bool { return image%2 == 1 })
+		}
 		return metrics.ExplainStatistic(flat(images), len(images), statisticClasses, score)
-	}, "fg-mIoU", "fg-mIoU@0.5", "fg-mIoU@otsu", "PxAP", "mSC", "mSC-pairs")
+	}, "fg-mIoU@other-half", "fg-mIoU", "fg-mIoU@0.5", "fg-mIoU@otsu", "PxAP", "mSC", "mSC-pairs")
 }
 
 func TestPointingStatistics(t *testing.T) {
