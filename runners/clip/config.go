@@ -22,6 +22,7 @@ type Activation string
 const (
 	QuickGELU Activation = "quick_gelu"
 	GELU      Activation = "gelu"
+	ReLU      Activation = "relu" // of ResNets; no transformer here has it
 )
 
 // Tower is the shape of one transformer.
@@ -44,7 +45,7 @@ type Config struct {
 	Kind    string // "vit" or "resnet"
 	Image   int    // native side in pixels
 	Patch   int    // pixels of a token's side: the patch, or 32 for a ResNet
-	Vision  Tower  // of a ResNet: width of the stem and attention pool heads; Layers is 0
+	Vision  Tower  // of a ResNet: width of the stem, heads of the attention pool; Layers and MLP are 0
 	Stages  [4]int // bottleneck blocks of a ResNet
 	Text    Tower
 	Vocab   int // token ids
@@ -84,6 +85,7 @@ func (c Config) Name() string {
 type hints struct {
 	file                    string
 	visionHeads, textHeads  int
+	visionHeadWidth         int // in place of visionHeads
 	visionAct, textAct      Activation
 	visionEps, textEps      float32
 	visionImage, visionSize int // image size and width, to be compared with the weights
@@ -207,11 +209,40 @@ func openCLIPHints(data []byte) (hints, error) {
 	if c.Model.Quick {
 		h.visionAct, h.textAct = QuickGELU, QuickGELU
 	}
-	if w := c.Model.Vision.HeadWidth; w > 0 {
-		h.visionHeads = c.Model.Vision.Width / w
+	if h.textHeads == 0 {
+		h.textHeads = 8 // open_clip's default, as is 64 below
+	}
+	if h.visionHeadWidth = c.Model.Vision.HeadWidth; h.visionHeadWidth == 0 {
+		h.visionHeadWidth = 64
 	}
 	_ = json.Unmarshal(c.Model.Vision.Image, &h.visionImage) // left 0 for an oblong pair
 	return h, nil
+}
+
+// imageHeads are the heads of open_clip's image towers that are not 64 wide, by width and depth: H, g, bigG and e.
+var imageHeads = map[[2]int]int{{1280, 32}: 16, {1408, 40}: 16, {1664, 48}: 16, {1792, 56}: 16}
+
+// poolHeads splits the attention pool of a ResNet into heads of the given width, 64 if that is unknown.
+func (m *Model) poolHeads(width int) error {
+	if width == 0 {
+		width = 64
+	}
+	channels := m.ResNet.Pool.Positions.Shape[1]
+	if channels%width != 0 {
+		return fmt.Errorf("the attention pool's %d channels cannot be split into heads of %d", channels, width)
+	}
+	m.ResNet.heads = channels / width
+	m.Config.Vision.Heads = m.ResNet.heads
+	return nil
+}
+
+// belongs says if the configuration is of other weights.
+func (h hints) belongs(c Config) error {
+	if h.visionImage != 0 && h.visionImage != c.Image || h.visionSize != 0 && h.visionSize != c.Vision.Width {
+		return fmt.Errorf("the weights are of %d px and width %d, but %s says %d px and width %d: it belongs to another model",
+			c.Image, c.Vision.Width, h.file, h.visionImage, h.visionSize)
+	}
+	return nil
 }
 
 // tower fills in what shapes cannot tell.
@@ -221,14 +252,17 @@ func (c *Config) tower(what string, t *Tower, heads int, act Activation, eps flo
 	} else if heads != 0 {
 		return fmt.Errorf("%s width %d cannot be split into the %d heads its configuration names", what, t.Width, heads)
 	} else {
-		// Head width is 64 in all of OpenAI's models; the larger open_clip image towers have 16 heads.
+		known, ok := imageHeads[[2]int{t.Width, t.Layers}]
+		const remedy = "put the model's config.json or open_clip_config.json beside the weights, it names the heads"
 		switch {
-		case what == "image" && (t.Width == 1280 || t.Width == 1408 || t.Width == 1664):
-			t.Heads = 16
-		case t.Width%64 == 0:
-			t.Heads = t.Width / 64
+		case what == "image" && ok:
+			t.Heads = known
+		case t.Width%64 != 0:
+			return fmt.Errorf("%s width %d is no multiple of the usual head width 64: %s", what, t.Width, remedy)
+		case what == "image" && t.Width > 1024:
+			return fmt.Errorf("the heads of an image tower of width %d and depth %d are not known: %s", t.Width, t.Layers, remedy)
 		default:
-			return fmt.Errorf("%s width %d is no multiple of the usual head width 64: put the model's config.json beside the weights, it names the heads", what, t.Width)
+			t.Heads = t.Width / 64
 		}
 	}
 	t.Eps = eps

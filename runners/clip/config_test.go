@@ -76,11 +76,33 @@ func vitShapes(width, layers, patch, image, embed, text int) map[string][]int {
 
 func resnetShapes(stages [4]int, width, image, embed, text int) map[string][]int {
 	s := textShapes(text, embed)
-	g := image / 32
-	s["visual.attnpool.positional_embedding"] = []int{1 + g*g, 32 * width}
+	g, c := image/32, 32*width
+	s["visual.attnpool.positional_embedding"] = []int{1 + g*g, c}
+	for name, out := range map[string]int{"q_proj": c, "k_proj": c, "v_proj": c, "c_proj": embed} {
+		s["visual.attnpool."+name+".weight"], s["visual.attnpool."+name+".bias"] = []int{out, c}, []int{out}
+	}
+	conv := func(name, bn string, out, in, k int) {
+		s[name+".weight"] = []int{out, in, k, k}
+		for _, p := range []string{".weight", ".bias", ".running_mean", ".running_var"} {
+			s[bn+p] = []int{out}
+		}
+		s[bn+".num_batches_tracked"] = []int{}
+	}
+	conv("visual.conv1", "visual.bn1", width/2, 3, 3)
+	conv("visual.conv2", "visual.bn2", width/2, width/2, 3)
+	conv("visual.conv3", "visual.bn3", width, width/2, 3)
+	in := width
 	for i, blocks := range stages {
+		planes := width << i
 		for b := range blocks {
-			s[fmt.Sprintf("visual.layer%d.%d.conv1.weight", i+1, b)] = []int{width << i, 4, 1, 1}
+			p := fmt.Sprintf("visual.layer%d.%d.", i+1, b)
+			conv(p+"conv1", p+"bn1", planes, in, 1)
+			conv(p+"conv2", p+"bn2", planes, planes, 3)
+			conv(p+"conv3", p+"bn3", 4*planes, planes, 1)
+			if b == 0 {
+				conv(p+"downsample.0", p+"downsample.1", 4*planes, in, 1)
+			}
+			in = 4 * planes
 		}
 	}
 	return s
@@ -118,7 +140,7 @@ func TestOpenAIShapes(t *testing.T) {
 		if m.Config.Text.Activation != QuickGELU || len(m.Assumed) == 0 {
 			t.Errorf("%s: activation %s, assumed %q: want quick_gelu, said to be assumed", c.name, m.Config.Text.Activation, m.Assumed)
 		}
-		if err := m.CheckVision(); (err == nil) != strings.HasPrefix(c.name, "ViT") {
+		if err := m.CheckVision(); (err == nil) != strings.HasPrefix(c.name, "ViT") || (m.ResNet == nil) != (err == nil) {
 			t.Errorf("%s: CheckVision says %v", c.name, err)
 		}
 	}
@@ -144,7 +166,7 @@ func TestRefusals(t *testing.T) {
 		{"layer scale", "LayerScale is not supported", func(s map[string][]int) { s["visual.transformer.resblocks.0.ls_1.gamma"] = []int{16} }, ""},
 		{"timm", "a timm image tower is not supported", func(s map[string][]int) { s["visual.trunk.patch_embed.weight"] = []int{1} }, ""},
 		{"siglip", "SigLIP's sigmoid loss is not supported", func(s map[string][]int) { s["logit_bias"] = []int{1} }, ""},
-		{"heads unknown", "image width 16 is no multiple of the usual head width 64: put the model's config.json beside", nil, ""},
+		{"heads unknown", "image width 16 is no multiple of the usual head width 64: put the model's config.json or open_clip_config.json beside", nil, ""},
 		{"heads do not divide", "image width 16 cannot be split into the 3 heads", nil, `{"model_type":"clip","vision_config":{"num_attention_heads":3},"text_config":{}}`},
 		{"other model's config", "it belongs to another model", nil, `{"model_type":"clip","vision_config":{"num_attention_heads":2,"hidden_size":768},"text_config":{}}`},
 		{"activation", `hidden_act "gelu_new" is not supported`, nil, `{"model_type":"clip","vision_config":{"hidden_act":"gelu_new"},"text_config":{}}`},

@@ -30,7 +30,8 @@ type Model struct {
 	Files      []string // all weight files
 	LogitScale float64  // exp of the stored logarithm, about 100 in released weights
 
-	Vision *ViT // nil for a ResNet
+	Vision *ViT    // nil for a ResNet
+	ResNet *ResNet // nil for a ViT
 	Text   Text
 }
 
@@ -137,14 +138,25 @@ func assemble(c *checkpoint.Checkpoint, h hints) (*Model, error) {
 		return nil, err
 	}
 	if m.Kind == "vit" {
-		if err := m.tower("image", &m.Config.Vision, h.visionHeads, h.visionAct, h.visionEps, c.Format); err != nil {
+		heads := h.visionHeads
+		if w := h.visionHeadWidth; w != 0 {
+			if m.Config.Vision.Width%w != 0 {
+				return nil, fmt.Errorf("image width %d cannot be split into heads of %d, as %s has it", m.Config.Vision.Width, w, h.file)
+			}
+			heads = m.Config.Vision.Width / w
+		}
+		if err := m.tower("image", &m.Config.Vision, heads, h.visionAct, h.visionEps, c.Format); err != nil {
 			return nil, err
 		}
 		m.Vision.tower, m.Vision.patch = m.Config.Vision, m.Patch
-		if h.visionImage != 0 && h.visionImage != m.Image || h.visionSize != 0 && h.visionSize != m.Config.Vision.Width {
-			return nil, fmt.Errorf("the weights are of %d px and width %d, but %s says %d px and width %d: it belongs to another model",
-				m.Image, m.Config.Vision.Width, h.file, h.visionImage, h.visionSize)
+	}
+	if m.ResNet != nil {
+		if err := m.poolHeads(h.visionHeadWidth); err != nil {
+			return nil, err
 		}
+	}
+	if err := h.belongs(m.Config); err != nil {
+		return nil, err
 	}
 	m.Text.tower = m.Config.Text
 	return m, nil
@@ -350,8 +362,8 @@ func openAI(l *loader, m *Model) {
 	}
 	m.Config.Text = tower(width, m.Text.Blocks)
 	l.logitScale(m)
-	if _, vit := l.tensors["visual.proj"]; !vit {
-		openAIResNet(l, m)
+	if _, resnet := l.tensors["visual.attnpool.positional_embedding"]; resnet {
+		loadResNet(l, m)
 		return
 	}
 	conv := l.any("visual.conv1.weight", 4)
@@ -370,25 +382,6 @@ func openAI(l *loader, m *Model) {
 		Proj:   Projection{Weight: l.get("visual.proj", w, m.Embed)},
 	}
 	m.Config.Vision = tower(w, m.Vision.Blocks)
-}
-
-// openAIResNet recognises a modified ResNet; its image tower is not built.
-func openAIResNet(l *loader, m *Model) {
-	stem := l.any("visual.layer1.0.conv1.weight", 4)
-	pos := l.any("visual.attnpool.positional_embedding", 2)
-	if l.err != nil {
-		return
-	}
-	m.Kind, m.Patch = "resnet", 32
-	m.Image = 32 * l.square(pos.Name, pos.Shape[0]-1)
-	m.Config.Vision = Tower{Width: stem.Shape[0], Heads: stem.Shape[0] / 2}
-	for i := range m.Stages {
-		n, err := countBlocks(l.names, fmt.Sprintf("visual.layer%d", i+1))
-		if err != nil {
-			l.fail("%w", err)
-		}
-		m.Stages[i] = n
-	}
 }
 
 // huggingFace places the tensors of transformers' CLIPModel.

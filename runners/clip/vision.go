@@ -8,8 +8,14 @@ import (
 )
 
 // Grid is the number of patch tokens, rows by columns, of an image of height x width pixels.
-// A remainder that fills no patch is dropped.
-func (c Config) Grid(height, width int) (rows, cols int) { return height / c.Patch, width / c.Patch }
+// A remainder that fills no patch is dropped. A ResNet's first convolution rounds half pixels up and its five
+// poolings down: 63 pixels give 2 tokens, 62 give 1.
+func (c Config) Grid(height, width int) (rows, cols int) {
+	if c.Kind == "resnet" {
+		return (height + 1) / 2 / 16, (width + 1) / 2 / 16
+	}
+	return height / c.Patch, width / c.Patch
+}
 
 // CheckSize says why an image of height x width pixels cannot be encoded.
 func (c Config) CheckSize(height, width int) error {
@@ -20,10 +26,10 @@ func (c Config) CheckSize(height, width int) error {
 	return nil
 }
 
-// CheckVision says why the model's image tower cannot be built.
+// CheckVision wants a vision transformer, for methods that go into its blocks.
 func (m *Model) CheckVision() error {
 	if m.Vision == nil {
-		return fmt.Errorf("%s: the image tower %s is not supported in this version; use a ViT", m.Path, m.Name())
+		return fmt.Errorf("%s is the ResNet %s, which has no transformer blocks: the methods for it are clip and clip_surgery", m.Path, m.Name())
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ type Entry struct {
 // All lists the methods by name.
 var All = []Entry{
 	{"clip", "patch tokens of the unchanged model, through the last LayerNorm and projection", "Radford et al., arXiv 2103.00020", func() Method { return &CLIP{} }},
-	{"clip_surgery", "value-value attention on a second path through the last blocks, without MLPs", "Li et al., arXiv 2304.05653", func() Method { return &Surgery{Depth: 6} }},
+	{"clip_surgery", "value-value attention on a second path through the last blocks, without MLPs", "Li et al., arXiv 2304.05653", func() Method { return &Surgery{Depth: 6, ResNet: Released} }},
 }
 
 // Names are the names of All.
@@ -115,11 +115,14 @@ func (*CLIP) Positions() clip.Interpolation { return clip.Bilinear }
 // Redundant is none: the maps are plain cosines.
 func (*CLIP) Redundant() Redundant { return NoSurgery }
 
-// Check wants a vision transformer.
-func (*CLIP) Check(m *clip.Model) error { return m.CheckVision() }
+// Check accepts every model.
+func (*CLIP) Check(*clip.Model) error { return nil }
 
-// Tokens are those of the last block.
+// Tokens are those of the last block, or of a ResNet's attention pool queried by all tokens in place of the mean alone.
 func (*CLIP) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value {
+	if m.ResNet != nil {
+		return m.ResNet.Project(g, pooled(g, m.ResNet, m.ResNet.Embed(g, pixels, p)))
+	}
 	v := m.Vision
 	x := v.Embed(g, pixels, p)
 	for i := range v.Depth() {
