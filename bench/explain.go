@@ -172,7 +172,7 @@ func (e *explanation) similarities(c *cobra.Command, img *image.NRGBA, withEmpty
 		return s, nil, fmt.Errorf("%s: %w", e.file, err)
 	}
 	s = similarity{cos: out[0].Data, scale: m.LogitScale}
-	s.rows, s.cols = images.Grid()
+	s.rows, s.cols = images.Grid(h, w)
 	if withEmpty {
 		s.cos, empty = methods.SplitLast(s.cos, len(texts))
 	}

@@ -64,38 +64,50 @@ func tower(b testing.TB, m *clip.Model, o runners.ImageOptions, names ...string)
 
 // BenchmarkForward is one picture at 512 px through ViT-B/16: clip; clip and clip_surgery in one session; and clip with plain
 // MatMul, Softmax and Sigmoid, once as ONNX Runtime's optimiser leaves it (which finds QuickGELU again) and once as
-// written. The variants take turns, so that noise of the machine meets all alike; the metrics are ratios of best times.
+// written. The metrics are ratios of best times.
 func BenchmarkForward(b *testing.B) {
 	m, x := vitB16(b), noise(512)
 	plain := runners.ImageOptions{StandardOps: true}
 	written := plain
 	written.Session.Optimize = ort.OptimizeBasic
-	variants := []struct {
-		name   string
-		images *runners.Images
-	}{
-		{"clip", tower(b, m, runners.ImageOptions{}, "clip")},
-		{"both", tower(b, m, runners.ImageOptions{}, "clip", "clip_surgery")},
-		{"plain", tower(b, m, plain, "clip")},
-		{"written", tower(b, m, written, "clip")},
-	}
-	best := map[string]float64{}
-	for b.Loop() {
-		for _, v := range variants {
-			start := time.Now()
-			if _, err := v.images.Tokens(b.Context(), x); err != nil {
-				b.Fatal(err)
-			}
-			s := time.Since(start).Seconds()
-			if old, ok := best[v.name]; !ok || s < old {
-				best[v.name] = s
-			}
-		}
-	}
+	best := race(b, x, map[string]*runners.Images{
+		"clip":    tower(b, m, runners.ImageOptions{}, "clip"),
+		"both":    tower(b, m, runners.ImageOptions{}, "clip", "clip_surgery"),
+		"plain":   tower(b, m, plain, "clip"),
+		"written": tower(b, m, written, "clip"),
+	})
 	b.ReportMetric(best["clip"], "clip-sec")
 	b.ReportMetric(best["both"]/best["clip"], "both/clip")
 	b.ReportMetric(best["plain"]/best["clip"], "plain/clip")
 	b.ReportMetric(best["written"]/best["clip"], "as-written/clip")
+}
+
+// BenchmarkOpenSize compares a graph of open size with one built for 512 px. The metric is the ratio of best times.
+func BenchmarkOpenSize(b *testing.B) {
+	m, x := vitB16(b), noise(512)
+	best := race(b, x, map[string]*runners.Images{
+		"open":  images(b, m, named(b, "clip", "clip_surgery"), runners.ImageOptions{}),
+		"fixed": tower(b, m, runners.ImageOptions{}, "clip", "clip_surgery"),
+	})
+	b.ReportMetric(best["open"]/best["fixed"], "open/fixed")
+}
+
+// race lets image towers take turns on x, so that noise of the machine meets all alike, and tells each one's best seconds.
+func race(b *testing.B, x tensor.Dense, towers map[string]*runners.Images) map[string]float64 {
+	best := map[string]float64{}
+	for b.Loop() {
+		for name, t := range towers {
+			start := time.Now()
+			if _, err := t.Tokens(b.Context(), x); err != nil {
+				b.Fatal(err)
+			}
+			s := time.Since(start).Seconds()
+			if old, ok := best[name]; !ok || s < old {
+				best[name] = s
+			}
+		}
+	}
+	return best
 }
 
 // BenchmarkLoad is reading a ViT-B/16 checkpoint, building the graph of both methods and loading it.

@@ -324,7 +324,7 @@ func (r recording) checkMaps(t *testing.T, lib *ort.Library, m *clip.Model, pref
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, cols := images.Grid()
+	rows, cols := images.Grid(n, n)
 	rest, empty := methods.SplitLast(sims[0].Data, texts+1)
 	cos := tensor.Dense{Shape: []int{1, 1 + rows*cols, texts}, Data: rest}
 	surgery := func(form methods.Redundant) tensor.Dense {

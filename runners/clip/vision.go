@@ -35,19 +35,31 @@ func (m *Model) CheckVision() error {
 }
 
 // Embed turns pixels [B, 3, H, W] into tokens [B, 1+N, W] before the first block: patches, class token,
-// positions resized to the grid, LayerNorm. H and W are numbers that CheckSize accepts.
+// positions resized to the grid, LayerNorm. H and W are numbers that CheckSize accepts, or symbols: then the positions
+// are a table of the graph.
 func (v *ViT) Embed(g *onnx.Graph, pixels onnx.Value, p Interpolation) onnx.Value {
-	s := pixels.Shape()
-	rows, cols, width := s[2]/v.patch, s[3]/v.patch, v.tower.Width
 	x := g.Conv(pixels, v.Conv.in(g), onnx.Value{}, v.patch, 0)
-	x = g.Transpose(g.Reshape(x, s[0], width, rows*cols), 0, 2, 1)
+	patches := v.patches(g, pixels)
+	x = g.Transpose(g.Reshape(x, x.Shape()[0], v.tower.Width, patches), 0, 2, 1)
+	x = g.PadFront(x, 1, 1)
 	// One table carries positions and the class token, which is zero until the table is added.
-	table := v.PositionTable(rows, cols, p)
-	for i, c := range v.Class.Data {
-		table.Data[i] += c
+	table := func(h, w int) tensor.Dense {
+		t := v.PositionTable(h/v.patch, w/v.patch, p)
+		for i, c := range v.Class.Data {
+			t.Data[i] += c
+		}
+		return t
 	}
-	x = g.Add(g.PadFront(x, 1, 1), g.Const("positions."+string(p), table))
+	x = g.Add(x, g.Table("positions."+string(p), pixels, table, x.Shape()[1:]...))
 	return v.Pre.apply(g, x, v.tower.Eps)
+}
+
+// patches is the number of patch tokens, or its symbol.
+func (v *ViT) patches(g *onnx.Graph, pixels onnx.Value) int {
+	if h, w := pixels.Shape()[2], pixels.Shape()[3]; h >= 0 && w >= 0 {
+		return (h / v.patch) * (w / v.patch)
+	}
+	return g.Symbol("patches")
 }
 
 // PositionTable is the positional embedding [1+rows·cols, W] of a grid, computed from the checkpoint's own table.

@@ -59,6 +59,5 @@ func (s *Surgery) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip
 		n = g.Add(n, v.Out(g, i, v.Attention(g, u, u, u, onnx.Value{})))
 		o = v.Block(g, i, o)
 	}
-	tokens := n.Shape()[1]
-	return v.Project(g, g.Concat(1, g.Slice(o, 1, 0, 1), g.Slice(n, 1, 1, tokens)))
+	return v.Project(g, g.Concat(1, g.Slice(o, 1, 0, 1), g.Slice(n, 1, 1, onnx.End)))
 }

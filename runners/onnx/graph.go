@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"ovbench/runners/tensor"
@@ -41,6 +42,7 @@ type Graph struct {
 	seen     map[string][]int32 // key of a node or leaf → its values
 	symbols  []string
 	inputs   []int32
+	tables   []Table
 	outputs  []output
 	names    map[string]bool // of inputs, outputs and leaves
 }
@@ -105,6 +107,54 @@ func (g *Graph) Symbol(name string) int {
 	}
 	return -1 - i
 }
+
+// plus is the dimension by longer than d: a number, or the symbol "1+patches" for 1 more than "patches".
+func (g *Graph) plus(d, by int) int {
+	if d >= 0 {
+		return d + by
+	}
+	name := g.symbols[-1-d]
+	if n, rest, ok := strings.Cut(name, "+"); ok {
+		if known, err := strconv.Atoi(n); err == nil {
+			name, by = rest, by+known
+		}
+	}
+	if by != 0 {
+		name = fmt.Sprintf("%d+%s", by, name)
+	}
+	return g.Symbol(name)
+}
+
+// Table is an input that the program computes from the size of a picture.
+type Table struct {
+	Name string
+	Make func(height, width int) tensor.Dense
+}
+
+// Table is a float32 tensor of a given shape that make computes from the last two sizes of a picture [.., H, W]. If
+// these are numbers it is a constant of the graph; otherwise it is an input, to be fed with what [Graph.Tables]
+// says. The name stands for the content: the same name is the same Value.
+func (g *Graph) Table(name string, picture Value, make func(height, width int) tensor.Dense, shape ...int) Value {
+	s := picture.Shape()
+	if h, w := s[len(s)-2], s[len(s)-1]; h >= 0 && w >= 0 {
+		d := make(h, w)
+		if !slices.Equal(d.Shape, shape) {
+			panic(fmt.Sprintf("onnx: table %s is %v, want %v", name, d.Shape, shape))
+		}
+		return g.Const(name, d)
+	}
+	key := "table|" + name
+	if ids, ok := g.seen[key]; ok {
+		return Value{g, ids[0]}
+	}
+	v := g.Input(name, tensor.F32, shape...)
+	g.seen[key] = []int32{v.id}
+	g.tables = append(g.tables, Table{name, make})
+	return v
+}
+
+// Tables are the inputs that [Graph.Table] declared, in the order of inputs. They follow those declared before them.
+func (g *Graph) Tables() []Table { return g.tables }
 
 // Input declares an input. Inputs keep their order.
 func (g *Graph) Input(name string, dtype tensor.DType, shape ...int) Value {
