@@ -105,19 +105,19 @@ func (s slow) resnetTokens(pixels tensor.Dense) matrix {
 			x = rectify(s.convolve(y, block.Conv[2], 1), x)
 		}
 	}
-	tokens := matrix{make([]float64, len(x))}
+	out := matrix{make([]float64, len(x))}
 	rows, cols := len(x[0]), len(x[0][0])
 	for y := range rows {
 		for z := range cols {
 			var token []float64
 			for c := range x {
 				token = append(token, x[c][y][z])
-				tokens[0][c] += x[c][y][z] / float64(rows*cols)
+				out[0][c] += x[c][y][z] / float64(rows*cols)
 			}
-			tokens = append(tokens, token)
+			out = append(out, token)
 		}
 	}
-	return tokens
+	return out
 }
 
 // attendScaled is attention of many heads at a scale, with queries and keys normalised per head if asked.
@@ -159,7 +159,7 @@ func attendScaled(q, k, v matrix, heads int, scale float64, normalise bool) matr
 
 // The graphs of a random ResNet equal the formulas in float64, at sizes of one and of many tokens.
 func TestResNetAgainstFormulas(t *testing.T) {
-	lib := library(t)
+	library(t) // or skip
 	path, err := cliptest.WriteResNet(t.TempDir(), cliptest.ResNet{
 		Stages: [4]int{2, 1, 2, 1}, Width: 8, Image: 64, Embed: 12, Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647,
 	}, 5)
@@ -172,22 +172,17 @@ func TestResNetAgainstFormulas(t *testing.T) {
 	}
 	s, r := slow{t, m}, m.ResNet
 	rng := rand.New(rand.NewPCG(3, 4))
+	ms := append(named(t, "clip"), surgeryOf(t, "released"), surgeryOf(t, "intended"))
+	open := images(t, m, ms, runners.ImageOptions{})
 	for _, size := range [][2]int{{64, 64}, {63, 95}} {
 		pixels := tensor.New(1, 3, size[0], size[1])
 		for i := range pixels.Data {
 			pixels.Data[i] = float32(rng.NormFloat64())
 		}
-		images, err := runners.NewImages(lib, m, append(named(t, "clip"), surgeryOf(t, "released"), surgeryOf(t, "intended")), runners.ImageOptions{Height: size[0], Width: size[1]})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer images.Close()
-		got, err := images.Tokens(t.Context(), pixels)
-		if err != nil {
-			t.Fatal(err)
-		}
+		fixed := images(t, m, ms, runners.ImageOptions{Height: size[0], Width: size[1]})
+		got := tokens(t, fixed, pixels)
 		x := s.resnetTokens(pixels)
-		rows, cols := images.Grid()
+		rows, cols := fixed.Grid(size[0], size[1])
 		table := m.ResNet.PositionTable(rows, cols, clip.Bilinear)
 		for i := range x {
 			for c := range x[i] {
@@ -206,7 +201,10 @@ func TestResNetAgainstFormulas(t *testing.T) {
 				}
 			}
 			if d := distance(got[i], out); !(d < 1e-5) {
-				t.Errorf("%v %s: distance %.2g", size, images.Methods()[i], d)
+				t.Errorf("%v %s: distance %.2g", size, fixed.Methods()[i], d)
+			}
+			if d := distance(tokens(t, open, pixels)[i], out); !(d < 1e-5) {
+				t.Errorf("%v %s, size left open: distance %.2g", size, fixed.Methods()[i], d)
 			}
 		}
 	}

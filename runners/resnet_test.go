@@ -120,7 +120,7 @@ func TestResNetSides(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if rows, cols := images.Grid(); rows != s[2] || cols != s[3] {
+		if rows, cols := images.Grid(s[0], s[1]); rows != s[2] || cols != s[3] {
 			t.Errorf("%dx%d: grid %dx%d, want %dx%d", s[0], s[1], rows, cols, s[2], s[3])
 		}
 		if _, err := images.Tokens(t.Context(), tensor.New(2, 3, s[0], s[1])); err != nil {

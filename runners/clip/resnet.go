@@ -104,7 +104,8 @@ func (l *loader) bottleneck(prefix string, in, planes int) Bottleneck {
 }
 
 // Embed turns pixels [B, 3, H, W] into tokens [B, 1+N, C] before the attention pool: their mean first, then the pixels
-// of the last stage row by row, positions resized to the grid added. H and W are numbers that CheckSize accepts.
+// of the last stage row by row, positions resized to the grid added. H and W are numbers that CheckSize accepts, or
+// symbols: then the positions are a table of the graph.
 func (r *ResNet) Embed(g *onnx.Graph, pixels onnx.Value, p Interpolation) onnx.Value {
 	x := pixels
 	for i := range r.Stem {
@@ -117,9 +118,22 @@ func (r *ResNet) Embed(g *onnx.Graph, pixels onnx.Value, p Interpolation) onnx.V
 		}
 	}
 	s := x.Shape()
-	x = g.Transpose(g.Reshape(x, s[0], s[1], s[2]*s[3]), 0, 2, 1)
-	return g.Add(g.Concat(1, g.Mean(x, 1), x), g.Const("positions."+string(p), r.PositionTable(s[2], s[3], p)))
+	patches := s[2] * s[3]
+	if s[2] < 0 || s[3] < 0 {
+		patches = g.Symbol("patches")
+	}
+	x = g.Transpose(g.Reshape(x, s[0], s[1], patches), 0, 2, 1)
+	x = g.Concat(1, g.Mean(x, 1), x)
+	table := func(h, w int) tensor.Dense {
+		rows, cols := resnetGrid(h, w)
+		return r.PositionTable(rows, cols, p)
+	}
+	return g.Add(x, g.Table("positions."+string(p), pixels, table, x.Shape()[1:]...))
 }
+
+// resnetGrid is the number of pixels of the last stage. The first convolution rounds half pixels up and the poolings
+// round down: 63 pixels give 2 tokens, 62 give 1.
+func resnetGrid(height, width int) (rows, cols int) { return (height + 1) / 2 / 16, (width + 1) / 2 / 16 }
 
 // PositionTable is the positional embedding [1+rows·cols, C] of a grid, computed from the checkpoint's own table.
 func (r *ResNet) PositionTable(rows, cols int, p Interpolation) tensor.Dense {

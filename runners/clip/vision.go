@@ -8,11 +8,10 @@ import (
 )
 
 // Grid is the number of patch tokens, rows by columns, of an image of height x width pixels.
-// A remainder that fills no patch is dropped. A ResNet's first convolution rounds half pixels up and its five
-// poolings down: 63 pixels give 2 tokens, 62 give 1.
+// A remainder that fills no patch is dropped; a ResNet has a token for 31 pixels or more of it.
 func (c Config) Grid(height, width int) (rows, cols int) {
 	if c.Kind == "resnet" {
-		return (height + 1) / 2 / 16, (width + 1) / 2 / 16
+		return resnetGrid(height, width)
 	}
 	return height / c.Patch, width / c.Patch
 }

@@ -30,7 +30,7 @@ func (r ResNetSurgery) tokens(g *onnx.Graph, m *clip.ResNet, pixels onnx.Value, 
 	s := v.Shape()
 	n := g.Reshape(g.L2Normalize(g.Reshape(v, s[0], s[1], m.Heads(), m.HeadDim())), s...)
 	patches := m.Attention(g, n, n, v, 8*scale)
-	return m.Project(g, g.Concat(1, g.Slice(pooled(g, m, x), 1, 0, 1), g.Slice(patches, 1, 1, s[1])))
+	return m.Project(g, g.Concat(1, g.Slice(pooled(g, m, x), 1, 0, 1), g.Slice(patches, 1, 1, onnx.End)))
 }
 
 // pooled is CLIP's attention pool for all tokens.

@@ -22,16 +22,16 @@ func (g *Graph) BatchNorm(x, scale, shift, mean, variance Value, eps float32) Va
 }
 
 // AvgPool is the mean over squares of n x n pixels of x [B, C, H, W], side by side; a remainder at the right and bottom
-// is dropped.
+// is dropped. H and W may be symbols.
 func (g *Graph) AvgPool(x Value, n int) Value {
 	s := slices.Clone(x.Shape())
 	if n == 1 {
 		return x
 	}
-	if len(s) != 4 || s[2] < n || s[3] < n {
+	if len(s) != 4 || s[2] >= 0 && s[2] < n || s[3] >= 0 && s[3] < n {
 		g.fault("AveragePool", x)
 	}
-	s[2], s[3] = s[2]/n, s[3]/n
+	s[2], s[3] = g.strided(s[2], n, n, 0), g.strided(s[3], n, n, 0)
 	return g.node("AveragePool", []Value{x}, x.DType(), s, intsAttr("kernel_shape", n, n), intsAttr("strides", n, n))
 }
 
