@@ -130,6 +130,11 @@ func TestResNetSides(t *testing.T) {
 	}
 }
 
+// ofBlocks stands for the methods that read transformer blocks.
+type ofBlocks struct{ methods.CLIP }
+
+func (ofBlocks) Check(m *clip.Model) error { return m.CheckVision() }
+
 func TestResNetRefusals(t *testing.T) {
 	m, err := clip.Open(filepath.Join(resnetFolder(t), resnetForms[0]))
 	if err != nil {
@@ -140,7 +145,8 @@ func TestResNetRefusals(t *testing.T) {
 		size   int
 		want   string
 	}{
-		{surgeryOf(t, "fixed"), 64, `resnet "fixed" is not known; known are released, intended`},
+		{surgeryOf(t, "fixed"), 64, `method fixed: resnet "fixed" is not known; known are released, intended`},
+		{runners.Named{Name: "blocks", Method: &ofBlocks{}}, 64, "method blocks: " + m.Path + " is the ResNet ResNet[1 2 1 1] width 16, which has no transformer blocks"},
 		{surgeryOf(t, "released"), 31, "31x31 is out of range"},
 	} {
 		_, err := runners.ImageGraph(m, []runners.Named{c.method}, runners.ImageOptions{Height: c.size, Width: c.size})

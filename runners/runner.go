@@ -66,7 +66,7 @@ func ImageGraph(m *clip.Model, ms []Named, o ImageOptions) (*onnx.Graph, error) 
 	}
 	for _, n := range ms {
 		if err := n.Method.Check(m); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("method %s: %w", n.Name, err)
 		}
 		p := o.Positions
 		if p == "" {

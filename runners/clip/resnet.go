@@ -131,9 +131,9 @@ func (r *ResNet) Embed(g *onnx.Graph, pixels onnx.Value, p Interpolation) onnx.V
 	return g.Add(x, g.Table("positions."+string(p), pixels, table, x.Shape()[1:]...))
 }
 
-// resnetGrid is the number of pixels of the last stage. The first convolution rounds half pixels up and the poolings
+// resnetGrid is the number of pixels of the last stage. The first convolution rounds half pixels up and the four poolings
 // round down: 63 pixels give 2 tokens, 62 give 1.
-func resnetGrid(height, width int) (rows, cols int) { return (height + 1) / 2 / 16, (width + 1) / 2 / 16 }
+func resnetGrid(height, width int) (rows, cols int) { return (height + 1) / 32, (width + 1) / 32 }
 
 // PositionTable is the positional embedding [1+rows·cols, C] of a grid, computed from the checkpoint's own table.
 func (r *ResNet) PositionTable(rows, cols int, p Interpolation) tensor.Dense {

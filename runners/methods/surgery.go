@@ -31,13 +31,13 @@ func (*Surgery) Redundant() Redundant { return Labels }
 // Check wants a ResNet, or a vision transformer of at least Depth blocks.
 func (s *Surgery) Check(m *clip.Model) error {
 	if s.ResNet != Released && s.ResNet != Intended {
-		return fmt.Errorf("clip_surgery: resnet %q is not known; known are %s, %s", s.ResNet, Released, Intended)
+		return fmt.Errorf("resnet %q is not known; known are %s, %s", s.ResNet, Released, Intended)
 	}
 	if m.ResNet != nil {
 		return nil
 	}
 	if s.Depth < 1 || s.Depth > m.Vision.Depth() {
-		return fmt.Errorf("clip_surgery: depth %d is out of range: %s has %d blocks", s.Depth, m.Name(), m.Vision.Depth())
+		return fmt.Errorf("depth %d is out of range: %s has %d blocks", s.Depth, m.Name(), m.Vision.Depth())
 	}
 	return nil
 }
