@@ -177,6 +177,36 @@ func huggingFaceHints(data []byte) (hints, error) {
 	return h, nil
 }
 
+// options are settings of open_clip's towers that leave no trace in the weights' names and change what they compute.
+type options struct {
+	FinalLNAfterPool bool            `json:"final_ln_after_pool"`
+	NoCausalMask     bool            `json:"no_causal_mask"`
+	AveragePool      bool            `json:"global_average_pool"`
+	PoolType         string          `json:"pool_type"`
+	PosEmbed         string          `json:"pos_embed_type"`
+	ActKwargs        json.RawMessage `json:"act_kwargs"`
+	NormKwargs       json.RawMessage `json:"norm_kwargs"`
+}
+
+// check refuses what is not as in CLIP, whose pooling open_clip calls pool.
+func (o options) check(pool string) error {
+	given := func(m json.RawMessage) bool { s := string(m); return s != "" && s != "null" && s != "{}" }
+	for _, bad := range []struct {
+		is   bool
+		what string
+	}{
+		{o.FinalLNAfterPool, "final_ln_after_pool"}, {o.NoCausalMask, "no_causal_mask"}, {o.AveragePool, "global_average_pool"},
+		{o.PoolType != "" && o.PoolType != pool, "pool_type " + o.PoolType},
+		{o.PosEmbed != "" && o.PosEmbed != "learnable", "pos_embed_type " + o.PosEmbed},
+		{given(o.ActKwargs), "act_kwargs"}, {given(o.NormKwargs), "norm_kwargs"},
+	} {
+		if bad.is {
+			return fmt.Errorf("%s is not supported", bad.what)
+		}
+	}
+	return nil
+}
+
 func openCLIPHints(data []byte) (hints, error) {
 	var c struct {
 		Model *struct {
@@ -186,10 +216,12 @@ func openCLIPHints(data []byte) (hints, error) {
 				Width     int             `json:"width"`
 				HeadWidth int             `json:"head_width"`
 				Timm      string          `json:"timm_model_name"`
+				options
 			} `json:"vision_cfg"`
 			Text struct {
 				Heads int    `json:"heads"`
 				HF    string `json:"hf_model_name"`
+				options
 			} `json:"text_cfg"`
 		} `json:"model_cfg"`
 	}
@@ -204,6 +236,12 @@ func openCLIPHints(data []byte) (hints, error) {
 	}
 	if c.Model.Text.HF != "" {
 		return hints{}, fmt.Errorf("text tower %q is not supported", c.Model.Text.HF)
+	}
+	if err := c.Model.Vision.check("tok"); err != nil {
+		return hints{}, fmt.Errorf("vision_cfg: %w", err)
+	}
+	if err := c.Model.Text.check("argmax"); err != nil {
+		return hints{}, fmt.Errorf("text_cfg: %w", err)
 	}
 	h := hints{visionAct: GELU, textAct: GELU, visionEps: 1e-5, textEps: 1e-5, textHeads: c.Model.Text.Heads, visionSize: c.Model.Vision.Width}
 	if c.Model.Quick {

@@ -165,6 +165,18 @@ func TestRefusals(t *testing.T) {
 		{"no square", "tensor visual.positional_embedding has 6 rows, want 1 + a square number", func(s map[string][]int) { s["visual.positional_embedding"] = []int{6, 16} }, ""},
 		{"layer scale", "LayerScale is not supported", func(s map[string][]int) { s["visual.transformer.resblocks.0.ls_1.gamma"] = []int{16} }, ""},
 		{"timm", "a timm image tower is not supported", func(s map[string][]int) { s["visual.trunk.patch_embed.weight"] = []int{1} }, ""},
+		{"scaled attention", "normalised or scaled attention is not supported", func(s map[string][]int) { s["visual.transformer.resblocks.0.attn.logit_scale"] = []int{1} }, ""},
+		{"attentional pooler", "an attentional pooler (CoCa) is not supported", func(s map[string][]int) { s["visual.attn_pool.query"] = []int{1} }, ""},
+		{"no ln_pre", "an image tower without ln_pre is not supported", func(s map[string][]int) {
+			delete(s, "visual.ln_pre.weight")
+			delete(s, "visual.ln_pre.bias")
+		}, ""},
+		{"CoCa", "CoCa's text tower is not supported", func(s map[string][]int) { s["text.cls_emb"] = []int{1} }, ""},
+		{"Hugging Face text", "a Hugging Face text tower inside open_clip is not supported", func(s map[string][]int) { s["text.transformer.embeddings.word_embeddings.weight"] = []int{1} }, ""},
+		{"bias of patches", "a bias of the patch embedding is not supported", func(s map[string][]int) { s["visual.conv1.bias"] = []int{16} }, ""},
+		{"bias of the projection", "a bias of the projection is not supported", func(s map[string][]int) { s["text_projection.bias"] = []int{8} }, ""},
+		{"MobileCLIP", "neither CLIP's ViT nor its ResNet", func(s map[string][]int) { s["image_encoder.model.patch_emb.0.block.conv.weight"] = []int{1} }, ""},
+		{"left over", "tensor visual.rope.freqs has no place in CLIP's architecture", func(s map[string][]int) { s["visual.rope.freqs"] = []int{1} }, ""},
 		{"siglip", "SigLIP's sigmoid loss is not supported", func(s map[string][]int) { s["logit_bias"] = []int{1} }, ""},
 		{"heads unknown", "image width 16 is no multiple of the usual head width 64: put the model's config.json or open_clip_config.json beside", nil, ""},
 		{"heads do not divide", "image width 16 cannot be split into the 3 heads", nil, `{"model_type":"clip","vision_config":{"num_attention_heads":3},"text_config":{}}`},
@@ -193,5 +205,59 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("error %v\nwant %s", err, c.want)
 			}
 		})
+	}
+}
+
+// What open_clip's configuration can say.
+func TestOpenCLIPConfig(t *testing.T) {
+	for _, c := range []struct{ config, want string }{
+		{`{"model_cfg":{"embed_dim":8,"vision_cfg":{"image_size":8,"width":32,"head_width":16},"text_cfg":{"heads":4}}}`, "heads 2, 4; gelu, gelu"},
+		{`{"model_cfg":{"quick_gelu":true,"vision_cfg":{"width":32,"head_width":8},"text_cfg":{"heads":2}}}`, "heads 4, 2; quick_gelu, quick_gelu"},
+		{`{"model_cfg":{"vision_cfg":{"width":32,"head_width":8,"patch_dropout":0.5,"pool_type":"tok"},"text_cfg":{"pool_type":"argmax","act_kwargs":{}}}}`, "heads 4, 8; gelu, gelu"},
+		{`{"model_cfg":{"vision_cfg":{"width":32},"text_cfg":{}}}`, "image width 32 cannot be split into heads of 64"},
+		{`{"model_cfg":{"vision_cfg":{"width":768,"head_width":8},"text_cfg":{}}}`, "it belongs to another model"},
+		{`{"model_cfg":{"vision_cfg":{"timm_model_name":"vit_so400m"},"text_cfg":{}}}`, `timm image tower "vit_so400m" is not supported`},
+		{`{"model_cfg":{"vision_cfg":{},"text_cfg":{"hf_model_name":"xlm-roberta-base"}}}`, `text tower "xlm-roberta-base" is not supported`},
+		{`{"model_cfg":{"vision_cfg":{"final_ln_after_pool":true},"text_cfg":{}}}`, "vision_cfg: final_ln_after_pool is not supported"},
+		{`{"model_cfg":{"vision_cfg":{"pool_type":"avg"},"text_cfg":{}}}`, "vision_cfg: pool_type avg is not supported"},
+		{`{"model_cfg":{"vision_cfg":{},"text_cfg":{"no_causal_mask":true}}}`, "text_cfg: no_causal_mask is not supported"},
+		{`{"model_cfg":{"vision_cfg":{"norm_kwargs":{"eps":1e-6}},"text_cfg":{}}}`, "vision_cfg: norm_kwargs is not supported"},
+	} {
+		path := sparse(t, vitShapes(32, 3, 4, 8, 8, 64))
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), "open_clip_config.json"), []byte(c.config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m, err := Open(path)
+		got := fmt.Sprint(err)
+		if err == nil {
+			v, x := m.Config.Vision, m.Config.Text
+			got = fmt.Sprintf("heads %d, %d; %s, %s", v.Heads, x.Heads, v.Activation, x.Activation)
+		}
+		if !strings.Contains(got, c.want) {
+			t.Errorf("%s\ngives %s\nwant  %s", c.config, got, c.want)
+		}
+	}
+}
+
+// The larger image towers of open_clip have 16 heads of 80, 88, 104 or 112; of a shape nobody has published the heads are not guessed.
+func TestLargeTowers(t *testing.T) {
+	for _, c := range []struct {
+		width, layers, patch, text int
+		want                       string
+	}{
+		{1280, 32, 14, 1024, "ViT-H/14: heads 16, 16"},
+		{1664, 48, 14, 1280, "ViT-bigG/14: heads 16, 20"},
+		{1408, 40, 14, 1024, "ViT-g/14: heads 16, 16"},
+		{896, 12, 16, 640, "ViT width 896 depth 12 patch 16: heads 14, 10"},
+		{1280, 24, 14, 1024, "the heads of an image tower of width 1280 and depth 24 are not known: put"},
+	} {
+		m, err := Open(sparse(t, vitShapes(c.width, c.layers, c.patch, 14*c.patch, 1024, c.text)))
+		got := fmt.Sprint(err)
+		if err == nil {
+			got = fmt.Sprintf("%s: heads %d, %d", m.Name(), m.Config.Vision.Heads, m.Config.Text.Heads)
+		}
+		if !strings.Contains(strings.ReplaceAll(got, "@196px", ""), c.want) {
+			t.Errorf("width %d: %s, want %s", c.width, got, c.want)
+		}
 	}
 }

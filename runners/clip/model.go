@@ -120,7 +120,7 @@ func Open(path string, opts ...Option) (*Model, error) {
 
 // assemble gives the checkpoint's tensors their places.
 func assemble(c *checkpoint.Checkpoint, h hints) (*Model, error) {
-	l := &loader{tensors: c.Tensors, names: c.Names()}
+	l := &loader{tensors: c.Tensors, names: c.Names(), used: map[string]bool{}}
 	l.unwrap()
 	if err := l.refuseUnknown(); err != nil {
 		return nil, err
@@ -133,6 +133,9 @@ func assemble(c *checkpoint.Checkpoint, h hints) (*Model, error) {
 	}
 	if l.err != nil {
 		return nil, l.err
+	}
+	if err := l.refuseUnused(); err != nil {
+		return nil, err
 	}
 	if err := m.tower("text", &m.Config.Text, h.textHeads, h.textAct, h.textEps, c.Format); err != nil {
 		return nil, err
@@ -166,6 +169,7 @@ func assemble(c *checkpoint.Checkpoint, h hints) (*Model, error) {
 type loader struct {
 	tensors map[string]tensor.Ref
 	names   []string
+	used    map[string]bool
 	err     error
 }
 
@@ -195,26 +199,6 @@ func (l *loader) unwrap() {
 	}
 }
 
-// refuseUnknown names parts of relatives of CLIP that would change the numbers if they were left out.
-func (l *loader) refuseUnknown() error {
-	for _, name := range l.names {
-		for _, u := range []struct{ part, what string }{
-			{".ls_1.gamma", "LayerScale"},
-			{"visual.trunk.", "a timm image tower"},
-			{"visual.attn_pool.", "an attentional pooler"},
-			{"logit_bias", "SigLIP's sigmoid loss"},
-			{"visual.head.", "a projection head"},
-			{".attn.ln.", "normalised attention"},
-			{"transformer.embeddings.", "a Hugging Face text tower inside open_clip"},
-		} {
-			if strings.Contains(name, u.part) && !strings.HasPrefix(name, "vision_model.") && !strings.HasPrefix(name, "text_model.") {
-				return fmt.Errorf("tensor %s: %s is not supported", name, u.what)
-			}
-		}
-	}
-	return nil
-}
-
 func (l *loader) fail(format string, args ...any) {
 	if l.err == nil {
 		l.err = fmt.Errorf(format, args...)
@@ -227,6 +211,7 @@ func (l *loader) any(name string, axes int) Tensor {
 		return Tensor{}
 	}
 	r, ok := l.tensors[name]
+	l.used[name] = true
 	if !ok {
 		l.fail("tensor %s is missing: this is no CLIP checkpoint, or only a part of one", name)
 		return Tensor{}
