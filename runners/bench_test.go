@@ -82,6 +82,23 @@ func BenchmarkForward(b *testing.B) {
 	b.ReportMetric(best["written"]/best["clip"], "as-written/clip")
 }
 
+// rivals are the methods whose cost beside plain CLIP is measured: cheap ones, and GEM, which attends six times a block.
+var rivals = []string{"clip", "clip_surgery", "maskclip", "sclip", "clearclip", "naclip"}
+
+// BenchmarkRivals is what more methods in one session cost, at the same positions for all: the metrics are ratios of best times.
+func BenchmarkRivals(b *testing.B) {
+	m, x := vitB16(b), noise(512)
+	o := runners.ImageOptions{Positions: clip.Bilinear}
+	best := race(b, x, map[string]*runners.Images{
+		"one":   tower(b, m, o, "clip"),
+		"six":   tower(b, m, o, rivals...),
+		"seven": tower(b, m, o, append(rivals[:len(rivals):len(rivals)], "gem")...),
+	})
+	b.ReportMetric(best["one"], "clip-sec")
+	b.ReportMetric(best["six"]/best["one"], "six/clip")
+	b.ReportMetric(best["seven"]/best["one"], "seven/clip")
+}
+
 // BenchmarkOpenSize compares a graph of open size with one built for 512 px. The metric is the ratio of best times.
 func BenchmarkOpenSize(b *testing.B) {
 	m, x := vitB16(b), noise(512)

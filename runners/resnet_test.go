@@ -130,23 +130,26 @@ func TestResNetSides(t *testing.T) {
 	}
 }
 
-// ofBlocks stands for the methods that read transformer blocks.
-type ofBlocks struct{ methods.CLIP }
-
-func (ofBlocks) Check(m *clip.Model) error { return m.CheckVision() }
-
 func TestResNetRefusals(t *testing.T) {
 	m, err := clip.Open(filepath.Join(resnetFolder(t), resnetForms[0]))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, name := range methods.Names() {
+		if name == "clip" || name == "clip_surgery" {
+			continue
+		}
+		_, err := runners.ImageGraph(m, named(t, name), runners.ImageOptions{Height: 64, Width: 64})
+		if want := name + ": " + m.Path + " is the ResNet ResNet[1 2 1 1] width 16, which has no transformer blocks"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v", name, err)
+		}
 	}
 	for _, c := range []struct {
 		method runners.Named
 		size   int
 		want   string
 	}{
-		{surgeryOf(t, "fixed"), 64, `method fixed: resnet "fixed" is not known; known are released, intended`},
-		{runners.Named{Name: "blocks", Method: &ofBlocks{}}, 64, "method blocks: " + m.Path + " is the ResNet ResNet[1 2 1 1] width 16, which has no transformer blocks"},
+		{surgeryOf(t, "fixed"), 64, `clip_surgery: resnet "fixed" is not known; known are released, intended`},
 		{surgeryOf(t, "released"), 31, "31x31 is out of range"},
 	} {
 		_, err := runners.ImageGraph(m, []runners.Named{c.method}, runners.ImageOptions{Height: c.size, Width: c.size})

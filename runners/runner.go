@@ -7,6 +7,7 @@ package runners
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -44,41 +45,77 @@ func (o ImageOptions) open() bool { return o.Height == 0 && o.Width == 0 }
 // under its name. Without Similarities an output holds tokens [batch, 1+N, E], the class token first,
 // un-normalised; with them there is a second input texts [texts, E] of normalised embeddings, and an
 // output holds cosines [batch, 1+N, texts]. If the size is left open, the inputs of [onnx.Graph.Tables] follow.
+//
+// Methods that need a second graph are refused: a single one would give other numbers under their name.
 func ImageGraph(m *clip.Model, ms []Named, o ImageOptions) (*onnx.Graph, error) {
+	g, stages, err := imageGraph(m, ms, o)
+	if err != nil {
+		return nil, err
+	}
+	if len(stages) > 0 {
+		return nil, fmt.Errorf("method %s is more than one graph: it compares tokens with texts, and then starts again", stages[0].name)
+	}
+	return g, nil
+}
+
+func imageGraph(m *clip.Model, ms []Named, o ImageOptions) (g *onnx.Graph, stages []stage, err error) {
 	if len(ms) == 0 {
-		return nil, fmt.Errorf("no methods to run")
+		return nil, nil, fmt.Errorf("no methods to run")
 	}
-	var opts []onnx.Option
-	if o.StandardOps {
-		opts = append(opts, onnx.StandardOps)
-	}
-	g := onnx.New(opts...)
+	g = o.graph()
 	height, width := o.Height, o.Width
 	if o.open() {
 		height, width = g.Symbol("height"), g.Symbol("width")
 	} else if err := m.CheckSize(height, width); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	pixels := g.Input("pixels", tensor.F32, g.Symbol("batch"), 3, height, width)
 	var texts onnx.Value
 	if o.Similarities {
 		texts = g.Input("texts", tensor.F32, g.Symbol("texts"), m.Embed)
 	}
-	for _, n := range ms {
+	for i, n := range ms {
 		if err := n.Method.Check(m); err != nil {
-			return nil, fmt.Errorf("method %s: %w", n.Name, err)
+			return nil, nil, err
 		}
 		p := o.Positions
 		if p == "" {
 			p = n.Method.Positions()
 		}
-		out := n.Method.Tokens(g, m, pixels, p)
-		if o.Similarities {
-			out = g.Linear(g.L2Normalize(out), texts, onnx.Value{})
+		staged, ok := methods.StagedOf(n.Method)
+		if !ok {
+			g.Output(n.Name, o.read(g, n.Method.Tokens(g, m, pixels, p), texts))
+			continue
 		}
-		g.Output(n.Name, out)
+		if !o.Similarities {
+			return nil, nil, fmt.Errorf("method %s compares tokens with texts on its way: ask for similarities, not for tokens", n.Name)
+		}
+		first, kept := staged.First(g, m, pixels, p)
+		g.Output(n.Name, o.read(g, first, texts))
+		stages = append(stages, stage{Staged: staged, name: n.Name, index: i, kept: kept})
 	}
-	return g, nil
+	for _, s := range stages { // behind the methods' own
+		for k, v := range s.kept {
+			g.Output(fmt.Sprintf("%s/%d", s.name, k), v)
+		}
+	}
+	return g, stages, nil
+}
+
+// graph is an empty graph in the operators that o asks for.
+func (o ImageOptions) graph() *onnx.Graph {
+	if o.StandardOps {
+		return onnx.New(onnx.StandardOps)
+	}
+	return onnx.New()
+}
+
+// read is what comes out of a graph for a method's tokens.
+func (o ImageOptions) read(g *onnx.Graph, tokens, texts onnx.Value) onnx.Value {
+	if !o.Similarities {
+		return tokens
+	}
+	return g.Linear(g.L2Normalize(tokens), texts, onnx.Value{})
 }
 
 // Images runs an image tower. It may be used from many goroutines; Close it when done.
@@ -88,31 +125,40 @@ type Images struct {
 	options ImageOptions
 	names   []string
 	tables  tables
+	stages  []stage
 }
 
-// NewImages builds the graph of the methods on m and loads it.
+// NewImages builds the graph of the methods on m and loads it, and the second graphs of those that need one.
 func NewImages(lib *ort.Library, m *clip.Model, ms []Named, o ImageOptions) (*Images, error) {
-	g, err := ImageGraph(m, ms, o)
+	g, stages, err := imageGraph(m, ms, o)
 	if err != nil {
 		return nil, err
-	}
-	model, err := g.Model()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", m.Path, err)
 	}
 	name := m.Path + ", image tower"
 	if !o.open() {
 		name += fmt.Sprintf(" at %dx%d", o.Height, o.Width)
 	}
-	s, err := lib.NewSession(name, model, o.Session)
-	if err != nil {
+	r := &Images{model: m, options: o, tables: tables{list: g.Tables()}, stages: stages}
+	if r.session, err = newSession(lib, m, g, name, o.Session); err != nil {
 		return nil, err
 	}
-	r := &Images{session: s, model: m, options: o, tables: tables{list: g.Tables()}}
+	for i := range r.stages {
+		if err := r.stages[i].open(lib, m, o); err != nil {
+			return nil, errors.Join(err, r.Close())
+		}
+	}
 	for _, n := range ms {
 		r.names = append(r.names, n.Name)
 	}
 	return r, nil
+}
+
+func newSession(lib *ort.Library, m *clip.Model, g *onnx.Graph, name string, o ort.Options) (*ort.Session, error) {
+	model, err := g.Model()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.Path, err)
+	}
+	return lib.NewSession(name, model, o)
 }
 
 // Methods are the methods' names, in the order of results.
@@ -126,7 +172,7 @@ func (r *Images) Tokens(ctx context.Context, pixels tensor.Dense) ([]tensor.Dens
 	if r.options.Similarities {
 		return nil, fmt.Errorf("this image tower gives similarities, not tokens")
 	}
-	return r.run(ctx, pixels, r.model.Embed, ort.Float32(pixels.Shape, pixels.Data))
+	return r.run(ctx, pixels, nil)
 }
 
 // Similarities are the cosines [B, 1+N, T] of each method's tokens for pixels [B, 3, H, W] with normalised
@@ -138,25 +184,55 @@ func (r *Images) Similarities(ctx context.Context, pixels, texts tensor.Dense) (
 	if len(texts.Shape) != 2 {
 		return nil, fmt.Errorf("texts have shape %v, want [T, E]", texts.Shape)
 	}
-	return r.run(ctx, pixels, texts.Shape[0], ort.Float32(pixels.Shape, pixels.Data), ort.Float32(texts.Shape, texts.Data))
+	return r.run(ctx, pixels, &texts)
 }
 
-func (r *Images) run(ctx context.Context, pixels tensor.Dense, columns int, in ...ort.Value) ([]tensor.Dense, error) {
+// run computes tokens, or cosines if there are texts.
+func (r *Images) run(ctx context.Context, pixels tensor.Dense, texts *tensor.Dense) ([]tensor.Dense, error) {
 	if err := r.checkPixels(pixels); err != nil {
 		return nil, err
 	}
-	h, w := pixels.Shape[2], pixels.Shape[3]
+	batch, h, w := pixels.Shape[0], pixels.Shape[2], pixels.Shape[3]
+	in := []ort.Value{float32s(pixels)}
+	columns := r.model.Embed
+	if texts != nil {
+		in = append(in, float32s(*texts))
+		columns = texts.Shape[0]
+	}
 	for _, t := range r.tables.at(h, w) {
-		in = append(in, ort.Float32(t.Shape, t.Data))
+		in = append(in, float32s(t))
 	}
 	rows, cols := r.Grid(h, w)
 	results := make([]tensor.Dense, len(r.names))
-	out := make([]ort.Value, len(r.names))
 	for i := range results {
-		results[i] = tensor.New(pixels.Shape[0], 1+rows*cols, columns)
-		out[i] = ort.Float32(results[i].Shape, results[i].Data)
+		results[i] = tensor.New(batch, 1+rows*cols, columns)
 	}
-	return results, r.session.Run(ctx, in, out)
+	out := values(results)
+	kept := make([][]tensor.Dense, len(r.stages))
+	for i := range r.stages {
+		kept[i] = r.stages[i].space(batch, 1+rows*cols)
+		out = append(out, values(kept[i])...)
+	}
+	if err := r.session.Run(ctx, in, out); err != nil {
+		return nil, err
+	}
+	for i := range r.stages {
+		s := &r.stages[i]
+		if err := s.run(ctx, r.model, pixels, *texts, kept[i], results[s.index]); err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
+func float32s(d tensor.Dense) ort.Value { return ort.Float32(d.Shape, d.Data) }
+
+func values(ds []tensor.Dense) []ort.Value {
+	out := make([]ort.Value, len(ds))
+	for i, d := range ds {
+		out[i] = float32s(d)
+	}
+	return out
 }
 
 // checkPixels says why the network cannot take pixels.
@@ -174,5 +250,13 @@ func (r *Images) checkPixels(pixels tensor.Dense) error {
 	return nil
 }
 
-// Close frees the session.
-func (r *Images) Close() error { return r.session.Close() }
+// Close frees the sessions.
+func (r *Images) Close() error {
+	err := r.session.Close()
+	for i := range r.stages {
+		if s := r.stages[i].session; s != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}
+	return err
+}

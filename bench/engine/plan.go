@@ -123,9 +123,7 @@ func (p *Plan) makeMethods() error {
 	for i, m := range p.suite.Methods {
 		method, err := methods.New(m.Kind, m.Params)
 		if err == nil && p.model != nil {
-			if err = method.Check(p.model.Model); err != nil {
-				err = fmt.Errorf("%s: %w", m.Kind, err)
-			}
+			err = method.Check(p.model.Model)
 		}
 		if err != nil {
 			faults = append(faults, p.suite.Fault(fmt.Sprintf("methods[%d]", i), "%v", err))

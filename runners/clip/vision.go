@@ -53,6 +53,14 @@ func (v *ViT) Embed(g *onnx.Graph, pixels onnx.Value, p Interpolation) onnx.Valu
 	return v.Pre.apply(g, x, v.tower.Eps)
 }
 
+// Tokens is the number of tokens 1+N of pixels, or its symbol.
+func (v *ViT) Tokens(g *onnx.Graph, pixels onnx.Value) int {
+	if n := v.patches(g, pixels); n >= 0 {
+		return 1 + n
+	}
+	return g.Symbol("1+patches")
+}
+
 // patches is the number of patch tokens, or its symbol.
 func (v *ViT) patches(g *onnx.Graph, pixels onnx.Value) int {
 	if h, w := pixels.Shape()[2], pixels.Shape()[3]; h >= 0 && w >= 0 {
@@ -82,8 +90,13 @@ func (v *ViT) Block(g *onnx.Graph, i int, x onnx.Value) onnx.Value {
 // QKV is the queries, keys and values [B, 1+N, W] that block i forms from LayerNorm(x).
 func (v *ViT) QKV(g *onnx.Graph, i int, x onnx.Value) (q, k, u onnx.Value) {
 	b := &v.Blocks[i]
-	h := b.LN1.apply(g, x, v.tower.Eps)
+	h := v.Norm(g, i, x)
 	return b.Q.apply(g, h), b.K.apply(g, h), b.V.apply(g, h)
+}
+
+// Norm is the LayerNorm that block i applies before its attention.
+func (v *ViT) Norm(g *onnx.Graph, i int, x onnx.Value) onnx.Value {
+	return v.Blocks[i].LN1.apply(g, x, v.tower.Eps)
 }
 
 // Attention is multi-head attention at CLIP's scale, without projections; bias may be absent.

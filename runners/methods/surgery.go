@@ -31,15 +31,12 @@ func (*Surgery) Redundant() Redundant { return Labels }
 // Check wants a ResNet, or a vision transformer of at least Depth blocks.
 func (s *Surgery) Check(m *clip.Model) error {
 	if s.ResNet != Released && s.ResNet != Intended {
-		return fmt.Errorf("resnet %q is not known; known are %s, %s", s.ResNet, Released, Intended)
+		return fmt.Errorf("clip_surgery: resnet %q is not known; known are %s, %s", s.ResNet, Released, Intended)
 	}
 	if m.ResNet != nil {
 		return nil
 	}
-	if s.Depth < 1 || s.Depth > m.Vision.Depth() {
-		return fmt.Errorf("depth %d is out of range: %s has %d blocks", s.Depth, m.Name(), m.Vision.Depth())
-	}
-	return nil
+	return checkDepth("clip_surgery", m, s.Depth)
 }
 
 // Tokens are patch tokens of the new stream under the class token of the original one.
@@ -48,11 +45,8 @@ func (s *Surgery) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip
 		return s.ResNet.tokens(g, m.ResNet, pixels, p)
 	}
 	v := m.Vision
-	o := v.Embed(g, pixels, p)
 	first := v.Depth() - s.Depth
-	for i := range first {
-		o = v.Block(g, i, o)
-	}
+	o := before(g, v, pixels, p, first)
 	n := o
 	for i := first; i < v.Depth(); i++ {
 		_, _, u := v.QKV(g, i, o)

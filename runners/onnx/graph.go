@@ -135,21 +135,23 @@ type Table struct {
 // these are numbers it is a constant of the graph; otherwise it is an input, to be fed with what [Graph.Tables]
 // says. The name stands for the content: the same name is the same Value.
 func (g *Graph) Table(name string, picture Value, make func(height, width int) tensor.Dense, shape ...int) Value {
+	key := "table|" + name
+	if ids, ok := g.seen[key]; ok {
+		return Value{g, ids[0]}
+	}
+	var v Value
 	s := picture.Shape()
 	if h, w := s[len(s)-2], s[len(s)-1]; h >= 0 && w >= 0 {
 		d := make(h, w)
 		if !slices.Equal(d.Shape, shape) {
 			panic(fmt.Sprintf("onnx: table %s is %v, want %v", name, d.Shape, shape))
 		}
-		return g.Const(name, d)
+		v = g.Const(name, d)
+	} else {
+		v = g.Input(name, tensor.F32, shape...)
+		g.tables = append(g.tables, Table{name, make})
 	}
-	key := "table|" + name
-	if ids, ok := g.seen[key]; ok {
-		return Value{g, ids[0]}
-	}
-	v := g.Input(name, tensor.F32, shape...)
 	g.seen[key] = []int32{v.id}
-	g.tables = append(g.tables, Table{name, make})
 	return v
 }
 

@@ -63,6 +63,61 @@ func (g *Graph) L2Normalize(x Value) Value {
 	return g.node("LpNormalization", []Value{x}, x.DType(), x.Shape(), intAttr("axis", len(x.Shape())-1), intAttr("p", 2))
 }
 
+// Norm is the Euclidean norm along the last axis, which becomes 1.
+func (g *Graph) Norm(x Value) Value { return g.reduce("ReduceL2", x, -1) }
+
+// Mean is the mean along axis (negative counts from the end), which becomes 1.
+func (g *Graph) Mean(x Value, axis int) Value { return g.reduce("ReduceMean", x, axis) }
+
+// Sum is the sum along axis (negative counts from the end), which becomes 1.
+func (g *Graph) Sum(x Value, axis int) Value { return g.reduce("ReduceSum", x, axis) }
+
+// Max is the largest element along axis (negative counts from the end), which becomes 1.
+func (g *Graph) Max(x Value, axis int) Value { return g.reduce("ReduceMax", x, axis) }
+
+// Min is the smallest element along axis (negative counts from the end), which becomes 1.
+func (g *Graph) Min(x Value, axis int) Value { return g.reduce("ReduceMin", x, axis) }
+
+func (g *Graph) reduce(op string, x Value, axis int) Value {
+	axis = g.axis(op, x, axis)
+	shape := slices.Clone(x.Shape())
+	shape[axis] = 1
+	return g.node(op, []Value{x, g.Ints(int64(axis))}, x.DType(), shape, intAttr("keepdims", 1))
+}
+
+// Smallest are the n smallest elements along the last axis, in any order; n is an int64 of shape [1], whose value goes
+// by the name of symbol.
+func (g *Graph) Smallest(x, n Value, symbol string) Value { return g.top(x, n, symbol, 0) }
+
+// Largest are the n largest elements along the last axis, in any order; n is an int64 of shape [1], whose value goes
+// by the name of symbol.
+func (g *Graph) Largest(x, n Value, symbol string) Value { return g.top(x, n, symbol, 1) }
+
+func (g *Graph) top(x, n Value, symbol string, largest int) Value {
+	if len(x.Shape()) == 0 || n.DType() != tensor.I64 || !slices.Equal(n.Shape(), []int{1}) {
+		g.fault("TopK", x, n)
+	}
+	shape := slices.Clone(x.Shape())
+	shape[len(shape)-1] = g.Symbol(symbol)
+	v := g.node("TopK", []Value{x, n}, x.DType(), shape, intAttr("axis", -1), intAttr("largest", largest), intAttr("sorted", 0))
+	if made := &g.nodes[g.at(v).node]; len(made.out) == 1 { // the indices must have a name, though nobody asks for them
+		made.out = append(made.out, g.add(value{dtype: tensor.I64, shape: shape, node: g.at(v).node}).id)
+	}
+	return v
+}
+
+// Above is 1 where a > b and 0 elsewhere, with broadcasting.
+func (g *Graph) Above(a, b Value) Value {
+	shape, ok := broadcast(a.Shape(), b.Shape())
+	if !ok || a.DType() != b.DType() {
+		g.fault("Greater", a, b)
+	}
+	return g.Cast(g.node("Greater", []Value{a, b}, tensor.Bool, shape), tensor.F32)
+}
+
+// Sqrt is the square root.
+func (g *Graph) Sqrt(x Value) Value { return g.node("Sqrt", []Value{x}, x.DType(), x.Shape()) }
+
 // LayerNorm normalises the last axis to mean 0 and variance 1 (biased, plus eps), then scales and shifts.
 func (g *Graph) LayerNorm(x, weight, bias Value, eps float32) Value {
 	if d := last(x.Shape()); !slices.Equal(weight.Shape(), []int{d}) || !slices.Equal(bias.Shape(), []int{d}) {

@@ -34,11 +34,3 @@ func (g *Graph) AvgPool(x Value, n int) Value {
 	s[2], s[3] = g.strided(s[2], n, n, 0), g.strided(s[3], n, n, 0)
 	return g.node("AveragePool", []Value{x}, x.DType(), s, intsAttr("kernel_shape", n, n), intsAttr("strides", n, n))
 }
-
-// Mean is the mean along axis, which stays as an axis of length 1.
-func (g *Graph) Mean(x Value, axis int) Value {
-	axis = g.axis("ReduceMean", x, axis)
-	s := slices.Clone(x.Shape())
-	s[axis] = 1
-	return g.node("ReduceMean", []Value{x, g.Ints(int64(axis))}, x.DType(), s, intAttr("keepdims", 1))
-}
