@@ -50,6 +50,8 @@ type Config struct {
 	Text    Tower
 	Vocab   int // token ids
 	Context int // tokens of a text
+	// Pixels is how the model wants its pixels normalised.
+	Pixels Normalization
 	// Assumed lists what neither shapes nor a configuration could tell, in words for the user.
 	Assumed []string
 }
@@ -89,6 +91,7 @@ type hints struct {
 	visionAct, textAct      Activation
 	visionEps, textEps      float32
 	visionImage, visionSize int // image size and width, to be compared with the weights
+	pixels                  Normalization
 }
 
 // readHints reads config.json (Hugging Face) or open_clip_config.json beside the checkpoint, if any.
@@ -98,16 +101,9 @@ func readHints(dir string) (hints, error) {
 		parse func([]byte) (hints, error)
 	}{{"config.json", huggingFaceHints}, {"open_clip_config.json", openCLIPHints}} {
 		path := filepath.Join(dir, f.name)
-		info, err := os.Stat(path)
+		data, err := readConfig(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
-		}
-		if err == nil && info.Size() > 1<<20 {
-			err = fmt.Errorf("%d bytes are too many for a model configuration", info.Size())
-		}
-		var data []byte
-		if err == nil {
-			data, err = os.ReadFile(path)
 		}
 		var h hints
 		if err == nil {
@@ -118,10 +114,25 @@ func readHints(dir string) (hints, error) {
 		}
 		if h != (hints{}) {
 			h.file = path
-			return h, nil
+			if h.pixels == (Normalization{}) {
+				h.pixels, err = readPreprocessor(dir)
+			}
+			return h, err
 		}
 	}
 	return hints{}, nil
+}
+
+// readConfig is a configuration file, which is short.
+func readConfig(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > 1<<20 {
+		return nil, fmt.Errorf("%d bytes are too many for a model configuration", info.Size())
+	}
+	return os.ReadFile(path)
 }
 
 func huggingFaceHints(data []byte) (hints, error) {
@@ -224,6 +235,10 @@ func openCLIPHints(data []byte) (hints, error) {
 				options
 			} `json:"text_cfg"`
 		} `json:"model_cfg"`
+		Preprocess struct {
+			Mean []float32 `json:"mean"`
+			Std  []float32 `json:"std"`
+		} `json:"preprocess_cfg"`
 	}
 	if err := json.Unmarshal(data, &c); err != nil {
 		return hints{}, err
@@ -254,6 +269,10 @@ func openCLIPHints(data []byte) (hints, error) {
 		h.visionHeadWidth = 64
 	}
 	_ = json.Unmarshal(c.Model.Vision.Image, &h.visionImage) // left 0 for an oblong pair
+	var err error
+	if h.pixels, err = newNormalization(c.Preprocess.Mean, c.Preprocess.Std); err != nil {
+		return hints{}, fmt.Errorf("preprocess_cfg: %w", err)
+	}
 	return h, nil
 }
 

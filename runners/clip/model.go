@@ -39,6 +39,7 @@ type Model struct {
 type ViT struct {
 	tower     Tower
 	patch     int
+	pixels    Normalization
 	Conv      Tensor       // [W, 3, patch, patch]
 	Class     tensor.Dense // [W]
 	Positions tensor.Dense // [1+g·g, W], row 0 for the class token
@@ -162,6 +163,14 @@ func assemble(c *checkpoint.Checkpoint, h hints) (*Model, error) {
 		return nil, err
 	}
 	m.Text.tower = m.Config.Text
+	if m.Pixels = h.pixels; m.Pixels == (Normalization{}) {
+		m.Pixels = CLIPPixels
+	}
+	if m.Vision != nil {
+		m.Vision.pixels = m.Pixels
+	} else {
+		m.ResNet.pixels = m.Pixels
+	}
 	return m, nil
 }
 

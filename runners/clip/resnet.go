@@ -11,6 +11,7 @@ import (
 // average before they stride, and an attention pool in place of the mean.
 type ResNet struct {
 	heads  int
+	pixels Normalization
 	Stem   [3]ConvNorm
 	Stages [4][]Bottleneck
 	Pool   AttentionPool
@@ -107,7 +108,7 @@ func (l *loader) bottleneck(prefix string, in, planes int) Bottleneck {
 // of the last stage row by row, positions resized to the grid added. H and W are numbers that CheckSize accepts, or
 // symbols: then the positions are a table of the graph.
 func (r *ResNet) Embed(g *onnx.Graph, pixels onnx.Value, p Interpolation) onnx.Value {
-	x := pixels
+	x := r.pixels.apply(g, pixels)
 	for i := range r.Stem {
 		x = g.Relu(r.Stem[i].apply(g, x, [...]int{2, 1, 1}[i], 1))
 	}

@@ -37,7 +37,7 @@ func (m *Model) CheckVision() error {
 // positions resized to the grid, LayerNorm. H and W are numbers that CheckSize accepts, or symbols: then the positions
 // are a table of the graph.
 func (v *ViT) Embed(g *onnx.Graph, pixels onnx.Value, p Interpolation) onnx.Value {
-	x := g.Conv(pixels, v.Conv.in(g), onnx.Value{}, v.patch, 0)
+	x := g.Conv(v.pixels.apply(g, pixels), v.Conv.in(g), onnx.Value{}, v.patch, 0)
 	patches := v.patches(g, pixels)
 	x = g.Transpose(g.Reshape(x, x.Shape()[0], v.tower.Width, patches), 0, 2, 1)
 	x = g.PadFront(x, 1, 1)
