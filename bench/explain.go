@@ -135,7 +135,7 @@ func (e *explanation) form() (methods.Redundant, error) {
 	if err != nil {
 		return "", fmt.Errorf("--%w", err)
 	}
-	m, err := methods.New(e.method, nil)
+	m, err := methods.Parse(e.method)
 	if err != nil {
 		return "", err
 	}

@@ -113,7 +113,7 @@ func TestSemanticFeedback(t *testing.T) {
 	if _, err := runners.NewImages(library(t), m, ms, runners.ImageOptions{}); err == nil || !strings.Contains(err.Error(), "resclip_naclip_sfr compares tokens with texts") {
 		t.Errorf("tokens of a method that needs texts: error %v", err)
 	}
-	if _, err := runners.ImageGraph(m, ms, runners.ImageOptions{Similarities: true}); err == nil || !strings.Contains(err.Error(), "is more than one graph") {
+	if _, err := runners.ImageGraph(m, ms, runners.ImageOptions{Similarities: true}); err == nil || !strings.Contains(err.Error(), "is two graphs") {
 		t.Errorf("the graph of a method of two: error %v", err)
 	}
 }

@@ -53,7 +53,7 @@ func ImageGraph(m *clip.Model, ms []Named, o ImageOptions) (*onnx.Graph, error) 
 		return nil, err
 	}
 	if len(stages) > 0 {
-		return nil, fmt.Errorf("method %s is more than one graph: it compares tokens with texts, and then starts again", stages[0].name)
+		return nil, fmt.Errorf("method %s is two graphs with a step between them; a parameter leaves the second one out (ovbench list methods)", stages[0].name)
 	}
 	return g, nil
 }
@@ -88,7 +88,7 @@ func imageGraph(m *clip.Model, ms []Named, o ImageOptions) (g *onnx.Graph, stage
 			continue
 		}
 		if !o.Similarities {
-			return nil, nil, fmt.Errorf("method %s compares tokens with texts on its way: ask for similarities, not for tokens", n.Name)
+			return nil, nil, fmt.Errorf("method %s compares tokens with texts between two passes, so without texts it has no tokens; a parameter leaves the second pass out (ovbench list methods)", n.Name)
 		}
 		first, kept := staged.First(g, m, pixels, p)
 		g.Output(n.Name, o.read(g, first, texts))

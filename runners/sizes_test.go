@@ -11,7 +11,6 @@ import (
 
 	"ovbench/runners"
 	"ovbench/runners/clip"
-	"ovbench/runners/methods"
 	"ovbench/runners/tensor"
 )
 
@@ -54,12 +53,12 @@ func TestOpenSize(t *testing.T) {
 		for _, standard := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s standard=%v", p, standard), func(t *testing.T) {
 				o := runners.ImageOptions{Positions: p, StandardOps: standard}
-				any := images(t, m, named(t, methods.Names()...), o)
+				any := images(t, m, every(t, m), o)
 				var first [][]tensor.Dense
 				for _, s := range sizes {
 					o.Height, o.Width = s[1], s[2]
 					pixels := random(s[0], s[1], s[2])
-					got, want := tokens(t, any, pixels), tokens(t, images(t, m, named(t, methods.Names()...), o), pixels)
+					got, want := tokens(t, any, pixels), tokens(t, images(t, m, every(t, m), o), pixels)
 					for i, name := range any.Methods() {
 						if d := distance(got[i], want[i]); !(d < 1e-6) {
 							t.Errorf("%s at %v: distance %.2g of the open size from the fixed one", name, s, d)

@@ -14,8 +14,13 @@ func (*CLIP) Positions() clip.Interpolation { return clip.Bilinear }
 // Redundant is none: the maps are plain cosines.
 func (*CLIP) Redundant() Redundant { return NoSurgery }
 
-// Check accepts every model.
-func (*CLIP) Check(*clip.Model) error { return nil }
+// Check wants an image tower, of either kind.
+func (*CLIP) Check(m *clip.Model) error {
+	if m.ResNet != nil {
+		return nil
+	}
+	return needBlocks("clip", m)
+}
 
 // Tokens are those of the last block, or of a ResNet's attention pool queried by all tokens in place of the mean alone.
 func (*CLIP) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value {

@@ -104,6 +104,26 @@ func New(name string, params map[string]any) (Method, error) {
 	return m, nil
 }
 
+// Parse makes a method from a name and parameters as flags spell them, such as naclip:attn=kk:sigma=3.
+func Parse(s string) (Method, error) {
+	name, rest, given := strings.Cut(s, ":")
+	params := map[string]any{}
+	for given {
+		var pair string
+		pair, rest, given = strings.Cut(rest, ":")
+		key, text, ok := strings.Cut(pair, "=")
+		if !ok || key == "" {
+			return nil, fmt.Errorf("method %q: %q is no parameter; write name:key=value:key=value", s, pair)
+		}
+		var value any
+		if json.Unmarshal([]byte(text), &value) != nil { // a word, neither number nor true or false
+			value = text
+		}
+		params[key] = value
+	}
+	return New(name, params)
+}
+
 // Params are the parameters of m with their values.
 func Params(m Method) map[string]any {
 	out := map[string]any{}
