@@ -158,3 +158,25 @@ func TestResNetRefusals(t *testing.T) {
 		}
 	}
 }
+
+// All forms share everything before the pool's attention: each costs few nodes more.
+func TestResNetSharing(t *testing.T) {
+	m, err := clip.Open(filepath.Join(resnetFolder(t), resnetForms[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodes := func(ms ...runners.Named) int {
+		g, err := runners.ImageGraph(m, ms, runners.ImageOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g.Nodes()
+	}
+	plain := nodes(named(t, "clip")...)
+	released := nodes(append(named(t, "clip"), surgeryOf(t, "released"))...)
+	intended := nodes(append(named(t, "clip"), surgeryOf(t, "intended"))...)
+	// Attention, projection and its bias; for the other three more to normalise and three to put the tokens together.
+	if released-plain != 3 || intended-plain != 9 {
+		t.Errorf("%d nodes, %d with released surgery, %d with intended", plain, released, intended)
+	}
+}
