@@ -35,6 +35,26 @@ func (p *progress) Start(stage string, total int) {
 	)
 }
 
+// StartBytes begins a stage that counts bytes. A negative total is unknown.
+func (p *progress) StartBytes(stage string, total int64) {
+	p.finish()
+	if p.out == nil || total == 0 {
+		return
+	}
+	p.bar = progressbar.NewOptions64(total,
+		progressbar.OptionSetWriter(p.out), progressbar.OptionSetDescription(stage), progressbar.OptionShowBytes(true),
+		progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(30),
+		progressbar.OptionClearOnFinish(),
+	)
+}
+
+// At64 says how many bytes of the stage are done.
+func (p *progress) At64(done int64) {
+	if p.bar != nil {
+		_ = p.bar.Set64(done)
+	}
+}
+
 // At says how much of the stage is done.
 func (p *progress) At(done int) {
 	if p.bar != nil {

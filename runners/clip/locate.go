@@ -58,7 +58,7 @@ func Locate(model string) (path string, err error) {
 	case !strings.Contains(name, "/"):
 		return "", fmt.Errorf("model %q: no such file or directory; %w%s; give a path, or a name such as openai/clip-vit-base-patch16 (ovbench list models)", model, err, didYouMean(model))
 	}
-	return "", fmt.Errorf("model %q: %w%s; download it with: %s", model, err, didYouMean(model), downloadCommand(name, at, revision))
+	return "", fmt.Errorf("model %q: %w%s; download it with: ovbench pull %s", model, err, didYouMean(model), model)
 }
 
 func locateOpenAI(model, hub string) (string, error) {
@@ -67,12 +67,12 @@ func locateOpenAI(model, hub string) (string, error) {
 		return path, nil
 	}
 	if hub == "" {
-		return "", fmt.Errorf("model %q: no file %s: load it once with OpenAI's clip package, or name a .pt file", model, path)
+		return "", fmt.Errorf("model %q: no file %s: download it with: ovbench pull %s; or name a .pt file", model, path, model)
 	}
 	if _, err := snapshot(hub, "main"); err == nil {
 		return "", fmt.Errorf("model %q: no file %s, but the same weights are in the Hugging Face cache: name %q", model, path, hub)
 	}
-	return "", fmt.Errorf("model %q: no file %s: load it once with OpenAI's clip package, or name %q after: %s", model, path, hub, downloadCommand(hub, false, ""))
+	return "", fmt.Errorf("model %q: no file %s: download it with: ovbench pull %s; or the same weights, as %q, with: ovbench pull %s", model, path, model, hub, hub)
 }
 
 // hubName is what the hub allows: one or two parts.
@@ -87,13 +87,6 @@ func looksLikePath(s string) bool {
 		return true
 	}
 	return slices.Contains([]string{".pt", ".pth", ".bin", ".safetensors", ".json"}, filepath.Ext(s))
-}
-
-func downloadCommand(name string, at bool, revision string) string {
-	if at {
-		return fmt.Sprintf("huggingface-cli download %s --revision %s", name, revision)
-	}
-	return "huggingface-cli download " + name
 }
 
 // snapshot is the directory of a revision of a model in the Hugging Face cache.
@@ -262,8 +255,8 @@ func VocabularyPath(modelPath, vocab string) (string, error) {
 			return found, nil
 		}
 	}
-	return "", fmt.Errorf("%s: no vocabulary: no %s with %s, %s or %s beside it, nor OpenAI's in the caches: name one with --vocab, or: huggingface-cli download openai/clip-vit-base-patch32 %s %s",
-		modelPath, vocabFile, mergesFile, fastTokenizerFile, openAIVocabulary, vocabFile, mergesFile)
+	return "", fmt.Errorf("%s: no vocabulary: no %s with %s, %s or %s beside it, nor OpenAI's in the caches: name one with --vocab, or: ovbench pull %s",
+		modelPath, vocabFile, mergesFile, fastTokenizerFile, openAIVocabulary, vocabularyModel)
 }
 
 // didYouMean is a question naming the models nearest to what was asked for, or "".

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"ovbench/runners/clip"
+)
+
+func pullCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "pull MODEL",
+		Short: "Download a model",
+		Long: `Download a model of the Hugging Face hub (weights, configuration, vocabulary) into the hub's cache, where Python's
+packages find it too, or one of OpenAI's (RN50, ViT-B/16 …) into ~/.cache/clip. Every file is checked against its
+checksum. What is there already is not fetched again, and an interrupted download goes on. Prints where the model
+lies. HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are heeded.
+
+Weights have licences of their own.`,
+		Example: "  ovbench pull openai/clip-vit-base-patch16\n  ovbench pull laion/CLIP-ViT-B-16-laion2B-s34B-b88K@main\n  ovbench pull RN50",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			bar := newProgress(c.ErrOrStderr())
+			defer bar.finish()
+			file := ""
+			p := clip.Puller{Progress: func(name string, done, total int64) {
+				if name != file {
+					file = name
+					bar.StartBytes(name, total)
+				}
+				bar.At64(done)
+			}}
+			path, err := p.Pull(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			bar.finish()
+			fmt.Fprintln(c.OutOrStdout(), path)
+			return nil
+		},
+	}
+}
