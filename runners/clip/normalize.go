@@ -16,6 +16,10 @@ import (
 // some of LAION's, such as its ViT-L/14 on LAION-2B, have mean and deviation 0.5.
 type Normalization struct{ Mean, Std [3]float32 }
 
+// CLIPPixels is the normalisation of OpenAI's CLIP. [Preprocess] gives these pixels whatever the model; one that wants others
+// has the step between in its graph.
+var CLIPPixels = Normalization{Mean, Std}
+
 // newNormalization checks what a configuration says; nothing said is the zero Normalization.
 func newNormalization(mean, std []float32) (n Normalization, err error) {
 	if len(mean) == 0 && len(std) == 0 {

@@ -14,9 +14,6 @@ var (
 	Std  = [3]float32{0.26862954, 0.26130258, 0.27577711}
 )
 
-// CLIPPixels is the normalisation of OpenAI's CLIP, and of all pixels that go into a graph here.
-var CLIPPixels = Normalization{Mean, Std}
-
 // Resize is how a picture gets the size of the network's input.
 type Resize string
 
@@ -54,8 +51,7 @@ func (f Filter) resize(src resample.RGB, w, h int) (resample.RGB, error) {
 	return src, fmt.Errorf("filter %q is not known; known are bicubic, bilinear, lanczos, cv2-linear", f)
 }
 
-// Preprocess turns a picture into pixels [1, 3, height, width]: resized, divided by 255, normalised by Mean and Std,
-// whatever the model: one that wants others has the step between in its graph.
+// Preprocess turns a picture into pixels [1, 3, height, width]: resized, divided by 255, normalised by Mean and Std.
 // The values are bit-equal to those of Pillow (or OpenCV) and torchvision.
 func Preprocess(img *image.NRGBA, height, width int, how Resize, filter Filter) (tensor.Dense, error) {
 	src := resample.FromNRGBA(img)
