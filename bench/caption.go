@@ -106,29 +106,35 @@ func (e *explanation) writeCaption(c *cobra.Command, img *image.NRGBA, s similar
 		return err
 	}
 	h, w := img.Rect.Dy(), img.Rect.Dx()
-	maps := tensor.New(len(tokens), h, w)
+	var whole []float32 // the end token's map, which stands for the caption
 	strip := make([]reports.Token, len(tokens))
 	table := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "position\ttoken\tcosine\trank")
 	for i, t := range tokens {
-		heat, ok := methods.SimilarityMap(methods.Column(s.cos, len(tokens), i), s.rows, s.cols, h, w)
-		if !ok {
-			fmt.Fprintf(c.ErrOrStderr(), "ovbench: warning: the map of token %d, %q, is constant\n", i, t.Text)
-		}
-		copy(maps.At(i).Data, heat)
 		strip[i] = reports.Token{Text: t.Text, Open: t.Open, Score: t.Score, Rank: t.Rank}
 		fmt.Fprintf(table, "%d\t%s\t%.3f\t%d\n", i, t.Text, t.Score, t.Rank)
 	}
-	if err := writeFile(filepath.Join(e.out, "maps.npy"), func(w io.Writer) error { return tensor.WriteNPY(w, maps) }); err != nil {
+	row := func(i int) ([]float32, error) {
+		heat, ok := methods.SimilarityMap(methods.Column(s.cos, len(tokens), i), s.rows, s.cols, h, w)
+		if !ok {
+			fmt.Fprintf(c.ErrOrStderr(), "ovbench: warning: the map of token %d, %q, is constant\n", i, tokens[i].Text)
+		}
+		whole = heat
+		return heat, nil
+	}
+	// One map at a time: all of them, for a photograph, would be gigabytes.
+	err := writeFile(filepath.Join(e.out, "maps.npy"), func(out io.Writer) error {
+		return tensor.WriteNPYRows(out, []int{len(tokens), h, w}, row)
+	})
+	if err != nil {
 		return err
 	}
-	err := writeFile(filepath.Join(e.out, "tokens.json"), func(w io.Writer) error {
+	err = writeFile(filepath.Join(e.out, "tokens.json"), func(w io.Writer) error {
 		return json.NewEncoder(w).Encode(map[string]any{"caption": e.caption, "tokens": tokens})
 	})
 	if err != nil {
 		return err
 	}
-	whole := maps.At(len(tokens) - 1).Data // the end token stands for the caption
 	if err := reports.WritePNG(filepath.Join(e.out, "caption.png"), reports.Caption(img, whole, e.caption, strip)); err != nil {
 		return err
 	}

@@ -274,17 +274,16 @@ func (e *explanation) cut(name string, heat []float32, w, h int) error {
 
 func (e *explanation) write(c *cobra.Command, img *image.NRGBA, s similarity, seen []presence) error {
 	h, w := img.Rect.Dy(), img.Rect.Dx()
-	maps := tensor.New(len(e.texts), h, w)
 	var prompts []prompt
 	table := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "text\tprobability\tpicture")
-	for i, text := range e.texts {
+	row := func(i int) ([]float32, error) {
+		text := e.texts[i]
 		cells := methods.Column(s.cos, len(e.texts), i)
 		heat, ok := methods.SimilarityMap(cells, s.rows, s.cols, h, w)
 		if !ok {
 			fmt.Fprintf(c.ErrOrStderr(), "ovbench: warning: the map of %q is constant\n", text)
 		}
-		copy(maps.At(i).Data, heat)
 		pr := prompt{Text: text, Points: [][2]int{}, Labels: []int{}}
 		for _, p := range methods.Points(cells, s.rows, s.cols, w, h, e.points) {
 			pr.Points = append(pr.Points, [2]int{p.X, p.Y})
@@ -293,19 +292,17 @@ func (e *explanation) write(c *cobra.Command, img *image.NRGBA, s similarity, se
 		prompts = append(prompts, pr)
 		name := filepath.Join(e.out, fmt.Sprintf("%02d-%s.png", i+1, slug(text)))
 		if err := reports.WritePNG(name, reports.Overlay(img, heat, text)); err != nil {
-			return err
-		}
-		if err := e.cut(strings.TrimSuffix(name, ".png")+"-mask.png", heat, w, h); err != nil {
-			return err
+			return nil, err
 		}
 		fmt.Fprintf(table, "%s\t%.3f\t%s\n", text, seen[i].Probability, name)
+		return heat, e.cut(strings.TrimSuffix(name, ".png")+"-mask.png", heat, w, h)
 	}
-	if err := writeFile(filepath.Join(e.out, "maps.npy"), func(w io.Writer) error { return tensor.WriteNPY(w, maps) }); err != nil {
-		return err
-	}
-	err := writeFile(filepath.Join(e.out, "points.json"), func(w io.Writer) error {
-		return json.NewEncoder(w).Encode(prompts)
+	err := writeFile(filepath.Join(e.out, "maps.npy"), func(out io.Writer) error {
+		return tensor.WriteNPYRows(out, []int{len(e.texts), h, w}, row) // one map at a time in memory
 	})
+	if err == nil {
+		err = writeFile(filepath.Join(e.out, "points.json"), func(w io.Writer) error { return json.NewEncoder(w).Encode(prompts) })
+	}
 	if err == nil {
 		err = writeFile(filepath.Join(e.out, "presence.json"), func(w io.Writer) error { return json.NewEncoder(w).Encode(seen) })
 	}
