@@ -176,6 +176,8 @@ func TestRefusals(t *testing.T) {
 		{"bias of patches", "a bias of the patch embedding is not supported", func(s map[string][]int) { s["visual.conv1.bias"] = []int{16} }, ""},
 		{"bias of the projection", "a bias of the projection is not supported", func(s map[string][]int) { s["text_projection.bias"] = []int{8} }, ""},
 		{"MobileCLIP", "neither CLIP's ViT nor its ResNet", func(s map[string][]int) { s["image_encoder.model.patch_emb.0.block.conv.weight"] = []int{1} }, ""},
+		{"Long-CLIP", "tensor positional_embedding_res has no place", func(s map[string][]int) { s["positional_embedding_res"] = []int{77, 64} }, ""},
+		{"Alpha-CLIP", "tensor visual.conv1_alpha.weight has no place", func(s map[string][]int) { s["visual.conv1_alpha.weight"] = []int{16, 1, 4, 4} }, ""},
 		{"left over", "tensor visual.rope.freqs has no place in CLIP's architecture", func(s map[string][]int) { s["visual.rope.freqs"] = []int{1} }, ""},
 		{"siglip", "SigLIP's sigmoid loss is not supported", func(s map[string][]int) { s["logit_bias"] = []int{1} }, ""},
 		{"heads unknown", "image width 16 is no multiple of the usual head width 64: put the model's config.json or open_clip_config.json beside", nil, ""},

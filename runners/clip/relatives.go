@@ -42,7 +42,7 @@ func (l *loader) refuseUnknown() error {
 }
 
 // towers are the beginnings of tensors' names inside the towers.
-var towers = []string{"visual.", "transformer.", "vision_model.", "text_model.", "visual_projection.", "text_projection", "ln_final.", "token_embedding."}
+var towers = []string{"visual.", "transformer.", "vision_model.", "text_model.", "visual_projection.", "text_projection", "ln_final.", "token_embedding.", "positional_embedding"}
 
 // counters are buffers that compute nothing.
 var counters = regexp.MustCompile(`\.num_batches_tracked$|\.position_ids$|(^|\.)attn_mask$`)
