@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"ovbench/runners/clip"
 	"ovbench/runners/methods"
@@ -59,8 +60,8 @@ func ImageGraph(m *clip.Model, ms []Named, o ImageOptions) (*onnx.Graph, error) 
 }
 
 func imageGraph(m *clip.Model, ms []Named, o ImageOptions) (g *onnx.Graph, stages []stage, err error) {
-	if len(ms) == 0 {
-		return nil, nil, fmt.Errorf("no methods to run")
+	if err := checkNames(ms); err != nil {
+		return nil, nil, err
 	}
 	g = o.graph()
 	height, width := o.Height, o.Width
@@ -96,10 +97,25 @@ func imageGraph(m *clip.Model, ms []Named, o ImageOptions) (g *onnx.Graph, stage
 	}
 	for _, s := range stages { // behind the methods' own
 		for k, v := range s.kept {
-			g.Output(fmt.Sprintf("%s/%d", s.name, k), v)
+			g.Output(s.keptName(k), v)
 		}
 	}
 	return g, stages, nil
+}
+
+// checkNames wants methods under names of their own, which are not those of inputs.
+func checkNames(ms []Named) error {
+	if len(ms) == 0 {
+		return fmt.Errorf("no methods to run")
+	}
+	taken := map[string]bool{"": true, "pixels": true, "texts": true}
+	for _, n := range ms {
+		if taken[n.Name] || strings.HasPrefix(n.Name, keptPrefix) {
+			return fmt.Errorf("method name %q is taken: give it another", n.Name)
+		}
+		taken[n.Name] = true
+	}
+	return nil
 }
 
 // graph is an empty graph in the operators that o asks for.

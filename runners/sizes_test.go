@@ -99,6 +99,20 @@ func TestPixelsThatDoNotFit(t *testing.T) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
 		}
 	}
+	// Methods may have the names of whatever is in a graph, but not each other's and not those of inputs.
+	odd := named(t, "clip", "naclip", "clip", "clip")
+	odd[0].Name, odd[1].Name, odd[2].Name, odd[3].Name = "positions.bicubic", "ints", "neighbourhood.5", "vision_model.embeddings.patch_embedding.weight"
+	for _, o := range []runners.ImageOptions{{}, {Height: 32, Width: 32}} {
+		if got := tokens(t, images(t, m, odd, o), random(1, 32, 32)); distance(got[0], got[2]) > 0 {
+			t.Error("the same method under other names gives other tokens")
+		}
+	}
+	for _, name := range []string{"", "pixels", "texts", "ints"} {
+		odd[0].Name = name
+		if _, err := runners.NewImages(library(t), m, odd, runners.ImageOptions{}); err == nil || !strings.Contains(err.Error(), "is taken") {
+			t.Errorf("a method called %q: error %v", name, err)
+		}
+	}
 	if _, err := runners.NewImages(library(t), m, named(t, "clip"), runners.ImageOptions{Height: 32}); err == nil {
 		t.Error("an image tower of 32x0 was built")
 	}

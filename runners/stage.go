@@ -20,6 +20,11 @@ type stage struct {
 	session *ort.Session
 }
 
+// keptPrefix begins the names of outputs for the second graph.
+const keptPrefix = "kept/"
+
+func (s *stage) keptName(k int) string { return fmt.Sprintf("%s%s/%d", keptPrefix, s.name, k) }
+
 // open loads the second graph: inputs are what the first one kept, the bias of attention logits and the texts; the output is
 // the method's cosines.
 func (s *stage) open(lib *ort.Library, m *clip.Model, o ImageOptions) (err error) {

@@ -148,8 +148,9 @@ func (g *Graph) Table(name string, picture Value, make func(height, width int) t
 		}
 		v = g.Const(name, d)
 	} else {
-		v = g.Input(name, tensor.F32, shape...)
-		g.tables = append(g.tables, Table{name, make})
+		unique := g.unique(name)
+		v = g.Input(unique, tensor.F32, shape...)
+		g.tables = append(g.tables, Table{unique, make})
 	}
 	g.seen[key] = []int32{v.id}
 	return v
@@ -166,8 +167,10 @@ func (g *Graph) Input(name string, dtype tensor.DType, shape ...int) Value {
 	return v
 }
 
-// Output declares v an output under a name. Outputs keep their order; one value may have several names.
+// Output declares v an output under a name. Outputs keep their order; one value may have several names. Constants, weights
+// and tables make way for an output that wants their name.
 func (g *Graph) Output(name string, v Value) {
+	g.makeWay(name)
 	g.claim(name)
 	g.at(v)
 	g.outputs = append(g.outputs, output{name, v.id})
@@ -220,14 +223,38 @@ func (g *Graph) leaf(key, name string, dtype tensor.DType, shape []int, l *leaf)
 	if ids, ok := g.seen[key]; ok {
 		return Value{g, ids[0]}
 	}
-	unique := name
-	for i := 2; g.names[unique]; i++ {
-		unique = fmt.Sprintf("%s.%d", name, i)
-	}
+	unique := g.unique(name)
 	g.names[unique] = true
 	v := g.add(value{name: unique, dtype: dtype, shape: slices.Clone(shape), node: -1, leaf: l})
 	g.seen[key] = []int32{v.id}
 	return v
+}
+
+// unique is name, with a number if it is taken.
+func (g *Graph) unique(name string) string {
+	unique := name
+	for i := 2; g.names[unique]; i++ {
+		unique = fmt.Sprintf("%s.%d", name, i)
+	}
+	return unique
+}
+
+// makeWay renames the leaf or table of that name, if there is one.
+func (g *Graph) makeWay(name string) {
+	if !g.names[name] {
+		return
+	}
+	table := slices.IndexFunc(g.tables, func(t Table) bool { return t.Name == name })
+	i := slices.IndexFunc(g.values, func(v value) bool { return v.name == name && (v.leaf != nil || table >= 0) })
+	if i < 0 {
+		return // of an input or output: claim complains
+	}
+	g.values[i].name = g.unique(name)
+	g.names[g.values[i].name] = true
+	delete(g.names, name)
+	if table >= 0 {
+		g.tables[table].Name = g.values[i].name
+	}
 }
 
 func (g *Graph) claim(name string) {

@@ -1,15 +1,16 @@
 """Records tokens of SC-CLIP and ResCLIP by running the authors' code on a small model of ours.
 
-    make_rivals.py SC_CLIP_REPO RESCLIP_REPO MODEL_DIR PIXELS_DIR OUT_DIR
+    make_rivals.py SC_CLIP_REPO RESCLIP_REPO MODEL_DIR TEXTS OUT_DIR PIXELS...
 
-The repositories are SuleBai/SC-CLIP (recorded at 0417ba92) and yvhangyang/ResCLIP (at 0e085f7f). MODEL_DIR is a Hugging Face CLIP
-of 7 blocks, PIXELS_DIR holds pixels_<size>.npy. The code is read as text and changed where it names a GPU, half precision or a
+The repositories are SuleBai/SC-CLIP (recorded at 0417ba92) and yvhangyang/ResCLIP (at 0e085f7f). MODEL_DIR is a Hugging Face CLIP of
+7 blocks or more, TEXTS and PIXELS are .npy files; results are named for the method and the pixels' file. The code is read as text and changed where it names a GPU, half precision or a
 block that the small model lacks, and where SC-CLIP divides by the grid's height instead of its width. Needs torch,
 safetensors and numpy.
 """
 
 import json
 import math
+import os
 import sys
 
 import numpy as np
@@ -19,7 +20,7 @@ import torch.nn.functional as F
 from collections import OrderedDict
 from safetensors.torch import load_file
 
-scclip, resclip, model_dir, pixels_dir, out_dir = sys.argv[1:]
+scclip, resclip, model_dir, texts_file, out_dir, *pictures = sys.argv[1:]
 
 
 def load(path, start, end, changes):
@@ -56,8 +57,9 @@ def visual(names):
     return net.eval()
 
 
-def pixels(size):
-    return torch.from_numpy(np.load(f"{pixels_dir}/pixels_{size}.npy"))
+def pixels():
+    for path in pictures:
+        yield os.path.basename(path).removesuffix(".npy"), torch.from_numpy(np.load(path))
 
 
 def save(name, x):
@@ -72,23 +74,22 @@ def main():
     ])
     net = visual(names)
     net.pre_adjust_idx, net.post_adjust_idx, net.multi_start_idx, net.multi_end_idx = 4, 1, 1, 5
-    for size in ("72", "48x64"):
-        save(f"sc_clip_{size}", net(pixels(size), return_all=True))
+    for name, x in pixels():
+        save(f"sc_clip_{name}", net(x, return_all=True))
 
     half = "attn_sfr = attn_sfr.to(torch.float16)"
     cuda = [(".cuda()", ""), ("torch.device('cuda')", "torch.device('cpu')"), (half, "pass"), ("    @torch.jit.script\n", ""), ("range(5, 9)", "range(2, 6)")]
     names = load(resclip + "/clip/model.py", "class LayerNorm", "class CLIP(", cuda)
     names.update(pamr())
     net = visual(names)
-    texts = torch.from_numpy(np.load(pixels_dir + "/class_embedding.npy"))
+    texts = torch.from_numpy(np.load(texts_file))
     for base, arch, sfr in (("naclip", "wo_resi", False), ("sclip", "w_resi", False), ("clearclip", "wo_resi", False), ("vanilla", "wo_resi", False),
                             ("naclip", "wo_resi", True), ("sclip", "w_resi", True), ("clearclip", "wo_resi", True)):
         net.set_params(arch, base, 5.0)
-        for size in ("72", "48x64"):
-            x = pixels(size)
+        for name, x in pixels():
             y = net(x, return_all=True, use_rcs=True, use_sfr=sfr, temp_thd=0.3, attn_sfr_weights=[2.2, 0.7], attn_rcs_weights=[2.0, 0.3],
                     delete_same_entity=True, query_features=texts, img=x, patch_size=net.patch_size, logit_scale=40, dtype=torch.float32, align_corners=False)
-            save(f"resclip_{base}_{'sfr' if sfr else 'rcs'}_{size}", y)
+            save(f"resclip_{base}_{'sfr' if sfr else 'rcs'}_{name}", y)
 
 
 def pamr():
