@@ -82,6 +82,8 @@ func TestTowersInOpenCLIP(t *testing.T) {
 			"text_cfg":{"context_length":77,"vocab_size":647,"width":128,"heads":4,"layers":2}}}`},
 		{"ViT, quick_gelu, heads of 32", 32, `{"model_cfg":{"embed_dim":24,"quick_gelu":true,"vision_cfg":{"image_size":32,"patch_size":8,"width":64,"layers":2,"head_width":32},
 			"text_cfg":{"context_length":77,"vocab_size":647,"width":64,"heads":1,"layers":2}}}`},
+		{"CustomTextCLIP", 16, `{"model_cfg":{"custom_text":true,"embed_dim":24,"vision_cfg":{"image_size":16,"patch_size":8,"width":64,"layers":1},
+			"text_cfg":{"context_length":77,"vocab_size":647,"width":64,"heads":2,"layers":1}}}`},
 		{"ResNet, gelu text", 64, `{"model_cfg":{"embed_dim":20,"vision_cfg":{"image_size":64,"layers":[2,1,1,2],"width":16,"patch_size":null},
 			"text_cfg":{"context_length":77,"vocab_size":647,"width":64,"heads":2,"layers":2}}}`},
 	} {

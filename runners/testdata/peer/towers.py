@@ -22,12 +22,12 @@ with torch.inference_mode():
         image = model.visual_projection(model.vision_model.post_layernorm(hidden))
         text = model.text_projection(model.text_model(input_ids=ids).last_hidden_state)
     else:
-        from open_clip.model import CLIP
+        from open_clip.model import CLIP, CustomTextCLIP
         from safetensors.torch import save_file
 
         torch.manual_seed(7)
         config = json.loads(source.read_text())["model_cfg"]
-        model = CLIP(**config).eval()
+        model = (CustomTextCLIP if config.pop("custom_text", False) else CLIP)(**config).eval()
         for name, p in model.named_parameters():
             if p.ndim == 1:  # so that norms and biases count
                 p.add_(torch.randn_like(p) * 0.1)
