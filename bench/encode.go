@@ -42,7 +42,7 @@ The class token comes first, patches follow row by row; nothing is normalised.`,
 		Args:    cobra.MinimumNArgs(1),
 	}
 	f.add(c)
-	c.Flags().StringVar(&method, "method", "clip", "method (ovbench list methods)")
+	c.Flags().StringVar(&method, "method", "clip", "method (ovbench list methods), with parameters as in naclip:attn=kk:sigma=3")
 	c.Flags().Var(&size, "size", "network input in pixels (default: the model's own)")
 	c.Flags().StringVar(&positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-antialias, or reference for the method's own")
 	c.Flags().StringVar(&fit, "resize", string(clip.Squash), "squash, or crop for shorter side and centre crop")
@@ -159,11 +159,11 @@ func writeTokens(t *clip.Tokenizer, context int, texts []string, out string) err
 	})
 }
 
-// namedMethods makes methods with the paper's parameters, under their own names.
+// namedMethods makes methods with the paper's parameters and those written with them, under the names given.
 func namedMethods(names ...string) ([]runners.Named, error) {
 	var out []runners.Named
 	for _, name := range names {
-		m, err := methods.New(name, nil)
+		m, err := methods.Parse(name)
 		if err != nil {
 			return nil, err
 		}

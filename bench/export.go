@@ -7,6 +7,7 @@ import (
 
 	"ovbench/runners"
 	"ovbench/runners/clip"
+	"ovbench/runners/onnx"
 )
 
 func exportCommand() *cobra.Command {
@@ -28,7 +29,7 @@ ONNX Runtime's own operators (domain com.microsoft) unless --standard-ops is giv
 		Args:    cobra.NoArgs,
 	}
 	f.add(c)
-	c.Flags().StringSliceVar(&names, "method", nil, "methods, repeated or separated by commas (default clip_surgery)")
+	c.Flags().StringSliceVar(&names, "method", nil, "methods, repeated or separated by commas, with parameters as in naclip:attn=kk:sigma=3 (default clip_surgery)")
 	c.Flags().Var(&size, "size", "network input in pixels (default: the model's own)")
 	c.Flags().StringVar(&positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-antialias, or reference for the method's own")
 	c.Flags().BoolVar(&standard, "standard-ops", false, "use operators of the ONNX standard only")
@@ -55,9 +56,23 @@ ONNX Runtime's own operators (domain com.microsoft) unless --standard-ops is giv
 			return err
 		}
 		h, w := size.or(m.Image)
-		g, err := runners.ImageGraph(m.Model, named, runners.ImageOptions{Height: h, Width: w, Positions: p, Similarities: sims, StandardOps: standard})
+		build := func(ms ...runners.Named) (*onnx.Graph, error) {
+			return runners.ImageGraph(m.Model, ms, runners.ImageOptions{Height: h, Width: w, Positions: p, Similarities: sims, StandardOps: standard})
+		}
+		g, err := build(named...)
 		if err != nil {
 			return err
+		}
+		if len(named) > 1 {
+			alone := 0
+			for _, n := range named {
+				one, err := build(n)
+				if err != nil {
+					return err
+				}
+				alone += one.Nodes()
+			}
+			fmt.Fprintf(c.ErrOrStderr(), "%d methods share %d nodes; one by one they take %d\n", len(named), g.Nodes(), alone)
 		}
 		if text {
 			fmt.Fprint(c.OutOrStdout(), g)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -156,6 +157,26 @@ func named(t testing.TB, names ...string) (out []runners.Named) {
 	return out
 }
 
+// every is all methods of one graph, with blocks that a model of 6 or 7 has where the paper's are too deep for it.
+func every(t testing.TB, m *clip.Model) (out []runners.Named) {
+	t.Helper()
+	shallow := map[string]map[string]any{
+		"sc_clip": {"pre": 5, "post": 2, "multi_from": 2, "multi_to": 5, "neighbors": 5},
+		"resclip": {"from": 3, "to": 5, "sfr": false},
+	}
+	for _, name := range methods.Names() {
+		method, err := methods.New(name, shallow[name])
+		if err == nil {
+			err = method.Check(m)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, runners.Named{Name: name, Method: method})
+	}
+	return out
+}
+
 func open(t testing.TB, path, vocab string) (*clip.Model, *clip.Tokenizer) {
 	t.Helper()
 	m, err := clip.Open(path)
@@ -242,46 +263,111 @@ func TestPixels(t *testing.T) {
 	}
 }
 
+// variant is a method whose tokens were recorded under a name.
+type variant struct {
+	recorded, kind string
+	params         map[string]any
+}
+
+// variants are all recordings of methods; not every model and size has every one.
+var variants = []variant{
+	{"clip_tokens", "clip", nil},
+	{"surgery_tokens", "clip_surgery", nil},
+	{"maskclip_tokens", "maskclip", map[string]any{"residual": false}},
+	{"clearclip_maskclip_noresidual_tokens", "maskclip", map[string]any{"residual": false}},
+	{"clearclip_maskclip_residual_tokens", "maskclip", nil},
+	{"sclip_tokens", "sclip", nil},
+	{"clearclip_sclip_residual_tokens", "sclip", nil},
+	{"clearclip_sclip_noresidual_tokens", "sclip", map[string]any{"residual": false}},
+	{"clearclip_tokens", "clearclip", nil},
+	{"clearclip_clearclip_noresidual_tokens", "clearclip", nil},
+	{"clearclip_clearclip_residual_tokens", "clearclip", map[string]any{"residual": true}},
+	{"clearclip_vanilla_noresidual_tokens", "clearclip", map[string]any{"attn": "qk"}},
+	{"clearclip_vanilla_residual_tokens", "clearclip", map[string]any{"attn": "qk", "residual": true}},
+	{"naclip_tokens", "naclip", nil},
+	{"naclip_reduced_naclip_tokens", "naclip", nil},
+	{"naclip_reduced_kk_tokens", "naclip", map[string]any{"attn": "kk"}},
+	{"naclip_reduced_nonly_tokens", "naclip", map[string]any{"attn": "nonly"}},
+	{"naclip_vanilla_naclip_tokens", "naclip", map[string]any{"arch": "vanilla"}},
+	{"gem_iter1_tokens", "gem", nil},
+	{"gem_iter2_tokens", "gem", map[string]any{"iterations": 2}},
+}
+
+// Every recording of every method, all of a size in one graph, from every form of checkpoint.
 func TestImageTower(t *testing.T) {
-	lib := library(t)
+	compared := map[string]bool{}
 	for _, r := range recordings(t) {
+		sizes := []string{fmt.Sprintf("%dx%d", r.oblong[0], r.oblong[1])}
+		for _, n := range r.sizes {
+			sizes = append(sizes, fmt.Sprint(n), fmt.Sprintf("%dx%d", n, n))
+		}
 		for _, form := range r.forms {
 			for _, standard := range []bool{false, true} {
+				if standard && form != r.forms[0] {
+					continue // the forms differ in their weights' places only
+				}
 				t.Run(fmt.Sprintf("%s standard=%v", filepath.Base(form), standard), func(t *testing.T) {
 					m, _ := open(t, form, r.vocab)
 					for prefix := range r.images {
-						for _, n := range r.sizes {
-							r.checkTokens(t, lib, m, prefix, fmt.Sprint(n), n, n, standard, "", "clip", "clip_surgery")
+						for _, size := range sizes {
+							r.checkTokens(t, m, prefix, size, standard, compared)
 						}
-						size := fmt.Sprintf("%dx%d", r.oblong[0], r.oblong[1])
-						r.checkTokens(t, lib, m, prefix, size, r.oblong[0], r.oblong[1], standard, clip.Bicubic, "clip")
 					}
 				})
+			}
+		}
+		if r.dir != filepath.Join("clip", "testdata", "micro") {
+			for _, v := range variants {
+				if !compared[v.recorded] {
+					t.Errorf("no recording %s was found", v.recorded)
+				}
 			}
 		}
 	}
 }
 
-// checkTokens compares all methods in one graph with their recordings.
-func (r recording) checkTokens(t *testing.T, lib *ort.Library, m *clip.Model, prefix, size string, h, w int, standard bool, p clip.Interpolation, names ...string) {
+// checkTokens compares the methods that were recorded at a size, such as 64 or 96x160, with all of them in one graph.
+func (r recording) checkTokens(t *testing.T, m *clip.Model, prefix, size string, standard bool, compared map[string]bool) {
 	t.Helper()
-	images, err := runners.NewImages(lib, m, named(t, names...), runners.ImageOptions{Height: h, Width: w, StandardOps: standard, Positions: p})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer images.Close()
-	tokens, err := images.Tokens(t.Context(), load(t, r.array(prefix, size, "pixels", ".npy")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, name := range names {
-		what := map[string]string{"clip": "clip_tokens", "clip_surgery": "surgery_tokens"}[name]
-		path := r.array(prefix, size, what, ".npy")
+	var found []string
+	var ms []runners.Named
+	for _, v := range variants {
+		path := r.array(prefix, size, v.recorded, ".npy")
 		if _, err := os.Stat(path); err != nil {
-			continue // plain tokens were recorded at the native size only
+			continue
 		}
-		equal(t, fmt.Sprintf("%s%s %s", prefix, size, name), tokens[i], load(t, path))
+		method, err := methods.New(v.kind, v.params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, path)
+		ms = append(ms, runners.Named{Name: v.recorded, Method: method})
+		compared[v.recorded] = true
 	}
+	if len(found) == 0 {
+		return
+	}
+	o := runners.ImageOptions{StandardOps: standard}
+	pixels := load(t, r.array(prefix, size, "pixels", ".npy"))
+	for i, got := range r.plainBicubic(t, m, ms, o, pixels, strings.Contains(size, "x")) {
+		equal(t, fmt.Sprintf("%s%s %s", prefix, size, ms[i].Name), got, load(t, found[i]))
+	}
+}
+
+// plainBicubic are the methods' tokens. Plain CLIP was recorded with bicubic positions wherever those of the rivals were.
+func (r recording) plainBicubic(t *testing.T, m *clip.Model, ms []runners.Named, o runners.ImageOptions, pixels tensor.Dense, bicubic bool) []tensor.Dense {
+	t.Helper()
+	out := tokens(t, images(t, m, ms, o), pixels)
+	if bicubic {
+		o.Positions = clip.Bicubic
+		plain := tokens(t, images(t, m, named(t, "clip"), o), pixels)
+		for i, n := range ms {
+			if n.Name == "clip_tokens" {
+				out[i] = plain[0]
+			}
+		}
+	}
+	return out
 }
 
 // From recorded pixels through both towers to maps and points.
@@ -324,7 +410,7 @@ func (r recording) checkMaps(t *testing.T, lib *ort.Library, m *clip.Model, pref
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, cols := images.Grid()
+	rows, cols := images.Grid(n, n)
 	rest, empty := methods.SplitLast(sims[0].Data, texts+1)
 	cos := tensor.Dense{Shape: []int{1, 1 + rows*cols, texts}, Data: rest}
 	surgery := func(form methods.Redundant) tensor.Dense {
@@ -373,7 +459,7 @@ func TestBatches(t *testing.T) {
 	r := recording{dir: filepath.Join("clip", "testdata", "micro")}
 	m, _ := open(t, filepath.Join(r.dir, "hf"), filepath.Join(r.dir, "hf"))
 	run := func(n, count int) []tensor.Dense {
-		images, err := runners.NewImages(lib, m, named(t, "clip", "clip_surgery"), runners.ImageOptions{Height: n, Width: n})
+		images, err := runners.NewImages(lib, m, every(t, m), runners.ImageOptions{Height: n, Width: n})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,8 +7,10 @@ package runners
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"ovbench/runners/clip"
 	"ovbench/runners/methods"
@@ -25,7 +27,9 @@ type Named struct {
 
 // ImageOptions describe one graph of an image tower.
 type ImageOptions struct {
-	Height, Width int // pixels of the network's input
+	// Height and Width are the pixels of the network's input. Both 0 leave them open: one graph takes images of any
+	// size, one size a call.
+	Height, Width int
 	// Positions is the interpolation of positional embeddings for all methods; empty is each method's own.
 	Positions clip.Interpolation
 	// Similarities asks for cosines with texts instead of tokens.
@@ -35,42 +39,99 @@ type ImageOptions struct {
 	Session     ort.Options
 }
 
+// open reports whether the size is left to each call.
+func (o ImageOptions) open() bool { return o.Height == 0 && o.Width == 0 }
+
 // ImageGraph is the graph that [NewImages] runs: input pixels [batch, 3, H, W], and one output per method
 // under its name. Without Similarities an output holds tokens [batch, 1+N, E], the class token first,
 // un-normalised; with them there is a second input texts [texts, E] of normalised embeddings, and an
-// output holds cosines [batch, 1+N, texts].
+// output holds cosines [batch, 1+N, texts]. If the size is left open, the inputs of [onnx.Graph.Tables] follow.
+//
+// Methods that need a second graph are refused: a single one would give other numbers under their name.
 func ImageGraph(m *clip.Model, ms []Named, o ImageOptions) (*onnx.Graph, error) {
-	if len(ms) == 0 {
-		return nil, fmt.Errorf("no methods to run")
-	}
-	if err := m.CheckSize(o.Height, o.Width); err != nil {
+	g, stages, err := imageGraph(m, ms, o)
+	if err != nil {
 		return nil, err
 	}
-	var opts []onnx.Option
-	if o.StandardOps {
-		opts = append(opts, onnx.StandardOps)
+	if len(stages) > 0 {
+		return nil, fmt.Errorf("method %s is two graphs with a step between them; a parameter leaves the second one out (ovbench list methods)", stages[0].name)
 	}
-	g := onnx.New(opts...)
-	pixels := g.Input("pixels", tensor.F32, g.Symbol("batch"), 3, o.Height, o.Width)
+	return g, nil
+}
+
+func imageGraph(m *clip.Model, ms []Named, o ImageOptions) (g *onnx.Graph, stages []stage, err error) {
+	if err := checkNames(ms); err != nil {
+		return nil, nil, err
+	}
+	g = o.graph()
+	height, width := o.Height, o.Width
+	if o.open() {
+		height, width = g.Symbol("height"), g.Symbol("width")
+	} else if err := m.CheckSize(height, width); err != nil {
+		return nil, nil, err
+	}
+	pixels := g.Input("pixels", tensor.F32, g.Symbol("batch"), 3, height, width)
 	var texts onnx.Value
 	if o.Similarities {
 		texts = g.Input("texts", tensor.F32, g.Symbol("texts"), m.Embed)
 	}
-	for _, n := range ms {
+	for i, n := range ms {
 		if err := n.Method.Check(m); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		p := o.Positions
 		if p == "" {
 			p = n.Method.Positions()
 		}
-		out := n.Method.Tokens(g, m, pixels, p)
-		if o.Similarities {
-			out = g.Linear(g.L2Normalize(out), texts, onnx.Value{})
+		staged, ok := methods.StagedOf(n.Method)
+		if !ok {
+			g.Output(n.Name, o.read(g, n.Method.Tokens(g, m, pixels, p), texts))
+			continue
 		}
-		g.Output(n.Name, out)
+		if !o.Similarities {
+			return nil, nil, fmt.Errorf("method %s compares tokens with texts between two passes, so without texts it has no tokens; a parameter leaves the second pass out (ovbench list methods)", n.Name)
+		}
+		first, kept := staged.First(g, m, pixels, p)
+		g.Output(n.Name, o.read(g, first, texts))
+		stages = append(stages, stage{Staged: staged, name: n.Name, index: i, kept: kept})
 	}
-	return g, nil
+	for _, s := range stages { // behind the methods' own
+		for k, v := range s.kept {
+			g.Output(s.keptName(k), v)
+		}
+	}
+	return g, stages, nil
+}
+
+// checkNames wants methods under names of their own, which are not those of inputs.
+func checkNames(ms []Named) error {
+	if len(ms) == 0 {
+		return fmt.Errorf("no methods to run")
+	}
+	taken := map[string]bool{"": true, "pixels": true, "texts": true}
+	for _, n := range ms {
+		if taken[n.Name] || strings.HasPrefix(n.Name, keptPrefix) {
+			return fmt.Errorf("method name %q is taken: give it another", n.Name)
+		}
+		taken[n.Name] = true
+	}
+	return nil
+}
+
+// graph is an empty graph in the operators that o asks for.
+func (o ImageOptions) graph() *onnx.Graph {
+	if o.StandardOps {
+		return onnx.New(onnx.StandardOps)
+	}
+	return onnx.New()
+}
+
+// read is what comes out of a graph for a method's tokens.
+func (o ImageOptions) read(g *onnx.Graph, tokens, texts onnx.Value) onnx.Value {
+	if !o.Similarities {
+		return tokens
+	}
+	return g.Linear(g.L2Normalize(tokens), texts, onnx.Value{})
 }
 
 // Images runs an image tower. It may be used from many goroutines; Close it when done.
@@ -79,41 +140,55 @@ type Images struct {
 	model   *clip.Model
 	options ImageOptions
 	names   []string
+	tables  tables
+	stages  []stage
 }
 
-// NewImages builds the graph of the methods on m and loads it.
+// NewImages builds the graph of the methods on m and loads it, and the second graphs of those that need one.
 func NewImages(lib *ort.Library, m *clip.Model, ms []Named, o ImageOptions) (*Images, error) {
-	g, err := ImageGraph(m, ms, o)
+	g, stages, err := imageGraph(m, ms, o)
 	if err != nil {
 		return nil, err
 	}
-	model, err := g.Model()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", m.Path, err)
+	name := m.Path + ", image tower"
+	if !o.open() {
+		name += fmt.Sprintf(" at %dx%d", o.Height, o.Width)
 	}
-	s, err := lib.NewSession(fmt.Sprintf("%s, image tower at %dx%d", m.Path, o.Height, o.Width), model, o.Session)
-	if err != nil {
+	r := &Images{model: m, options: o, tables: tables{list: g.Tables()}, stages: stages}
+	if r.session, err = newSession(lib, m, g, name, o.Session); err != nil {
 		return nil, err
 	}
-	r := &Images{session: s, model: m, options: o}
+	for i := range r.stages {
+		if err := r.stages[i].open(lib, m, o); err != nil {
+			return nil, errors.Join(err, r.Close())
+		}
+	}
 	for _, n := range ms {
 		r.names = append(r.names, n.Name)
 	}
 	return r, nil
 }
 
+func newSession(lib *ort.Library, m *clip.Model, g *onnx.Graph, name string, o ort.Options) (*ort.Session, error) {
+	model, err := g.Model()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.Path, err)
+	}
+	return lib.NewSession(name, model, o)
+}
+
 // Methods are the methods' names, in the order of results.
 func (r *Images) Methods() []string { return slices.Clone(r.names) }
 
-// Grid is the number of patch tokens, rows by columns.
-func (r *Images) Grid() (rows, cols int) { return r.model.Grid(r.options.Height, r.options.Width) }
+// Grid is the number of patch tokens, rows by columns, of images of height x width pixels.
+func (r *Images) Grid(height, width int) (rows, cols int) { return r.model.Grid(height, width) }
 
 // Tokens are the projected tokens [B, 1+N, E] of each method for pixels [B, 3, H, W].
 func (r *Images) Tokens(ctx context.Context, pixels tensor.Dense) ([]tensor.Dense, error) {
 	if r.options.Similarities {
 		return nil, fmt.Errorf("this image tower gives similarities, not tokens")
 	}
-	return r.run(ctx, pixels, r.model.Embed, ort.Float32(pixels.Shape, pixels.Data))
+	return r.run(ctx, pixels, nil)
 }
 
 // Similarities are the cosines [B, 1+N, T] of each method's tokens for pixels [B, 3, H, W] with normalised
@@ -122,19 +197,82 @@ func (r *Images) Similarities(ctx context.Context, pixels, texts tensor.Dense) (
 	if !r.options.Similarities {
 		return nil, fmt.Errorf("this image tower gives tokens, not similarities")
 	}
-	return r.run(ctx, pixels, texts.Shape[0], ort.Float32(pixels.Shape, pixels.Data), ort.Float32(texts.Shape, texts.Data))
-}
-
-func (r *Images) run(ctx context.Context, pixels tensor.Dense, columns int, in ...ort.Value) ([]tensor.Dense, error) {
-	rows, cols := r.Grid()
-	results := make([]tensor.Dense, len(r.names))
-	out := make([]ort.Value, len(r.names))
-	for i := range results {
-		results[i] = tensor.New(pixels.Shape[0], 1+rows*cols, columns)
-		out[i] = ort.Float32(results[i].Shape, results[i].Data)
+	if len(texts.Shape) != 2 {
+		return nil, fmt.Errorf("texts have shape %v, want [T, E]", texts.Shape)
 	}
-	return results, r.session.Run(ctx, in, out)
+	return r.run(ctx, pixels, &texts)
 }
 
-// Close frees the session.
-func (r *Images) Close() error { return r.session.Close() }
+// run computes tokens, or cosines if there are texts.
+func (r *Images) run(ctx context.Context, pixels tensor.Dense, texts *tensor.Dense) ([]tensor.Dense, error) {
+	if err := r.checkPixels(pixels); err != nil {
+		return nil, err
+	}
+	batch, h, w := pixels.Shape[0], pixels.Shape[2], pixels.Shape[3]
+	in := []ort.Value{float32s(pixels)}
+	columns := r.model.Embed
+	if texts != nil {
+		in = append(in, float32s(*texts))
+		columns = texts.Shape[0]
+	}
+	for _, t := range r.tables.at(h, w) {
+		in = append(in, float32s(t))
+	}
+	rows, cols := r.Grid(h, w)
+	results := make([]tensor.Dense, len(r.names))
+	for i := range results {
+		results[i] = tensor.New(batch, 1+rows*cols, columns)
+	}
+	out := values(results)
+	kept := make([][]tensor.Dense, len(r.stages))
+	for i := range r.stages {
+		kept[i] = r.stages[i].space(batch, 1+rows*cols)
+		out = append(out, values(kept[i])...)
+	}
+	if err := r.session.Run(ctx, in, out); err != nil {
+		return nil, err
+	}
+	for i := range r.stages {
+		s := &r.stages[i]
+		if err := s.run(ctx, r.model, pixels, *texts, kept[i], results[s.index]); err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
+func float32s(d tensor.Dense) ort.Value { return ort.Float32(d.Shape, d.Data) }
+
+func values(ds []tensor.Dense) []ort.Value {
+	out := make([]ort.Value, len(ds))
+	for i, d := range ds {
+		out[i] = float32s(d)
+	}
+	return out
+}
+
+// checkPixels says why the network cannot take pixels.
+func (r *Images) checkPixels(pixels tensor.Dense) error {
+	s := pixels.Shape
+	if len(s) != 4 || s[0] < 1 || s[1] != 3 {
+		return fmt.Errorf("pixels have shape %v, want [B, 3, H, W]", s)
+	}
+	if r.options.open() {
+		return r.model.CheckSize(s[2], s[3])
+	}
+	if s[2] != r.options.Height || s[3] != r.options.Width {
+		return fmt.Errorf("pixels are %dx%d, but this image tower was built for %dx%d", s[2], s[3], r.options.Height, r.options.Width)
+	}
+	return nil
+}
+
+// Close frees the sessions.
+func (r *Images) Close() error {
+	err := r.session.Close()
+	for i := range r.stages {
+		if s := r.stages[i].session; s != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}
+	return err
+}

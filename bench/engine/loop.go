@@ -267,7 +267,7 @@ func (r *run) sample(ctx context.Context, job, index int) Record {
 // split takes one image's cosines [1, 1+N, T] apart from those with the empty text, the last column where there is one.
 func (r *run) split(j *job, sim tensor.Dense) similarity {
 	out := similarity{cos: sim.Data}
-	out.rows, out.cols = r.images.Grid()
+	out.rows, out.cols = r.images.Grid(r.size[0], r.size[1])
 	if columns := sim.Shape[2]; columns > len(j.texts) {
 		out.cos, out.empty = methods.SplitLast(sim.Data, columns)
 	}

@@ -8,8 +8,13 @@ import (
 )
 
 // Grid is the number of patch tokens, rows by columns, of an image of height x width pixels.
-// A remainder that fills no patch is dropped.
-func (c Config) Grid(height, width int) (rows, cols int) { return height / c.Patch, width / c.Patch }
+// A remainder that fills no patch is dropped; a ResNet has a token for 31 pixels or more of it.
+func (c Config) Grid(height, width int) (rows, cols int) {
+	if c.Kind == "resnet" {
+		return resnetGrid(height, width)
+	}
+	return height / c.Patch, width / c.Patch
+}
 
 // CheckSize says why an image of height x width pixels cannot be encoded.
 func (c Config) CheckSize(height, width int) error {
@@ -20,28 +25,48 @@ func (c Config) CheckSize(height, width int) error {
 	return nil
 }
 
-// CheckVision says why the model's image tower cannot be built.
+// CheckVision wants a vision transformer, for methods that go into its blocks.
 func (m *Model) CheckVision() error {
 	if m.Vision == nil {
-		return fmt.Errorf("%s: the image tower %s is not supported in this version; use a ViT", m.Path, m.Name())
+		return fmt.Errorf("%s is the ResNet %s, which has no transformer blocks: the methods for it are clip and clip_surgery", m.Path, m.Name())
 	}
 	return nil
 }
 
 // Embed turns pixels [B, 3, H, W] into tokens [B, 1+N, W] before the first block: patches, class token,
-// positions resized to the grid, LayerNorm. H and W are numbers that CheckSize accepts.
+// positions resized to the grid, LayerNorm. H and W are numbers that CheckSize accepts, or symbols: then the positions
+// are a table of the graph.
 func (v *ViT) Embed(g *onnx.Graph, pixels onnx.Value, p Interpolation) onnx.Value {
-	s := pixels.Shape()
-	rows, cols, width := s[2]/v.patch, s[3]/v.patch, v.tower.Width
-	x := g.Conv(pixels, v.Conv.in(g), onnx.Value{}, v.patch, 0)
-	x = g.Transpose(g.Reshape(x, s[0], width, rows*cols), 0, 2, 1)
+	x := g.Conv(v.pixels.apply(g, pixels), v.Conv.in(g), onnx.Value{}, v.patch, 0)
+	patches := v.patches(g, pixels)
+	x = g.Transpose(g.Reshape(x, x.Shape()[0], v.tower.Width, patches), 0, 2, 1)
+	x = g.PadFront(x, 1, 1)
 	// One table carries positions and the class token, which is zero until the table is added.
-	table := v.PositionTable(rows, cols, p)
-	for i, c := range v.Class.Data {
-		table.Data[i] += c
+	table := func(h, w int) tensor.Dense {
+		t := v.PositionTable(h/v.patch, w/v.patch, p)
+		for i, c := range v.Class.Data {
+			t.Data[i] += c
+		}
+		return t
 	}
-	x = g.Add(g.PadFront(x, 1, 1), g.Const("positions."+string(p), table))
+	x = g.Add(x, g.Table("positions."+string(p), pixels, table, x.Shape()[1:]...))
 	return v.Pre.apply(g, x, v.tower.Eps)
+}
+
+// Tokens is the number of tokens 1+N of pixels, or its symbol.
+func (v *ViT) Tokens(g *onnx.Graph, pixels onnx.Value) int {
+	if n := v.patches(g, pixels); n >= 0 {
+		return 1 + n
+	}
+	return g.Symbol("1+patches")
+}
+
+// patches is the number of patch tokens, or its symbol.
+func (v *ViT) patches(g *onnx.Graph, pixels onnx.Value) int {
+	if h, w := pixels.Shape()[2], pixels.Shape()[3]; h >= 0 && w >= 0 {
+		return (h / v.patch) * (w / v.patch)
+	}
+	return g.Symbol("patches")
 }
 
 // PositionTable is the positional embedding [1+rows·cols, W] of a grid, computed from the checkpoint's own table.
@@ -65,8 +90,13 @@ func (v *ViT) Block(g *onnx.Graph, i int, x onnx.Value) onnx.Value {
 // QKV is the queries, keys and values [B, 1+N, W] that block i forms from LayerNorm(x).
 func (v *ViT) QKV(g *onnx.Graph, i int, x onnx.Value) (q, k, u onnx.Value) {
 	b := &v.Blocks[i]
-	h := b.LN1.apply(g, x, v.tower.Eps)
+	h := v.Norm(g, i, x)
 	return b.Q.apply(g, h), b.K.apply(g, h), b.V.apply(g, h)
+}
+
+// Norm is the LayerNorm that block i applies before its attention.
+func (v *ViT) Norm(g *onnx.Graph, i int, x onnx.Value) onnx.Value {
+	return v.Blocks[i].LN1.apply(g, x, v.tower.Eps)
 }
 
 // Attention is multi-head attention at CLIP's scale, without projections; bias may be absent.

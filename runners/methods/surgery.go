@@ -15,8 +15,11 @@ import (
 //	n ← n + P(softmax(v vᵀ s) v),  v from LayerNorm(o)
 //
 // without MLPs; o goes on as in CLIP. Patch tokens are read from n, the class token from o.
+//
+// A ResNet has no blocks but an attention pool, which [ResNetSurgery] is about.
 type Surgery struct {
-	Depth int `json:"depth"` // blocks with a second stream, counted from the last; the authors' code has 6
+	Depth  int           `json:"depth"`  // blocks with a second stream, counted from the last; the authors' code has 6
+	ResNet ResNetSurgery `json:"resnet"` // released or intended; of no effect on a ViT
 }
 
 // Positions is bilinear, as in the authors' code.
@@ -25,31 +28,30 @@ func (*Surgery) Positions() clip.Interpolation { return clip.Bilinear }
 // Redundant is the form of the authors' code.
 func (*Surgery) Redundant() Redundant { return Labels }
 
-// Check wants a vision transformer of at least Depth blocks.
+// Check wants a ResNet, or a vision transformer of at least Depth blocks.
 func (s *Surgery) Check(m *clip.Model) error {
-	if err := m.CheckVision(); err != nil {
-		return err
+	if s.ResNet != Released && s.ResNet != Intended {
+		return fmt.Errorf("clip_surgery: resnet %q is not known; known are %s, %s", s.ResNet, Released, Intended)
 	}
-	if s.Depth < 1 || s.Depth > m.Vision.Depth() {
-		return fmt.Errorf("clip_surgery: depth %d is out of range: %s has %d blocks", s.Depth, m.Name(), m.Vision.Depth())
+	if m.ResNet != nil {
+		return nil
 	}
-	return nil
+	return checkDepth("clip_surgery", m, s.Depth)
 }
 
 // Tokens are patch tokens of the new stream under the class token of the original one.
 func (s *Surgery) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value {
-	v := m.Vision
-	o := v.Embed(g, pixels, p)
-	first := v.Depth() - s.Depth
-	for i := range first {
-		o = v.Block(g, i, o)
+	if m.ResNet != nil {
+		return s.ResNet.tokens(g, m.ResNet, pixels, p)
 	}
+	v := m.Vision
+	first := v.Depth() - s.Depth
+	o := before(g, v, pixels, p, first)
 	n := o
 	for i := first; i < v.Depth(); i++ {
 		_, _, u := v.QKV(g, i, o)
 		n = g.Add(n, v.Out(g, i, v.Attention(g, u, u, u, onnx.Value{})))
 		o = v.Block(g, i, o)
 	}
-	tokens := n.Shape()[1]
-	return v.Project(g, g.Concat(1, g.Slice(o, 1, 0, 1), g.Slice(n, 1, 1, tokens)))
+	return v.Project(g, g.Concat(1, g.Slice(o, 1, 0, 1), g.Slice(n, 1, 1, onnx.End)))
 }

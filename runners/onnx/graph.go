@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"ovbench/runners/tensor"
@@ -41,6 +42,7 @@ type Graph struct {
 	seen     map[string][]int32 // key of a node or leaf → its values
 	symbols  []string
 	inputs   []int32
+	tables   []Table
 	outputs  []output
 	names    map[string]bool // of inputs, outputs and leaves
 }
@@ -106,6 +108,57 @@ func (g *Graph) Symbol(name string) int {
 	return -1 - i
 }
 
+// plus is the dimension by longer than d: a number, or the symbol "1+patches" for 1 more than "patches".
+func (g *Graph) plus(d, by int) int {
+	if d >= 0 {
+		return d + by
+	}
+	name := g.symbols[-1-d]
+	if n, rest, ok := strings.Cut(name, "+"); ok {
+		if known, err := strconv.Atoi(n); err == nil {
+			name, by = rest, by+known
+		}
+	}
+	if by != 0 {
+		name = fmt.Sprintf("%d+%s", by, name)
+	}
+	return g.Symbol(name)
+}
+
+// Table is an input that the program computes from the size of a picture.
+type Table struct {
+	Name string
+	Make func(height, width int) tensor.Dense
+}
+
+// Table is a float32 tensor of a given shape that make computes from the last two sizes of a picture [.., H, W]. If
+// these are numbers it is a constant of the graph; otherwise it is an input, to be fed with what [Graph.Tables]
+// says. The name stands for the content: the same name is the same Value.
+func (g *Graph) Table(name string, picture Value, make func(height, width int) tensor.Dense, shape ...int) Value {
+	key := "table|" + name
+	if ids, ok := g.seen[key]; ok {
+		return Value{g, ids[0]}
+	}
+	var v Value
+	s := picture.Shape()
+	if h, w := s[len(s)-2], s[len(s)-1]; h >= 0 && w >= 0 {
+		d := make(h, w)
+		if !slices.Equal(d.Shape, shape) {
+			panic(fmt.Sprintf("onnx: table %s is %v, want %v", name, d.Shape, shape))
+		}
+		v = g.Const(name, d)
+	} else {
+		unique := g.unique(name)
+		v = g.Input(unique, tensor.F32, shape...)
+		g.tables = append(g.tables, Table{unique, make})
+	}
+	g.seen[key] = []int32{v.id}
+	return v
+}
+
+// Tables are the inputs that [Graph.Table] declared, in the order of inputs. They follow those declared before them.
+func (g *Graph) Tables() []Table { return g.tables }
+
 // Input declares an input. Inputs keep their order.
 func (g *Graph) Input(name string, dtype tensor.DType, shape ...int) Value {
 	g.claim(name)
@@ -114,8 +167,10 @@ func (g *Graph) Input(name string, dtype tensor.DType, shape ...int) Value {
 	return v
 }
 
-// Output declares v an output under a name. Outputs keep their order; one value may have several names.
+// Output declares v an output under a name. Outputs keep their order; one value may have several names. Constants, weights
+// and tables make way for an output that wants their name.
 func (g *Graph) Output(name string, v Value) {
+	g.makeWay(name)
 	g.claim(name)
 	g.at(v)
 	g.outputs = append(g.outputs, output{name, v.id})
@@ -168,14 +223,38 @@ func (g *Graph) leaf(key, name string, dtype tensor.DType, shape []int, l *leaf)
 	if ids, ok := g.seen[key]; ok {
 		return Value{g, ids[0]}
 	}
-	unique := name
-	for i := 2; g.names[unique]; i++ {
-		unique = fmt.Sprintf("%s.%d", name, i)
-	}
+	unique := g.unique(name)
 	g.names[unique] = true
 	v := g.add(value{name: unique, dtype: dtype, shape: slices.Clone(shape), node: -1, leaf: l})
 	g.seen[key] = []int32{v.id}
 	return v
+}
+
+// unique is name, with a number if it is taken.
+func (g *Graph) unique(name string) string {
+	unique := name
+	for i := 2; g.names[unique]; i++ {
+		unique = fmt.Sprintf("%s.%d", name, i)
+	}
+	return unique
+}
+
+// makeWay renames the leaf or table of that name, if there is one.
+func (g *Graph) makeWay(name string) {
+	if !g.names[name] {
+		return
+	}
+	table := slices.IndexFunc(g.tables, func(t Table) bool { return t.Name == name })
+	i := slices.IndexFunc(g.values, func(v value) bool { return v.name == name && (v.leaf != nil || table >= 0) })
+	if i < 0 {
+		return // of an input or output: claim complains
+	}
+	g.values[i].name = g.unique(name)
+	g.names[g.values[i].name] = true
+	delete(g.names, name)
+	if table >= 0 {
+		g.tables[table].Name = g.values[i].name
+	}
 }
 
 func (g *Graph) claim(name string) {

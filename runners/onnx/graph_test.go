@@ -156,6 +156,64 @@ output c f32[1,2,4] = layernormalization_2
 	}
 }
 
+// Sizes may be symbols: they are counted on, and what depends on them alone is a constant or an input.
+func TestOpenSizes(t *testing.T) {
+	build := func(h, w func(g *Graph) int) *Graph {
+		g := New()
+		x := g.Input("x", tensor.F32, g.Symbol("batch"), 1, h(g), w(g))
+		patches := g.Conv(x, g.Const("kernel", tensor.New(4, 1, 2, 2)), Value{}, 2, 0)
+		s := patches.Shape()
+		n := g.Symbol("patches")
+		if s[2] >= 0 {
+			n = s[2] * s[3]
+		}
+		y := g.PadFront(g.Transpose(g.Reshape(patches, s[0], 4, n), 0, 2, 1), 1, 1)
+		table := func(h, w int) tensor.Dense { return tensor.New(1+h/2*(w/2), 4) }
+		added := g.Table("table", x, table, y.Shape()[1:]...)
+		if again := g.Table("table", x, table, y.Shape()[1:]...); again != added {
+			t.Error("a table is two values")
+		}
+		y = g.Add(y, added)
+		g.Output("y", g.Concat(1, g.Slice(y, 1, 0, 1), g.Slice(y, 1, 1, End)))
+		return g
+	}
+	number := func(n int) func(*Graph) int { return func(*Graph) int { return n } }
+	symbol := func(s string) func(*Graph) int { return func(g *Graph) int { return g.Symbol(s) } }
+	for _, c := range []struct {
+		name string
+		g    *Graph
+		want string
+	}{
+		{"open", build(symbol("h"), symbol("w")), `input x f32[batch,1,h,w]
+input table f32[1+patches,4]
+conv_1 f32[batch,4,h/2,w/2] = Conv(x, kernel[4,1,2,2]) kernel_shape=[2 2] pads=[0 0 0 0] strides=[2 2]
+reshape_1 f32[batch,4,patches] = Reshape(conv_1, ints[3])
+transpose_1 f32[batch,patches,4] = Transpose(reshape_1) perm=[0 2 1]
+pad_1 f32[batch,1+patches,4] = Pad(transpose_1, ints.2[6])
+add_1 f32[batch,1+patches,4] = Add(pad_1, table)
+slice_1 f32[batch,1,4] = Slice(add_1, ints.3[1], ints.4[1], ints.4[1])
+slice_2 f32[batch,patches,4] = Slice(add_1, ints.4[1], ints.5[1], ints.4[1])
+concat_1 f32[batch,1+patches,4] = Concat(slice_1, slice_2) axis=1
+output y f32[batch,1+patches,4] = concat_1
+`},
+		{"fixed", build(number(6), number(5)), `input x f32[batch,1,6,5]
+conv_1 f32[batch,4,3,2] = Conv(x, kernel[4,1,2,2]) kernel_shape=[2 2] pads=[0 0 0 0] strides=[2 2]
+reshape_1 f32[batch,4,6] = Reshape(conv_1, ints[3])
+transpose_1 f32[batch,6,4] = Transpose(reshape_1) perm=[0 2 1]
+pad_1 f32[batch,7,4] = Pad(transpose_1, ints.2[6])
+add_1 f32[batch,7,4] = Add(pad_1, table[7,4])
+slice_1 f32[batch,1,4] = Slice(add_1, ints.3[1], ints.4[1], ints.4[1])
+slice_2 f32[batch,6,4] = Slice(add_1, ints.4[1], ints.5[1], ints.4[1])
+concat_1 f32[batch,7,4] = Concat(slice_1, slice_2) axis=1
+output y f32[batch,7,4] = concat_1
+`},
+	} {
+		if got := c.g.String(); got != c.want {
+			t.Errorf("%s:\ngot\n%s\nwant\n%s", c.name, got, c.want)
+		}
+	}
+}
+
 func TestShapeFaultsPanic(t *testing.T) {
 	for _, c := range []struct {
 		name, want string

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"ovbench/runners/tensor"
@@ -62,6 +63,61 @@ func (g *Graph) L2Normalize(x Value) Value {
 	return g.node("LpNormalization", []Value{x}, x.DType(), x.Shape(), intAttr("axis", len(x.Shape())-1), intAttr("p", 2))
 }
 
+// Norm is the Euclidean norm along the last axis, which becomes 1.
+func (g *Graph) Norm(x Value) Value { return g.reduce("ReduceL2", x, -1) }
+
+// Mean is the mean along axis (negative counts from the end), which becomes 1.
+func (g *Graph) Mean(x Value, axis int) Value { return g.reduce("ReduceMean", x, axis) }
+
+// Sum is the sum along axis (negative counts from the end), which becomes 1.
+func (g *Graph) Sum(x Value, axis int) Value { return g.reduce("ReduceSum", x, axis) }
+
+// Max is the largest element along axis (negative counts from the end), which becomes 1.
+func (g *Graph) Max(x Value, axis int) Value { return g.reduce("ReduceMax", x, axis) }
+
+// Min is the smallest element along axis (negative counts from the end), which becomes 1.
+func (g *Graph) Min(x Value, axis int) Value { return g.reduce("ReduceMin", x, axis) }
+
+func (g *Graph) reduce(op string, x Value, axis int) Value {
+	axis = g.axis(op, x, axis)
+	shape := slices.Clone(x.Shape())
+	shape[axis] = 1
+	return g.node(op, []Value{x, g.Ints(int64(axis))}, x.DType(), shape, intAttr("keepdims", 1))
+}
+
+// Smallest are the n smallest elements along the last axis, in any order; n is an int64 of shape [1], whose value goes
+// by the name of symbol.
+func (g *Graph) Smallest(x, n Value, symbol string) Value { return g.top(x, n, symbol, 0) }
+
+// Largest are the n largest elements along the last axis, in any order; n is an int64 of shape [1], whose value goes
+// by the name of symbol.
+func (g *Graph) Largest(x, n Value, symbol string) Value { return g.top(x, n, symbol, 1) }
+
+func (g *Graph) top(x, n Value, symbol string, largest int) Value {
+	if len(x.Shape()) == 0 || n.DType() != tensor.I64 || !slices.Equal(n.Shape(), []int{1}) {
+		g.fault("TopK", x, n)
+	}
+	shape := slices.Clone(x.Shape())
+	shape[len(shape)-1] = g.Symbol(symbol)
+	v := g.node("TopK", []Value{x, n}, x.DType(), shape, intAttr("axis", -1), intAttr("largest", largest), intAttr("sorted", 0))
+	if made := &g.nodes[g.at(v).node]; len(made.out) == 1 { // the indices must have a name, though nobody asks for them
+		made.out = append(made.out, g.add(value{dtype: tensor.I64, shape: shape, node: g.at(v).node}).id)
+	}
+	return v
+}
+
+// Above is 1 where a > b and 0 elsewhere, with broadcasting.
+func (g *Graph) Above(a, b Value) Value {
+	shape, ok := broadcast(a.Shape(), b.Shape())
+	if !ok || a.DType() != b.DType() {
+		g.fault("Greater", a, b)
+	}
+	return g.Cast(g.node("Greater", []Value{a, b}, tensor.Bool, shape), tensor.F32)
+}
+
+// Sqrt is the square root.
+func (g *Graph) Sqrt(x Value) Value { return g.node("Sqrt", []Value{x}, x.DType(), x.Shape()) }
+
 // LayerNorm normalises the last axis to mean 0 and variance 1 (biased, plus eps), then scales and shifts.
 func (g *Graph) LayerNorm(x, weight, bias Value, eps float32) Value {
 	if d := last(x.Shape()); !slices.Equal(weight.Shape(), []int{d}) || !slices.Equal(bias.Shape(), []int{d}) {
@@ -107,18 +163,31 @@ func (g *Graph) Linear(x, weight, bias Value) Value {
 }
 
 // Conv is a two-dimensional convolution of x [B,C,H,W] with weight [O,C,k,k], stride and zero padding
-// the same on every side; a remainder at the right and bottom is dropped. bias [O] may be absent.
+// the same on every side; a remainder at the right and bottom is dropped. bias [O] may be absent. H and W may be symbols.
 func (g *Graph) Conv(x, weight, bias Value, stride, pad int) Value {
 	xs, ws := x.Shape(), weight.Shape()
-	if len(xs) != 4 || len(ws) != 4 || xs[1] != ws[1] || xs[2] < 0 || xs[3] < 0 || ws[2] > xs[2]+2*pad || ws[3] > xs[3]+2*pad {
+	if len(xs) != 4 || len(ws) != 4 || xs[1] != ws[1] || xs[2] >= 0 && ws[2] > xs[2]+2*pad || xs[3] >= 0 && ws[3] > xs[3]+2*pad {
 		g.fault("Conv", x, weight)
 	}
-	shape := []int{xs[0], ws[0], (xs[2]+2*pad-ws[2])/stride + 1, (xs[3]+2*pad-ws[3])/stride + 1}
+	shape := []int{xs[0], ws[0], g.strided(xs[2], ws[2], stride, pad), g.strided(xs[3], ws[3], stride, pad)}
 	in := []Value{x, weight}
 	if bias.Present() {
 		in = append(in, bias)
 	}
 	return g.node("Conv", in, x.DType(), shape, intsAttr("kernel_shape", ws[2], ws[3]), intsAttr("strides", stride, stride), intsAttr("pads", pad, pad, pad, pad))
+}
+
+// strided is the number of places that a window takes along an axis of n, which may be a symbol.
+func (g *Graph) strided(n, window, stride, pad int) int {
+	switch {
+	case n >= 0:
+		return (n+2*pad-window)/stride + 1
+	case stride == 1 && window == 2*pad+1:
+		return n
+	case pad == 0 && window == stride:
+		return g.Symbol(fmt.Sprintf("%s/%d", g.symbols[-1-n], stride))
+	}
+	return g.Symbol(fmt.Sprintf("(%s-%d)/%d+1", g.symbols[-1-n], window-2*pad, stride))
 }
 
 // Reshape gives x another shape of as many elements. A symbol may stay where it is, and one more dimension may be inferred.
@@ -193,16 +262,20 @@ func (g *Graph) Transpose(x Value, perm ...int) Value {
 	return g.node("Transpose", []Value{x}, x.DType(), shape, intsAttr("perm", perm...))
 }
 
-// Concat joins values along axis; the other axes are equal.
+// Concat joins values along axis; the other axes are equal. At most one of the joined sizes may be a symbol.
 func (g *Graph) Concat(axis int, xs ...Value) Value {
 	axis = g.axis("Concat", xs[0], axis)
 	shape := slices.Clone(xs[0].Shape())
 	for _, x := range xs[1:] {
 		s := slices.Clone(x.Shape())
-		if len(s) != len(shape) || s[axis] < 0 || shape[axis] < 0 {
+		if len(s) != len(shape) || s[axis] < 0 && shape[axis] < 0 {
 			g.fault("Concat", xs...)
 		}
-		shape[axis] += s[axis]
+		if s[axis] < 0 {
+			shape[axis] = g.plus(s[axis], shape[axis])
+		} else {
+			shape[axis] = g.plus(shape[axis], s[axis])
+		}
 		if s[axis] = shape[axis]; !slices.Equal(s, shape) {
 			g.fault("Concat", xs...)
 		}
@@ -210,14 +283,24 @@ func (g *Graph) Concat(axis int, xs ...Value) Value {
 	return g.node("Concat", xs, xs[0].DType(), shape, intAttr("axis", axis))
 }
 
-// Slice is the part [from, to) of x along axis.
+// End is the end of an axis of whatever size.
+const End = math.MaxInt64
+
+// Slice is the part [from, to) of x along axis, to [End] if need be. A symbolic axis must be long enough when the graph runs.
 func (g *Graph) Slice(x Value, axis, from, to int) Value {
 	axis = g.axis("Slice", x, axis)
 	shape := slices.Clone(x.Shape())
-	if from < 0 || to <= from || shape[axis] < 0 || to > shape[axis] {
+	if to == End && shape[axis] >= 0 {
+		to = shape[axis]
+	}
+	if from < 0 || to <= from || shape[axis] >= 0 && to > shape[axis] {
 		g.fault("Slice", x)
 	}
-	shape[axis] = to - from
+	if to == End {
+		shape[axis] = g.plus(shape[axis], -from)
+	} else {
+		shape[axis] = to - from
+	}
 	return g.node("Slice", []Value{x, g.Ints(int64(from)), g.Ints(int64(to)), g.Ints(int64(axis))}, x.DType(), shape)
 }
 
@@ -225,10 +308,7 @@ func (g *Graph) Slice(x Value, axis, from, to int) Value {
 func (g *Graph) PadFront(x Value, axis, n int) Value {
 	axis = g.axis("Pad", x, axis)
 	shape := slices.Clone(x.Shape())
-	if shape[axis] < 0 {
-		g.fault("Pad", x)
-	}
-	shape[axis] += n
+	shape[axis] = g.plus(shape[axis], n)
 	pads := make([]int64, 2*len(shape))
 	pads[axis] = int64(n)
 	return g.node("Pad", []Value{x, g.Ints(pads...)}, x.DType(), shape)

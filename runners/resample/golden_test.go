@@ -20,6 +20,7 @@ type golden struct {
 	Seed         uint32
 	SW, SH, W, H int
 	Channels     int
+	Iterations   int
 	StepX, StepY float64
 	SHA256, Raw  string
 }

@@ -7,9 +7,10 @@
 // difference moves published scores.
 //
 // [Argmax] and [Rule] read labels off an upsampled logit map without ever holding it.
+// [PAMR] lets the colours of an image refine maps at its size.
 //
 // Everything here is a pure function of its arguments and may be called from any
-// goroutine. Nothing runs in parallel inside: callers work on many images at once.
+// goroutine. Nothing but PAMR runs in parallel inside: callers work on many images at once.
 // Sizes that are not positive and slices of the wrong length are programming errors
 // and panic.
 package resample

@@ -25,10 +25,47 @@ func WriteNPYInt32(w io.Writer, shape []int, data []int32) error {
 	})
 }
 
+// WriteNPYRows is WriteNPY for an array that need not be in memory: row gives its parts along the first axis, in order.
+func WriteNPYRows(w io.Writer, shape []int, row func(i int) ([]float32, error)) error {
+	n, ok := Elements(shape)
+	if !ok || len(shape) == 0 {
+		return fmt.Errorf("npy: shape %v has no rows", shape)
+	}
+	out := bufio.NewWriterSize(w, 1<<16)
+	out.WriteString(npyPreamble("<f4", shape))
+	var b []byte
+	for i := range shape[0] {
+		data, err := row(i)
+		if err != nil {
+			return err
+		}
+		if int64(len(data)) != n/int64(shape[0]) {
+			return fmt.Errorf("npy: row %d of shape %v has %d elements", i, shape, len(data))
+		}
+		for _, v := range data {
+			b = binary.LittleEndian.AppendUint32(b[:0], math.Float32bits(v))
+			out.Write(b)
+		}
+	}
+	return out.Flush()
+}
+
 func writeNPY(w io.Writer, descr string, shape []int, n int, put func([]byte, int) []byte) error {
 	if want, ok := Elements(shape); !ok || want != int64(n) {
 		return fmt.Errorf("npy: shape %v has not %d elements", shape, n)
 	}
+	out := bufio.NewWriterSize(w, 1<<16)
+	out.WriteString(npyPreamble(descr, shape))
+	var b []byte
+	for i := range n {
+		b = put(b[:0], i)
+		out.Write(b)
+	}
+	return out.Flush()
+}
+
+// npyPreamble is what stands before the elements.
+func npyPreamble(descr string, shape []int) string {
 	dims := make([]string, len(shape))
 	for i, s := range shape {
 		dims[i] = strconv.Itoa(s)
@@ -40,16 +77,7 @@ func writeNPY(w io.Writer, descr string, shape []int, n int, put func([]byte, in
 	header := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", descr, tuple)
 	pad := (64 - (10+len(header)+1)%64) % 64
 	header += strings.Repeat(" ", pad) + "\n"
-	out := bufio.NewWriterSize(w, 1<<16)
-	out.WriteString("\x93NUMPY\x01\x00")
-	out.Write(binary.LittleEndian.AppendUint16(nil, uint16(len(header))))
-	out.WriteString(header)
-	var b []byte
-	for i := range n {
-		b = put(b[:0], i)
-		out.Write(b)
-	}
-	return out.Flush()
+	return "\x93NUMPY\x01\x00" + string(binary.LittleEndian.AppendUint16(nil, uint16(len(header)))) + header
 }
 
 var npyHeader = regexp.MustCompile(`'descr':\s*'([<|>=]?)([a-z])(\d)'.*'fortran_order':\s*(True|False).*'shape':\s*\(([\d, L]*)\)`)

@@ -3,6 +3,7 @@ package tensor
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -170,4 +171,34 @@ func FuzzReadNPY(f *testing.F) {
 			t.Fatalf("shape %v with %d elements", d.Shape, len(d.Data))
 		}
 	})
+}
+
+// Rows written one by one are the file of the whole array; a fault of a row is the fault of the file.
+func TestNPYRows(t *testing.T) {
+	d := Dense{Shape: []int{3, 2, 2}, Data: []float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}}
+	var whole, rows bytes.Buffer
+	if err := WriteNPY(&whole, d); err != nil {
+		t.Fatal(err)
+	}
+	row := func(i int) ([]float32, error) { return d.At(i).Data, nil }
+	if err := WriteNPYRows(&rows, d.Shape, row); err != nil || !bytes.Equal(rows.Bytes(), whole.Bytes()) {
+		t.Errorf("%v\n%q\n%q", err, rows.Bytes(), whole.Bytes())
+	}
+	if err := WriteNPYRows(&rows, []int{0, 2}, row); err != nil {
+		t.Errorf("no rows: %v", err)
+	}
+	for _, c := range []struct {
+		shape []int
+		row   func(int) ([]float32, error)
+		want  string
+	}{
+		{[]int{3, 5}, row, "row 0 of shape [3 5] has 4 elements"},
+		{nil, row, "has no rows"},
+		{[]int{-1, 4}, row, "has no rows"},
+		{[]int{1, 4}, func(int) ([]float32, error) { return nil, errors.New("broken") }, "broken"},
+	} {
+		if err := WriteNPYRows(&rows, c.shape, c.row); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: error %v, want %s", c.shape, err, c.want)
+		}
+	}
 }

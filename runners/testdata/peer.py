@@ -1,10 +1,10 @@
-"""Plain CLIP, then CLIP Surgery, in PyTorch on the CPU: the peer that speed and numbers are compared with.
+"""Seven methods, one after the other, in PyTorch on the CPU: the peer that speed and numbers are compared with.
 
     peer.py MODEL_DIR PIXELS.npy THREADS REPEATS OUT_DIR
 
-MODEL_DIR is a Hugging Face CLIP, PIXELS [1, 3, H, W]. Writes clip.npy and clip_surgery.npy to OUT_DIR and prints
-JSON with the best seconds of each forward. Attention is scaled_dot_product_attention, PyTorch's fastest on a CPU.
-Needs torch, safetensors and numpy.
+MODEL_DIR is a Hugging Face CLIP, PIXELS [1, 3, H, W]. Writes <method>.npy to OUT_DIR and prints JSON with the best seconds of each
+forward. Positions are bilinear throughout. Attention is scaled_dot_product_attention, PyTorch's fastest on a CPU; one method
+computes nothing twice. Needs torch, safetensors and numpy.
 """
 
 import json
@@ -24,6 +24,7 @@ class CLIP:
         self.layers, self.heads = vision["num_hidden_layers"], vision["num_attention_heads"]
         self.patch, self.eps = vision["patch_size"], vision["layer_norm_eps"]
         self.quick = vision["hidden_act"] == "quick_gelu"
+        self.gaussians = {}
 
     def norm(self, x, name):
         w = self.w[name + ".weight"]
@@ -49,28 +50,81 @@ class CLIP:
         cls = self.w["vision_model.embeddings.class_embedding"].view(1, 1, -1).expand(len(x), -1, -1)
         return self.norm(torch.cat([cls, x], 1) + table, "vision_model.pre_layrnorm")
 
-    def attend(self, q, k, v, p):
-        x = F.scaled_dot_product_attention(q, k, v)
+    def attend(self, q, k, v, p, **options):
+        x = F.scaled_dot_product_attention(q, k, v, **options)
+        return self.out(x, p)
+
+    def out(self, x, p):
         return self.linear(x.transpose(1, 2).flatten(2), p + "self_attn.out_proj")
 
-    def tokens(self, pixels, depth):
-        """Projected tokens of plain CLIP (depth 0), or of CLIP Surgery over the last depth blocks."""
+    def qkv(self, h, p):
+        return (self.split(self.linear(h, p + "self_attn." + s)) for s in ("q_proj", "k_proj", "v_proj"))
+
+    def mlp(self, x, p):
+        h = self.linear(self.norm(x, p + "layer_norm2"), p + "mlp.fc1")
+        h = h * torch.sigmoid(1.702 * h) if self.quick else F.gelu(h)
+        return self.linear(h, p + "mlp.fc2")
+
+    def project(self, x):
+        return self.linear(self.norm(x, "vision_model.post_layernorm"), "visual_projection")
+
+    def tokens(self, pixels, method):
+        """Projected tokens of one method."""
         o = self.embed(pixels)
+        second = {"clip_surgery": 6, "gem": 6}.get(method, 0)  # blocks with a second path
+        last = self.layers - (method not in ("clip", "clip_surgery", "gem"))
         n = o
-        for i in range(self.layers):
+        for i in range(last):
             p = f"vision_model.encoder.layers.{i}."
-            if i == self.layers - depth:
+            if i == self.layers - second:
                 n = o
             h = self.norm(o, p + "layer_norm1")
-            q, k, v = (self.split(self.linear(h, p + "self_attn." + s)) for s in ("q_proj", "k_proj", "v_proj"))
-            if i >= self.layers - depth:
-                n = n + self.attend(v, v, v, p)
+            q, k, v = self.qkv(h, p)
+            if i >= self.layers - second:
+                n = n + (self.attend(v, v, v, p) if method == "clip_surgery" else self.gem(h, q, k, v, p))
+                if i == last - 1 and method == "gem":
+                    break  # its second path has a class token of its own
             o = o + self.attend(q, k, v, p)
-            h = self.linear(self.norm(o, p + "layer_norm2"), p + "mlp.fc1")
-            h = h * torch.sigmoid(1.702 * h) if self.quick else F.gelu(h)
-            o = o + self.linear(h, p + "mlp.fc2")
-        x = torch.cat([o[:, :1], n[:, 1:]], 1) if depth else o
-        return self.linear(self.norm(x, "vision_model.post_layernorm"), "visual_projection")
+            o = o + self.mlp(o, p)
+        if method == "clip":
+            return self.project(o)
+        if method == "clip_surgery":
+            return self.project(torch.cat([o[:, :1], n[:, 1:]], 1))
+        if method == "gem":
+            return self.project(n)
+        p = f"vision_model.encoder.layers.{last}."
+        q, k, v = self.qkv(self.norm(o, p + "layer_norm1"), p)
+        sdpa = F.scaled_dot_product_attention
+        if method == "maskclip":
+            x = self.out(v, p)
+        elif method == "sclip":
+            x = self.out(sdpa(q, q, v) + sdpa(k, k, v), p)
+        elif method == "clearclip":
+            return self.project(self.attend(q, q, v, p))
+        elif method == "naclip":
+            return self.project(self.attend(k, k, v, p, attn_mask=self.neighbourhood(pixels)))
+        o = o + x
+        return self.project(o + self.mlp(o, p))
+
+    def gem(self, h, q, k, v, p):
+        temperature = h.norm(dim=-1).mean() * q.shape[-1] ** -0.5
+        total = 0
+        for z in (v, k, q):
+            z = F.normalize(z, dim=-1) * temperature.sqrt()
+            z = F.normalize(F.scaled_dot_product_attention(z, z, z, scale=1.0), dim=-1) * temperature.sqrt()
+            total = total + F.scaled_dot_product_attention(z, z, v, scale=1.0)
+        return self.out(total / 3, p)
+
+    def neighbourhood(self, pixels, sigma=5.0):
+        rows, cols = pixels.shape[2] // self.patch, pixels.shape[3] // self.patch
+        if (rows, cols) not in self.gaussians:
+            y, x = torch.meshgrid(torch.arange(rows), torch.arange(cols), indexing="ij")
+            at = torch.stack([y.flatten(), x.flatten()], 1).float()
+            self.gaussians[rows, cols] = F.pad(torch.exp(-torch.cdist(at, at) ** 2 / (2 * sigma**2)), (1, 0, 1, 0))[None, None]
+        return self.gaussians[rows, cols]
+
+
+METHODS = ["clip", "clip_surgery", "maskclip", "sclip", "clearclip", "naclip", "gem"]
 
 
 def main():
@@ -79,14 +133,14 @@ def main():
     model, x = CLIP(directory), torch.from_numpy(np.load(pixels))
     seconds = {}
     with torch.inference_mode():
-        for name, depth in (("clip", 0), ("clip_surgery", 6)):
-            np.save(f"{out}/{name}.npy", model.tokens(x, depth).numpy())  # also warms up
+        for name in METHODS:
+            np.save(f"{out}/{name}.npy", model.tokens(x, name).numpy())  # also warms up
         for _ in range(int(repeats)):
-            for name, depth in (("clip", 0), ("clip_surgery", 6)):
+            for name in METHODS:
                 start = time.perf_counter()
-                model.tokens(x, depth)
+                model.tokens(x, name)
                 seconds[name] = min(seconds.get(name, 1e9), time.perf_counter() - start)
-    print(json.dumps({"torch": torch.__version__, **seconds}))
+    print(json.dumps({"torch": torch.__version__, "seconds": seconds}))
 
 
 main()

@@ -3,6 +3,7 @@
     python make.py pillow    # Pillow 13.0.0
     python make.py torch     # torch 2.15.0, kernels without fused multiply-add
     python make.py cv2       # opencv-python-headless 5.0.0.93
+    python make.py pamr      # torch 2.15.0
 
 Every case names its sizes; its input is the pseudo-random stream below, which
 the Go tests generate too. "raw" is the whole output (base64, little-endian),
@@ -123,8 +124,34 @@ def torch():
     yield case("bicubic-antialias", 99, 100, 75, 24, 33, mode="bicubic", antialias=True)
 
 
+def pamr():
+    """Pixel-adaptive mask refinement, from its formula; the values equal those of its authors' code to 1e-6.
+
+    Of long planes every k-th number is kept, k = 1 + length // 700.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    def around(x, d):  # the nine pixels d apart, [9, C, H, W]
+        h, w = x.shape[-2:]
+        p = F.pad(x[None], [d] * 4, mode="replicate")[0]
+        return torch.stack([p[:, y : y + h, z : z + w] for y in (0, d, 2 * d) for z in (0, d, 2 * d)])
+
+    for seed, (w, h, n, iterations) in enumerate([(1, 1, 1, 10), (3, 5, 2, 10), (44, 37, 3, 10), (61, 50, 5, 1), (40, 70, 6, 10)]):
+        image = torch.from_numpy(numbers(w, h, 3, seed)).permute(2, 0, 1).contiguous()
+        planes = torch.from_numpy(numbers(w, h, n, seed + 100)).permute(2, 0, 1).contiguous()
+        nine = torch.cat([around(image, 8), around(image, 16)])
+        others = [i for i in range(18) if i not in (4, 13)]
+        distance = (image - nine[others]).abs() / (1e-8 + 0.1 * nine.std(0))
+        weight = (-distance.mean(1)).softmax(0)[:, None]
+        for _ in range(iterations):
+            planes = (torch.cat([around(planes, 8), around(planes, 16)])[others] * weight).sum(0)
+        out = planes.numpy().ravel()
+        yield record({"op": "pamr", "seed": seed, "w": w, "h": h, "channels": n, "iterations": iterations}, out[:: 1 + len(out) // 700])
+
+
 if __name__ == "__main__":
     for name in sys.argv[1:]:
-        cases = [json.dumps(c) for c in {"pillow": pillow, "torch": torch, "cv2": cv2}[name]()]
+        cases = [json.dumps(c) for c in {"pillow": pillow, "torch": torch, "cv2": cv2, "pamr": pamr}[name]()]
         with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".json"), "w") as f:
             f.write("[\n" + ",\n".join(cases) + "\n]\n")

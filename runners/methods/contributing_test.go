@@ -1,0 +1,69 @@
+package methods
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"ovbench/runners/clip"
+	"ovbench/runners/onnx"
+	"ovbench/runners/tensor"
+)
+
+// withExample is All with the line that CONTRIBUTING.md adds.
+var withExample = append(slices.Clone(All), []Entry{
+	{"value_clip", "value-value attention in the last block", "Doe et al., arXiv 2601.00001", func() Method { return &ValueCLIP{} }},
+}...)
+
+// The method that CONTRIBUTING.md shows is the file that compiles here, and its line stands above.
+func TestContributing(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "CONTRIBUTING.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []string
+	for rest, found := string(text), true; ; {
+		var block string
+		if _, rest, found = strings.Cut(rest, "```go\n"); !found {
+			break
+		}
+		block, rest, _ = strings.Cut(rest, "```\n")
+		blocks = append(blocks, block)
+	}
+	if len(blocks) != 2 {
+		t.Fatalf("CONTRIBUTING.md quotes %d pieces of Go, want the file and the line", len(blocks))
+	}
+	for i, file := range []string{"example_test.go", "contributing_test.go"} {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 && string(source) != blocks[0] || i == 1 && !strings.Contains(string(source), "\t"+blocks[1]) {
+			t.Errorf("CONTRIBUTING.md does not quote %s", file)
+		}
+	}
+}
+
+// It does what it says: on one graph it is the same Value as ClearCLIP with the same attention, which is compared with recordings.
+func TestExampleMethod(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, clip.Demo()); err != nil {
+		t.Fatal(err)
+	}
+	m, err := clip.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := onnx.New()
+	pixels := g.Input("pixels", tensor.F32, g.Symbol("batch"), 3, 48, 64)
+	example := withExample[len(withExample)-1].New()
+	if err := example.Check(m); err != nil {
+		t.Fatal(err)
+	}
+	clear := &ClearCLIP{Attention: "vv", Layers: 1}
+	if p := example.Positions(); example.Tokens(g, m, pixels, p) != clear.Tokens(g, m, pixels, p) {
+		t.Error("the example's tokens are not those of ClearCLIP with value-value attention")
+	}
+}

@@ -1,0 +1,106 @@
+package methods
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ovbench/runners/clip"
+)
+
+// Every method says what it is, has parameters with names, takes its own values back, and names what it does not know.
+func TestAll(t *testing.T) {
+	seen := map[string]bool{}
+	for _, e := range All {
+		if e.Name == "" || e.Doc == "" || !strings.Contains(e.Paper, "arXiv") || seen[e.Name] {
+			t.Errorf("entry %+v is incomplete, or there twice", e)
+		}
+		seen[e.Name] = true
+		params := Params(e.New())
+		again, err := New(e.Name, params)
+		if err != nil {
+			t.Errorf("%s does not take its own values: %v", e.Name, err)
+			continue
+		}
+		if diff := cmp.Diff(e.New(), again); diff != "" {
+			t.Errorf("%s is another with its own values (-want +got)\n%s", e.Name, diff)
+		}
+		for name := range params {
+			if name == "" || name != strings.ToLower(name) {
+				t.Errorf("%s: parameter %q is no name for a suite", e.Name, name)
+			}
+		}
+		if _, err := New(e.Name, map[string]any{"nonsense": 1}); err == nil || !strings.Contains(err.Error(), "its parameters are") {
+			t.Errorf("%s with a parameter it lacks: error %v", e.Name, err)
+		}
+		if err := e.New().Check(&clip.Model{Config: clip.Config{Kind: "resnet"}}); err == nil {
+			t.Errorf("%s: a model without an image tower passes", e.Name)
+		}
+		if p := e.New().Positions(); p != clip.Bilinear && p != clip.Bicubic && p != clip.BicubicAntialias {
+			t.Errorf("%s: positions %q", e.Name, p)
+		}
+	}
+}
+
+// Parameters out of range are refused with the method's name and what would fit.
+func TestCheck(t *testing.T) {
+	m := &clip.Model{Config: clip.Config{Kind: "vit", Patch: 16}, Vision: &clip.ViT{Blocks: make([]clip.Block, 12)}}
+	for _, c := range []struct{ name, params, want string }{
+		{"clip_surgery", `{"depth": 13}`, "clip_surgery: depth 13 is out of range"},
+		{"clip_surgery", `{"depth": 0}`, "clip_surgery: depth 0 is out of range"},
+		{"clearclip", `{"attn": "kq"}`, `clearclip: attn "kq" is not known; known are qk, qq, kk, vv, qq+kk, identity`},
+		{"clearclip", `{"last_n_layers": 13}`, "clearclip: last_n_layers 13 is out of range"},
+		{"naclip", `{"attn": "clip"}`, `naclip: attn "clip" is not known`},
+		{"naclip", `{"arch": "full"}`, `naclip: arch "full" is not known; known are reduced, vanilla`},
+		{"naclip", `{"sigma": 0}`, "naclip: sigma 0 is out of range"},
+		{"gem", `{"iterations": -1}`, "gem: iterations -1 are out of range"},
+		{"gem", `{"temperature": -1}`, "gem: temperature -1 is out of range"},
+		{"gem", `{"depth": 20}`, "gem: depth 20 is out of range"},
+		{"sc_clip", `{"pre": 12}`, "sc_clip: pre is block 12: "},
+		{"sc_clip", `{"multi_from": 5, "multi_to": 4}`, "sc_clip: multi_from 5 is behind multi_to 4"},
+		{"sc_clip", `{"contamination": 1}`, "is out of range"},
+		{"resclip", `{"to": 12}`, "resclip: blocks from 6 to 12 are out of range"},
+		{"resclip", `{"base": "gem"}`, `resclip: base "gem" is not known`},
+	} {
+		var params map[string]any
+		if err := json.Unmarshal([]byte(c.params), &params); err != nil {
+			t.Fatal(err)
+		}
+		method, err := New(c.name, params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := method.Check(m); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %s: error %v, want %q", c.name, c.params, err, c.want)
+		}
+		if method, err = New(c.name, nil); err != nil || method.Check(m) != nil {
+			t.Errorf("%s: the paper's values do not fit a model of 12 blocks", c.name)
+		}
+	}
+}
+
+func TestParse(t *testing.T) {
+	got, err := Parse("naclip:attn=kk:sigma=2.5:arch=vanilla")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(Method(&NACLIP{Attention: "kk", Arch: "vanilla", Sigma: 2.5}), got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if got, err = Parse("maskclip:residual=false"); err != nil || got.(*MaskCLIP).Residual {
+		t.Errorf("maskclip:residual=false is %+v, %v", got, err)
+	}
+	for s, want := range map[string]string{
+		"naclip:":            "write name:key=value",
+		"naclip:attn":        `"attn" is no parameter`,
+		"nowhere:a=1":        `method "nowhere" is not known`,
+		"naclip:sigma=wide":  "method naclip: ",
+		"naclip:deviation=1": "its parameters are arch (reduced)",
+	} {
+		if _, err := Parse(s); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", s, err, want)
+		}
+	}
+}

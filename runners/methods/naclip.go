@@ -1,0 +1,117 @@
+package methods
+
+import (
+	"fmt"
+	"math"
+
+	"ovbench/runners/clip"
+	"ovbench/runners/onnx"
+	"ovbench/runners/tensor"
+)
+
+// NACLIP pulls every patch's attention in the last block to its neighbourhood (arXiv 2404.08181, section 3.2),
+//
+//	softmax(k kᵀ s + G) v,  G_ij = exp(-‖i-j‖² / 2σ²)
+//
+// where i and j are places on the patch grid and G is 0 for the class token; residual and MLP are left out.
+type NACLIP struct {
+	// Attention is naclip, as above; nonly for G alone, scaled by the mean of |q| |k| s; kk and vanilla (q kᵀ) for
+	// attention without G; csa for SCLIP's.
+	Attention string  `json:"attn"`
+	Arch      string  `json:"arch"`  // reduced, or vanilla to keep the residual and the MLP
+	Sigma     float64 `json:"sigma"` // σ in patches
+}
+
+// Positions is bicubic, as in the authors' code.
+func (*NACLIP) Positions() clip.Interpolation { return clip.Bicubic }
+
+// Redundant is none: the maps are plain cosines.
+func (*NACLIP) Redundant() Redundant { return NoSurgery }
+
+// Check wants a vision transformer and known parameters.
+func (n *NACLIP) Check(m *clip.Model) error {
+	if err := needBlocks("naclip", m); err != nil {
+		return err
+	}
+	if err := oneOf("naclip", "attn", n.Attention, "naclip", "nonly", "kk", "csa", "vanilla"); err != nil {
+		return err
+	}
+	if err := oneOf("naclip", "arch", n.Arch, "reduced", "vanilla"); err != nil {
+		return err
+	}
+	return checkSigma("naclip", n.Sigma)
+}
+
+func checkSigma(method string, sigma float64) error {
+	if !(sigma > 0) || math.IsInf(sigma, 0) {
+		return fmt.Errorf("%s: sigma %v is out of range: it counts patches, and is 5 in the paper", method, sigma)
+	}
+	return nil
+}
+
+// Tokens are those of the last block with that attention.
+func (n *NACLIP) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value {
+	v, last := m.Vision, m.Vision.Depth()-1
+	x := before(g, v, pixels, p, last)
+	q, k, u := v.QKV(g, last, x)
+	var a onnx.Value
+	switch n.Attention {
+	case "naclip":
+		a = v.Attention(g, k, k, u, neighbourhood(g, m, pixels, n.Sigma))
+	case "nonly":
+		a = n.neighboursOnly(g, m, pixels, q, k, u)
+	case "csa":
+		a = attend(g, v, "qq+kk", q, k, u)
+	case "vanilla":
+		a = attend(g, v, "qk", q, k, u)
+	default:
+		a = attend(g, v, "kk", q, k, u)
+	}
+	return v.Project(g, read(g, v, last, x, a, n.Arch == "vanilla"))
+}
+
+// neighboursOnly is softmax(c G) v, the same for all heads, where c is the mean over heads and pairs of tokens of |q| |k| s:
+// the mean of a product over all pairs is the product of the means.
+func (n *NACLIP) neighboursOnly(g *onnx.Graph, m *clip.Model, pixels, q, k, u onnx.Value) onnx.Value {
+	t := m.Vision.Tower()
+	s := q.Shape()
+	norms := func(x onnx.Value) onnx.Value { // mean over tokens, [B, 1, heads, 1]
+		return g.Mean(g.Norm(g.Reshape(x, s[0], s[1], t.Heads, t.HeadDim())), 1)
+	}
+	c := g.Scale(g.Mean(g.Mul(norms(q), norms(k)), 2), t.Scale())
+	bias := neighbourhood(g, m, pixels, n.Sigma)
+	weights := g.Softmax(g.Mul(c, bias), -1)
+	return g.MatMul(g.Reshape(weights, s[0], s[1], s[1]), u)
+}
+
+// neighbourhood is the Gaussian G [1, 1, 1+N, 1+N] over distances of patches. It is shared by all methods on g.
+func neighbourhood(g *onnx.Graph, m *clip.Model, pixels onnx.Value, sigma float64) onnx.Value {
+	n := m.Vision.Tokens(g, pixels)
+	return g.Table(fmt.Sprintf("neighbourhood.%v", sigma), pixels, func(h, w int) tensor.Dense {
+		rows, cols := m.Grid(h, w)
+		return gaussian(rows, cols, sigma)
+	}, 1, 1, n, n)
+}
+
+// gaussian is exp(-d²/2σ²) for all pairs of patches, with a first row and column of 0 for the class token: [1, 1, 1+N, 1+N].
+func gaussian(rows, cols int, sigma float64) tensor.Dense {
+	n := 1 + rows*cols
+	out := tensor.New(1, 1, n, n)
+	side := max(rows, cols)
+	one := make([]float64, side) // along one axis; the Gaussian of a squared distance is a product of two
+	for d := range one {
+		one[d] = math.Exp(-float64(d*d) / (2 * sigma * sigma))
+	}
+	for i := range rows * cols {
+		row := out.Data[(1+i)*n+1:]
+		for y := range rows {
+			fy := one[abs(y-i/cols)]
+			for x := range cols {
+				row[y*cols+x] = float32(fy * one[abs(x-i%cols)])
+			}
+		}
+	}
+	return out
+}
+
+func abs(n int) int { return max(n, -n) }

@@ -1,0 +1,177 @@
+package runners_test
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ovbench/runners"
+	"ovbench/runners/clip"
+	"ovbench/runners/methods"
+	"ovbench/runners/tensor"
+)
+
+// patches are tokens without the class token.
+func patches(d tensor.Dense) tensor.Dense {
+	out := tensor.New(d.Shape[0], d.Shape[1]-1, d.Shape[2])
+	for i := range d.Shape[0] {
+		copy(out.At(i).Data, d.At(i).Data[d.Shape[2]:])
+	}
+	return out
+}
+
+// recordedRivals is a model and pictures that SC-CLIP and ResCLIP were recorded with. The arrays under testdata/rivals were written by
+// testdata/make_rivals.py, which runs the authors' code (torch 2.15, float32).
+type recordedRivals struct {
+	model  *clip.Model
+	texts  tensor.Dense
+	pixels map[string]tensor.Dense // by the end of the recordings' names
+}
+
+// rivalModels are the micro model, of one head, and the tiny model, of two, if it is here.
+func rivalModels(t *testing.T) (out []recordedRivals) {
+	t.Helper()
+	add := func(dir string, pixels ...string) {
+		r := recordedRivals{texts: load(t, filepath.Join(dir, "class_embedding.npy")), pixels: map[string]tensor.Dense{}}
+		r.model, _ = open(t, filepath.Join(dir, "hf"), filepath.Join(dir, "hf"))
+		for _, name := range pixels {
+			r.pixels[name] = load(t, filepath.Join(dir, name+".npy"))
+		}
+		out = append(out, r)
+	}
+	add(filepath.Join("clip", "testdata", "micro"), "pixels_72", "pixels_48x64")
+	if _, ok := goldenFolder(); ok || os.Getenv("OVBENCH_PARITY") == "1" {
+		add(filepath.Join(golden(t), "tiny-vit"), "a_96x160_pixels")
+	}
+	return out
+}
+
+func rivalTokens(t *testing.T, method, pixels string) tensor.Dense {
+	t.Helper()
+	return load(t, filepath.Join("testdata", "rivals", method+"_"+pixels+".npy"))
+}
+
+// SC-CLIP has no class token in the authors' code; here it is CLIP's.
+func TestCalibrated(t *testing.T) {
+	method, err := methods.New("sc_clip", map[string]any{"pre": 5, "post": 2, "multi_from": 2, "multi_to": 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := append(named(t, "clip"), runners.Named{Name: "sc_clip", Method: method})
+	for _, r := range rivalModels(t) {
+		for _, standard := range []bool{false, true} {
+			any := images(t, r.model, both, runners.ImageOptions{StandardOps: standard, Positions: method.Positions()})
+			for name, pixels := range r.pixels {
+				got := tokens(t, any, pixels)
+				equal(t, "sc_clip of "+name, patches(got[1]), rivalTokens(t, "sc_clip", name))
+				width := got[0].Shape[2]
+				class := func(d tensor.Dense) tensor.Dense { return tensor.Dense{Shape: []int{width}, Data: d.Data[:width]} }
+				if d := distance(class(got[1]), class(got[0])); d > 1e-6 {
+					t.Errorf("the class token is %.2g from CLIP's", d)
+				}
+			}
+		}
+	}
+}
+
+// residual is ResCLIP with the parameters of the recordings.
+func residual(t *testing.T, base string, sfr bool) runners.Named {
+	t.Helper()
+	method, err := methods.New("resclip", map[string]any{"base": base, "from": 3, "to": 6, "sfr": sfr, "temp_thd": 0.3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return runners.Named{Name: fmt.Sprintf("resclip_%s_%s", base, map[bool]string{false: "rcs", true: "sfr"}[sfr]), Method: method}
+}
+
+// The first part of ResCLIP in one graph for all bases.
+func TestResidualAttention(t *testing.T) {
+	var ms []runners.Named
+	for _, base := range []string{"naclip", "sclip", "clearclip", "vanilla"} {
+		ms = append(ms, residual(t, base, false))
+	}
+	for _, r := range rivalModels(t) {
+		for _, standard := range []bool{false, true} {
+			any := images(t, r.model, ms, runners.ImageOptions{StandardOps: standard})
+			for name, pixels := range r.pixels {
+				for i, got := range tokens(t, any, pixels) {
+					equal(t, ms[i].Name+" of "+name, got, rivalTokens(t, ms[i].Name, name))
+				}
+			}
+		}
+	}
+}
+
+// Both parts of ResCLIP, by the cosines of their tokens, beside a method of one graph: alone and in a batch.
+func TestSemanticFeedback(t *testing.T) {
+	ms := []runners.Named{residual(t, "naclip", true), named(t, "clip")[0], residual(t, "sclip", true), residual(t, "clearclip", true)}
+	for _, r := range rivalModels(t) {
+		for _, standard := range []bool{false, true} {
+			any := images(t, r.model, ms, runners.ImageOptions{StandardOps: standard, Similarities: true})
+			for name, pixels := range r.pixels {
+				got := similarities(t, any, pixels, r.texts)
+				// Twice the picture, around a darker and an inverted one.
+				batch := tensor.New(4, pixels.Shape[1], pixels.Shape[2], pixels.Shape[3])
+				for k, v := range pixels.Data {
+					batch.At(0).Data[k], batch.At(1).Data[k], batch.At(2).Data[k], batch.At(3).Data[k] = v, v/2, -v, v
+				}
+				several := similarities(t, any, batch, r.texts)
+				for i, n := range ms {
+					if n.Name != "clip" {
+						equal(t, n.Name+" of "+name, got[i], cosines(rivalTokens(t, n.Name, name), r.texts))
+					}
+					for _, b := range []int{0, 3} {
+						if d := distance(several[i].At(b), got[i].At(0)); d > 1e-5 {
+							t.Errorf("%s of %s: picture %d of a batch is %.2g from the single one", n.Name, name, b, d)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// A method of two graphs is refused where its second one cannot be.
+func TestFeedbackNeedsTexts(t *testing.T) {
+	m := rivalModels(t)[0].model
+	ms := []runners.Named{residual(t, "naclip", true)}
+	if _, err := runners.NewImages(library(t), m, ms, runners.ImageOptions{}); err == nil || !strings.Contains(err.Error(), "resclip_naclip_sfr compares tokens with texts") {
+		t.Errorf("tokens of a method that needs texts: error %v", err)
+	}
+	if _, err := runners.ImageGraph(m, ms, runners.ImageOptions{Similarities: true}); err == nil || !strings.Contains(err.Error(), "is two graphs") {
+		t.Errorf("the graph of a method of two: error %v", err)
+	}
+}
+
+func similarities(t *testing.T, r *runners.Images, pixels, texts tensor.Dense) []tensor.Dense {
+	t.Helper()
+	out, err := r.Similarities(t.Context(), pixels, texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// cosines of tokens [1, N, E] with normalised texts [T, E].
+func cosines(tokens, texts tensor.Dense) tensor.Dense {
+	n, e, count := tokens.Shape[1], tokens.Shape[2], texts.Shape[0]
+	out := tensor.New(1, n, count)
+	for i := range n {
+		row := tokens.Data[i*e:][:e]
+		norm := 0.0
+		for _, v := range row {
+			norm += float64(v) * float64(v)
+		}
+		for j := range count {
+			dot := 0.0
+			for k, v := range row {
+				dot += float64(v) * float64(texts.Data[j*e+k])
+			}
+			out.Data[i*count+j] = float32(dot / math.Sqrt(norm))
+		}
+	}
+	return out
+}

@@ -1,0 +1,61 @@
+package runners
+
+import (
+	"slices"
+	"sync"
+
+	"ovbench/runners/onnx"
+	"ovbench/runners/tensor"
+)
+
+// tableBytes bounds the tables that are kept for sizes seen before. Positions of a ViT-L/14 at 2048x1024 take 43 MB,
+// and a data set of photographs has some dozens of sizes, of 3 MB each.
+const tableBytes = 256 << 20
+
+// tables keeps what a graph of open size takes besides pixels: values that depend on nothing but the size. The zero
+// value is ready, any goroutine may use it.
+type tables struct {
+	list []onnx.Table
+
+	mu    sync.Mutex
+	kept  []sized // least recently used first
+	bytes int
+}
+
+// sized are the tables of one size.
+type sized struct {
+	height, width int
+	values        []tensor.Dense
+}
+
+// at computes the tables for images of height x width pixels, or finds them again. Callers must not write to them.
+func (t *tables) at(height, width int) []tensor.Dense {
+	if len(t.list) == 0 {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i := slices.IndexFunc(t.kept, func(s sized) bool { return s.height == height && s.width == width }); i >= 0 {
+		found := t.kept[i]
+		t.kept = append(slices.Delete(t.kept, i, i+1), found)
+		return found.values
+	}
+	s := sized{height: height, width: width}
+	for _, table := range t.list {
+		s.values = append(s.values, table.Make(height, width))
+	}
+	t.kept = append(t.kept, s)
+	t.bytes += s.bytes()
+	for len(t.kept) > 1 && t.bytes > tableBytes {
+		t.bytes -= t.kept[0].bytes()
+		t.kept = slices.Delete(t.kept, 0, 1)
+	}
+	return s.values
+}
+
+func (s sized) bytes() (n int) {
+	for _, d := range s.values {
+		n += 4 * len(d.Data)
+	}
+	return n
+}
