@@ -13,11 +13,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ovbench/bench/engine"
 	"ovbench/datasets"
 	"ovbench/reports"
 	"ovbench/runners"
 	"ovbench/runners/clip"
 	"ovbench/runners/methods"
+	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
 )
 
@@ -31,14 +33,27 @@ func explainCommand() *cobra.Command {
   maps.npy       [T, H, W] float32 in 0..1, at the size of the picture, in the order of the texts
   NN-text.png    the map of each text over the picture
   points.json    per text, points on and off the object as prompts for an interactive segmenter
+  presence.json  per text, the cosine of the class token and the probability it stands for
 
 Each map is stretched to 0..1 on its own, so every text lights up somewhere, present or not: the
-table on standard output says how probable each text is among the given ones.
+table on standard output says how probable each text is among the given ones, or a single text against
+the empty one. --threshold and --otsu also write NN-text-mask.png, what is over a value of the map.
 
 Texts are put into the 85 templates of CLIP Surgery. clip_surgery removes what all texts share: with two or
-more texts the shared part of the set, with one that of the empty text; --redundant chooses.`,
-		Example: "  ovbench explain photo.jpg --model openai/clip-vit-base-patch16 --text dog --text grass --out maps",
-		Args:    cobra.ExactArgs(1),
+more texts the shared part of the set, with one that of the empty text; --redundant chooses.
+
+With --caption in place of --text there is one map per token of the text, from [start] over the pieces of
+words to [end]; a token has read those before it, and [end] stands for the caption. The folder gets
+
+  maps.npy       [n, H, W], in the order of the tokens
+  tokens.json    text, id, position, score, rank and peak: the score is the highest cosine of a patch
+  caption.png    the map of [end] over the picture, and the tokens, the three of highest score marked
+                 red, yellow and cyan
+
+No templates are used, and no feature surgery unless --redundant labels or paper asks for it.`,
+		Example: `  ovbench explain photo.jpg --model openai/clip-vit-base-patch16 --text dog --text grass --out maps
+  ovbench explain photo.jpg --model openai/clip-vit-base-patch16 --caption "a dog on the grass" --out tokens`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			e.file = args[0]
 			return e.run(c)
@@ -47,12 +62,15 @@ more texts the shared part of the set, with one that of the empty text; --redund
 	e.add(c)
 	e.size = sizeFlag{512, 512}
 	c.Flags().StringArrayVar(&e.texts, "text", nil, "what to look for; repeat for more")
+	c.Flags().StringVar(&e.caption, "caption", "", "show each token of this text instead")
 	c.Flags().StringVar(&e.method, "method", "clip_surgery", "method (ovbench list methods)")
 	c.Flags().Var(&e.size, "size", "network input in pixels")
 	c.Flags().StringVar(&e.positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-antialias, or reference for the method's own")
 	c.Flags().StringVar(&e.templates, "templates", "surgery85", "none, openai80, surgery85, or a `file` with one template a line")
 	c.Flags().StringVar(&e.redundant, "redundant", "", "labels, empty, paper (Eq. 6-9 as printed) or none (default: by method and number of texts)")
 	c.Flags().Float32Var(&e.points.Threshold, "point-threshold", methods.DefaultPoints.Threshold, "least value of a point on the object")
+	c.Flags().Float32Var(&e.threshold, "threshold", 0, "write masks of the maps at or over this value in 0..1")
+	c.Flags().BoolVar(&e.otsu, "otsu", false, "write masks over each map's own threshold (Otsu 1979)")
 	c.Flags().StringVar(&e.out, "out", "", "`folder` to write")
 	e.points.Shrink = methods.DefaultPoints.Shrink
 	return c
@@ -62,16 +80,29 @@ more texts the shared part of the set, with one that of the empty text; --redund
 type explanation struct {
 	modelFlags
 	file, method, positions, templates, redundant, out string
+	caption                                            string
 	texts                                              []string
 	size                                               sizeFlag
 	points                                             methods.PointOptions
+	threshold                                          float32 // 0 is none
+	otsu                                               bool
 }
 
 func (e *explanation) run(c *cobra.Command) error {
 	usage := c.CommandPath()
 	switch {
-	case len(e.texts) == 0:
-		return usagef(usage, `--text is missing: say what to look for, such as --text "a dog"`)
+	case e.caption != "" && len(e.texts) > 0:
+		return usagef(usage, "--text and --caption are two ways to look at a picture: give one")
+	case e.caption != "" && (e.otsu || e.threshold != 0):
+		return usagef(usage, "--threshold and --otsu are for --text")
+	case e.otsu && e.threshold != 0:
+		return usagef(usage, "--threshold and --otsu are two ways to cut a map: give one")
+	case e.threshold < 0 || e.threshold > 1:
+		return usagef(usage, "--threshold %v: want a value of the maps, in 0..1", e.threshold)
+	case e.caption != "" && e.out != "":
+		return e.runCaption(c)
+	case len(e.texts) == 0 && e.caption == "":
+		return usagef(usage, `--text is missing: say what to look for, such as --text "a dog", or give the picture's --caption`)
 	case e.out == "":
 		return usagef(usage, "--out is missing: name the folder to write")
 	}
@@ -83,18 +114,19 @@ func (e *explanation) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	sim, empty, err := e.similarities(c, img, form == methods.Empty)
+	alone := len(e.texts) == 1 // then its rival is the empty text
+	sim, empty, err := e.similarities(c, img, form == methods.Empty || alone)
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(e.out, 0o777); err != nil {
 		return err
 	}
-	shares := methods.Softmax(sim.cos[:len(e.texts)], sim.scale)
+	seen := e.presence(sim, empty, alone)
 	if err := methods.FeatureSurgery(form, sim.cos, len(e.texts), empty); err != nil {
 		return err
 	}
-	return e.write(c, img, sim, shares)
+	return e.write(c, img, sim, seen)
 }
 
 // form is the feature surgery to use: as asked for, else the method's own, for which a single text means the empty text's form.
@@ -128,24 +160,11 @@ type similarity struct {
 
 // similarities runs both towers. empty [1+N] is filled if asked for.
 func (e *explanation) similarities(c *cobra.Command, img *image.NRGBA, withEmpty bool) (s similarity, empty []float32, err error) {
-	p, err := clip.ParseInterpolation(e.positions)
-	if err != nil {
-		return s, nil, usageError{err, c.CommandPath()}
-	}
-	named, err := namedMethods(e.method)
-	if err != nil {
-		return s, nil, usageError{err, c.CommandPath()}
-	}
 	templates, err := clip.Templates(e.templates)
 	if err != nil {
 		return s, nil, usageError{err, c.CommandPath()}
 	}
-	m, lib, err := e.open(c)
-	if err != nil {
-		return s, nil, err
-	}
-	h, w := e.size.or(m.Image)
-	images, err := runners.NewImages(lib, m.Model, named, runners.ImageOptions{Height: h, Width: w, Positions: p, Similarities: true, Session: e.session()})
+	images, m, lib, err := e.openImages(c)
 	if err != nil {
 		return s, nil, err
 	}
@@ -163,20 +182,48 @@ func (e *explanation) similarities(c *cobra.Command, img *image.NRGBA, withEmpty
 	if err != nil {
 		return s, nil, err
 	}
-	pixels, err := clip.Preprocess(img, h, w, clip.Squash, clip.FilterBicubic)
-	if err != nil {
-		return s, nil, fmt.Errorf("%s: %w", e.file, err)
+	if s, err = e.compare(c, images, m, img, embeddings); err != nil {
+		return s, nil, err
 	}
-	out, err := images.Similarities(c.Context(), pixels, embeddings)
-	if err != nil {
-		return s, nil, fmt.Errorf("%s: %w", e.file, err)
-	}
-	s = similarity{cos: out[0].Data, scale: m.LogitScale}
-	s.rows, s.cols = images.Grid(h, w)
 	if withEmpty {
 		s.cos, empty = methods.SplitLast(s.cos, len(texts))
 	}
 	return s, empty, nil
+}
+
+// openImages loads the method's image tower at the size asked for.
+func (e *explanation) openImages(c *cobra.Command) (*runners.Images, *engine.Model, *ort.Library, error) {
+	p, err := clip.ParseInterpolation(e.positions)
+	if err != nil {
+		return nil, nil, nil, usageError{err, c.CommandPath()}
+	}
+	named, err := namedMethods(e.method)
+	if err != nil {
+		return nil, nil, nil, usageError{err, c.CommandPath()}
+	}
+	m, lib, err := e.open(c)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	h, w := e.size.or(m.Image)
+	images, err := runners.NewImages(lib, m.Model, named, runners.ImageOptions{Height: h, Width: w, Positions: p, Similarities: true, Session: e.session()})
+	return images, m, lib, err
+}
+
+// compare is the picture's cosines with texts [T, E], which are normalised.
+func (e *explanation) compare(c *cobra.Command, images *runners.Images, m *engine.Model, img *image.NRGBA, texts tensor.Dense) (similarity, error) {
+	h, w := e.size.or(m.Image)
+	pixels, err := clip.Preprocess(img, h, w, clip.Squash, clip.FilterBicubic)
+	if err != nil {
+		return similarity{}, fmt.Errorf("%s: %w", e.file, err)
+	}
+	out, err := images.Similarities(c.Context(), pixels, texts)
+	if err != nil {
+		return similarity{}, fmt.Errorf("%s: %w", e.file, err)
+	}
+	s := similarity{cos: out[0].Data, scale: m.LogitScale}
+	s.rows, s.cols = images.Grid(h, w)
+	return s, nil
 }
 
 // prompt is one text's entry in points.json.
@@ -186,19 +233,57 @@ type prompt struct {
 	Labels []int    `json:"labels"` // 1 on the object, 0 off it
 }
 
-func (e *explanation) write(c *cobra.Command, img *image.NRGBA, s similarity, shares []float64) error {
+// presence is one text's entry in presence.json: what the class token, which has seen the whole picture, says of it.
+type presence struct {
+	Text        string  `json:"text"`
+	Cosine      float64 `json:"cosine"`
+	Probability float64 `json:"probability"` // among the texts, or of a single text against the empty one
+}
+
+// presence reads the class token's cosines before feature surgery changes them.
+func (e *explanation) presence(s similarity, empty []float32, alone bool) []presence {
+	cls := s.cos[:len(e.texts):len(e.texts)]
+	if alone {
+		cls = append(cls, empty[0])
+	}
+	shares := methods.Softmax(cls, s.scale)
+	out := make([]presence, len(e.texts))
+	for i, text := range e.texts {
+		out[i] = presence{text, float64(cls[i]), shares[i]}
+	}
+	return out
+}
+
+// cut writes the part of a map that is over the threshold, if one is asked for, as a picture of 0 and 255.
+func (e *explanation) cut(name string, heat []float32, w, h int) error {
+	at := e.threshold
+	if e.otsu {
+		at = methods.Otsu(heat)
+	}
+	if at == 0 && !e.otsu {
+		return nil
+	}
+	mask := make([]float32, len(heat))
+	for i, v := range heat {
+		if v >= at {
+			mask[i] = 1
+		}
+	}
+	return reports.WritePNG(name, reports.MapImage(mask, w, h))
+}
+
+func (e *explanation) write(c *cobra.Command, img *image.NRGBA, s similarity, seen []presence) error {
 	h, w := img.Rect.Dy(), img.Rect.Dx()
-	maps := tensor.New(len(e.texts), h, w)
 	var prompts []prompt
 	table := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "text\tprobability\tpicture")
-	for i, text := range e.texts {
+	row := func(i int) ([]float32, error) {
+		text := e.texts[i]
 		cells := methods.Column(s.cos, len(e.texts), i)
 		heat, ok := methods.SimilarityMap(cells, s.rows, s.cols, h, w)
 		if !ok {
 			fmt.Fprintf(c.ErrOrStderr(), "ovbench: warning: the map of %q is constant\n", text)
 		}
-		copy(maps.At(i).Data, heat)
 		pr := prompt{Text: text, Points: [][2]int{}, Labels: []int{}}
 		for _, p := range methods.Points(cells, s.rows, s.cols, w, h, e.points) {
 			pr.Points = append(pr.Points, [2]int{p.X, p.Y})
@@ -207,16 +292,20 @@ func (e *explanation) write(c *cobra.Command, img *image.NRGBA, s similarity, sh
 		prompts = append(prompts, pr)
 		name := filepath.Join(e.out, fmt.Sprintf("%02d-%s.png", i+1, slug(text)))
 		if err := reports.WritePNG(name, reports.Overlay(img, heat, text)); err != nil {
-			return err
+			return nil, err
 		}
-		fmt.Fprintf(table, "%s\t%.3f\t%s\n", text, shares[i], name)
+		fmt.Fprintf(table, "%s\t%.3f\t%s\n", text, seen[i].Probability, name)
+		return heat, e.cut(strings.TrimSuffix(name, ".png")+"-mask.png", heat, w, h)
 	}
-	if err := writeFile(filepath.Join(e.out, "maps.npy"), func(w io.Writer) error { return tensor.WriteNPY(w, maps) }); err != nil {
-		return err
-	}
-	err := writeFile(filepath.Join(e.out, "points.json"), func(w io.Writer) error {
-		return json.NewEncoder(w).Encode(prompts)
+	err := writeFile(filepath.Join(e.out, "maps.npy"), func(out io.Writer) error {
+		return tensor.WriteNPYRows(out, []int{len(e.texts), h, w}, row) // one map at a time in memory
 	})
+	if err == nil {
+		err = writeFile(filepath.Join(e.out, "points.json"), func(w io.Writer) error { return json.NewEncoder(w).Encode(prompts) })
+	}
+	if err == nil {
+		err = writeFile(filepath.Join(e.out, "presence.json"), func(w io.Writer) error { return json.NewEncoder(w).Encode(seen) })
+	}
 	if err != nil {
 		return err
 	}

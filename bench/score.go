@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -27,7 +29,7 @@ func scoreCommand() *cobra.Command {
   --task segmentation   --truth and --pred are folders of label maps: PNG, grey or palette, 8 or 16 bits, of equal
                         names and sizes. Conventions: ` + conventionNames() + `
                         cityscapes with --classes 34 is the whole evaluation on label ids, with *_instanceIds.png beside the
-                        truth for iIoU; with --classes 19 it takes train ids. ade20k with --reduce-zero-label takes truth and
+                        truth for iIoU (ids that are to be ignored need an --ignore of their own); with --classes 19 it takes train ids. ade20k with --reduce-zero-label takes truth and
                         predictions numbered from 1. imagenet_s takes RGB maps, id = R + 256 G.
   --task multilabel     --truth and --pred are .npy matrices [images, classes]: 1, 0 or -1 (difficult), and scores.`,
 		Example: "  ovbench score --task segmentation --truth gt --pred out --classes 21 --json",
@@ -40,6 +42,7 @@ func scoreCommand() *cobra.Command {
 	c.Flags().IntVar(&labels.Ignore, "ignore", 255, "value of the truth that does not count (default for imagenet_s: 1000)")
 	c.Flags().BoolVar(&labels.ReduceZero, "reduce-zero-label", false, "the truth's 0 is ignored, its k is class k-1")
 	c.Flags().StringVar(&labels.Convention, "convention", "mmseg", "how intersection and union are counted")
+	c.Flags().BoolVar(&labels.Boundary, "boundary", false, "Boundary IoU too: mBIoU, of borders 2 % of the image diagonal wide (imagenet_s: always, 3 %)")
 	c.Flags().StringVar(&difficult, "difficult", string(metrics.DifficultSkip), "what -1 counts as: skip, negative, positive")
 	c.Flags().IntVar(&labels.Resamples, "resamples", 0, "bootstrap resamples of the images, for 95 % intervals")
 	c.Flags().Uint64Var(&labels.Seed, "seed", 1, "of the resamples")
@@ -49,8 +52,8 @@ func scoreCommand() *cobra.Command {
 		if labels.Truth == "" || labels.Pred == "" {
 			return usagef(usage, "--truth and --pred are both needed")
 		}
-		if labels.Convention == "imagenet_s" && !c.Flag("ignore").Changed {
-			labels.Ignore = 1000
+		if err := labelFlags(c, task, &labels); err != nil {
+			return err
 		}
 		bar := newProgress(c.ErrOrStderr())
 		var (
@@ -67,8 +70,11 @@ func scoreCommand() *cobra.Command {
 			}
 			f, err = engine.ScoreLabels(c.Context(), labels, bar)
 		case "multilabel":
+			if !slices.Contains(difficultRules, metrics.DifficultRule(difficult)) {
+				return usagef(usage, "--difficult %q is not known; known are skip, negative, positive", difficult)
+			}
 			f, err = engine.ScoreTags(engine.TagScoring{
-				Truth: labels.Truth, Pred: labels.Pred, Difficult: metrics.DifficultRule(difficult), Resamples: labels.Resamples, Seed: labels.Seed,
+				Truth: labels.Truth, Pred: labels.Pred, Classes: labels.Classes, Difficult: metrics.DifficultRule(difficult), Resamples: labels.Resamples, Seed: labels.Seed,
 			})
 		default:
 			return usagef(usage, "--task %q is not known; known are segmentation, multilabel", task)
@@ -86,6 +92,35 @@ func scoreCommand() *cobra.Command {
 		return scoresTable(c.OutOrStdout(), f)
 	}
 	return c
+}
+
+var difficultRules = []metrics.DifficultRule{metrics.DifficultSkip, metrics.DifficultNegative, metrics.DifficultPositive}
+
+// labelFlags sets defaults that depend on the convention, and refuses flags that go with another task or convention.
+func labelFlags(c *cobra.Command, task string, labels *engine.LabelScoring) error {
+	of := map[string]string{"difficult": "multilabel", "ignore": "segmentation",
+		"reduce-zero-label": "segmentation", "convention": "segmentation", "boundary": "segmentation"}
+	for _, flag := range slices.Sorted(maps.Keys(of)) {
+		if c.Flag(flag).Changed && of[flag] != task && (task == "segmentation" || task == "multilabel") {
+			return usagef(c.CommandPath(), "--%s goes with --task %s, not %s", flag, of[flag], task)
+		}
+	}
+	labelIDs := labels.Convention == "cityscapes" && labels.Classes == len(metrics.CityscapesLabels)
+	ignore := c.Flag("ignore").Changed
+	if labels.Ignore < 0 || labels.Ignore > 65535 {
+		return usagef(c.CommandPath(), "--ignore %d is no value of a label map: want 0 to 65535", labels.Ignore)
+	}
+	switch {
+	case labelIDs && labels.ReduceZero:
+		return usagef(c.CommandPath(), "--reduce-zero-label does not go with Cityscapes' label ids (--classes 34), which are fixed")
+	case labelIDs && labels.Boundary:
+		return usagef(c.CommandPath(), "--boundary does not go with Cityscapes' label ids (--classes 34); score train ids with --classes 19")
+	case labelIDs && !ignore:
+		labels.Ignore = -1 // an id that is none is an error
+	case labels.Convention == "imagenet_s" && !ignore:
+		labels.Ignore = 1000
+	}
+	return nil
 }
 
 func conventionNames() string {
@@ -106,7 +141,7 @@ func scoresJSON(w io.Writer, f *engine.FileScores) error {
 		out[s.Name] = s.Value
 	}
 	if len(f.Intervals) > 0 {
-		out["intervals"] = f.Intervals
+		out["intervals"], out["interval_level"] = f.Intervals, 0.95
 	}
 	var classes []map[string]any
 	for i, k := range f.Classes {

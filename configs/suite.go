@@ -27,7 +27,7 @@ type Suite struct {
 	Name       string // of letters, digits and - _ . ; the file's name unless written
 	Title, Doc string
 	Model      string // "" leaves it to --model
-	Task       string // segmentation, explain or multilabel
+	Task       string // segmentation, explain, multilabel or faithfulness
 	Datasets   []Dataset
 	Methods    []Method
 	Protocol   Protocol
@@ -80,7 +80,7 @@ type Known struct {
 const DemoRoot = "<demo>"
 
 // Tasks that a suite may name.
-var tasks = []string{"segmentation", "explain", "multilabel"}
+var tasks = []string{"segmentation", "explain", "multilabel", "faithfulness"}
 
 var suiteFields = []field[Suite]{
 	key("name", "names the results: letters, digits, - _ and .", func(s *Suite) *string { return &s.Name }, nameKind),

@@ -236,8 +236,10 @@ func (c *Cityscapes) LooksLikeTrainIDs() bool {
 // Scores are the four averages of the benchmark: mIoU and iIoU over classes, mIoU_category and
 // iIoU_category. Undefined ones are left out, and instance-weighted ones also where the instances
 // of some image were not looked for.
-func (c *Cityscapes) Scores() []Score {
-	classes, categories := c.PerClass(), c.PerCategory()
+func (c *Cityscapes) Scores() []Score { return c.scores(c.weights()) }
+
+func (c *Cityscapes) scores(w *cityscapesWeights) []Score {
+	classes, categories := c.perClass(w), c.perCategory(w)
 	var out []Score
 	for _, s := range []struct {
 		name, of string
@@ -276,7 +278,9 @@ type CityscapesScores struct {
 
 // PerClass lists the 19 evaluated classes by label id. Predictions of ignored labels are misses,
 // predictions on ignored truth do not count.
-func (c *Cityscapes) PerClass() []CityscapesScores {
+func (c *Cityscapes) PerClass() []CityscapesScores { return c.perClass(c.weights()) }
+
+func (c *Cityscapes) perClass(w *cityscapesWeights) []CityscapesScores {
 	var out []CityscapesScores
 	for id, label := range CityscapesLabels {
 		if label.Ignored {
@@ -286,7 +290,7 @@ func (c *Cityscapes) PerClass() []CityscapesScores {
 		one[id] = true
 		s := c.score(label.Name, one, one)
 		if label.InstanceSize > 0 {
-			c.weigh(&s, one, one, func(h cityscapesHits) int64 { return h.class })
+			c.weigh(&s, one, one, w, &w.class)
 		}
 		out = append(out, s)
 	}
@@ -296,7 +300,9 @@ func (c *Cityscapes) PerClass() []CityscapesScores {
 // PerCategory lists the seven categories with evaluated labels. Confusing labels of one category
 // is right, unless the predicted one is ignored. Instances count as found by any label of the
 // category, ignored ones included; only human and vehicle consist of labels with instances.
-func (c *Cityscapes) PerCategory() []CityscapesScores {
+func (c *Cityscapes) PerCategory() []CityscapesScores { return c.perCategory(c.weights()) }
+
+func (c *Cityscapes) perCategory(w *cityscapesWeights) []CityscapesScores {
 	var out []CityscapesScores
 	for _, name := range []string{"flat", "construction", "object", "nature", "sky", "human", "vehicle"} {
 		var evaluated, all cityscapesGroup
@@ -310,7 +316,7 @@ func (c *Cityscapes) PerCategory() []CityscapesScores {
 		}
 		s := c.score(name, evaluated, evaluated)
 		if countable {
-			c.weigh(&s, evaluated, all, func(h cityscapesHits) int64 { return h.category })
+			c.weigh(&s, evaluated, all, w, &w.category)
 		}
 		out = append(out, s)
 	}
@@ -344,26 +350,47 @@ func (c *Cityscapes) score(name string, rows, columns cityscapesGroup) Cityscape
 	return s
 }
 
+// cityscapesWeights are pixels of instances times their weights, by label: those that were found as the class or as the
+// category, and all of them.
+type cityscapesWeights struct {
+	class, category, all [cityscapesLabels]float64
+}
+
+func (w *cityscapesWeights) add(x labelWeight, times float64) {
+	w.class[x.label] += times * x.class
+	w.category[x.label] += times * x.category
+	w.all[x.label] += times * x.all
+}
+
+// weights divides the sums by size, labels and sizes ascending.
+func (c *Cityscapes) weights() *cityscapesWeights {
+	w := new(cityscapesWeights)
+	for _, k := range slices.SortedFunc(maps.Keys(c.instances), func(a, b cityscapesSize) int {
+		return cmp.Or(cmp.Compare(a.label, b.label), cmp.Compare(a.size, b.size))
+	}) {
+		h, size := c.instances[k], CityscapesLabels[k.label].InstanceSize
+		weight := size / float64(k.size)
+		w.add(labelWeight{k.label, weight * float64(h.class), weight * float64(h.category), size * float64(h.instances)}, 1)
+	}
+	return w
+}
+
 // weigh adds the instance-weighted IoU, iTP / (iTP + FP + iFN). iTP and iFN are pixels of the
-// instances of rows times their weights; FP are plain pixels predicted as one of columns on other
-// truth.
-func (c *Cityscapes) weigh(s *CityscapesScores, rows, columns cityscapesGroup, hits func(cityscapesHits) int64) {
+// instances of rows times their weights, iTP those of right; FP are plain pixels predicted as one of
+// columns on other truth.
+func (c *Cityscapes) weigh(s *CityscapesScores, rows, columns cityscapesGroup, w *cityscapesWeights, right *[cityscapesLabels]float64) {
 	if c.weighted < c.images {
 		return
 	}
 	plain := c.score("", rows, columns)
-	var right, all float64
-	for _, k := range slices.SortedFunc(maps.Keys(c.instances), func(a, b cityscapesSize) int {
-		return cmp.Or(cmp.Compare(a.label, b.label), cmp.Compare(a.size, b.size))
-	}) {
-		if rows[k.label] {
-			h := c.instances[k]
-			weight := CityscapesLabels[k.label].InstanceSize / float64(k.size)
-			right += weight * float64(hits(h))
-			all += CityscapesLabels[k.label].InstanceSize * float64(h.instances)
+	var found, all float64
+	for label, in := range rows {
+		if in {
+			found += right[label]
+			all += w.all[label]
 		}
 	}
 	if union := all + float64(plain.Pred-plain.Intersection); union > 0 {
-		s.Scores = append(s.Scores, Score{"iIoU", right / union})
+		s.Scores = append(s.Scores, Score{"iIoU", found / union})
 	}
 }

@@ -354,3 +354,9 @@ func inOrder[R any](records []R, compare func(a, b R) int) []R {
 	slices.SortFunc(records, compare)
 	return records
 }
+
+// IoU is that of the foreground of this map alone, cut at the k-th threshold.
+func (r ExplainRecord) IoU(k int) float64 {
+	inside, all := r.above(k)
+	return float64(inside) / float64(total(r.Inside)+all-inside)
+}

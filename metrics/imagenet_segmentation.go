@@ -108,8 +108,8 @@ type ImageNetSegmentation struct {
 	flat           int
 }
 
-// Add adds one image.
-func (s *ImageNetSegmentation) Add(r ImageNetSegmentationRecord) error {
+// check refuses records that ImageNetSegmentationAt cannot have made.
+func (r ImageNetSegmentationRecord) check() error {
 	for _, n := range []int64{r.TP, r.FP, r.FN, r.TN} {
 		if n < 0 || n > maxPixels {
 			return fmt.Errorf("image %d: %d pixels", r.Image, n)
@@ -118,13 +118,26 @@ func (s *ImageNetSegmentation) Add(r ImageNetSegmentationRecord) error {
 	if r.TP+r.FP+r.FN+r.TN == 0 || !(r.AP >= 0 && r.AP <= 1) {
 		return fmt.Errorf("image %d: AP %v of %d pixels", r.Image, r.AP, r.TP+r.FP+r.FN+r.TN)
 	}
+	return nil
+}
+
+// f1 is that of the foreground, 0 without any.
+func (r ImageNetSegmentationRecord) f1() float64 {
+	f1, _ := ratio(2*r.TP, 2*r.TP+r.FP+r.FN)
+	return f1
+}
+
+// Add adds one image.
+func (s *ImageNetSegmentation) Add(r ImageNetSegmentationRecord) error {
+	if err := r.check(); err != nil {
+		return err
+	}
 	s.tp += r.TP
 	s.fp += r.FP
 	s.fn += r.FN
 	s.tn += r.TN
-	f1, _ := ratio(2*r.TP, 2*r.TP+r.FP+r.FN) // 0 without foreground
 	s.ap = append(s.ap, r.AP)
-	s.f1 = append(s.f1, f1)
+	s.f1 = append(s.f1, r.f1())
 	if r.Flat {
 		s.flat++
 	}
@@ -158,6 +171,11 @@ func (s *ImageNetSegmentation) Scores() []Score {
 		return nil
 	}
 	f1, _ := sortedMean(s.f1)
+	return s.scores(ap, f1)
+}
+
+// scores are those of the pooled pixels, with the means given.
+func (s *ImageNetSegmentation) scores(ap, f1 float64) []Score {
 	right, _ := ratio(s.tp+s.tn, s.tp+s.tn+s.fp+s.fn)
 	foreground, _ := ratio(s.tp, s.tp+s.fp+s.fn)
 	background, _ := ratio(s.tn, s.tn+s.fp+s.fn)

@@ -121,3 +121,8 @@ func (c *Confusion) PerClass(v Convention) []ClassScores {
 }
 
 func precision(i, _, p int64) (float64, bool) { return ratio(i, p) }
+
+// IoU is that of one class, and whether the class counts.
+func (v Convention) IoU(a Areas, class int) (float64, bool) {
+	return v.iou(a.Intersection[class], a.Truth[class], a.Pred[class])
+}

@@ -167,26 +167,7 @@ func BestThresholdStatistic(records []ExplainRecord, images, classes int) (Stati
 
 // PointingStatistic is the accuracy over the classes with events (pointing-seen) of that many images.
 func PointingStatistic(records []PointRecord, images, classes int) (Statistic, error) {
-	p, err := NewPointing(classes)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkRecords(records, images, func(r PointRecord) (int, error) { return r.Image, r.check(classes) }); err != nil {
-		return nil, err
-	}
-	records = slices.Clone(records)
-	return func(times []int32) (float64, bool) {
-		if len(times) != images {
-			return 0, false
-		}
-		clear(p.hits)
-		clear(p.misses)
-		for _, r := range records {
-			p.add(r, int64(times[r.Image]))
-		}
-		sum, ok := p.accuracy()
-		return sum / float64(max(1, classes-p.Counts().Absent)), ok
-	}, nil
+	return PointingStatisticOf(records, images, classes, "pointing-seen")
 }
 
 // checkRecords refuses records that are faulty or not of one of the images.

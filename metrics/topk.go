@@ -181,25 +181,30 @@ func (t *Tags) Add(r TagRecord) error {
 	if err := r.check(len(t.counts.Present)); err != nil {
 		return err
 	}
-	t.images++
+	t.add(r, 1)
+	return nil
+}
+
+// add counts an image that many times.
+func (t *Tags) add(r TagRecord, times int64) {
+	t.images += times
 	if !r.labelled() {
-		t.bare++
+		t.bare += times
 		if t.rule.dropUnlabelled {
-			return nil
+			return
 		}
 	}
 	for _, p := range r {
 		if p.Predicted {
-			t.counts.Predicted[p.Class]++
+			t.counts.Predicted[p.Class] += times
 		}
 		if p.Present {
-			t.counts.Present[p.Class]++
+			t.counts.Present[p.Class] += times
 		}
 		if p.Predicted && p.Present {
-			t.counts.Right[p.Class]++
+			t.counts.Right[p.Class] += times
 		}
 	}
-	return nil
 }
 
 // Merge adds all images of another accumulator, of the same rule.
@@ -284,4 +289,44 @@ func mlgcnTagScores(c TagCounts) []Score {
 		}
 	}
 	return out
+}
+
+// TagsStatistic is one of the scores of [Tags] over resampled images, by name: CP, CR, CF1, OP, OR or OF1.
+func TagsStatistic(records []TagRecord, classes int, rule TagRule, score string) (Statistic, error) {
+	sum, err := NewTags(classes, rule)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains([]string{"CP", "CR", "CF1", "OP", "OR", "OF1"}, score) {
+		return nil, fmt.Errorf("tag score %q has no statistic", score)
+	}
+	for i, r := range records {
+		if err := r.check(classes); err != nil {
+			return nil, fmt.Errorf("image %d: %w", i, err)
+		}
+	}
+	return func(times []int32) (float64, bool) {
+		if len(times) != len(records) {
+			return 0, false
+		}
+		sum.clear()
+		for i, n := range times {
+			if n > 0 {
+				sum.add(records[i], int64(n))
+			}
+		}
+		for _, s := range sum.Scores() {
+			if s.Name == score {
+				return s.Value, true
+			}
+		}
+		return 0, false
+	}, nil
+}
+
+func (t *Tags) clear() {
+	clear(t.counts.Right)
+	clear(t.counts.Predicted)
+	clear(t.counts.Present)
+	t.images, t.bare = 0, 0
 }

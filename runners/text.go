@@ -21,8 +21,8 @@ type Texts struct {
 
 // NewTexts loads the text tower of m.
 func NewTexts(lib *ort.Library, m *clip.Model, t *clip.Tokenizer, o ort.Options) (*Texts, error) {
-	if t.Size() != m.Vocab {
-		return nil, fmt.Errorf("%s: the vocabulary has %d entries, the model %d token embeddings: it belongs to another model; name the right one with --vocab", m.Path, t.Size(), m.Vocab)
+	if err := fits(m, t); err != nil {
+		return nil, err
 	}
 	model, err := m.TextGraph().Model()
 	if err != nil {
@@ -33,6 +33,14 @@ func NewTexts(lib *ort.Library, m *clip.Model, t *clip.Tokenizer, o ort.Options)
 		return nil, err
 	}
 	return &Texts{s, m, t}, nil
+}
+
+// fits says if the vocabulary is of another model.
+func fits(m *clip.Model, t *clip.Tokenizer) error {
+	if t.Size() != m.Vocab {
+		return fmt.Errorf("%s: the vocabulary has %d entries, the model %d token embeddings: it belongs to another model; name the right one with --vocab", m.Path, t.Size(), m.Vocab)
+	}
+	return nil
 }
 
 // Close frees the session.

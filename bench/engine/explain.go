@@ -2,6 +2,8 @@ package engine
 
 import (
 	"fmt"
+	"math"
+	"slices"
 
 	"ovbench/datasets"
 	"ovbench/metrics"
@@ -10,12 +12,13 @@ import (
 )
 
 // explain scores the map of each class that is present, each for itself: foreground IoU at a searched threshold, contrast, pixel
-// precision, the pointing game. The background of a data set is no class here.
+// precision, the pointing game. The background of a data set is no class here. Where a data set knows things and no pixels, as
+// VOC 2007 test does, there is the pointing game alone.
 type explain struct{}
 
 func (explain) check(s datasets.Sample) error {
-	if s.Labels.W == 0 {
-		return fmt.Errorf("it has no label maps, which task explain needs")
+	if s.Labels.W == 0 && s.Objects == nil {
+		return fmt.Errorf("it has neither label maps nor boxes, of which task explain needs one")
 	}
 	return nil
 }
@@ -30,34 +33,150 @@ func (explain) heat(j *job, m *methodOf, class int, sim similarity) ([]float32, 
 
 func (e explain) read(j *job, m *methodOf, index int, s datasets.Sample, sim similarity) (reading, error) {
 	var out Evidence
-	for _, class := range present(s.Labels.Pix, j) {
+	w, h := s.Image.Rect.Dx(), s.Image.Rect.Dy()
+	labelled, boxed := present(s.Labels.Pix, j), withObjects(s.Objects)
+	for class := range j.info.Classes {
+		inLabels, inBoxes := slices.Contains(labelled, class), slices.Contains(boxed, class)
+		if !inLabels && !inBoxes {
+			continue
+		}
 		cells, err := e.heat(j, m, class, sim)
 		if err != nil {
 			return reading{}, err
 		}
-		heat, _ := methods.SimilarityMap(cells, sim.rows, sim.cols, s.Labels.H, s.Labels.W)
-		mask := metrics.ClassMask(s.Labels.Pix, uint16(class), datasets.Ignore)
-		record, err := metrics.Explain(heat, mask, index, class)
-		if err != nil {
-			return reading{}, err
-		}
-		out.Explain = append(out.Explain, record)
-		energy, err := metrics.EnergyAt(heat, mask, index, class)
-		if err != nil {
-			return reading{}, err
-		}
-		out.Energy = append(out.Energy, energy)
-		extent := metrics.ExtentOf(heat)
-		x, y := float64(extent.Peak%s.Labels.W), float64(extent.Peak/s.Labels.W)
-		for tolerance, list := range map[float64]*[]metrics.PointRecord{metrics.PointingTolerance: &out.Points, 1: &out.PointsIn} {
-			outcome, err := metrics.PointAt(mask, s.Labels.W, x, y, tolerance)
-			if err != nil {
-				return reading{}, err
+		heat, _ := methods.SimilarityMap(cells, sim.rows, sim.cols, h, w)
+		p := pointed{index, class, metrics.ExtentOf(heat), w, h}
+		if inLabels {
+			mask := metrics.ClassMask(s.Labels.Pix, uint16(class), datasets.Ignore)
+			if err = out.addMask(p, heat, mask); err == nil {
+				err = out.addSquared(p, cells, sim, mask)
 			}
-			*list = append(*list, metrics.PointRecord{Image: index, Class: class, Outcome: outcome, Tied: extent.Peaks > 1})
+		}
+		if inBoxes && err == nil {
+			err = out.addObjects(p, s.Objects)
+		}
+		if err != nil {
+			return reading{}, err
 		}
 	}
 	return reading{evidence: out}, nil
+}
+
+// pointed is the map of one class in one image of w x h pixels, by its extremes.
+type pointed struct {
+	image, class int
+	extent       metrics.Extent
+	w, h         int
+}
+
+func (p pointed) at() (x, y float64) {
+	return float64(p.extent.Peak % p.w), float64(p.extent.Peak / p.w)
+}
+
+func (p pointed) event(outcome metrics.Outcome) metrics.PointRecord {
+	return metrics.PointRecord{Image: p.image, Class: p.class, Outcome: outcome, Tied: p.extent.Peaks > 1}
+}
+
+// addMask scores a map against the mask of its class.
+func (e *Evidence) addMask(p pointed, heat []float32, mask []uint8) error {
+	record, err := metrics.Explain(heat, mask, p.image, p.class)
+	if err != nil {
+		return err
+	}
+	energy, err := metrics.EnergyAt(heat, mask, p.image, p.class)
+	if err != nil {
+		return err
+	}
+	x, y := p.at()
+	near, err := metrics.PointAt(mask, p.w, x, y, metrics.PointingTolerance)
+	if err != nil {
+		return err
+	}
+	in, err := metrics.PointAt(mask, p.w, x, y, 1)
+	e.Explain, e.Energy = append(e.Explain, record), append(e.Energy, energy)
+	e.Points, e.PointsIn = append(e.Points, p.event(near)), append(e.PointsIn, p.event(in))
+	return err
+}
+
+// squareSide is the size at which the ImageNet-segmentation protocol scores maps, whatever the image is like.
+const squareSide = 224
+
+// addSquared scores a map by the ImageNet-segmentation protocol: map and mask at 224 x 224, the mask by Pillow's nearest
+// neighbour, which takes the pixel that holds the centre.
+func (e *Evidence) addSquared(p pointed, cells []float32, sim similarity, mask []uint8) error {
+	heat, _ := methods.SimilarityMap(cells, sim.rows, sim.cols, squareSide, squareSide)
+	square := make([]uint8, squareSide*squareSide)
+	judged := false
+	for y := range squareSide {
+		row := (2*y + 1) * p.h / (2 * squareSide) * p.w
+		for x := range squareSide {
+			v := mask[row+(2*x+1)*p.w/(2*squareSide)]
+			square[y*squareSide+x] = v
+			judged = judged || v != metrics.Void
+		}
+	}
+	if !judged {
+		return nil
+	}
+	r, err := metrics.ImageNetSegmentationAt(heat, square, p.image)
+	e.Squared = append(e.Squared, r)
+	return err
+}
+
+// withObjects lists the classes of things, ascending.
+func withObjects(objects []datasets.Object) []int {
+	var out []int
+	for _, o := range objects {
+		out = append(out, o.Class)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// addObjects plays the pointing game in TorchRay's form: on the filled boxes of a class or, where its things have masks, on
+// their union.
+func (e *Evidence) addObjects(p pointed, objects []datasets.Object) error {
+	var (
+		boxes []metrics.Box
+		area  datasets.RLE
+		masks bool
+	)
+	for _, o := range objects {
+		if o.Class != p.class {
+			continue
+		}
+		boxes = append(boxes, boxOf(o))
+		if o.Mask.Area() > 0 {
+			if masks {
+				area = area.Union(o.Mask)
+			} else {
+				area, masks = o.Mask, true
+			}
+		}
+	}
+	x, y := p.at()
+	if !masks {
+		outcome, err := metrics.PointAtBoxes(boxes, p.w, p.h, x, y, metrics.PointingTolerance)
+		e.Boxes = append(e.Boxes, p.event(outcome))
+		return err
+	}
+	painted := make([]uint16, p.w*p.h)
+	area.Paint(painted, 1)
+	mask := make([]uint8, len(painted))
+	for i, v := range painted {
+		mask[i] = uint8(v)
+	}
+	outcome, err := metrics.PointAt(mask, p.w, x, y, metrics.PointingTolerance)
+	e.Masks = append(e.Masks, p.event(outcome))
+	return err
+}
+
+// boxOf is a box in VOC's numbers: pixels from 1, both corners inside, fractions cut off.
+func boxOf(o datasets.Object) metrics.Box {
+	return metrics.Box{
+		XMin: int(math.Floor(o.X0)) + 1, YMin: int(math.Floor(o.Y0)) + 1, XMax: int(math.Floor(o.X1)), YMax: int(math.Floor(o.Y1)),
+		Difficult: o.Difficult,
+	}
 }
 
 // present lists the classes of a label map, without the background.
@@ -77,79 +196,259 @@ func present(labels []uint16, j *job) []int {
 	return out
 }
 
-func (explain) score(c cellContext, recs []Record) ([]results.Cell, error) {
-	classes := len(c.dataset.Classes)
-	maps, err := metrics.NewExplainability(classes)
+// explained is what the records of one data set and method say. Images are numbered by record, as resamples count them;
+// original has the records with the numbers of the split, whose even and odd halves lend each other thresholds.
+type explained struct {
+	images, classes int
+	original, maps  []metrics.ExplainRecord
+	odd             []bool // images by the parity of their index in the split
+	energy          []metrics.EnergyRecord
+	squared         []metrics.ImageNetSegmentationRecord
+	games           []game
+}
+
+// game is one form of the pointing game: the suffix of its scores, and its events.
+type game struct {
+	suffix string
+	of     func(Evidence) []metrics.PointRecord
+	events []metrics.PointRecord
+}
+
+func (c cellContext) explained(recs []Record) *explained {
+	out := &explained{images: len(recs), classes: len(c.dataset.Classes), games: []game{
+		{suffix: "", of: func(e Evidence) []metrics.PointRecord { return e.Points }},
+		{suffix: "-in-mask", of: func(e Evidence) []metrics.PointRecord { return e.PointsIn }},
+		{suffix: "-boxes", of: func(e Evidence) []metrics.PointRecord { return e.Boxes }},
+		{suffix: "-masks", of: func(e Evidence) []metrics.PointRecord { return e.Masks }},
+	}}
+	for i, r := range recs {
+		e := r.Methods[c.method]
+		out.odd = append(out.odd, r.Index%2 == 1)
+		out.original = append(out.original, e.Explain...)
+		for _, x := range e.Explain {
+			x.Image = i
+			out.maps = append(out.maps, x)
+		}
+		for _, x := range e.Energy {
+			x.Image = i
+			out.energy = append(out.energy, x)
+		}
+		for _, x := range e.Squared {
+			x.Image = i
+			out.squared = append(out.squared, x)
+		}
+		for g := range out.games {
+			for _, x := range out.games[g].of(e) {
+				x.Image = i
+				out.games[g].events = append(out.games[g].events, x)
+			}
+		}
+	}
+	return out
+}
+
+// foreground and imageNetSegmentation are the conventions of the task's cells.
+const (
+	foreground           = "foreground"
+	imageNetSegmentation = "imagenet-segmentation"
+)
+
+func (t explain) score(c cellContext, recs []Record) ([]results.Cell, error) {
+	e := c.explained(recs)
+	ms, err := t.statistics(c, recs)
 	if err != nil {
 		return nil, err
 	}
-	points, _ := metrics.NewPointing(classes) // the same classes: no error is left
-	inside, _ := metrics.NewPointing(classes)
-	var (
-		energy  metrics.Energy
-		explain []metrics.ExplainRecord
-		events  []metrics.PointRecord
-	)
-	for i, r := range recs {
-		e := r.Methods[c.method]
-		err := addAll(maps.Add, e.Explain)
-		if err == nil {
-			err = addAll(points.Add, e.Points)
+	cell, err := c.foregroundCell(e)
+	if err != nil {
+		return nil, err
+	}
+	c.intervals(&cell, ms)
+	cells := []results.Cell{cell}
+	if len(e.squared) > 0 {
+		var total metrics.ImageNetSegmentation
+		if err := addAll(total.Add, e.squared); err != nil {
+			return nil, err
 		}
-		if err == nil {
-			err = addAll(inside.Add, e.PointsIn)
-		}
-		if err == nil {
-			err = addAll(energy.Add, e.Energy)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("the record of %s: %w", r.ID, err)
-		}
-		for _, x := range e.Explain { // resamples count images from 0
-			x.Image = i
-			explain = append(explain, x)
-		}
-		for _, x := range e.Points {
-			x.Image = i
-			events = append(events, x)
-		}
+		cell := results.Cell{Convention: imageNetSegmentation, Images: len(recs), Scores: scoresOf("", total.Scores()),
+			Counts: map[string]int{"maps": len(e.squared), "flat_maps": total.Flat()}}
+		c.intervals(&cell, ms)
+		cells = append(cells, cell)
+	}
+	return cells, nil
+}
+
+// scoresOf are scores with a suffix on their names.
+func scoresOf(suffix string, list []metrics.Score) (out []results.Score) {
+	for _, s := range list {
+		out = append(out, results.Score{Name: s.Name + suffix, Value: s.Value})
+	}
+	return out
+}
+
+func (c cellContext) foregroundCell(e *explained) (results.Cell, error) {
+	cell := results.Cell{Convention: foreground, Images: e.images, Warnings: c.few(e.images), Counts: map[string]int{}}
+	maps, err := metrics.NewExplainability(e.classes)
+	if err == nil {
+		err = addAll(maps.Add, e.original)
+	}
+	if err != nil {
+		return cell, err
 	}
 	summary := maps.Summary()
-	cell := results.Cell{Convention: "foreground", Images: len(recs), Warnings: c.few(len(recs))}
-	for _, s := range summary.Scores {
-		score := results.Score{Name: s.Name, Value: s.Value}
-		if s.Name == "fg-mIoU" {
-			if stat, err := metrics.BestThresholdStatistic(explain, len(recs), classes); err == nil {
-				c.interval(&score, len(recs), stat)
+	cell.Scores = scoresOf("", summary.Scores)
+	if summary.Maps > 0 {
+		cell.Counts = map[string]int{
+			"maps": summary.Maps, "nan_maps": summary.NaN, "constant_maps": summary.Constant, "tied_maps": summary.Tied,
+			"full_maps": summary.Full, "undefined_classes": e.classes - summary.Classes,
+		}
+		searched := fmt.Sprintf("fg-mIoU is at threshold %.2f, searched on these images", summary.Best)
+		if cell.Score("fg-mIoU@other-half") != nil {
+			searched += fmt.Sprintf("; %.2f and %.2f on their halves", summary.BestOfEven, summary.BestOfOdd)
+		}
+		cell.Warnings = append(cell.Warnings, searched)
+	}
+	for _, g := range e.games {
+		if len(g.events) == 0 {
+			continue
+		}
+		points, err := metrics.NewPointing(e.classes)
+		if err == nil {
+			err = addAll(points.Add, g.events)
+		}
+		if err != nil {
+			return cell, err
+		}
+		n := points.Counts()
+		cell.Scores = append(cell.Scores, scoresOf(g.suffix, points.Scores())...)
+		name := "events" + g.suffix
+		cell.Counts[name], cell.Counts["skipped_"+name] = int(n.Hits+n.Misses), int(n.Skipped)
+		cell.Counts["tied_"+name], cell.Counts["classes_without_"+name] = int(n.Tied), n.Absent
+	}
+	var energy metrics.Energy
+	if err := addAll(energy.Add, e.energy); err != nil {
+		return cell, err
+	}
+	cell.Scores = append(cell.Scores, scoresOf("", energy.Scores())...)
+	if len(e.energy) > 0 {
+		cell.Counts["empty_maps"] = energy.Empty()
+	}
+	return cell, nil
+}
+
+func (explain) statistics(c cellContext, recs []Record) ([]statistic, error) {
+	e := c.explained(recs)
+	out := e.mapStatistics()
+	for _, g := range e.games {
+		if len(g.events) == 0 {
+			continue
+		}
+		events := eventsOf(g.events)
+		each := func() ([]float64, error) { return shareOfHits(events, e.images), nil }
+		for _, score := range []string{"pointing", "pointing-seen", "pointing-micro"} {
+			out = append(out, statistic{convention: foreground, score: score + g.suffix, each: each, events: events, sharesEach: score != "pointing",
+				pooled: func() (metrics.Statistic, error) {
+					return metrics.PointingStatisticOf(g.events, e.images, e.classes, score)
+				}})
+		}
+	}
+	for _, score := range []string{"energy", "energy-class"} {
+		out = append(out, statistic{convention: foreground, score: score, sharesEach: score != "energy",
+			pooled: func() (metrics.Statistic, error) {
+				return metrics.EnergyStatistic(e.energy, e.images, e.classes, score)
+			},
+			each: e.alone(func(one *explained) (metrics.Statistic, error) {
+				return metrics.EnergyStatistic(one.energy, 1, e.classes, score)
+			})})
+	}
+	for _, score := range []string{"mIoU", "pixAcc", "mAP", "mF1"} {
+		out = append(out, statistic{convention: imageNetSegmentation, score: score,
+			pooled: func() (metrics.Statistic, error) {
+				return metrics.ImageNetSegmentationStatistic(e.squared, e.images, score)
+			},
+			each: e.alone(func(one *explained) (metrics.Statistic, error) {
+				return metrics.ImageNetSegmentationStatistic(one.squared, 1, score)
+			})})
+	}
+	return out, nil
+}
+
+// mapStatistics are those of the maps. The value of a single image is at the threshold that is best for all of them, since one
+// searched on a single image says nothing.
+func (e *explained) mapStatistics() (out []statistic) {
+	for _, score := range []string{"fg-mIoU", "fg-mIoU@0.5", "fg-mIoU@otsu", "PxAP", "mSC", "mSC-pairs"} {
+		single := func(one *explained) (metrics.Statistic, error) {
+			return metrics.ExplainStatistic(one.maps, 1, e.classes, score)
+		}
+		if score == "fg-mIoU" {
+			single = nil
+		}
+		m := statistic{convention: foreground, score: score, sharesEach: score == "mSC-pairs", pooled: func() (metrics.Statistic, error) {
+			return metrics.ExplainStatistic(e.maps, e.images, e.classes, score)
+		}}
+		if m.each = e.alone(single); single == nil {
+			m.each = e.atBest
+		}
+		out = append(out, m)
+	}
+	return append(out, statistic{convention: foreground, score: "fg-mIoU@other-half", pooled: func() (metrics.Statistic, error) {
+		return metrics.OtherHalfStatistic(e.maps, e.images, e.classes, func(image int) bool { return e.odd[image] })
+	}})
+}
+
+// alone gives each image's own score, by the statistic of that image.
+func (e *explained) alone(of func(one *explained) (metrics.Statistic, error)) func() ([]float64, error) {
+	return func() ([]float64, error) {
+		ones := make([]explained, e.images)
+		for _, x := range e.maps {
+			i := x.Image
+			x.Image = 0
+			ones[i].maps = append(ones[i].maps, x)
+		}
+		for _, x := range e.energy {
+			i := x.Image
+			x.Image = 0
+			ones[i].energy = append(ones[i].energy, x)
+		}
+		for _, x := range e.squared {
+			i := x.Image
+			x.Image = 0
+			ones[i].squared = append(ones[i].squared, x)
+		}
+		out := make([]float64, e.images)
+		for i := range ones {
+			stat, err := of(&ones[i])
+			if err != nil {
+				return nil, err
+			}
+			v, ok := stat(once(1))
+			if out[i] = v; !ok {
+				out[i] = math.NaN()
 			}
 		}
-		cell.Scores = append(cell.Scores, score)
+		return out, nil
 	}
-	for _, s := range points.Scores() {
-		score := results.Score{Name: s.Name, Value: s.Value}
-		if s.Name == "pointing-seen" {
-			if stat, err := metrics.PointingStatistic(events, len(recs), classes); err == nil {
-				c.interval(&score, len(recs), stat)
-			}
-		}
-		cell.Scores = append(cell.Scores, score)
+}
+
+// atBest is, by image, the mean IoU of its maps at the threshold that is best for all images.
+func (e *explained) atBest() ([]float64, error) {
+	maps, err := metrics.NewExplainability(e.classes)
+	if err == nil {
+		err = addAll(maps.Add, e.maps)
 	}
-	for _, s := range inside.Scores() {
-		cell.Scores = append(cell.Scores, results.Score{Name: s.Name + "-in-mask", Value: s.Value})
+	if err != nil {
+		return nil, err
 	}
-	for _, s := range energy.Scores() {
-		cell.Scores = append(cell.Scores, results.Score{Name: s.Name, Value: s.Value})
+	sums, counts := make([]float64, e.images), make([]float64, e.images)
+	best := maps.Summary().Best
+	for _, x := range e.maps {
+		sums[x.Image] += x.IoU(int(math.Round(best * metrics.Thresholds)))
+		counts[x.Image]++
 	}
-	cell.Warnings = append(cell.Warnings, fmt.Sprintf("fg-mIoU is at threshold %.2f, searched on these images; %.2f and %.2f on their halves", summary.Best, summary.BestOfEven, summary.BestOfOdd))
-	for _, n := range []struct {
-		count int
-		what  string
-	}{{summary.NaN, "with pixels that are not numbers"}, {summary.Constant, "constant"}, {summary.Tied, "with several highest pixels"}} {
-		if n.count > 0 {
-			cell.Warnings = append(cell.Warnings, fmt.Sprintf("%d of %d maps are %s", n.count, summary.Maps, n.what))
-		}
+	for i := range sums {
+		sums[i] /= counts[i] // NaN without maps
 	}
-	return []results.Cell{cell}, nil
+	return sums, nil
 }
 
 func addAll[R any](add func(R) error, records []R) error {

@@ -33,7 +33,8 @@ type run struct {
 	*Plan
 	out     *results.Run
 	images  *runners.Images
-	texts   []tensor.Dense // normalised query embeddings [T, E] of each job
+	plain   *runners.Images // the unchanged model, of tasks that probe
+	texts   []tensor.Dense  // normalised query embeddings [T, E] of each job
 	records *records
 	tell    Progress
 	watch   stopwatch
@@ -58,6 +59,9 @@ func (p *Plan) Run(ctx context.Context, tell Progress) (*results.Run, error) {
 		return nil, err
 	}
 	defer r.images.Close()
+	if r.plain != nil {
+		defer r.plain.Close()
+	}
 	if err := <-hashed; err != nil {
 		return nil, err
 	}
@@ -88,6 +92,11 @@ func (r *run) loadImages() (err error) {
 	r.images, err = runners.NewImages(r.library, r.model.Model, r.methods, runners.ImageOptions{
 		Height: r.size[0], Width: r.size[1], Positions: r.positions, Similarities: true, Session: r.session(),
 	})
+	if err == nil {
+		if err = r.loadProbe(); err != nil {
+			err = errors.Join(err, r.images.Close())
+		}
+	}
 	return err
 }
 
@@ -239,6 +248,11 @@ func (r *run) sample(ctx context.Context, job, index int) Record {
 		if readings[m], err = r.task.read(j, &r.forms[m], index, s, split[m]); err != nil {
 			return fail("score", err)
 		}
+	}
+	if err := r.probe(ctx, job, index, pixels, split, readings); err != nil {
+		return fail("probe", err)
+	}
+	for m := range readings {
 		rec.Methods[r.forms[m].name] = readings[m].evidence
 	}
 	if t, ok := r.task.(tagger); ok {

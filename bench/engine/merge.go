@@ -47,11 +47,9 @@ func Merge(dirs []string, out string) (*results.Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the suite recorded in %s: %w", dirs[0], err)
 	}
-	planned := map[string][]int{}
-	for _, d := range merged.Datasets {
-		if planned[d.Name], err = parseRanges(d.Samples); err != nil {
-			return nil, fmt.Errorf("%s: samples of %s: %w", dirs[0], d.Name, err)
-		}
+	planned, err := plannedOf(merged)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dirs[0], err)
 	}
 	if err := writeMerged(merged, all, dirs, out); err != nil {
 		return nil, err
@@ -155,6 +153,9 @@ func absorb(a, b *results.Run) error {
 func writeMerged(merged *results.Run, all []Record, dirs []string, out string) error {
 	if err := os.MkdirAll(out, 0o777); err != nil {
 		return err
+	}
+	if _, err := os.Stat(filepath.Join(out, RecordsFile)); err == nil {
+		return fmt.Errorf("%s holds the records of a run: choose another --out", out)
 	}
 	recs, err := openRecords(out, merged.Fingerprint, false)
 	if err != nil {

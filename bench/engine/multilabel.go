@@ -68,7 +68,8 @@ func widen(x []float32) []float64 {
 	return out
 }
 
-func (multilabel) score(c cellContext, recs []Record) ([]results.Cell, error) {
+// tables are what the records of one data set and method say: a ranking by each of classScores.
+func (c cellContext) tables(recs []Record) ([]*tagTable, error) {
 	scale, err := strconv.ParseFloat(fmt.Sprint(c.run.Protocol.Fields["scale"]), 64)
 	if err != nil {
 		return nil, fmt.Errorf("protocol scale: %w", err)
@@ -87,9 +88,9 @@ func (multilabel) score(c cellContext, recs []Record) ([]results.Cell, error) {
 			tags = append(tags, metrics.Tag(t))
 		}
 	}
-	var cells []results.Cell
-	for _, way := range classScores {
-		scores := make([]float64, 0, len(tags))
+	out := make([]*tagTable, len(classScores))
+	for w, way := range classScores {
+		out[w] = &tagTable{images: len(recs), classes: classes, tags: tags, difficult: metrics.DifficultSkip}
 		for _, r := range recs {
 			row, err := way.of(r.Methods[c.method].Cosines, scale, form)
 			if err == nil {
@@ -98,15 +99,35 @@ func (multilabel) score(c cellContext, recs []Record) ([]results.Cell, error) {
 			if err != nil {
 				return nil, fmt.Errorf("the record of %s: %w", r.ID, err)
 			}
-			scores = append(scores, row...)
+			out[w].values = append(out[w].values, row...)
 		}
-		cell, err := c.tagCell(way.name, scores, tags, len(recs))
+	}
+	return out, nil
+}
+
+func (multilabel) score(c cellContext, recs []Record) ([]results.Cell, error) {
+	tables, err := c.tables(recs)
+	if err != nil {
+		return nil, err
+	}
+	var cells []results.Cell
+	for w, t := range tables {
+		cell, err := c.tagCell(classScores[w].name, t)
 		if err != nil {
 			return nil, err
 		}
+		c.intervals(&cell, t.statistics(classScores[w].name))
 		cells = append(cells, cell)
 	}
 	return cells, nil
+}
+
+func (multilabel) statistics(c cellContext, recs []Record) (out []statistic, err error) {
+	tables, err := c.tables(recs)
+	for w, t := range tables {
+		out = append(out, t.statistics(classScores[w].name)...)
+	}
+	return out, err
 }
 
 // bestQueries reduces scores by query to classes: the largest of a class's queries.
@@ -129,26 +150,28 @@ func bestQueries(row []float64, queries [][]string) ([]float64, error) {
 	return out, nil
 }
 
-// tagCell scores one ranking of all classes. Difficult classes of an image are left out, as VOC's development kit does.
-func (c cellContext) tagCell(convention string, scores []float64, tags []metrics.Tag, images int) (results.Cell, error) {
-	cell := results.Cell{Convention: convention, Images: images, Warnings: c.few(images)}
-	if images == 0 {
+// tagCell scores one ranking of all classes. Difficult classes of an image are left out, as VOC's development kit does; where
+// there are some, mAP is also given under the other two rules.
+func (c cellContext) tagCell(convention string, t *tagTable) (results.Cell, error) {
+	cell := results.Cell{Convention: convention, Images: t.images, Warnings: c.few(t.images)}
+	if t.images == 0 {
 		return cell, nil
 	}
-	f, ranking, err := scoreTags(scores, tags, len(c.dataset.Classes), metrics.DifficultSkip)
+	f, err := t.scores()
 	if err != nil {
 		return cell, err
 	}
-	for _, s := range f.Scores {
-		score := results.Score{Name: s.Name, Value: s.Value}
-		if s.Name == "mAP" {
-			c.interval(&score, images, ranking.MAPStatistic(metrics.StepAP))
-		}
-		cell.Scores = append(cell.Scores, score)
+	cell.Scores, cell.Counts = scoresOf("", f.Scores), f.Counts
+	if f.Counts["difficult_labels"] == 0 {
+		return cell, nil
 	}
-	for k, n := range f.Counts {
-		if n > 0 {
-			cell.Warnings = append(cell.Warnings, fmt.Sprintf("%s: %d", k, n))
+	for _, rule := range []metrics.DifficultRule{metrics.DifficultNegative, metrics.DifficultPositive} {
+		ranking, err := metrics.Rank(t.values, t.tags, t.classes, rule)
+		if err != nil {
+			return cell, err
+		}
+		if v, _, ok := ranking.MAP(metrics.StepAP, nil); ok {
+			cell.Scores = append(cell.Scores, results.Score{Name: "mAP-difficult-" + string(rule), Value: v})
 		}
 	}
 	return cell, nil

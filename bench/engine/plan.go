@@ -110,7 +110,7 @@ func (p *Plan) openModel() error {
 		return fmt.Errorf("--model: %w", err)
 	}
 	p.model = m
-	return m.CheckVision()
+	return nil
 }
 
 func (p *Plan) openLibrary() (err error) {

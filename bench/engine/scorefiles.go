@@ -2,9 +2,9 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -24,9 +24,10 @@ import (
 type LabelScoring struct {
 	Truth, Pred string // folders of PNG label maps
 	Classes     int
-	Ignore      int  // value of the truth that does not count
+	Ignore      int  // value of the truth that does not count; -1 for none
 	ReduceZero  bool // of the truth: 0 is ignored, k is class k-1
 	Convention  string
+	Boundary    bool // Boundary IoU too
 	// Resamples of the images for intervals; 0 for none.
 	Resamples int
 	Seed      uint64
@@ -56,16 +57,24 @@ func ScoreLabels(ctx context.Context, s LabelScoring, tell Progress) (*FileScore
 		return nil, err
 	}
 	switch {
-	case convention.Name == "cityscapes" && s.Classes == len(metrics.CityscapesLabels):
+	case s.labelIDs():
 		return s.cityscapes(ctx, pairs, tell)
 	case convention.Name == "imagenet_s":
 		return s.imageNetS(ctx, pairs, tell)
 	}
 	records := make([]metrics.Sparse, len(pairs))
+	edges := make([]metrics.AreaRecord, len(pairs))
 	err = eachPair(ctx, pairs, tell, func(i int, truth, pred datasets.Labels) (err error) {
 		s.prepare(truth.Pix)
 		if convention.Name == "ade20k" && s.ReduceZero {
 			shift(pred.Pix) // the devkit's predictions are numbered as its truth
+		}
+		if s.Boundary {
+			b, err := metrics.CountBoundary(truth.Pix, pred.Pix, truth.W, truth.H, s.Classes, datasets.Ignore, metrics.DilationRatio)
+			if err != nil {
+				return err
+			}
+			edges[i] = b.Boundaries()
 		}
 		records[i], err = metrics.Count(truth.Pix, pred.Pix, s.Classes, datasets.Ignore)
 		return err
@@ -73,25 +82,125 @@ func ScoreLabels(ctx context.Context, s LabelScoring, tell Progress) (*FileScore
 	if err != nil {
 		return nil, err
 	}
-	total, err := metrics.NewConfusion(s.Classes)
-	if err != nil {
+	out := s.fileScores(convention.Name, len(pairs))
+	if err := out.confusion(records, s.Classes, convention); err != nil {
 		return nil, err
 	}
-	for _, r := range records {
-		if err := total.Add(r); err != nil {
-			return nil, err
-		}
-	}
-	out := &FileScores{Task: "segmentation", Convention: convention.Name, Images: len(pairs), Scores: total.Scores(convention), Classes: total.PerClass(convention)}
-	if s.Resamples > 0 && len(pairs) > 1 {
-		out.Intervals = map[string][2]float64{}
+	out.intervals(s, func(name string) (metrics.Statistic, error) {
 		for _, stat := range convention.Stats() {
-			if lo, hi, ok := metrics.Bootstrap(records, s.Classes, s.Resamples, s.Seed, level, stat.Of); ok {
-				out.Intervals[stat.Name] = [2]float64{lo, hi}
+			if stat.Name == name {
+				return metrics.AreasStatistic(records, s.Classes, stat.Of)
 			}
 		}
+		return nil, errNoStatistic
+	})
+	if s.Boundary {
+		return out, out.boundaries(s, edges, convention)
 	}
 	return out, nil
+}
+
+// labelIDs says whether the maps are of Cityscapes' label ids, not of train ids or other classes.
+func (s LabelScoring) labelIDs() bool {
+	return s.Convention == metrics.CityscapesIoU.Name && s.Classes == len(metrics.CityscapesLabels)
+}
+
+func (s LabelScoring) fileScores(convention string, images int) *FileScores {
+	return &FileScores{Task: "segmentation", Convention: convention, Images: images, Counts: map[string]int{}}
+}
+
+// confusion adds the scores of pooled label maps, and counts what they leave out.
+func (f *FileScores) confusion(records []metrics.Sparse, classes int, v metrics.Convention) error {
+	total, err := metrics.NewConfusion(classes)
+	if err == nil {
+		err = addAll(total.Add, records)
+	}
+	if err != nil {
+		return err
+	}
+	f.Scores, f.Classes = total.Scores(v), total.PerClass(v)
+	f.Counts["void_images"] = countVoid(records)
+	f.Counts["undefined_classes"] = 0
+	outside := 0
+	for c, k := range f.Classes {
+		if !hasScore(k.Scores, "IoU") {
+			f.Counts["undefined_classes"]++
+		}
+		outside += int(total.At(c, classes))
+	}
+	f.Counts["pixels_out_of_range"] = outside
+	if outside > 0 {
+		f.Warnings = append(f.Warnings, fmt.Sprintf("%d pixels are predicted as none of the %d classes: they are misses of the true class", outside, classes))
+	}
+	if len(f.Scores) == 0 {
+		f.Warnings = append(f.Warnings, "every pixel of the truth is ignored: no score is defined; check --ignore and --reduce-zero-label")
+	}
+	return nil
+}
+
+// countVoid counts images all of whose pixels are ignored.
+func countVoid(records []metrics.Sparse) (n int) {
+	for _, r := range records {
+		if len(r) == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func hasScore(scores []metrics.Score, name string) bool {
+	return slices.ContainsFunc(scores, func(s metrics.Score) bool { return s.Name == name })
+}
+
+var errNoStatistic = errors.New("the score has no statistic")
+
+// intervals adds those of the scores that are there. of finds the statistic of a score.
+func (f *FileScores) intervals(s LabelScoring, of func(name string) (metrics.Statistic, error)) {
+	for _, x := range f.Scores {
+		if _, done := f.Intervals[x.Name]; !done {
+			f.interval(x.Name, s.Resamples, s.Seed, func() (metrics.Statistic, error) { return of(x.Name) })
+		}
+	}
+}
+
+// interval adds one, if it is asked for and defined.
+func (f *FileScores) interval(name string, resamples int, seed uint64, of func() (metrics.Statistic, error)) {
+	if resamples < 1 || f.Images < 2 {
+		return
+	}
+	stat, err := of()
+	if err != nil {
+		return
+	}
+	if iv, err := metrics.Resample(f.Images, resamples, seed, level, stat); err == nil {
+		if f.Intervals == nil {
+			f.Intervals = map[string][2]float64{}
+		}
+		f.Intervals[name] = [2]float64{iv.Low, iv.High}
+	}
+}
+
+// boundaries adds Boundary IoU.
+func (f *FileScores) boundaries(s LabelScoring, edges []metrics.AreaRecord, v metrics.Convention) error {
+	sums, err := metrics.NewAreaSums(s.Classes)
+	if err == nil {
+		err = addAll(sums.Add, edges)
+	}
+	if err != nil {
+		return err
+	}
+	if x, ok := v.MIoU(sums.Areas()); ok {
+		f.Scores = append(f.Scores, metrics.Score{Name: "mBIoU", Value: x})
+	}
+	for c := range f.Classes {
+		if x, ok := v.IoU(sums.Areas(), c); ok {
+			f.Classes[c].Scores = append(f.Classes[c].Scores, metrics.Score{Name: "BIoU", Value: x})
+		}
+	}
+	f.interval("mBIoU", s.Resamples, s.Seed, func() (metrics.Statistic, error) {
+		return metrics.AreaRecordStatistic(edges, s.Classes, v.MIoU)
+	})
+	return nil
 }
 
 // prepare maps a truth to labels with datasets.Ignore.
@@ -132,6 +241,12 @@ func (s LabelScoring) cityscapes(ctx context.Context, pairs []filePair, tell Pro
 			}
 			instances = l.Pix
 		}
+		s.prepare(truth.Pix)
+		for i, v := range truth.Pix {
+			if v == datasets.Ignore && instances != nil {
+				instances[i] = 0
+			}
+		}
 		var err error
 		records[i], err = metrics.CountCityscapes(truth.Pix, pred.Pix, instances)
 		return err
@@ -148,7 +263,9 @@ func (s LabelScoring) cityscapes(ctx context.Context, pairs []filePair, tell Pro
 			return nil, err
 		}
 	}
-	out := &FileScores{Task: "segmentation", Convention: "cityscapes", Images: len(pairs), Scores: total.Scores(), Counts: map[string]int{"images_with_instances": weighted}}
+	out := s.fileScores("cityscapes", len(pairs))
+	out.Scores, out.Counts["images_with_instances"] = total.Scores(), weighted
+	out.intervals(s, func(name string) (metrics.Statistic, error) { return metrics.CityscapesStatistic(records, name) })
 	for _, c := range append(total.PerClass(), total.PerCategory()...) {
 		out.ClassNames = append(out.ClassNames, c.Name)
 		out.Classes = append(out.Classes, metrics.ClassScores{Class: len(out.Classes), Intersection: c.Intersection, Truth: c.Truth, Pred: c.Pred, Scores: c.Scores})
@@ -193,7 +310,23 @@ func (s LabelScoring) imageNetS(ctx context.Context, pairs []filePair, tell Prog
 			return nil, err
 		}
 	}
-	return &FileScores{Task: "segmentation", Convention: "imagenet_s", Images: len(pairs), Scores: total.Scores()}, nil
+	out := s.fileScores("imagenet_s", len(pairs))
+	out.Scores = total.Scores()
+	plain, edges := make([]metrics.Sparse, len(records)), make([]metrics.AreaRecord, len(records))
+	for i, r := range records {
+		plain[i], edges[i] = r.Plain(), r.Boundaries()
+	}
+	out.Counts["void_images"] = countVoid(plain)
+	out.intervals(s, func(name string) (metrics.Statistic, error) {
+		switch name {
+		case "mIoU":
+			return metrics.AreasStatistic(plain, s.Classes, metrics.ImageNetSIoU.MIoU)
+		case "mBIoU":
+			return metrics.AreaRecordStatistic(edges, s.Classes, metrics.ImageNetSIoU.MIoU)
+		}
+		return nil, errNoStatistic
+	})
+	return out, nil
 }
 
 // filePair is a truth and its prediction.
@@ -332,6 +465,7 @@ func eachPairAs(ctx context.Context, pairs []filePair, tell Progress, read func(
 // TagScoring says how scores of labels made elsewhere are scored.
 type TagScoring struct {
 	Truth, Pred string // .npy files [images, classes]; truth is 1, 0, or -1 for difficult
+	Classes     int    // that both must have; 0 for any number
 	Difficult   metrics.DifficultRule
 	Resamples   int
 	Seed        uint64
@@ -351,6 +485,9 @@ func ScoreTags(s TagScoring) (*FileScores, error) {
 		return nil, fmt.Errorf("%s has shape %v, %s %v; both are [images, classes]", s.Truth, truth.shape, s.Pred, pred.shape)
 	}
 	images, classes := truth.shape[0], truth.shape[1]
+	if s.Classes > 0 && classes != s.Classes {
+		return nil, fmt.Errorf("%s has %d classes, not %d", s.Truth, classes, s.Classes)
+	}
 	tags := make([]metrics.Tag, len(truth.data))
 	for i, v := range truth.data {
 		switch v {
@@ -363,78 +500,18 @@ func ScoreTags(s TagScoring) (*FileScores, error) {
 			return nil, fmt.Errorf("%s: value %v at [%d, %d]; want 1 for present, 0 for absent, -1 for difficult", s.Truth, v, i/classes, i%classes)
 		}
 	}
-	out, ranking, err := scoreTags(pred.data, tags, classes, s.Difficult)
+	table := &tagTable{images, classes, tags, pred.data, s.Difficult}
+	out, err := table.scores()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Pred, err)
 	}
-	if s.Resamples > 0 && images > 1 {
-		if iv, err := metrics.Resample(images, s.Resamples, s.Seed, level, ranking.MAPStatistic(metrics.StepAP)); err == nil {
-			out.Intervals = map[string][2]float64{"mAP": {iv.Low, iv.High}}
-		}
+	for _, stat := range table.statistics("") {
+		out.interval(stat.score, s.Resamples, s.Seed, stat.pooled)
+	}
+	if !hasScore(out.Scores, "mAP") {
+		out.Warnings = append(out.Warnings, "no class is present in any image: mAP is undefined")
 	}
 	return out, nil
-}
-
-// scoreTags scores [images, classes] scores and tags: mAP in every variant, AP by class, and precision and recall of the top 3 and 5.
-func scoreTags(scores []float64, tags []metrics.Tag, classes int, d metrics.DifficultRule) (*FileScores, *metrics.Ranking, error) {
-	ranking, err := metrics.Rank(scores, tags, classes, d)
-	if err != nil {
-		return nil, nil, err
-	}
-	images := ranking.Images()
-	out := &FileScores{Task: "multilabel", Convention: metrics.StepAP.Name, Images: images, Counts: map[string]int{}}
-	for _, rule := range metrics.APRules {
-		value, undefined, ok := ranking.MAP(rule, nil)
-		name := "mAP_" + rule.Name
-		if rule.Name == metrics.StepAP.Name {
-			name = "mAP"
-			out.Counts["classes_without_positives"] = undefined
-		}
-		if ok {
-			out.Scores = append(out.Scores, metrics.Score{Name: name, Value: value})
-		}
-	}
-	for c := range classes {
-		row := metrics.ClassScores{Class: c}
-		for i := range images {
-			if tags[i*classes+c] == metrics.TagPresent {
-				row.Truth++
-			}
-		}
-		if ap, ok := ranking.AP(c, metrics.StepAP, nil); ok {
-			row.Scores = append(row.Scores, metrics.Score{Name: "AP", Value: ap})
-		}
-		out.Classes = append(out.Classes, row)
-	}
-	return out, ranking, out.topK(scores, tags, images, classes, d)
-}
-
-// topK adds precision, recall and F1 of the 3 and 5 highest scores of each image.
-func (f *FileScores) topK(scores []float64, tags []metrics.Tag, images, classes int, d metrics.DifficultRule) error {
-	for _, k := range []int{3, 5} {
-		if k > classes {
-			continue
-		}
-		total, err := metrics.NewTags(classes, metrics.TagRules[0])
-		if err != nil {
-			return err
-		}
-		for i := range images {
-			r, err := metrics.TopK(scores[i*classes:(i+1)*classes], tags[i*classes:(i+1)*classes], k, math.Inf(-1), d)
-			if err != nil {
-				return err
-			}
-			if err := total.Add(r); err != nil {
-				return err
-			}
-		}
-		_, bare := total.Images()
-		f.Counts["images_without_labels"] = int(bare)
-		for _, s := range total.Scores() {
-			f.Scores = append(f.Scores, metrics.Score{Name: fmt.Sprintf("%s@%d", s.Name, k), Value: s.Value})
-		}
-	}
-	return nil
 }
 
 // matrix is a .npy file [images, classes].
@@ -451,7 +528,7 @@ func readMatrix(path string) (matrix, error) {
 	defer f.Close()
 	shape, data, err := tensor.ReadNPY64(f)
 	if err == nil && (len(shape) != 2 || shape[0] < 1 || shape[1] < 1) {
-		err = fmt.Errorf("shape %v, want [images, classes]", shape)
+		err = fmt.Errorf("shape %v, want [images, classes], at least one of each", shape)
 	}
 	if err != nil {
 		return matrix{}, fmt.Errorf("%s: %w", path, err)

@@ -12,12 +12,18 @@ import (
 
 // Evidence is what one method left behind on one sample. A task fills in its own part.
 type Evidence struct {
-	Confusion Confusion               `json:"confusion,omitempty"` // segmentation
-	Explain   []metrics.ExplainRecord `json:"explain,omitempty"`   // explain: one per class present
-	Points    []metrics.PointRecord   `json:"points,omitempty"`    // explain: the pointing game, tolerance 15
-	PointsIn  []metrics.PointRecord   `json:"points_in,omitempty"` // explain: the point must lie inside of the mask
-	Energy    []metrics.EnergyRecord  `json:"energy,omitempty"`    // explain
-	Cosines   []float32               `json:"cosines,omitempty"`   // multilabel: of the class token with each query
+	Confusion    Confusion                            `json:"confusion,omitempty"`             // segmentation
+	Boundary     []Area                               `json:"boundary,omitempty"`              // segmentation: the boundaries of classes
+	Instances    *Instances                           `json:"instances,omitempty"`             // segmentation: things of Cityscapes
+	Explain      []metrics.ExplainRecord              `json:"explain,omitempty"`               // explain: one per class present
+	Points       []metrics.PointRecord                `json:"points,omitempty"`                // explain: the pointing game, tolerance 15
+	PointsIn     []metrics.PointRecord                `json:"points_in,omitempty"`             // explain: the point must lie inside of the mask
+	Energy       []metrics.EnergyRecord               `json:"energy,omitempty"`                // explain
+	Boxes        []metrics.PointRecord                `json:"points_boxes,omitempty"`          // explain: the pointing game on boxes
+	Masks        []metrics.PointRecord                `json:"points_masks,omitempty"`          // explain: the pointing game on masks of things
+	Squared      []metrics.ImageNetSegmentationRecord `json:"imagenet_segmentation,omitempty"` // explain: one per class present
+	Faithfulness *Faithfulness                        `json:"faithfulness,omitempty"`
+	Cosines      []float32                            `json:"cosines,omitempty"` // multilabel: of the class token with each query
 }
 
 // similarity is one image's cosines with all queries, token by token, the class token first: [1+N, T].
@@ -51,7 +57,7 @@ type tagger interface {
 }
 
 // tasks by the names suites use.
-var tasks = map[string]task{"segmentation": segmentation{}, "explain": explain{}, "multilabel": multilabel{}}
+var tasks = map[string]task{"segmentation": segmentation{}, "explain": explain{}, "multilabel": multilabel{}, "faithfulness": faithfulness{}}
 
 // cellContext is what scores depend on beside the records.
 type cellContext struct {
@@ -111,80 +117,4 @@ func (j *job) classColumns(cos []float32, class int) []float32 {
 func (j *job) surgery(form methods.Redundant, sim similarity) ([]float32, error) {
 	cos := slices.Clone(sim.cos)
 	return cos, methods.FeatureSurgery(form, cos, len(j.texts), sim.empty)
-}
-
-// segmentation gives every pixel a class.
-type segmentation struct{}
-
-func (segmentation) check(s datasets.Sample) error {
-	if s.Labels.W == 0 {
-		return fmt.Errorf("it has no label maps, which task segmentation needs")
-	}
-	return nil
-}
-
-func (segmentation) read(j *job, _ *methodOf, _ int, s datasets.Sample, sim similarity) (reading, error) {
-	texts := len(j.texts)
-	labels := make([]uint16, s.Labels.W*s.Labels.H)
-	j.rule.Decode(labels, s.Labels.W, s.Labels.H, sim.cos[texts:], sim.cols, sim.rows, texts)
-	cells, err := metrics.Count(s.Labels.Pix, labels, len(j.info.Classes), datasets.Ignore)
-	return reading{Evidence{Confusion: confusionOf(cells)}, labels}, err
-}
-
-func (segmentation) heat(j *job, _ *methodOf, class int, sim similarity) ([]float32, error) {
-	return j.classColumns(sim.cos, class)[1:], nil
-}
-
-func (segmentation) score(c cellContext, recs []Record) ([]results.Cell, error) {
-	convention := metrics.MMSeg
-	if name, ok := c.run.Protocol.Fields["convention"].(string); ok {
-		var err error
-		if convention, err = metrics.FindConvention(name); err != nil {
-			return nil, err
-		}
-	}
-	classes := len(c.dataset.Classes)
-	total, err := metrics.NewConfusion(classes)
-	if err != nil {
-		return nil, err
-	}
-	images := make([]metrics.Sparse, len(recs))
-	for i, r := range recs {
-		if images[i], err = r.Methods[c.method].Confusion.sparse(); err == nil {
-			err = total.Add(images[i])
-		}
-		if err != nil {
-			return nil, fmt.Errorf("the record of %s: %w", r.ID, err)
-		}
-	}
-	cell := results.Cell{Convention: convention.Name, Images: len(recs), Warnings: c.few(len(recs))}
-	stats := map[string]func(metrics.Areas) (float64, bool){}
-	for _, stat := range convention.Stats() {
-		stats[stat.Name] = stat.Of
-	}
-	for _, s := range total.Scores(convention) {
-		score := results.Score{Name: s.Name, Value: s.Value}
-		if lo, hi, ok := metrics.Bootstrap(images, classes, c.resamples, c.seed, level, stats[s.Name]); ok && len(images) > 1 {
-			score.Low, score.High, score.Level, score.Resamples = &lo, &hi, level, c.resamples
-		}
-		cell.Scores = append(cell.Scores, score)
-	}
-	for _, k := range total.PerClass(convention) {
-		row := results.ClassScore{Class: c.dataset.Classes[k.Class], Pixels: k.Truth, Predicted: k.Pred}
-		for _, s := range k.Scores {
-			value := s.Value
-			switch s.Name {
-			case "IoU":
-				row.IoU = &value
-			case "Acc":
-				row.Acc = &value
-			case "Precision":
-				row.Precision = &value
-			case "Dice":
-				row.Dice = &value
-			}
-		}
-		cell.Classes = append(cell.Classes, row)
-	}
-	return []results.Cell{cell}, nil
 }

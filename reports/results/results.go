@@ -151,14 +151,17 @@ type Dataset struct {
 
 // Cell is what one method scored on one data set.
 type Cell struct {
-	Dataset    string       `json:"dataset"`
-	Method     string       `json:"method"`
-	Task       string       `json:"task,omitempty"`
-	Convention string       `json:"convention,omitempty"`
-	Images     int          `json:"images"` // behind the scores
-	Scores     []Score      `json:"scores,omitempty"`
-	Classes    []ClassScore `json:"classes,omitempty"`
-	Warnings   []string     `json:"warnings,omitempty"`
+	Dataset    string `json:"dataset"`
+	Method     string `json:"method"`
+	Task       string `json:"task,omitempty"`
+	Convention string `json:"convention,omitempty"`
+	Images     int    `json:"images"` // behind the scores
+	// Counts are what a reader of the scores must know of the images, maps and classes behind them, by name; FORMAT.md lists the
+	// names. A count that is 0 was looked for and not found; one that is absent was not looked for.
+	Counts   map[string]int `json:"counts,omitempty"`
+	Scores   []Score        `json:"scores,omitempty"`
+	Classes  []ClassScore   `json:"classes,omitempty"`
+	Warnings []string       `json:"warnings,omitempty"`
 }
 
 // Score is a number under the metric's usual name ("mIoU"), a fraction in full precision.

@@ -42,7 +42,7 @@ func example() *Run {
 		Protocol: Protocol{Name: "plain", Fingerprint: "ee", Fields: map[string]any{"window": 224.0, "names": []any{"a", "b"}}},
 		Datasets: []Dataset{{Name: "shapes", Title: "Shapes", Split: "val", Root: "/d", Samples: "0-9", Official: 12, ListSHA256: "ff", Images: 10, Measured: 9,
 			Classes: []string{"background", "été"}, Queries: [][]string{{"background", "sky"}, {"summer"}}, QuerySet: "plain", Templates: 85, Background: true}},
-		Cells: []Cell{{Dataset: "shapes", Method: "clip_surgery", Task: "segmentation", Convention: "mmseg", Images: 9,
+		Cells: []Cell{{Dataset: "shapes", Method: "clip_surgery", Task: "segmentation", Convention: "mmseg", Images: 9, Counts: map[string]int{"failed": 1, "undefined_classes": 0},
 			Scores:   []Score{{Name: "mIoU", Value: 1.0 / 3, Low: ptr(0.3), High: ptr(0.35), Level: 0.95, Resamples: 1000}, {Name: "aAcc", Value: 0}},
 			Classes:  []ClassScore{{Class: "background", IoU: ptr(0.1), Acc: ptr(0.2), Precision: ptr(0.3), Dice: ptr(0.4), Pixels: 1 << 40, Predicted: 7}, {Class: "été"}},
 			Warnings: []string{"few images"}}},
@@ -268,14 +268,15 @@ func TestValidateNamesAllFaults(t *testing.T) {
 	r := example()
 	r.Cells[0].Scores[0].Value = math.NaN()
 	r.Panels[0].Image = "/x"
+	r.Cells[0].Counts["failed"] = -1
 	err := r.Validate()
-	if err == nil || strings.Count(err.Error(), "\n") != 1 {
-		t.Errorf("error %v, want two lines", err)
+	if err == nil || strings.Count(err.Error(), "\n") != 2 {
+		t.Errorf("error %v, want three lines", err)
 	}
 	for i := range 30 {
 		r.Failures = append(r.Failures, Failure{Dataset: fmt.Sprint(i)})
 	}
-	if err = r.Validate(); !strings.HasSuffix(err.Error(), "and 22 faults more") {
+	if err = r.Validate(); !strings.HasSuffix(err.Error(), "and 23 faults more") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -136,6 +136,9 @@ func (v *faults) cells(cells []Cell, k known) {
 		seen[id] = true
 		columns[key{c.Dataset, "", c.Task, c.Convention}] = true
 		v.check(c.Images >= 0, "%s: %d images", at, c.Images)
+		for _, name := range slices.Sorted(maps.Keys(c.Counts)) {
+			v.check(name != "" && c.Counts[name] >= 0, "%s: count %.60q is %d", at, name, c.Counts[name])
+		}
 		v.names(at+": score", len(c.Scores), func(i int) string { return c.Scores[i].Name })
 		for j := range c.Scores {
 			v.score(fmt.Sprintf("%s: score %.60q", at, c.Scores[j].Name), &c.Scores[j])

@@ -22,6 +22,7 @@ type Activation string
 const (
 	QuickGELU Activation = "quick_gelu"
 	GELU      Activation = "gelu"
+	ReLU      Activation = "relu" // of ResNets; no transformer here has it
 )
 
 // Tower is the shape of one transformer.
@@ -44,11 +45,13 @@ type Config struct {
 	Kind    string // "vit" or "resnet"
 	Image   int    // native side in pixels
 	Patch   int    // pixels of a token's side: the patch, or 32 for a ResNet
-	Vision  Tower  // of a ResNet: width of the stem and attention pool heads; Layers is 0
+	Vision  Tower  // of a ResNet: width of the stem, heads of the attention pool; Layers and MLP are 0
 	Stages  [4]int // bottleneck blocks of a ResNet
 	Text    Tower
 	Vocab   int // token ids
 	Context int // tokens of a text
+	// Pixels is how the model wants its pixels normalised.
+	Pixels Normalization
 	// Assumed lists what neither shapes nor a configuration could tell, in words for the user.
 	Assumed []string
 }
@@ -84,9 +87,11 @@ func (c Config) Name() string {
 type hints struct {
 	file                    string
 	visionHeads, textHeads  int
+	visionHeadWidth         int // in place of visionHeads
 	visionAct, textAct      Activation
 	visionEps, textEps      float32
 	visionImage, visionSize int // image size and width, to be compared with the weights
+	pixels                  Normalization
 }
 
 // readHints reads config.json (Hugging Face) or open_clip_config.json beside the checkpoint, if any.
@@ -96,16 +101,9 @@ func readHints(dir string) (hints, error) {
 		parse func([]byte) (hints, error)
 	}{{"config.json", huggingFaceHints}, {"open_clip_config.json", openCLIPHints}} {
 		path := filepath.Join(dir, f.name)
-		info, err := os.Stat(path)
+		data, err := readConfig(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
-		}
-		if err == nil && info.Size() > 1<<20 {
-			err = fmt.Errorf("%d bytes are too many for a model configuration", info.Size())
-		}
-		var data []byte
-		if err == nil {
-			data, err = os.ReadFile(path)
 		}
 		var h hints
 		if err == nil {
@@ -116,10 +114,25 @@ func readHints(dir string) (hints, error) {
 		}
 		if h != (hints{}) {
 			h.file = path
-			return h, nil
+			if h.pixels == (Normalization{}) {
+				h.pixels, err = readPreprocessor(dir)
+			}
+			return h, err
 		}
 	}
 	return hints{}, nil
+}
+
+// readConfig is a configuration file, which is short.
+func readConfig(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > 1<<20 {
+		return nil, fmt.Errorf("%d bytes are too many for a model configuration", info.Size())
+	}
+	return os.ReadFile(path)
 }
 
 func huggingFaceHints(data []byte) (hints, error) {
@@ -175,6 +188,36 @@ func huggingFaceHints(data []byte) (hints, error) {
 	return h, nil
 }
 
+// options are settings of open_clip's towers that leave no trace in the weights' names and change what they compute.
+type options struct {
+	FinalLNAfterPool bool            `json:"final_ln_after_pool"`
+	NoCausalMask     bool            `json:"no_causal_mask"`
+	AveragePool      bool            `json:"global_average_pool"`
+	PoolType         string          `json:"pool_type"`
+	PosEmbed         string          `json:"pos_embed_type"`
+	ActKwargs        json.RawMessage `json:"act_kwargs"`
+	NormKwargs       json.RawMessage `json:"norm_kwargs"`
+}
+
+// check refuses what is not as in CLIP, whose pooling open_clip calls pool.
+func (o options) check(pool string) error {
+	given := func(m json.RawMessage) bool { s := string(m); return s != "" && s != "null" && s != "{}" }
+	for _, bad := range []struct {
+		is   bool
+		what string
+	}{
+		{o.FinalLNAfterPool, "final_ln_after_pool"}, {o.NoCausalMask, "no_causal_mask"}, {o.AveragePool, "global_average_pool"},
+		{o.PoolType != "" && o.PoolType != pool, "pool_type " + o.PoolType},
+		{o.PosEmbed != "" && o.PosEmbed != "learnable", "pos_embed_type " + o.PosEmbed},
+		{given(o.ActKwargs), "act_kwargs"}, {given(o.NormKwargs), "norm_kwargs"},
+	} {
+		if bad.is {
+			return fmt.Errorf("%s is not supported", bad.what)
+		}
+	}
+	return nil
+}
+
 func openCLIPHints(data []byte) (hints, error) {
 	var c struct {
 		Model *struct {
@@ -184,12 +227,18 @@ func openCLIPHints(data []byte) (hints, error) {
 				Width     int             `json:"width"`
 				HeadWidth int             `json:"head_width"`
 				Timm      string          `json:"timm_model_name"`
+				options
 			} `json:"vision_cfg"`
 			Text struct {
 				Heads int    `json:"heads"`
 				HF    string `json:"hf_model_name"`
+				options
 			} `json:"text_cfg"`
 		} `json:"model_cfg"`
+		Preprocess struct {
+			Mean []float32 `json:"mean"`
+			Std  []float32 `json:"std"`
+		} `json:"preprocess_cfg"`
 	}
 	if err := json.Unmarshal(data, &c); err != nil {
 		return hints{}, err
@@ -203,15 +252,54 @@ func openCLIPHints(data []byte) (hints, error) {
 	if c.Model.Text.HF != "" {
 		return hints{}, fmt.Errorf("text tower %q is not supported", c.Model.Text.HF)
 	}
+	if err := c.Model.Vision.check("tok"); err != nil {
+		return hints{}, fmt.Errorf("vision_cfg: %w", err)
+	}
+	if err := c.Model.Text.check("argmax"); err != nil {
+		return hints{}, fmt.Errorf("text_cfg: %w", err)
+	}
 	h := hints{visionAct: GELU, textAct: GELU, visionEps: 1e-5, textEps: 1e-5, textHeads: c.Model.Text.Heads, visionSize: c.Model.Vision.Width}
 	if c.Model.Quick {
 		h.visionAct, h.textAct = QuickGELU, QuickGELU
 	}
-	if w := c.Model.Vision.HeadWidth; w > 0 {
-		h.visionHeads = c.Model.Vision.Width / w
+	if h.textHeads == 0 {
+		h.textHeads = 8 // open_clip's default, as is 64 below
+	}
+	if h.visionHeadWidth = c.Model.Vision.HeadWidth; h.visionHeadWidth == 0 {
+		h.visionHeadWidth = 64
 	}
 	_ = json.Unmarshal(c.Model.Vision.Image, &h.visionImage) // left 0 for an oblong pair
+	var err error
+	if h.pixels, err = newNormalization(c.Preprocess.Mean, c.Preprocess.Std); err != nil {
+		return hints{}, fmt.Errorf("preprocess_cfg: %w", err)
+	}
 	return h, nil
+}
+
+// imageHeads are the heads of open_clip's image towers that are not 64 wide, by width and depth: H, g, bigG and e.
+var imageHeads = map[[2]int]int{{1280, 32}: 16, {1408, 40}: 16, {1664, 48}: 16, {1792, 56}: 16}
+
+// poolHeads splits the attention pool of a ResNet into heads of the given width, 64 if that is unknown.
+func (m *Model) poolHeads(width int) error {
+	if width == 0 {
+		width = 64
+	}
+	channels := m.ResNet.Pool.Positions.Shape[1]
+	if channels%width != 0 {
+		return fmt.Errorf("the attention pool's %d channels cannot be split into heads of %d", channels, width)
+	}
+	m.ResNet.heads = channels / width
+	m.Config.Vision.Heads = m.ResNet.heads
+	return nil
+}
+
+// belongs says if the configuration is of other weights.
+func (h hints) belongs(c Config) error {
+	if h.visionImage != 0 && h.visionImage != c.Image || h.visionSize != 0 && h.visionSize != c.Vision.Width {
+		return fmt.Errorf("the weights are of %d px and width %d, but %s says %d px and width %d: it belongs to another model",
+			c.Image, c.Vision.Width, h.file, h.visionImage, h.visionSize)
+	}
+	return nil
 }
 
 // tower fills in what shapes cannot tell.
@@ -221,14 +309,17 @@ func (c *Config) tower(what string, t *Tower, heads int, act Activation, eps flo
 	} else if heads != 0 {
 		return fmt.Errorf("%s width %d cannot be split into the %d heads its configuration names", what, t.Width, heads)
 	} else {
-		// Head width is 64 in all of OpenAI's models; the larger open_clip image towers have 16 heads.
+		known, ok := imageHeads[[2]int{t.Width, t.Layers}]
+		const remedy = "put the model's config.json or open_clip_config.json beside the weights, it names the heads"
 		switch {
-		case what == "image" && (t.Width == 1280 || t.Width == 1408 || t.Width == 1664):
-			t.Heads = 16
-		case t.Width%64 == 0:
-			t.Heads = t.Width / 64
+		case what == "image" && ok:
+			t.Heads = known
+		case t.Width%64 != 0:
+			return fmt.Errorf("%s width %d is no multiple of the usual head width 64: %s", what, t.Width, remedy)
+		case what == "image" && t.Width > 1024:
+			return fmt.Errorf("the heads of an image tower of width %d and depth %d are not known: %s", t.Width, t.Layers, remedy)
 		default:
-			return fmt.Errorf("%s width %d is no multiple of the usual head width 64: put the model's config.json beside the weights, it names the heads", what, t.Width)
+			t.Heads = t.Width / 64
 		}
 	}
 	t.Eps = eps

@@ -76,11 +76,33 @@ func vitShapes(width, layers, patch, image, embed, text int) map[string][]int {
 
 func resnetShapes(stages [4]int, width, image, embed, text int) map[string][]int {
 	s := textShapes(text, embed)
-	g := image / 32
-	s["visual.attnpool.positional_embedding"] = []int{1 + g*g, 32 * width}
+	g, c := image/32, 32*width
+	s["visual.attnpool.positional_embedding"] = []int{1 + g*g, c}
+	for name, out := range map[string]int{"q_proj": c, "k_proj": c, "v_proj": c, "c_proj": embed} {
+		s["visual.attnpool."+name+".weight"], s["visual.attnpool."+name+".bias"] = []int{out, c}, []int{out}
+	}
+	conv := func(name, bn string, out, in, k int) {
+		s[name+".weight"] = []int{out, in, k, k}
+		for _, p := range []string{".weight", ".bias", ".running_mean", ".running_var"} {
+			s[bn+p] = []int{out}
+		}
+		s[bn+".num_batches_tracked"] = []int{}
+	}
+	conv("visual.conv1", "visual.bn1", width/2, 3, 3)
+	conv("visual.conv2", "visual.bn2", width/2, width/2, 3)
+	conv("visual.conv3", "visual.bn3", width, width/2, 3)
+	in := width
 	for i, blocks := range stages {
+		planes := width << i
 		for b := range blocks {
-			s[fmt.Sprintf("visual.layer%d.%d.conv1.weight", i+1, b)] = []int{width << i, 4, 1, 1}
+			p := fmt.Sprintf("visual.layer%d.%d.", i+1, b)
+			conv(p+"conv1", p+"bn1", planes, in, 1)
+			conv(p+"conv2", p+"bn2", planes, planes, 3)
+			conv(p+"conv3", p+"bn3", 4*planes, planes, 1)
+			if b == 0 {
+				conv(p+"downsample.0", p+"downsample.1", 4*planes, in, 1)
+			}
+			in = 4 * planes
 		}
 	}
 	return s
@@ -118,7 +140,7 @@ func TestOpenAIShapes(t *testing.T) {
 		if m.Config.Text.Activation != QuickGELU || len(m.Assumed) == 0 {
 			t.Errorf("%s: activation %s, assumed %q: want quick_gelu, said to be assumed", c.name, m.Config.Text.Activation, m.Assumed)
 		}
-		if err := m.CheckVision(); (err == nil) != strings.HasPrefix(c.name, "ViT") {
+		if err := m.CheckVision(); (err == nil) != strings.HasPrefix(c.name, "ViT") || (m.ResNet == nil) != (err == nil) {
 			t.Errorf("%s: CheckVision says %v", c.name, err)
 		}
 	}
@@ -143,8 +165,22 @@ func TestRefusals(t *testing.T) {
 		{"no square", "tensor visual.positional_embedding has 6 rows, want 1 + a square number", func(s map[string][]int) { s["visual.positional_embedding"] = []int{6, 16} }, ""},
 		{"layer scale", "LayerScale is not supported", func(s map[string][]int) { s["visual.transformer.resblocks.0.ls_1.gamma"] = []int{16} }, ""},
 		{"timm", "a timm image tower is not supported", func(s map[string][]int) { s["visual.trunk.patch_embed.weight"] = []int{1} }, ""},
+		{"scaled attention", "normalised or scaled attention is not supported", func(s map[string][]int) { s["visual.transformer.resblocks.0.attn.logit_scale"] = []int{1} }, ""},
+		{"attentional pooler", "an attentional pooler (CoCa) is not supported", func(s map[string][]int) { s["visual.attn_pool.query"] = []int{1} }, ""},
+		{"no ln_pre", "an image tower without ln_pre is not supported", func(s map[string][]int) {
+			delete(s, "visual.ln_pre.weight")
+			delete(s, "visual.ln_pre.bias")
+		}, ""},
+		{"CoCa", "CoCa's text tower is not supported", func(s map[string][]int) { s["text.cls_emb"] = []int{1} }, ""},
+		{"Hugging Face text", "a Hugging Face text tower inside open_clip is not supported", func(s map[string][]int) { s["text.transformer.embeddings.word_embeddings.weight"] = []int{1} }, ""},
+		{"bias of patches", "a bias of the patch embedding is not supported", func(s map[string][]int) { s["visual.conv1.bias"] = []int{16} }, ""},
+		{"bias of the projection", "a bias of the projection is not supported", func(s map[string][]int) { s["text_projection.bias"] = []int{8} }, ""},
+		{"MobileCLIP", "neither CLIP's ViT nor its ResNet", func(s map[string][]int) { s["image_encoder.model.patch_emb.0.block.conv.weight"] = []int{1} }, ""},
+		{"Long-CLIP", "tensor positional_embedding_res has no place", func(s map[string][]int) { s["positional_embedding_res"] = []int{77, 64} }, ""},
+		{"Alpha-CLIP", "tensor visual.conv1_alpha.weight has no place", func(s map[string][]int) { s["visual.conv1_alpha.weight"] = []int{16, 1, 4, 4} }, ""},
+		{"left over", "tensor visual.rope.freqs has no place in CLIP's architecture", func(s map[string][]int) { s["visual.rope.freqs"] = []int{1} }, ""},
 		{"siglip", "SigLIP's sigmoid loss is not supported", func(s map[string][]int) { s["logit_bias"] = []int{1} }, ""},
-		{"heads unknown", "image width 16 is no multiple of the usual head width 64: put the model's config.json beside", nil, ""},
+		{"heads unknown", "image width 16 is no multiple of the usual head width 64: put the model's config.json or open_clip_config.json beside", nil, ""},
 		{"heads do not divide", "image width 16 cannot be split into the 3 heads", nil, `{"model_type":"clip","vision_config":{"num_attention_heads":3},"text_config":{}}`},
 		{"other model's config", "it belongs to another model", nil, `{"model_type":"clip","vision_config":{"num_attention_heads":2,"hidden_size":768},"text_config":{}}`},
 		{"activation", `hidden_act "gelu_new" is not supported`, nil, `{"model_type":"clip","vision_config":{"hidden_act":"gelu_new"},"text_config":{}}`},
@@ -171,5 +207,59 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("error %v\nwant %s", err, c.want)
 			}
 		})
+	}
+}
+
+// What open_clip's configuration can say.
+func TestOpenCLIPConfig(t *testing.T) {
+	for _, c := range []struct{ config, want string }{
+		{`{"model_cfg":{"embed_dim":8,"vision_cfg":{"image_size":8,"width":32,"head_width":16},"text_cfg":{"heads":4}}}`, "heads 2, 4; gelu, gelu"},
+		{`{"model_cfg":{"quick_gelu":true,"vision_cfg":{"width":32,"head_width":8},"text_cfg":{"heads":2}}}`, "heads 4, 2; quick_gelu, quick_gelu"},
+		{`{"model_cfg":{"vision_cfg":{"width":32,"head_width":8,"patch_dropout":0.5,"pool_type":"tok"},"text_cfg":{"pool_type":"argmax","act_kwargs":{}}}}`, "heads 4, 8; gelu, gelu"},
+		{`{"model_cfg":{"vision_cfg":{"width":32},"text_cfg":{}}}`, "image width 32 cannot be split into heads of 64"},
+		{`{"model_cfg":{"vision_cfg":{"width":768,"head_width":8},"text_cfg":{}}}`, "it belongs to another model"},
+		{`{"model_cfg":{"vision_cfg":{"timm_model_name":"vit_so400m"},"text_cfg":{}}}`, `timm image tower "vit_so400m" is not supported`},
+		{`{"model_cfg":{"vision_cfg":{},"text_cfg":{"hf_model_name":"xlm-roberta-base"}}}`, `text tower "xlm-roberta-base" is not supported`},
+		{`{"model_cfg":{"vision_cfg":{"final_ln_after_pool":true},"text_cfg":{}}}`, "vision_cfg: final_ln_after_pool is not supported"},
+		{`{"model_cfg":{"vision_cfg":{"pool_type":"avg"},"text_cfg":{}}}`, "vision_cfg: pool_type avg is not supported"},
+		{`{"model_cfg":{"vision_cfg":{},"text_cfg":{"no_causal_mask":true}}}`, "text_cfg: no_causal_mask is not supported"},
+		{`{"model_cfg":{"vision_cfg":{"norm_kwargs":{"eps":1e-6}},"text_cfg":{}}}`, "vision_cfg: norm_kwargs is not supported"},
+	} {
+		path := sparse(t, vitShapes(32, 3, 4, 8, 8, 64))
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), "open_clip_config.json"), []byte(c.config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m, err := Open(path)
+		got := fmt.Sprint(err)
+		if err == nil {
+			v, x := m.Config.Vision, m.Config.Text
+			got = fmt.Sprintf("heads %d, %d; %s, %s", v.Heads, x.Heads, v.Activation, x.Activation)
+		}
+		if !strings.Contains(got, c.want) {
+			t.Errorf("%s\ngives %s\nwant  %s", c.config, got, c.want)
+		}
+	}
+}
+
+// The larger image towers of open_clip have 16 heads of 80, 88, 104 or 112; of a shape nobody has published the heads are not guessed.
+func TestLargeTowers(t *testing.T) {
+	for _, c := range []struct {
+		width, layers, patch, text int
+		want                       string
+	}{
+		{1280, 32, 14, 1024, "ViT-H/14: heads 16, 16"},
+		{1664, 48, 14, 1280, "ViT-bigG/14: heads 16, 20"},
+		{1408, 40, 14, 1024, "ViT-g/14: heads 16, 16"},
+		{896, 12, 16, 640, "ViT width 896 depth 12 patch 16: heads 14, 10"},
+		{1280, 24, 14, 1024, "the heads of an image tower of width 1280 and depth 24 are not known: put"},
+	} {
+		m, err := Open(sparse(t, vitShapes(c.width, c.layers, c.patch, 14*c.patch, 1024, c.text)))
+		got := fmt.Sprint(err)
+		if err == nil {
+			got = fmt.Sprintf("%s: heads %d, %d", m.Name(), m.Config.Vision.Heads, m.Config.Text.Heads)
+		}
+		if !strings.Contains(strings.ReplaceAll(got, "@196px", ""), c.want) {
+			t.Errorf("width %d: %s, want %s", c.width, got, c.want)
+		}
 	}
 }

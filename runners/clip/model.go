@@ -30,7 +30,8 @@ type Model struct {
 	Files      []string // all weight files
 	LogitScale float64  // exp of the stored logarithm, about 100 in released weights
 
-	Vision *ViT // nil for a ResNet
+	Vision *ViT    // nil for a ResNet
+	ResNet *ResNet // nil for a ViT
 	Text   Text
 }
 
@@ -38,6 +39,7 @@ type Model struct {
 type ViT struct {
 	tower     Tower
 	patch     int
+	pixels    Normalization
 	Conv      Tensor       // [W, 3, patch, patch]
 	Class     tensor.Dense // [W]
 	Positions tensor.Dense // [1+g·g, W], row 0 for the class token
@@ -119,7 +121,7 @@ func Open(path string, opts ...Option) (*Model, error) {
 
 // assemble gives the checkpoint's tensors their places.
 func assemble(c *checkpoint.Checkpoint, h hints) (*Model, error) {
-	l := &loader{tensors: c.Tensors, names: c.Names()}
+	l := &loader{tensors: c.Tensors, names: c.Names(), used: map[string]bool{}}
 	l.unwrap()
 	if err := l.refuseUnknown(); err != nil {
 		return nil, err
@@ -133,20 +135,42 @@ func assemble(c *checkpoint.Checkpoint, h hints) (*Model, error) {
 	if l.err != nil {
 		return nil, l.err
 	}
+	if err := l.refuseUnused(); err != nil {
+		return nil, err
+	}
 	if err := m.tower("text", &m.Config.Text, h.textHeads, h.textAct, h.textEps, c.Format); err != nil {
 		return nil, err
 	}
 	if m.Kind == "vit" {
-		if err := m.tower("image", &m.Config.Vision, h.visionHeads, h.visionAct, h.visionEps, c.Format); err != nil {
+		heads := h.visionHeads
+		if w := h.visionHeadWidth; w != 0 {
+			if m.Config.Vision.Width%w != 0 {
+				return nil, fmt.Errorf("image width %d cannot be split into heads of %d, as %s has it", m.Config.Vision.Width, w, h.file)
+			}
+			heads = m.Config.Vision.Width / w
+		}
+		if err := m.tower("image", &m.Config.Vision, heads, h.visionAct, h.visionEps, c.Format); err != nil {
 			return nil, err
 		}
 		m.Vision.tower, m.Vision.patch = m.Config.Vision, m.Patch
-		if h.visionImage != 0 && h.visionImage != m.Image || h.visionSize != 0 && h.visionSize != m.Config.Vision.Width {
-			return nil, fmt.Errorf("the weights are of %d px and width %d, but %s says %d px and width %d: it belongs to another model",
-				m.Image, m.Config.Vision.Width, h.file, h.visionImage, h.visionSize)
+	}
+	if m.ResNet != nil {
+		if err := m.poolHeads(h.visionHeadWidth); err != nil {
+			return nil, err
 		}
 	}
+	if err := h.belongs(m.Config); err != nil {
+		return nil, err
+	}
 	m.Text.tower = m.Config.Text
+	if m.Pixels = h.pixels; m.Pixels == (Normalization{}) {
+		m.Pixels = CLIPPixels
+	}
+	if m.Vision != nil {
+		m.Vision.pixels = m.Pixels
+	} else {
+		m.ResNet.pixels = m.Pixels
+	}
 	return m, nil
 }
 
@@ -154,6 +178,7 @@ func assemble(c *checkpoint.Checkpoint, h hints) (*Model, error) {
 type loader struct {
 	tensors map[string]tensor.Ref
 	names   []string
+	used    map[string]bool
 	err     error
 }
 
@@ -183,26 +208,6 @@ func (l *loader) unwrap() {
 	}
 }
 
-// refuseUnknown names parts of relatives of CLIP that would change the numbers if they were left out.
-func (l *loader) refuseUnknown() error {
-	for _, name := range l.names {
-		for _, u := range []struct{ part, what string }{
-			{".ls_1.gamma", "LayerScale"},
-			{"visual.trunk.", "a timm image tower"},
-			{"visual.attn_pool.", "an attentional pooler"},
-			{"logit_bias", "SigLIP's sigmoid loss"},
-			{"visual.head.", "a projection head"},
-			{".attn.ln.", "normalised attention"},
-			{"transformer.embeddings.", "a Hugging Face text tower inside open_clip"},
-		} {
-			if strings.Contains(name, u.part) && !strings.HasPrefix(name, "vision_model.") && !strings.HasPrefix(name, "text_model.") {
-				return fmt.Errorf("tensor %s: %s is not supported", name, u.what)
-			}
-		}
-	}
-	return nil
-}
-
 func (l *loader) fail(format string, args ...any) {
 	if l.err == nil {
 		l.err = fmt.Errorf(format, args...)
@@ -215,6 +220,7 @@ func (l *loader) any(name string, axes int) Tensor {
 		return Tensor{}
 	}
 	r, ok := l.tensors[name]
+	l.used[name] = true
 	if !ok {
 		l.fail("tensor %s is missing: this is no CLIP checkpoint, or only a part of one", name)
 		return Tensor{}
@@ -350,8 +356,8 @@ func openAI(l *loader, m *Model) {
 	}
 	m.Config.Text = tower(width, m.Text.Blocks)
 	l.logitScale(m)
-	if _, vit := l.tensors["visual.proj"]; !vit {
-		openAIResNet(l, m)
+	if _, resnet := l.tensors["visual.attnpool.positional_embedding"]; resnet {
+		loadResNet(l, m)
 		return
 	}
 	conv := l.any("visual.conv1.weight", 4)
@@ -370,25 +376,6 @@ func openAI(l *loader, m *Model) {
 		Proj:   Projection{Weight: l.get("visual.proj", w, m.Embed)},
 	}
 	m.Config.Vision = tower(w, m.Vision.Blocks)
-}
-
-// openAIResNet recognises a modified ResNet; its image tower is not built.
-func openAIResNet(l *loader, m *Model) {
-	stem := l.any("visual.layer1.0.conv1.weight", 4)
-	pos := l.any("visual.attnpool.positional_embedding", 2)
-	if l.err != nil {
-		return
-	}
-	m.Kind, m.Patch = "resnet", 32
-	m.Image = 32 * l.square(pos.Name, pos.Shape[0]-1)
-	m.Config.Vision = Tower{Width: stem.Shape[0], Heads: stem.Shape[0] / 2}
-	for i := range m.Stages {
-		n, err := countBlocks(l.names, fmt.Sprintf("visual.layer%d", i+1))
-		if err != nil {
-			l.fail("%w", err)
-		}
-		m.Stages[i] = n
-	}
 }
 
 // huggingFace places the tensors of transformers' CLIPModel.

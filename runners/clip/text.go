@@ -17,12 +17,27 @@ import (
 // end token: the embedding is the same as with padding to the full context.
 func (m *Model) TextGraph() *onnx.Graph {
 	g := onnx.New()
-	t, width := &m.Text, m.Text.tower.Width
-	batch, tokens := g.Symbol("batch"), g.Symbol("tokens")
-	ids := g.Input("ids", tensor.I64, batch, tokens)
-	positions := g.Input("positions", tensor.I64, tokens)
-	last := g.Input("last", tensor.I64, batch)
+	x := m.Text.states(g)
+	last := g.Input("last", tensor.I64, g.Symbol("batch"))
+	x = g.Gather(g.Reshape(x, g.Symbol("batch*tokens"), m.Text.tower.Width), last)
+	g.Output("embedding", m.Text.project(g, x))
+	return g
+}
 
+// TextTokensGraph is the text tower with the inputs ids and positions of [Model.TextGraph], which takes the
+// last LayerNorm and the projection to every token: its output is tokens [batch, tokens, E], un-normalised. That of the end
+// token is the text's embedding.
+func (m *Model) TextTokensGraph() *onnx.Graph {
+	g := onnx.New()
+	g.Output("tokens", m.Text.project(g, m.Text.states(g)))
+	return g
+}
+
+// states declares ids and positions, and gives what the last block makes of them [batch, tokens, W].
+func (t *Text) states(g *onnx.Graph) onnx.Value {
+	tokens := g.Symbol("tokens")
+	ids := g.Input("ids", tensor.I64, g.Symbol("batch"), tokens)
+	positions := g.Input("positions", tensor.I64, tokens)
 	x := g.Add(g.Gather(t.Tokens.in(g), ids), g.Gather(t.Positions.in(g), positions))
 	for i := range t.Blocks {
 		b := &t.Blocks[i]
@@ -31,7 +46,9 @@ func (m *Model) TextGraph() *onnx.Graph {
 		x = g.Add(x, b.Out.apply(g, a))
 		x = g.Add(x, b.mlp(g, x, t.tower))
 	}
-	x = g.Gather(g.Reshape(x, g.Symbol("batch*tokens"), width), last)
-	g.Output("embedding", t.Proj.apply(g, t.Final.apply(g, x, t.tower.Eps)))
-	return g
+	return x
+}
+
+func (t *Text) project(g *onnx.Graph, x onnx.Value) onnx.Value {
+	return t.Proj.apply(g, t.Final.apply(g, x, t.tower.Eps))
 }

@@ -8,8 +8,13 @@ import (
 )
 
 // Grid is the number of patch tokens, rows by columns, of an image of height x width pixels.
-// A remainder that fills no patch is dropped.
-func (c Config) Grid(height, width int) (rows, cols int) { return height / c.Patch, width / c.Patch }
+// A remainder that fills no patch is dropped; a ResNet has a token for 31 pixels or more of it.
+func (c Config) Grid(height, width int) (rows, cols int) {
+	if c.Kind == "resnet" {
+		return resnetGrid(height, width)
+	}
+	return height / c.Patch, width / c.Patch
+}
 
 // CheckSize says why an image of height x width pixels cannot be encoded.
 func (c Config) CheckSize(height, width int) error {
@@ -20,10 +25,10 @@ func (c Config) CheckSize(height, width int) error {
 	return nil
 }
 
-// CheckVision says why the model's image tower cannot be built.
+// CheckVision wants a vision transformer, for methods that go into its blocks.
 func (m *Model) CheckVision() error {
 	if m.Vision == nil {
-		return fmt.Errorf("%s: the image tower %s is not supported in this version; use a ViT", m.Path, m.Name())
+		return fmt.Errorf("%s is the ResNet %s, which has no transformer blocks: the methods for it are clip and clip_surgery", m.Path, m.Name())
 	}
 	return nil
 }
@@ -32,7 +37,7 @@ func (m *Model) CheckVision() error {
 // positions resized to the grid, LayerNorm. H and W are numbers that CheckSize accepts, or symbols: then the positions
 // are a table of the graph.
 func (v *ViT) Embed(g *onnx.Graph, pixels onnx.Value, p Interpolation) onnx.Value {
-	x := g.Conv(pixels, v.Conv.in(g), onnx.Value{}, v.patch, 0)
+	x := g.Conv(v.pixels.apply(g, pixels), v.Conv.in(g), onnx.Value{}, v.patch, 0)
 	patches := v.patches(g, pixels)
 	x = g.Transpose(g.Reshape(x, x.Shape()[0], v.tower.Width, patches), 0, 2, 1)
 	x = g.PadFront(x, 1, 1)

@@ -23,7 +23,7 @@ func (*ClearCLIP) Redundant() Redundant { return NoSurgery }
 
 // Check wants a vision transformer and known parameters.
 func (c *ClearCLIP) Check(m *clip.Model) error {
-	if err := m.CheckVision(); err != nil {
+	if err := needBlocks("clearclip", m); err != nil {
 		return err
 	}
 	if c.Layers < 1 || c.Layers > m.Vision.Depth() {

@@ -14,11 +14,19 @@ func (*CLIP) Positions() clip.Interpolation { return clip.Bilinear }
 // Redundant is none: the maps are plain cosines.
 func (*CLIP) Redundant() Redundant { return NoSurgery }
 
-// Check wants a vision transformer.
-func (*CLIP) Check(m *clip.Model) error { return m.CheckVision() }
+// Check wants an image tower, of either kind.
+func (*CLIP) Check(m *clip.Model) error {
+	if m.ResNet != nil {
+		return nil
+	}
+	return needBlocks("clip", m)
+}
 
-// Tokens are those of the last block.
+// Tokens are those of the last block, or of a ResNet's attention pool queried by all tokens in place of the mean alone.
 func (*CLIP) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value {
+	if m.ResNet != nil {
+		return m.ResNet.Project(g, pooled(g, m.ResNet, m.ResNet.Embed(g, pixels, p)))
+	}
 	v := m.Vision
 	return v.Project(g, before(g, v, pixels, p, v.Depth()))
 }

@@ -21,7 +21,7 @@ func (*ValueCLIP) Positions() clip.Interpolation { return clip.Bicubic }
 func (*ValueCLIP) Redundant() Redundant { return NoSurgery }
 
 // Check wants a vision transformer.
-func (*ValueCLIP) Check(m *clip.Model) error { return m.CheckVision() }
+func (*ValueCLIP) Check(m *clip.Model) error { return needBlocks("value_clip", m) }
 
 // Tokens are those of the last block with that attention.
 func (c *ValueCLIP) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value {

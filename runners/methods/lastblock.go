@@ -61,9 +61,17 @@ func oneOf(method, param, value string, known ...string) error {
 	return fmt.Errorf("%s: %s %q is not known; known are %s", method, param, value, strings.Join(known, ", "))
 }
 
+// needBlocks refuses a ResNet.
+func needBlocks(method string, m *clip.Model) error {
+	if err := m.CheckVision(); err != nil {
+		return fmt.Errorf("%s: %w", method, err)
+	}
+	return nil
+}
+
 // checkDepth says why a second path through the last depth blocks does not fit.
 func checkDepth(method string, m *clip.Model, depth int) error {
-	if err := m.CheckVision(); err != nil {
+	if err := needBlocks(method, m); err != nil {
 		return err
 	}
 	if depth < 1 || depth > m.Vision.Depth() {

@@ -186,7 +186,7 @@ func TestPoints(t *testing.T) {
 
 func TestNew(t *testing.T) {
 	m, err := New("clip_surgery", map[string]any{"depth": 3})
-	if err != nil || !cmp.Equal(Params(m), map[string]any{"depth": 3}) {
+	if err != nil || !cmp.Equal(Params(m), map[string]any{"depth": 3, "resnet": Released}) {
 		t.Errorf("%v, %v", m, err)
 	}
 	for _, c := range []struct {
@@ -195,7 +195,7 @@ func TestNew(t *testing.T) {
 		want   string
 	}{
 		{"clip_surgey", nil, `method "clip_surgey" is not known; known are clip, clip_surgery, maskclip, `},
-		{"clip_surgery", map[string]any{"deph": 3}, `unknown field "deph"; its parameters are depth (6)`},
+		{"clip_surgery", map[string]any{"deph": 3}, `unknown field "deph"; its parameters are depth (6), resnet (released)`},
 		{"clip_surgery", map[string]any{"depth": 2.5}, "cannot unmarshal number 2.5"},
 		{"clip", map[string]any{"depth": 3}, "its parameters are none"},
 	} {

@@ -20,7 +20,7 @@ func (*MaskCLIP) Positions() clip.Interpolation { return clip.Bicubic }
 func (*MaskCLIP) Redundant() Redundant { return NoSurgery }
 
 // Check wants a vision transformer.
-func (*MaskCLIP) Check(m *clip.Model) error { return m.CheckVision() }
+func (*MaskCLIP) Check(m *clip.Model) error { return needBlocks("maskclip", m) }
 
 // Tokens are x + P(v), then + MLP; or P(v) alone.
 func (c *MaskCLIP) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value {

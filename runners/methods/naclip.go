@@ -30,7 +30,7 @@ func (*NACLIP) Redundant() Redundant { return NoSurgery }
 
 // Check wants a vision transformer and known parameters.
 func (n *NACLIP) Check(m *clip.Model) error {
-	if err := m.CheckVision(); err != nil {
+	if err := needBlocks("naclip", m); err != nil {
 		return err
 	}
 	if err := oneOf("naclip", "attn", n.Attention, "naclip", "nonly", "kk", "csa", "vanilla"); err != nil {

@@ -38,7 +38,7 @@ func (*ResCLIP) Redundant() Redundant { return NoSurgery }
 
 // Check wants a vision transformer of as many blocks as the parameters name, and one more.
 func (r *ResCLIP) Check(m *clip.Model) error {
-	if err := m.CheckVision(); err != nil {
+	if err := needBlocks("resclip", m); err != nil {
 		return err
 	}
 	if before := m.Vision.Depth() - 1; r.From < 1 || r.To < r.From || r.To > before {

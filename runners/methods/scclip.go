@@ -39,7 +39,7 @@ func (*SCCLIP) Redundant() Redundant { return NoSurgery }
 
 // Check wants a vision transformer of as many blocks as the parameters name, and one more.
 func (c *SCCLIP) Check(m *clip.Model) error {
-	if err := m.CheckVision(); err != nil {
+	if err := needBlocks("sc_clip", m); err != nil {
 		return err
 	}
 	before := m.Vision.Depth() - 1

@@ -21,7 +21,7 @@ func (*SCLIP) Positions() clip.Interpolation { return clip.Bicubic }
 func (*SCLIP) Redundant() Redundant { return NoSurgery }
 
 // Check wants a vision transformer.
-func (*SCLIP) Check(m *clip.Model) error { return m.CheckVision() }
+func (*SCLIP) Check(m *clip.Model) error { return needBlocks("sclip", m) }
 
 // Tokens are those of the last block with that attention.
 func (s *SCLIP) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value {

@@ -1,6 +1,8 @@
 package methods
 
 import (
+	"fmt"
+
 	"ovbench/runners/clip"
 	"ovbench/runners/onnx"
 )
@@ -13,8 +15,11 @@ import (
 //	n ← n + P(softmax(v vᵀ s) v),  v from LayerNorm(o)
 //
 // without MLPs; o goes on as in CLIP. Patch tokens are read from n, the class token from o.
+//
+// A ResNet has no blocks but an attention pool, which [ResNetSurgery] is about.
 type Surgery struct {
-	Depth int `json:"depth"` // blocks with a second stream, counted from the last; the authors' code has 6
+	Depth  int           `json:"depth"`  // blocks with a second stream, counted from the last; the authors' code has 6
+	ResNet ResNetSurgery `json:"resnet"` // released or intended; of no effect on a ViT
 }
 
 // Positions is bilinear, as in the authors' code.
@@ -23,13 +28,22 @@ func (*Surgery) Positions() clip.Interpolation { return clip.Bilinear }
 // Redundant is the form of the authors' code.
 func (*Surgery) Redundant() Redundant { return Labels }
 
-// Check wants a vision transformer of at least Depth blocks.
+// Check wants a ResNet, or a vision transformer of at least Depth blocks.
 func (s *Surgery) Check(m *clip.Model) error {
+	if s.ResNet != Released && s.ResNet != Intended {
+		return fmt.Errorf("clip_surgery: resnet %q is not known; known are %s, %s", s.ResNet, Released, Intended)
+	}
+	if m.ResNet != nil {
+		return nil
+	}
 	return checkDepth("clip_surgery", m, s.Depth)
 }
 
 // Tokens are patch tokens of the new stream under the class token of the original one.
 func (s *Surgery) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value {
+	if m.ResNet != nil {
+		return s.ResNet.tokens(g, m.ResNet, pixels, p)
+	}
 	v := m.Vision
 	first := v.Depth() - s.Depth
 	o := before(g, v, pixels, p, first)

@@ -25,10 +25,47 @@ func WriteNPYInt32(w io.Writer, shape []int, data []int32) error {
 	})
 }
 
+// WriteNPYRows is WriteNPY for an array that need not be in memory: row gives its parts along the first axis, in order.
+func WriteNPYRows(w io.Writer, shape []int, row func(i int) ([]float32, error)) error {
+	n, ok := Elements(shape)
+	if !ok || len(shape) == 0 {
+		return fmt.Errorf("npy: shape %v has no rows", shape)
+	}
+	out := bufio.NewWriterSize(w, 1<<16)
+	out.WriteString(npyPreamble("<f4", shape))
+	var b []byte
+	for i := range shape[0] {
+		data, err := row(i)
+		if err != nil {
+			return err
+		}
+		if int64(len(data)) != n/int64(shape[0]) {
+			return fmt.Errorf("npy: row %d of shape %v has %d elements", i, shape, len(data))
+		}
+		for _, v := range data {
+			b = binary.LittleEndian.AppendUint32(b[:0], math.Float32bits(v))
+			out.Write(b)
+		}
+	}
+	return out.Flush()
+}
+
 func writeNPY(w io.Writer, descr string, shape []int, n int, put func([]byte, int) []byte) error {
 	if want, ok := Elements(shape); !ok || want != int64(n) {
 		return fmt.Errorf("npy: shape %v has not %d elements", shape, n)
 	}
+	out := bufio.NewWriterSize(w, 1<<16)
+	out.WriteString(npyPreamble(descr, shape))
+	var b []byte
+	for i := range n {
+		b = put(b[:0], i)
+		out.Write(b)
+	}
+	return out.Flush()
+}
+
+// npyPreamble is what stands before the elements.
+func npyPreamble(descr string, shape []int) string {
 	dims := make([]string, len(shape))
 	for i, s := range shape {
 		dims[i] = strconv.Itoa(s)
@@ -40,16 +77,7 @@ func writeNPY(w io.Writer, descr string, shape []int, n int, put func([]byte, in
 	header := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", descr, tuple)
 	pad := (64 - (10+len(header)+1)%64) % 64
 	header += strings.Repeat(" ", pad) + "\n"
-	out := bufio.NewWriterSize(w, 1<<16)
-	out.WriteString("\x93NUMPY\x01\x00")
-	out.Write(binary.LittleEndian.AppendUint16(nil, uint16(len(header))))
-	out.WriteString(header)
-	var b []byte
-	for i := range n {
-		b = put(b[:0], i)
-		out.Write(b)
-	}
-	return out.Flush()
+	return "\x93NUMPY\x01\x00" + string(binary.LittleEndian.AppendUint16(nil, uint16(len(header)))) + header
 }
 
 var npyHeader = regexp.MustCompile(`'descr':\s*'([<|>=]?)([a-z])(\d)'.*'fortran_order':\s*(True|False).*'shape':\s*\(([\d, L]*)\)`)
@@ -57,19 +85,42 @@ var npyHeader = regexp.MustCompile(`'descr':\s*'([<|>=]?)([a-z])(\d)'.*'fortran_
 // maxNPY bounds what ReadNPY allocates, in elements.
 const maxNPY = 1 << 30
 
-// ReadNPY reads a .npy file of any little-endian number type in C order as float32.
+// ReadNPY reads a .npy file of any little-endian number type as float32, row-major whatever the file's order.
 func ReadNPY(r io.Reader) (Dense, error) {
 	var out Dense
-	err := readNPY(r, &out.Shape, func(b []byte, d DType) { out.Data = append(out.Data, element(b, d)) })
+	columns, err := readNPY(r, &out.Shape, func(b []byte, d DType) { out.Data = append(out.Data, element(b, d)) })
 	if err != nil {
 		return Dense{}, err
+	}
+	if columns {
+		out.Data = rowMajor(out.Data, out.Shape)
 	}
 	return out, nil
 }
 
+// rowMajor reorders elements whose first index runs fastest, numpy's Fortran order.
+func rowMajor[T any](data []T, shape []int) []T {
+	out := make([]T, 0, len(data))
+	at := make([]int, len(shape))
+	for range data {
+		from := 0
+		for axis := len(shape) - 1; axis >= 0; axis-- {
+			from = from*shape[axis] + at[axis]
+		}
+		out = append(out, data[from])
+		for axis := len(shape) - 1; axis >= 0; axis-- {
+			if at[axis]++; at[axis] < shape[axis] {
+				break
+			}
+			at[axis] = 0
+		}
+	}
+	return out
+}
+
 // ReadNPY64 is ReadNPY without loss: as float64, which holds every float and integers up to 2^53.
 func ReadNPY64(r io.Reader) (shape []int, data []float64, err error) {
-	err = readNPY(r, &shape, func(b []byte, d DType) {
+	columns, err := readNPY(r, &shape, func(b []byte, d DType) {
 		switch d {
 		case F64:
 			data = append(data, math.Float64frombits(binary.LittleEndian.Uint64(b)))
@@ -84,54 +135,54 @@ func ReadNPY64(r io.Reader) (shape []int, data []float64, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if columns {
+		data = rowMajor(data, shape)
+	}
 	return shape, data, nil
 }
 
 // readNPY reads a header into shape and hands over the elements one by one. Memory grows with what is read, not with
-// what the header claims.
-func readNPY(r io.Reader, shape *[]int, put func([]byte, DType)) error {
+// what the header claims. columns says that the first index runs fastest.
+func readNPY(r io.Reader, shape *[]int, put func([]byte, DType)) (columns bool, err error) {
 	header, err := npyHeaderText(r)
 	if err != nil {
-		return err
+		return false, err
 	}
 	m := npyHeader.FindStringSubmatch(header)
 	if m == nil {
-		return fmt.Errorf("npy: header %q is not understood", strings.TrimSpace(header))
+		return false, fmt.Errorf("npy: header %q is not understood", strings.TrimSpace(header))
 	}
 	kind := m[2] + m[3]
 	dtype, ok := map[string]DType{"f4": F32, "f2": F16, "f8": F64, "i8": I64, "i4": I32, "i2": I16, "i1": I8, "u1": U8, "b1": Bool}[kind]
 	if !ok || m[1] == ">" {
-		return fmt.Errorf("npy: type %s%s is not supported", m[1], kind)
-	}
-	if m[4] == "True" {
-		return fmt.Errorf("npy: Fortran order is not supported; save numpy.ascontiguousarray(x)")
+		return false, fmt.Errorf("npy: type %s%s is not supported", m[1], kind)
 	}
 	for s := range strings.SplitSeq(m[5], ",") {
 		if s = strings.Trim(s, " L"); s != "" {
 			d, err := strconv.Atoi(s)
 			if err != nil {
-				return fmt.Errorf("npy: shape (%s)", m[5])
+				return false, fmt.Errorf("npy: shape (%s)", m[5])
 			}
 			*shape = append(*shape, d)
 		}
 	}
 	count, ok := Elements(*shape)
 	if !ok || count > maxNPY {
-		return fmt.Errorf("npy: shape %v is too large", *shape)
+		return false, fmt.Errorf("npy: shape %v is too large", *shape)
 	}
 	size := dtype.Size()
 	buf := make([]byte, 1<<16/size*size)
 	for left := count; left > 0; {
 		chunk := buf[:min(int64(len(buf)), left*int64(size))]
 		if _, err := io.ReadFull(r, chunk); err != nil {
-			return fmt.Errorf("npy: %d of %d elements are missing: %w", left, count, err)
+			return false, fmt.Errorf("npy: %d of %d elements are missing: %w", left, count, err)
 		}
 		for i := 0; i < len(chunk); i += size {
 			put(chunk[i:], dtype)
 		}
 		left -= int64(len(chunk) / size)
 	}
-	return nil
+	return m[4] == "True", nil
 }
 
 func npyHeaderText(r io.Reader) (string, error) {

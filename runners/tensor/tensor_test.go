@@ -3,6 +3,7 @@ package tensor
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -139,6 +140,26 @@ func TestNPYIsNumPys(t *testing.T) {
 	}
 }
 
+// The bytes numpy 2.4 writes for numpy.asfortranarray(numpy.arange(24, dtype="u1").reshape(2, 3, 4)).
+func TestReadNPYInFortranOrder(t *testing.T) {
+	header := "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3, 4), }"
+	file := "\x93NUMPY\x01\x00v\x00" + header + strings.Repeat(" ", 117-len(header)) + "\n" +
+		"\x00\x0c\x04\x10\x08\x14\x01\r\x05\x11\t\x15\x02\x0e\x06\x12\n\x16\x03\x0f\x07\x13\x0b\x17"
+	d, err := ReadNPY(strings.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, wide, err := ReadNPY64(strings.NewReader(file))
+	if err != nil || len(wide) != 24 || len(d.Data) != 24 {
+		t.Fatal(len(wide), len(d.Data), err)
+	}
+	for i := range 24 {
+		if d.Data[i] != float32(i) || wide[i] != float64(i) {
+			t.Fatalf("element %d is %v and %v", i, d.Data[i], wide[i])
+		}
+	}
+}
+
 func FuzzReadNPY(f *testing.F) {
 	var b bytes.Buffer
 	WriteNPY(&b, Dense{Shape: []int{2, 2}, Data: []float32{1, 2, 3, 4}})
@@ -150,4 +171,34 @@ func FuzzReadNPY(f *testing.F) {
 			t.Fatalf("shape %v with %d elements", d.Shape, len(d.Data))
 		}
 	})
+}
+
+// Rows written one by one are the file of the whole array; a fault of a row is the fault of the file.
+func TestNPYRows(t *testing.T) {
+	d := Dense{Shape: []int{3, 2, 2}, Data: []float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}}
+	var whole, rows bytes.Buffer
+	if err := WriteNPY(&whole, d); err != nil {
+		t.Fatal(err)
+	}
+	row := func(i int) ([]float32, error) { return d.At(i).Data, nil }
+	if err := WriteNPYRows(&rows, d.Shape, row); err != nil || !bytes.Equal(rows.Bytes(), whole.Bytes()) {
+		t.Errorf("%v\n%q\n%q", err, rows.Bytes(), whole.Bytes())
+	}
+	if err := WriteNPYRows(&rows, []int{0, 2}, row); err != nil {
+		t.Errorf("no rows: %v", err)
+	}
+	for _, c := range []struct {
+		shape []int
+		row   func(int) ([]float32, error)
+		want  string
+	}{
+		{[]int{3, 5}, row, "row 0 of shape [3 5] has 4 elements"},
+		{nil, row, "has no rows"},
+		{[]int{-1, 4}, row, "has no rows"},
+		{[]int{1, 4}, func(int) ([]float32, error) { return nil, errors.New("broken") }, "broken"},
+	} {
+		if err := WriteNPYRows(&rows, c.shape, c.row); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: error %v, want %s", c.shape, err, c.want)
+		}
+	}
 }

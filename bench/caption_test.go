@@ -1,0 +1,55 @@
+package main
+
+import (
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ovbench/runners"
+)
+
+// Scores are those of the patches alone, ranks fall with them, ties keep the reading order, and peaks are middles of patches.
+func TestRankTokens(t *testing.T) {
+	c := runners.Caption{IDs: []int32{9, 4, 5, 8}, Words: []string{"[start]", "do", "g", "[end]"}, Open: []bool{false, true, false, false}}
+	s := similarity{rows: 2, cols: 3, cos: []float32{
+		0.9, 0.9, 0.9, 0.9, // the class token does not count
+		0.1, 0.0, -0.2, 0.0,
+		0.0, 0.3, -0.1, 0.0,
+		0.0, 0.0, -0.1, 0.0,
+		0.0, 0.0, -0.4, 0.0,
+		0.0, 0.0, -0.4, 0.0,
+		0.0, 0.0, -0.4, 0.3,
+	}}
+	want := []captionToken{
+		{Text: "[start]", ID: 9, Position: 0, Score: 0.1, Rank: 3, Peak: [2]int{15, 10}},
+		{Text: "do", ID: 4, Position: 1, Open: true, Score: 0.3, Rank: 1, Peak: [2]int{45, 10}},
+		{Text: "g", ID: 5, Position: 2, Score: -0.1, Rank: 4, Peak: [2]int{45, 10}},
+		{Text: "[end]", ID: 8, Position: 3, Score: 0.3, Rank: 2, Peak: [2]int{75, 30}},
+	}
+	got := rankTokens(c, s, 90, 40)
+	for i := range got {
+		got[i].Score = math.Round(got[i].Score*1000) / 1000 // it was a float32
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// A single text's probability is against the empty text; those of several add up to 1.
+func TestPresence(t *testing.T) {
+	e := explanation{texts: []string{"cat"}}
+	s := similarity{cos: []float32{0.25, 0.1, 0.1}, scale: 100}
+	one := e.presence(s, []float32{0.24, 0, 0}, true)
+	if p := one[0].Probability; p < 0.731 || p > 0.7311 { // 1 / (1 + exp(-1))
+		t.Errorf("%v", one)
+	}
+	if s.cos[1] != 0.1 {
+		t.Error("the cosines have changed")
+	}
+	e.texts = []string{"cat", "dog"}
+	two := e.presence(similarity{cos: []float32{0.25, 0.24, 0, 0}, scale: 100}, nil, false)
+	if p := two[0].Probability; p < 0.731 || p > 0.7311 || two[0].Probability+two[1].Probability < 0.9999 || two[1].Text != "dog" {
+		t.Errorf("%v", two)
+	}
+}

@@ -1,0 +1,68 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"ovbench/configs"
+	"ovbench/reports/results"
+)
+
+// rescored are the keys of a suite that change scores and not records.
+var rescored = []string{"protocol.convention", "resamples", "seed"}
+
+// Rescore computes the results of a run folder again from its records alone, without model and pictures, and writes them with
+// the records and panels to the folder out. set changes keys of the suite that no record depends on: protocol.convention,
+// resamples, seed.
+func Rescore(dir, out string, set map[string]string) (*results.Run, error) {
+	run, recs, err := readShard(dir)
+	if err != nil {
+		return nil, err
+	}
+	suite, err := configs.Parse(run.Suite.File, []byte(run.Suite.Text), Known())
+	if err != nil {
+		return nil, fmt.Errorf("the suite recorded in %s: %w", dir, err)
+	}
+	var faults []error
+	for _, key := range slices.Sorted(maps.Keys(set)) {
+		if !slices.Contains(rescored, key) {
+			faults = append(faults, fmt.Errorf("%s changes records, not scores: measure again (these may change: %s)", key, strings.Join(rescored, ", ")))
+			continue
+		}
+		faults = append(faults, suite.Set(key, set[key]))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	run.Suite.Text, run.Suite.SHA256 = string(suite.Canonical()), suite.Fingerprint()
+	run.Protocol.Name, run.Protocol.Fingerprint = suite.Protocol.String(), suite.Protocol.Fingerprint()
+	run.Protocol.Fields = map[string]any{}
+	for _, f := range suite.Protocol.Fields() {
+		run.Protocol.Fields[f.Key] = f.Value
+	}
+	planned, err := plannedOf(run)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	if err := writeMerged(run, recs, []string{dir}, out); err != nil {
+		return nil, err
+	}
+	return run, finish(run, recs, planned, out, suite)
+}
+
+// plannedOf are the samples that a run was to measure over all shards, by data set, ascending.
+func plannedOf(run *results.Run) (map[string][]int, error) {
+	out := map[string][]int{}
+	for _, d := range run.Datasets {
+		indices, err := parseRanges(d.Samples)
+		if err != nil {
+			return nil, fmt.Errorf("samples of %s: %w", d.Name, err)
+		}
+		slices.Sort(indices)
+		out[d.Name] = indices
+	}
+	return out, nil
+}

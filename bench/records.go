@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/google/renameio/v2"
+	"github.com/spf13/cobra"
+
+	"ovbench/bench/engine"
+	"ovbench/metrics"
+)
+
+func recordsCommand() *cobra.Command {
+	var format, out string
+	c := &cobra.Command{
+		Use:   "records RUN",
+		Short: "Write the records of a run as a flat table",
+		Long: `Write the records of a run as a flat table, a number a line, for pandas, DuckDB, sqlite3 or a spreadsheet:
+
+  dataset, index, id, method, convention, class, score, value
+
+Lines without a class are scores of one image alone. Lines with one are what pooled scores are made of: for
+segmentation intersection, truth and predicted, in pixels. What is undefined has no line.`,
+		Example: "  ovbench records out/voc20 --format csv --out voc20.csv",
+		Args:    cobra.ExactArgs(1),
+	}
+	c.Flags().StringVar(&format, "format", "csv", "format: "+strings.Join(engine.RowFormats, ", "))
+	c.Flags().StringVar(&out, "out", "", "`file` to write (default: standard output)")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if !slices.Contains(engine.RowFormats, format) {
+			return usagef(c.CommandPath(), "--format %q is not known; known are %s", format, strings.Join(engine.RowFormats, ", "))
+		}
+		run, recs, err := engine.Load(args[0])
+		if err != nil {
+			return err
+		}
+		write := func(w io.Writer) error { return engine.WriteRows(w, format, run, recs) }
+		if out == "" {
+			return write(c.OutOrStdout())
+		}
+		f, err := renameio.NewPendingFile(out, renameio.WithPermissions(0o666))
+		if err != nil {
+			return err
+		}
+		defer f.Cleanup()
+		if err := write(f); err != nil {
+			return fmt.Errorf("%s: %w", out, err)
+		}
+		return f.CloseAtomicallyReplace()
+	}
+	return c
+}
+
+func rescoreCommand() *cobra.Command {
+	var (
+		convention, out string
+		resamples       int
+		seed            uint64
+	)
+	c := &cobra.Command{
+		Use:   "rescore RUN",
+		Short: "Compute the scores of a run again from its records",
+		Long: `Compute the scores of a run again from its records alone, without model and pictures, for example under another
+convention or with more resamples, and write a run folder.`,
+		Example: "  ovbench rescore out/ade20k --convention ade20k --out out/ade20k-devkit",
+		Args:    cobra.ExactArgs(1),
+	}
+	c.Flags().StringVar(&convention, "convention", "", "how intersection and union are counted: "+conventionNames()+" (default: as in the run)")
+	c.Flags().IntVar(&resamples, "resamples", 0, "bootstrap resamples of the images, 0 for no intervals (default: as in the run)")
+	c.Flags().Uint64Var(&seed, "seed", 0, "of the resamples (default: as in the run)")
+	c.Flags().StringVar(&out, "out", "", "`folder` to write")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if out == "" {
+			return usagef(c.CommandPath(), "--out is missing: name the folder to write")
+		}
+		if _, err := metrics.FindConvention(convention); err != nil && convention != "" {
+			return usageError{err, c.CommandPath()}
+		}
+		set := map[string]string{}
+		for flag, key := range map[string]string{"convention": "protocol.convention", "resamples": "resamples", "seed": "seed"} {
+			if f := c.Flag(flag); f.Changed {
+				set[key] = f.Value.String()
+			}
+		}
+		r, err := engine.Rescore(args[0], out, set)
+		if err != nil {
+			return err
+		}
+		return summarise(c, r, out)
+	}
+	return c
+}

@@ -1,0 +1,64 @@
+package clip
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// relatives are parts of models that descend from CLIP and that would change the numbers if they were left out.
+var relatives = []struct {
+	part *regexp.Regexp // of a tensor's name
+	what string
+}{
+	{regexp.MustCompile(`\.ls_[12]\.gamma$`), "LayerScale"},
+	{regexp.MustCompile(`\.ln_attn\.|\.mlp\.ln\.|\.attn\.ln(_[a-z]+)?\.|\.attn\.(head_scale|logit_scale)$`), "normalised or scaled attention"},
+	{regexp.MustCompile(`^logit_bias$|^vision_model\.head\.`), "SigLIP's sigmoid loss"},
+	{regexp.MustCompile(`^visual\.trunk\.`), "a timm image tower"},
+	{regexp.MustCompile(`^visual\.attn_pool\.|^visual\.attn_pool_contrastive\.`), "an attentional pooler (CoCa)"},
+	{regexp.MustCompile(`^text_decoder\.|^(text\.)?cls_emb$`), "CoCa's text tower"},
+	{regexp.MustCompile(`^visual\.head\.`), "a projection head of timm"},
+	{regexp.MustCompile(`^(text\.)?transformer\.(embeddings|encoder|embed_tokens|block|shared|layer)\b`), "a Hugging Face text tower inside open_clip"},
+	{regexp.MustCompile(`^visual\.patchnorm_pre_ln\.`), "a LayerNorm before the patches"},
+	{regexp.MustCompile(`^visual\.conv1\.bias$|^(vision_model\.)?embeddings\.patch_embedding\.bias$`), "a bias of the patch embedding"},
+	{regexp.MustCompile(`^text_projection\.bias$|^visual_projection\.bias$`), "a bias of the projection"},
+	{regexp.MustCompile(`^image_encoder\.|^visual\.(blocks|patch_embed)\.`), "an image tower that is neither CLIP's ViT nor its ResNet"},
+}
+
+// refuseUnknown names the relative a checkpoint belongs to.
+func (l *loader) refuseUnknown() error {
+	for _, name := range l.names {
+		for _, r := range relatives {
+			if r.part.MatchString(name) {
+				return fmt.Errorf("tensor %s: %s is not supported", name, r.what)
+			}
+		}
+	}
+	_, vit := l.tensors["visual.class_embedding"]
+	if _, ok := l.tensors["visual.ln_pre.weight"]; vit && !ok {
+		return fmt.Errorf("tensor visual.ln_pre.weight is missing: an image tower without ln_pre is not supported")
+	}
+	return nil
+}
+
+// towers are the beginnings of tensors' names inside the towers.
+var towers = []string{"visual.", "transformer.", "vision_model.", "text_model.", "visual_projection.", "text_projection", "ln_final.", "token_embedding.", "positional_embedding"}
+
+// counters are buffers that compute nothing.
+var counters = regexp.MustCompile(`\.num_batches_tracked$|\.position_ids$|(^|\.)attn_mask$`)
+
+// refuseUnused wants every tensor of the towers to have found its place: one left over is a part that this program
+// does not know.
+func (l *loader) refuseUnused() error {
+	for _, name := range l.names {
+		if l.used[name] || counters.MatchString(name) {
+			continue
+		}
+		for _, prefix := range towers {
+			if strings.HasPrefix(name, prefix) {
+				return fmt.Errorf("tensor %s has no place in CLIP's architecture: this model has parts that ovbench does not know", name)
+			}
+		}
+	}
+	return nil
+}

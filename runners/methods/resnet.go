@@ -1,0 +1,42 @@
+package methods
+
+import (
+	"math"
+
+	"ovbench/runners/clip"
+	"ovbench/runners/onnx"
+)
+
+// ResNetSurgery is how CLIP Surgery reads the attention pool of a ResNet. The paper's code does not do what its
+// comments say, and nothing tells which of the two gave the paper's numbers.
+type ResNetSurgery string
+
+const (
+	// Released is what the authors' code computes: value-value attention for all tokens at CLIP's scale. The class
+	// token is therefore not CLIP's.
+	Released ResNetSurgery = "released"
+	// Intended is what the code has behind a switch that is never on: the values are normalised per head where they
+	// stand for queries and keys, at eight times the scale, and the class token is CLIP's own.
+	Intended ResNetSurgery = "intended"
+)
+
+func (r ResNetSurgery) tokens(g *onnx.Graph, m *clip.ResNet, pixels onnx.Value, p clip.Interpolation) onnx.Value {
+	x := m.Embed(g, pixels, p)
+	_, _, v := m.QKV(g, x)
+	scale := headScale(m)
+	if r == Released {
+		return m.Project(g, m.Attention(g, v, v, v, scale))
+	}
+	s := v.Shape()
+	n := g.Reshape(g.L2Normalize(g.Reshape(v, s[0], s[1], m.Heads(), m.HeadDim())), s...)
+	patches := m.Attention(g, n, n, v, 8*scale)
+	return m.Project(g, g.Concat(1, g.Slice(pooled(g, m, x), 1, 0, 1), g.Slice(patches, 1, 1, onnx.End)))
+}
+
+// pooled is CLIP's attention pool for all tokens.
+func pooled(g *onnx.Graph, m *clip.ResNet, x onnx.Value) onnx.Value {
+	q, k, v := m.QKV(g, x)
+	return m.Attention(g, q, k, v, headScale(m))
+}
+
+func headScale(m *clip.ResNet) float32 { return float32(1 / math.Sqrt(float64(m.HeadDim()))) }
