@@ -67,7 +67,7 @@ func imageGraph(m *clip.Model, ms []Named, o ImageOptions) (g *onnx.Graph, stage
 	height, width := o.Height, o.Width
 	if o.open() {
 		height, width = g.Symbol("height"), g.Symbol("width")
-	} else if err := m.CheckSize(height, width); err != nil {
+	} else if err := checkSize(m, ms, o); err != nil {
 		return nil, nil, err
 	}
 	pixels := g.Input("pixels", tensor.F32, g.Symbol("batch"), 3, height, width)
@@ -101,6 +101,20 @@ func imageGraph(m *clip.Model, ms []Named, o ImageOptions) (g *onnx.Graph, stage
 		}
 	}
 	return g, stages, nil
+}
+
+// checkSize says why no graph of o's size can be built. The tables of one of open size tell what a fixed one would hold.
+func checkSize(m *clip.Model, ms []Named, o ImageOptions) error {
+	if err := m.CheckSize(o.Height, o.Width); err != nil {
+		return err
+	}
+	rows, cols := m.Grid(o.Height, o.Width)
+	o.Height, o.Width = 0, 0
+	g, _, err := imageGraph(m, ms, o)
+	if err != nil {
+		return err
+	}
+	return checkTables(g.Tables(), 0, rows, cols)
 }
 
 // checkNames wants methods under names of their own, which are not those of inputs.
@@ -257,13 +271,14 @@ func (r *Images) checkPixels(pixels tensor.Dense) error {
 	if len(s) != 4 || s[0] < 1 || s[1] != 3 {
 		return fmt.Errorf("pixels have shape %v, want [B, 3, H, W]", s)
 	}
-	if r.options.open() {
-		return r.model.CheckSize(s[2], s[3])
+	if err := r.model.CheckSize(s[2], s[3]); err != nil {
+		return err
 	}
-	if s[2] != r.options.Height || s[3] != r.options.Width {
+	if !r.options.open() && (s[2] != r.options.Height || s[3] != r.options.Width) {
 		return fmt.Errorf("pixels are %dx%d, but this image tower was built for %dx%d", s[2], s[3], r.options.Height, r.options.Width)
 	}
-	return nil
+	rows, cols := r.Grid(s[2], s[3])
+	return checkTables(r.tables.list, len(r.stages)*s[0], rows, cols)
 }
 
 // Close frees the sessions.

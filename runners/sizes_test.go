@@ -99,6 +99,17 @@ func TestPixelsThatDoNotFit(t *testing.T) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
 		}
 	}
+	// Tables over pairs of patches are refused before they are made.
+	for _, o := range []runners.ImageOptions{{}, {Height: 2048, Width: 2048}} {
+		r, err := runners.NewImages(library(t), m, named(t, "naclip"), o)
+		if err == nil {
+			defer r.Close()
+			_, err = r.Tokens(t.Context(), tensor.New(1, 3, 2048, 2048))
+		}
+		if err == nil || !strings.Contains(err.Error(), "256x256 patches are too many for these methods: tables over pairs of patches take 17.2 GB") {
+			t.Errorf("a table over pairs of 65536 patches: error %v", err)
+		}
+	}
 	// Methods may have the names of whatever is in a graph, but not each other's and not those of inputs.
 	odd := named(t, "clip", "naclip", "clip", "clip")
 	odd[0].Name, odd[1].Name, odd[2].Name, odd[3].Name = "positions.bicubic", "ints", "neighbourhood.5", "vision_model.embeddings.patch_embedding.weight"

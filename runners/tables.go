@@ -1,6 +1,7 @@
 package runners
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 
@@ -11,6 +12,31 @@ import (
 // tableBytes bounds the tables that are kept for sizes seen before. Positions of a ViT-L/14 at 2048x1024 take 43 MB,
 // and a data set of photographs has some dozens of sizes, of 3 MB each.
 const tableBytes = 256 << 20
+
+// mostTableBytes bounds the tables of one size: those over pairs of patches grow with the fourth power of an image's side.
+const mostTableBytes = 2 << 30
+
+// checkTables says why methods cannot take images of rows x cols patches: what list and pairs more tables over all pairs of
+// tokens would need. Symbols in the tables' shapes are numbers of tokens.
+func checkTables(list []onnx.Table, pairs, rows, cols int) error {
+	tokens := float64(1 + rows*cols)
+	total := 4 * float64(pairs) * tokens * tokens
+	for _, t := range list {
+		size := 4.0
+		for _, d := range t.Shape {
+			if d < 0 {
+				size *= tokens
+			} else {
+				size *= float64(d)
+			}
+		}
+		total += size
+	}
+	if total > mostTableBytes {
+		return fmt.Errorf("%dx%d patches are too many for these methods: tables over pairs of patches take %.1f GB; use a smaller size, or windows", rows, cols, total/1e9)
+	}
+	return nil
+}
 
 // tables keeps what a graph of open size takes besides pixels: values that depend on nothing but the size. The zero
 // value is ready, any goroutine may use it.

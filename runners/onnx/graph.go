@@ -127,8 +127,9 @@ func (g *Graph) plus(d, by int) int {
 
 // Table is an input that the program computes from the size of a picture.
 type Table struct {
-	Name string
-	Make func(height, width int) tensor.Dense
+	Name  string
+	Shape []int // negative entries are symbols
+	Make  func(height, width int) tensor.Dense
 }
 
 // Table is a float32 tensor of a given shape that make computes from the last two sizes of a picture [.., H, W]. If
@@ -150,7 +151,7 @@ func (g *Graph) Table(name string, picture Value, make func(height, width int) t
 	} else {
 		unique := g.unique(name)
 		v = g.Input(unique, tensor.F32, shape...)
-		g.tables = append(g.tables, Table{unique, make})
+		g.tables = append(g.tables, Table{unique, slices.Clone(shape), make})
 	}
 	g.seen[key] = []int32{v.id}
 	return v
