@@ -625,8 +625,7 @@ func TestReport(t *testing.T) {
 		}
 	}
 	for format, want := range map[string]string{
-		"xml": `format "xml" is not known; use csv, json, md, png`,
-		"pdf": `format "pdf" is not available in this version; use csv, json, md, png`,
+		"xml": `format "xml" is not known; use csv, json, latex, md, png`,
 	} {
 		if _, err := Report([]*results.Run{r}, format, t.TempDir()); err == nil || err.Error() != want {
 			t.Errorf("error %v, want %s", err, want)
