@@ -94,6 +94,7 @@ func (v *view) tables() []table {
 	for i, b := range blocks {
 		add(2, b.file("scores", i), b.heading("Scores"), b.summary())
 	}
+	all = append(all, v.published()...)
 	for i, b := range blocks {
 		for _, c := range b.columns {
 			name := b.file(c.key.dataset, i)
