@@ -32,6 +32,9 @@ const latexPreamble = `\documentclass[10pt]{article}
 \setlength{\tabcolsep}{4pt}
 `
 
+// latexPackages heads a table in a file of its own.
+const latexPackages = "% \\usepackage[T1]{fontenc} \\usepackage[utf8]{inputenc} \\usepackage{textcomp,array,booktabs,longtable}\n"
+
 // LaTeX writes runs (at least one) as a document of booktabs tables that includes no other file. It compiles with pdflatex (twice,
 // for the widths of long tables) and tectonic; fonts are those every TeX has, so letters beyond Latin-1 appear by their numbers.
 func LaTeX(w io.Writer, runs []*results.Run) error {
@@ -71,7 +74,7 @@ func latexFiles(runs []*results.Run, dir string) ([]string, error) {
 	}
 	for _, t := range newView(runs).tables() {
 		var b bytes.Buffer
-		b.WriteString("% \\usepackage[T1]{fontenc} \\usepackage[utf8]{inputenc} \\usepackage{textcomp,array,booktabs,longtable}\n")
+		b.WriteString(latexPackages)
 		t.latex(&b, len(t.rows) > latexRows)
 		path := filepath.Join(folder, t.name+".tex")
 		if err := results.WriteFile(path, b.Bytes()); err != nil {
@@ -259,7 +262,8 @@ func (t *table) latexColumns(columns []int) string {
 func (e entry) latex(words bool) string {
 	switch {
 	case e.value == nil && e.low != nil:
-		return fmt.Sprintf("{[}%s, %s{]}", latexNumber(percent(*e.low)), latexNumber(percent(*e.high)))
+		low, high, _ := strings.Cut(e.text, " – ")
+		return fmt.Sprintf("{[}%s, %s{]}", latexNumber(low), latexNumber(high))
 	case e.value == nil:
 		return latexText(e.text, words)
 	}

@@ -20,6 +20,8 @@ type table struct {
 	words bool         // all columns hold words, not numbers
 	left  map[int]bool // columns of words among numbers
 	notes []string     // what the reader needs to read it
+	// paint is the ANSI style of an entry on a terminal with colours; nil or "" for that of its rank.
+	paint func(row, column int) string
 }
 
 // entry is what stands at one place of a table: words, a number, a number with its interval, or an interval.

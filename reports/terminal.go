@@ -184,8 +184,14 @@ func (p *terminal) block(t table, widths []int, from, to int) {
 	style.Format.Header = text.FormatDefault
 	w.SetStyle(style)
 	w.AppendHeader(pick(func(c int) (string, string) { return t.head[c], "1" }))
-	for _, r := range t.rows {
-		w.AppendRow(pick(func(c int) (string, string) { return r[c].text, styles[r[c].rank] }))
+	for i, r := range t.rows {
+		w.AppendRow(pick(func(c int) (string, string) {
+			style := styles[r[c].rank]
+			if t.paint != nil {
+				style = cmp.Or(t.paint(i, c), style)
+			}
+			return r[c].text, style
+		}))
 	}
 	columns := t.alignment()
 	columns = append(columns[:1:1], columns[from:to]...)
