@@ -134,17 +134,14 @@ func (c *Claim) check() error {
 	return nil
 }
 
-// published are the claims about the data sets, metrics and backbones of a view: one table for each task, metric and backbone. They were
+// published are the claims beside a view: one table for each task, metric and backbone. They were
 // made under other protocols, so they are not ranked and not averaged.
 func (v *view) published() []table {
 	type group struct{ task, metric, backbone string }
 	var order []group
 	of := map[group][]Claim{}
-	for _, c := range Published() {
+	for _, c := range v.claims() {
 		g := group{c.Task, c.Metric, c.Backbone}
-		if !slices.ContainsFunc(v.runs, func(r *results.Run) bool { return r.Model.Architecture == c.Backbone }) || len(v.claimed(c)) == 0 {
-			continue
-		}
 		if of[g] == nil {
 			order = append(order, g)
 		}
@@ -158,6 +155,13 @@ func (v *view) published() []table {
 		out = append(out, t)
 	}
 	return out
+}
+
+// claims are those about the data sets, metrics and backbones of a view.
+func (v *view) claims() []Claim {
+	return slices.DeleteFunc(slices.Clone(Published()), func(c Claim) bool {
+		return len(v.claimed(c)) == 0 || !slices.ContainsFunc(v.runs, func(r *results.Run) bool { return r.Model.Architecture == c.Backbone })
+	})
 }
 
 // claimed are the columns of a view that a claim speaks of.

@@ -27,11 +27,12 @@ import (
 
 // formats are what Report knows, by name: functions that write files into a folder and return their paths.
 var formats = map[string]func(runs []*results.Run, dir string) ([]string, error){
-	"md":    textFiles(textFile{"report.md", Markdown}),
-	"json":  textFiles(textFile{"report.json", JSON}),
-	"csv":   textFiles(textFile{"scores.csv", CSV}, textFile{"classes.csv", ClassCSV}),
-	"png":   pictures,
-	"latex": latexFiles,
+	"md":        textFiles(textFile{"report.md", Markdown}),
+	"json":      textFiles(textFile{"report.json", JSON}),
+	"csv":       textFiles(textFile{"scores.csv", CSV}, textFile{"classes.csv", ClassCSV}, textFile{"summary.csv", SummaryCSV}),
+	"benchstat": textFiles(textFile{"scores.bench", Benchstat}),
+	"png":       pictures,
+	"latex":     latexFiles,
 }
 
 // Formats are the formats that [Report] knows.

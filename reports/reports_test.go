@@ -604,7 +604,7 @@ func TestReport(t *testing.T) {
 	for format, want := range map[string][]string{
 		"md":   {"report.md"},
 		"json": {"report.json"},
-		"csv":  {"scores.csv", "classes.csv"},
+		"csv":  {"scores.csv", "classes.csv", "summary.csv"},
 		"png":  {"scores.png", "panels-set0-1.png", "panels-set0-2.png", "panels-set0-3.png"},
 	} {
 		dir := filepath.Join(t.TempDir(), "new")
@@ -625,7 +625,7 @@ func TestReport(t *testing.T) {
 		}
 	}
 	for format, want := range map[string]string{
-		"xml": `format "xml" is not known; use csv, json, latex, md, png`,
+		"xml": `format "xml" is not known; use benchstat, csv, json, latex, md, png`,
 	} {
 		if _, err := Report([]*results.Run{r}, format, t.TempDir()); err == nil || err.Error() != want {
 			t.Errorf("error %v, want %s", err, want)
