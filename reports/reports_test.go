@@ -669,11 +669,25 @@ func decodePNG(t *testing.T, path string) image.Image {
 	return img
 }
 
-func BenchmarkMarkdown(b *testing.B) {
-	runs := []*results.Run{invent(plan{methods: 12, sets: 8, classes: 171})}
-	for b.Loop() {
-		if err := Markdown(io.Discard, runs); err != nil {
-			b.Fatal(err)
-		}
+// BenchmarkReport writes every format of texts for a run of 12 methods on 8 data sets of 171 classes, read from its file. The number of images does not
+// matter: reports are made from results alone.
+func BenchmarkReport(b *testing.B) {
+	dir := b.TempDir()
+	if err := invent(plan{methods: 12, sets: 8, classes: 171}).Write(dir); err != nil {
+		b.Fatal(err)
+	}
+	for _, format := range []string{"md", "csv", "json", "latex", "benchstat"} {
+		b.Run(format, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				r, err := results.Read(dir)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := Report([]*results.Run{r}, format, filepath.Join(dir, "report")); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

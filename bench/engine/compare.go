@@ -31,13 +31,13 @@ type CompareRequest struct {
 // Compare compares two run folders cell by cell, from their results and records alone. Sides that answered unlike questions are refused
 // with the fields in which they differ; what a comparison may be about (the model, a method's parameters) is noted in it.
 func Compare(r CompareRequest) (*reports.Comparison, error) {
-	a, recsA, err := Load(r.A)
+	a, err := results.Read(r.A)
 	if err != nil {
 		return nil, err
 	}
-	b, recsB := a, recsA
+	b := a
 	if filepath.Clean(r.B) != filepath.Clean(r.A) {
-		if b, recsB, err = Load(r.B); err != nil {
+		if b, err = results.Read(r.B); err != nil {
 			return nil, err
 		}
 	}
@@ -54,12 +54,16 @@ func Compare(r CompareRequest) (*reports.Comparison, error) {
 		return nil, errors.Join(lines...)
 	}
 	c := &reports.Comparison{Schema: reports.ComparisonSchema, A: comparedSide(r.A, a), B: comparedSide(r.B, b), Unlike: append(refused, noted...), Level: level, Seed: r.Seed}
+	recsA, recsB, err := r.load(a, b, pairs)
+	if err != nil {
+		return nil, err
+	}
 	for _, d := range a.Datasets {
 		if b.Dataset(d.Name) == nil {
 			continue
 		}
 		for _, m := range pairs {
-			cells, err := r.cells(a, b, recsA, recsB, d, m)
+			cells, err := r.cells(a, b, recsA[d.Name], recsB[d.Name], d, m)
 			if err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", d.Name, pairText(m), err)
 			}
@@ -70,6 +74,66 @@ func Compare(r CompareRequest) (*reports.Comparison, error) {
 		return nil, fmt.Errorf("%s and %s have no data set and score in common", r.A, r.B)
 	}
 	return c, adjust(c.Cells)
+}
+
+// load reads the records of both runs, once where they are one, as far as they are of the methods compared.
+func (r CompareRequest) load(a, b *results.Run, pairs [][2]string) (recsA, recsB map[string][]Record, err error) {
+	var ofA, ofB []string
+	for _, p := range pairs {
+		ofA, ofB = append(ofA, p[0]), append(ofB, p[1])
+	}
+	if a == b {
+		recsA, err = loadMethods(r.A, a, append(ofA, ofB...))
+		return recsA, recsA, err
+	}
+	if recsA, err = loadMethods(r.A, a, ofA); err == nil {
+		recsB, err = loadMethods(r.B, b, ofB)
+	}
+	return recsA, recsB, err
+}
+
+// loadMethods reads the records of some methods of a run by data set, as [Load] reads those of all: what comparing two of a dozen methods
+// takes then depends on two.
+func loadMethods(dir string, run *results.Run, methods []string) (map[string][]Record, error) {
+	type onlyNames struct {
+		Record
+		Methods map[string]json.RawMessage `json:"methods"`
+	}
+	var recs []Record
+	head, _, err := eachRecord(filepath.Join(dir, RecordsFile), func(line []byte) error {
+		var r onlyNames
+		if err := json.Unmarshal(line, &r); err != nil {
+			return err
+		}
+		rec := r.Record
+		rec.Methods = map[string]Evidence{}
+		for _, m := range methods {
+			raw, ok := r.Methods[m]
+			if !ok {
+				continue
+			}
+			var e Evidence
+			if err := json.Unmarshal(raw, &e); err != nil {
+				return err
+			}
+			rec.Methods[m] = e
+		}
+		recs = append(recs, rec)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if head.Fingerprint != run.Fingerprint {
+		return nil, fmt.Errorf("%s: %s belongs to another run than %s", dir, RecordsFile, results.FileName)
+	}
+	out := map[string][]Record{}
+	for _, r := range lastOf(recs) {
+		if r.Error == "" {
+			out[r.Dataset] = append(out[r.Dataset], r)
+		}
+	}
+	return out, nil
 }
 
 func comparedSide(dir string, r *results.Run) reports.ComparedSide {

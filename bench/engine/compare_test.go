@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -219,5 +220,47 @@ func TestBelow(t *testing.T) {
 	c.Cells[0].Low = nil
 	if err := c.Below(-0.9, true); err == nil || !strings.Contains(err.Error(), "there is no interval") {
 		t.Errorf("no interval: %v", err)
+	}
+}
+
+// TestLoadMethods: the records of some methods are those of all, less the others; a sample that failed and was measured later counts once,
+// one that only failed not at all.
+func TestLoadMethods(t *testing.T) {
+	dir := writeRun(t, nil, before)
+	recs, err := openRecords(dir, "f", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := recs.done[recordKey{"d", 1}]
+	for _, rec := range []Record{{Dataset: "d", Index: 1, ID: "i1", Error: "x"}, again, {Dataset: "e", Index: 6, ID: "i6", Error: "x"}} {
+		if err := recs.add(rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := recs.close(); err != nil {
+		t.Fatal(err)
+	}
+	run, all, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]Record{}
+	for _, r := range all {
+		delete(r.Methods, "n")
+		want[r.Dataset] = append(want[r.Dataset], r)
+	}
+	got, err := loadMethods(dir, run, []string{"m"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range got {
+		slices.SortFunc(list, byIndex)
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(got["d"]) != 4 || len(got["e"]) != 6 {
+		t.Errorf("records (-all +some):\n%s", diff)
+	}
+	run.Fingerprint = "other"
+	if _, err := loadMethods(dir, run, nil); err == nil || !strings.Contains(err.Error(), "belongs to another run") {
+		t.Errorf("records of another run: %v", err)
 	}
 }
