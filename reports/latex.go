@@ -17,8 +17,9 @@ const (
 	latexLine  = 102 // of a line of \footnotesize on A4 with 20 mm of margin, less the gaps
 	latexSmall = 118 // of \scriptsize
 	latexRows  = 40  // what a table on one page may have
-	latexHead  = 11  // a heading is broken at this width, if its column is no wider
-	latexWidth = 46  // what a column of words takes before it is broken into lines
+	latexHead  = 8   // a heading is broken at this width, if its column is no wider
+	latexWords = 46  // what a column of words takes before it is broken into lines
+	latexLeast = 16  // what it may be pressed into
 )
 
 // latexPreamble is what the tables need, and a page for them.
@@ -166,7 +167,7 @@ func (t *table) latexHead(c int) string {
 func wrapWords(s string, width int) []string {
 	var lines []string
 	for word := range strings.FieldsSeq(s) {
-		for i, part := range wordParts(word, max(width, latexHead+3)) {
+		for i, part := range wordParts(word, max(width, 14)) {
 			n := len(lines)
 			switch {
 			case n > 0 && i > 0 && utf8.RuneCountInString(lines[n-1]+part) <= width:
@@ -215,42 +216,67 @@ func (t *table) widest(c int) int {
 	return n
 }
 
-// latexWide is the room of column c in characters.
-func (t *table) latexWide(c int) int {
-	n := t.widest(c)
-	if t.isLeft(c) {
-		return min(latexWidth, max(n, utf8.RuneCountInString(plain(t.head[c]))))
+// latexWide are the widths of all columns in characters, and the width at which columns of words are broken into lines: as wide as lets all
+// columns stand side by side.
+func (t *table) latexWide() (wide []int, limit int) {
+	for c := range t.head {
+		n := t.widest(c)
+		if t.isLeft(c) {
+			n = max(n, utf8.RuneCountInString(plain(t.head[c])))
+		} else {
+			for _, l := range wrapWords(plain(t.head[c]), max(latexHead, n)) {
+				n = max(n, utf8.RuneCountInString(l))
+			}
+		}
+		wide = append(wide, n)
 	}
-	for _, l := range wrapWords(plain(t.head[c]), max(latexHead, n)) {
-		n = max(n, utf8.RuneCountInString(l))
+	total := func(limit int) (sum int) {
+		for c, n := range wide {
+			if t.isLeft(c) {
+				n = min(n, limit)
+			}
+			sum += n + 2
+		}
+		return sum
 	}
-	return n
+	for limit = latexWords; limit > latexLeast && total(limit) > latexLine; limit-- {
+	}
+	if total(limit) > latexLine {
+		limit = latexWords
+	}
+	for c := range wide {
+		if t.isLeft(c) {
+			wide[c] = min(wide[c], limit)
+		}
+	}
+	return wide, limit
 }
 
 // latexParts are the columns that fit side by side into a line of that many characters; each part begins with the first.
 func (t *table) latexParts(line int) [][]int {
+	wide, _ := t.latexWide()
 	var parts [][]int
-	part, used := []int{0}, t.latexWide(0)
+	part, used := []int{0}, wide[0]
 	for c := 1; c < len(t.head); c++ {
-		wide := t.latexWide(c) + 2
-		if used+wide > line && len(part) > 1 {
+		if used+wide[c]+2 > line && len(part) > 1 {
 			parts = append(parts, part)
-			part, used = []int{0}, t.latexWide(0)
+			part, used = []int{0}, wide[0]
 		}
-		part, used = append(part, c), used+wide
+		part, used = append(part, c), used+wide[c]+2
 	}
 	return append(parts, part)
 }
 
 // latexColumns is the argument of tabular: numbers to the right, words to the left and, where they are long, in lines.
 func (t *table) latexColumns(columns []int) string {
+	_, limit := t.latexWide()
 	var b strings.Builder
 	for _, c := range columns {
 		switch {
 		case !t.isLeft(c):
 			b.WriteByte('r')
-		case max(t.widest(c), utf8.RuneCountInString(t.head[c])) > t.latexWide(c):
-			fmt.Fprintf(&b, ">{\\raggedright\\arraybackslash}p{%d mm}", latexWidth*4/3)
+		case max(t.widest(c), utf8.RuneCountInString(t.head[c])) > limit:
+			fmt.Fprintf(&b, ">{\\raggedright\\arraybackslash}p{%d mm}", limit*4/3)
 		default:
 			b.WriteByte('l')
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -134,7 +135,7 @@ func (c *Claim) check() error {
 	return nil
 }
 
-// published are the claims beside a view: one table for each task, metric and backbone. They were
+// published are the claims beside a view: two tables for each task, metric and backbone. They were
 // made under other protocols, so they are not ranked and not averaged.
 func (v *view) published() []table {
 	type group struct{ task, metric, backbone string }
@@ -149,10 +150,7 @@ func (v *view) published() []table {
 	}
 	var out []table
 	for _, g := range order {
-		t := claimTable(v, of[g])
-		t.level, t.name = 2, "published"
-		t.title = fmt.Sprintf("Published numbers, other protocols: %s, %s", g.backbone, g.metric)
-		out = append(out, t)
+		out = append(out, claimTables(v, of[g], g.backbone+", "+g.metric)...)
 	}
 	return out
 }
@@ -181,24 +179,30 @@ func (v *view) measures(c column, metric string) bool {
 	return slices.ContainsFunc(v.rows, func(r row) bool { return v.cell(r, c).Score(metric) != nil })
 }
 
-// claimTable sets claims below each other. Numbers keep the digits they were printed with.
-func claimTable(v *view, list []Claim) table {
+// claimTables sets claims below each other, in one table the numbers, with the digits they were printed with, in the next where they come
+// from; lines of the two are matched by their number.
+func claimTables(v *view, list []Claim, about string) []table {
 	var columns []column
 	for _, col := range v.columns {
 		if slices.ContainsFunc(list, func(c Claim) bool { return slices.Contains(v.claimed(c), col) }) {
 			columns = append(columns, col)
 		}
 	}
-	t := table{head: []string{"Method"}, left: map[int]bool{}}
+	numbers := table{name: "published", level: 2, title: "Published numbers, other protocols: " + about, head: []string{"No.", "Method"}, left: map[int]bool{1: true}}
 	for _, col := range columns {
-		t.head = append(t.head, col.title)
+		numbers.head = append(numbers.head, col.title)
 	}
-	t.head = append(t.head, "Source", "Protocol there", "Remarks")
-	for c := len(columns) + 1; c < len(t.head); c++ {
-		t.left[c] = true
-	}
-	for _, c := range list {
-		line := texts(c.Label)
+	sources := table{name: "published-sources", level: 3, title: "Where the published numbers come from: " + about, words: true,
+		head: []string{"No.", "Method", "Source", "Protocol there", "Remarks"}}
+	doubted := false
+	for i, c := range list {
+		no := strconv.Itoa(i + 1)
+		label := c.Label
+		if c.Unreliable {
+			label += " †"
+			doubted = true
+		}
+		line := texts(no, label)
 		for _, col := range columns {
 			e := entry{text: missing}
 			if x, ok := c.Cells[col.key.dataset]; ok {
@@ -206,19 +210,20 @@ func claimTable(v *view, list []Claim) table {
 			}
 			line = append(line, e)
 		}
-		t.rows = append(t.rows, append(line, texts(c.Source+" ("+c.Kind+")", c.Protocol, c.remarks())...))
+		numbers.rows = append(numbers.rows, line)
+		sources.rows = append(sources.rows, texts(no, label, c.Source+" ("+c.Kind+")", c.Protocol, c.remarks()))
 	}
-	t.notes = []string{"Percent, as printed by others under other protocols: to be read beside the scores above, not ranked with them. " +
-		"paper: the authors' own number; rerun: somebody ran the method again; copy: printed by somebody else."}
-	return t
+	numbers.notes = []string{"Percent, as printed by others under other protocols: to be read beside the scores above, not ranked with them."}
+	if doubted {
+		numbers.notes = append(numbers.notes, "† not to be trusted; the remarks say why.")
+	}
+	sources.notes = []string{"paper: the authors' own number; rerun: somebody ran the method again; copy: printed by somebody else."}
+	return []table{numbers, sources}
 }
 
 // remarks are all reservations about a claim on one line.
 func (c *Claim) remarks() string {
 	var parts []string
-	if c.Unreliable {
-		parts = append(parts, "do not trust")
-	}
 	if c.Weights != "" {
 		parts = append(parts, "weights: "+c.Weights)
 	}
