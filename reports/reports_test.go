@@ -354,7 +354,11 @@ func TestBestIsNotMarkedAcrossProtocols(t *testing.T) {
 	if n := strings.Count(s, "| **"); n != 2 {
 		t.Errorf("%d numbers are marked in two tables of one column, want 2", n)
 	}
-	b.Protocol.Fingerprint, b.Datasets[0].ListSHA256 = a.Protocol.Fingerprint, "y"
+	b.Protocol.Fingerprint, b.Datasets[0].Samples = a.Protocol.Fingerprint, "700-1448"
+	if s := spell(); strings.Contains(s, "| **") || !strings.Contains(s, "or other ones") {
+		t.Error("runs over different parts of a split are compared")
+	}
+	b.Datasets[0].Samples, b.Datasets[0].ListSHA256 = "", "y"
 	if s := spell(); strings.Contains(s, "| **") || !strings.Contains(s, "or other ones") {
 		t.Error("runs over different images are compared")
 	}

@@ -96,6 +96,9 @@ func TestCompareByHand(t *testing.T) {
 	if diff := cmp.Diff(moved, c.Cells[0].Moved, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
 		t.Errorf("moved (-want +got):\n%s", diff)
 	}
+	if len(c.Cells[1].Moved) != 0 || len(c.Cells[1].Each) != 4 {
+		t.Errorf("nothing moved on d for n: %v", c.Cells[1].Moved)
+	}
 	if x := c.Cells[2]; *x.Low > x.Difference || *x.High < x.Difference || *x.Low < 0.1 || *x.High > 0.5 {
 		t.Errorf("interval %v to %v of differences between 0.1 and 0.5", *x.Low, *x.High)
 	}
