@@ -47,7 +47,7 @@ func Compare(r CompareRequest) (*reports.Comparison, error) {
 	}
 	noted, refused := unlike(a, b, pairs)
 	if len(refused) > 0 && !r.AcrossProtocols {
-		lines := []error{fmt.Errorf("%s and %s answered unlike questions, so that a difference says nothing about the methods (--across-protocols compares them all the same):", r.A, r.B)}
+		lines := []error{fmt.Errorf("%s and %s answered unlike questions, so that a difference says nothing about the methods (--across-protocols compares them all the same); they differ in", r.A, r.B)}
 		for _, u := range refused {
 			lines = append(lines, errors.New("  "+u.String()))
 		}
