@@ -127,9 +127,13 @@ func loadMethods(dir string, run *results.Run, methods []string) (map[string][]R
 	if head.Fingerprint != run.Fingerprint {
 		return nil, fmt.Errorf("%s: %s belongs to another run than %s", dir, RecordsFile, results.FileName)
 	}
+	planned, err := plannedOf(run)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
 	out := map[string][]Record{}
 	for _, r := range lastOf(recs) {
-		if r.Error == "" {
+		if _, wanted := slices.BinarySearch(planned[r.Dataset], r.Index); wanted && r.Error == "" {
 			out[r.Dataset] = append(out[r.Dataset], r)
 		}
 	}
@@ -258,16 +262,15 @@ func unlike(a, b *results.Run, pairs [][2]string) (noted, refused differences) {
 	noted.note("runtime.version", a.Runtime.Version, b.Runtime.Version)
 	noted.note("runtime.jpeg", a.Runtime.JPEG, b.Runtime.JPEG)
 	noted.note("tool.version", a.Tool.Version, b.Tool.Version)
-	if a.Protocol.Fingerprint != b.Protocol.Fingerprint {
-		refused = append(refused, unlikeFields(a.Protocol.Fields, b.Protocol.Fields)...)
-		if len(refused) == 0 {
-			refused.note("protocol.fingerprint", a.Protocol.Fingerprint, b.Protocol.Fingerprint)
-		}
-	}
 	for _, x := range a.Datasets {
 		y := b.Dataset(x.Name)
 		if y == nil {
 			continue
+		}
+		for _, u := range unlikeProtocols(a, b, &x, y) {
+			if !slices.Contains(refused, u) { // runs with one protocol for all data sets name a field once
+				refused = append(refused, u)
+			}
 		}
 		refused.note(x.Name+".split", x.Split, y.Split)
 		refused.note(x.Name+".list_sha256", x.ListSHA256, y.ListSHA256)
@@ -279,23 +282,34 @@ func unlike(a, b *results.Run, pairs [][2]string) (noted, refused differences) {
 	return noted, refused
 }
 
-// unlikeFields are the settings in which two protocols differ.
-func unlikeFields(a, b map[string]any) (out differences) {
-	all := maps.Clone(a)
+// unlikeProtocols are the settings in which two runs differ on a data set: those of the protocol as it holds on it, where both runs say, else those
+// of the runs.
+func unlikeProtocols(a, b *results.Run, x, y *results.Dataset) (out differences) {
+	at, p, q := "protocol", a.Protocol, b.Protocol
+	if x.Protocol.Fingerprint != "" && y.Protocol.Fingerprint != "" {
+		at, p, q = x.Name+".protocol", x.Protocol, y.Protocol
+	}
+	if p.Fingerprint == q.Fingerprint {
+		return nil
+	}
+	all := maps.Clone(p.Fields)
 	if all == nil {
 		all = map[string]any{}
 	}
-	maps.Copy(all, b)
+	maps.Copy(all, q.Fields)
 	for _, k := range slices.Sorted(maps.Keys(all)) {
-		x, inA := a[k]
-		y, inB := b[k]
-		if !inA {
-			x = "none"
+		u, inP := p.Fields[k]
+		v, inQ := q.Fields[k]
+		if !inP {
+			u = "none"
 		}
-		if !inB {
-			y = "none"
+		if !inQ {
+			v = "none"
 		}
-		out.note("protocol."+k, x, y)
+		out.note(at+"."+k, u, v)
+	}
+	if len(out) == 0 {
+		out.note(at+".fingerprint", p.Fingerprint, q.Fingerprint)
 	}
 	return out
 }

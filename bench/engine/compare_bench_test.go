@@ -26,7 +26,7 @@ func BenchmarkCompare(b *testing.B) {
 	}
 	for d := range sets {
 		name := fmt.Sprint("set", d)
-		r.Datasets = append(r.Datasets, results.Dataset{Name: name, Images: images, Measured: images, Classes: names})
+		r.Datasets = append(r.Datasets, results.Dataset{Name: name, Images: images, Measured: images, Samples: fmt.Sprintf("0-%d", images-1), Classes: names})
 		for _, m := range r.Methods {
 			r.Cells = append(r.Cells, results.Cell{Dataset: name, Method: m.Name, Task: "segmentation", Convention: "mmseg", Images: images, Scores: []results.Score{{Name: "mIoU"}}})
 		}

@@ -28,10 +28,13 @@ func writeRun(t *testing.T, change func(*results.Run), right map[string]map[stri
 	}
 	for _, d := range []string{"d", "e"} {
 		n := len(right[d]["m"])
-		r.Datasets = append(r.Datasets, results.Dataset{Name: d, Split: "val", ListSHA256: "l", Images: n, Measured: n, Classes: []string{"x", "y"}, Queries: [][]string{{"x"}, {"y"}}})
+		r.Datasets = append(r.Datasets, results.Dataset{Name: d, Split: "val", ListSHA256: "l", Images: n, Measured: n, Samples: fmt.Sprintf("0-%d", n-1), Classes: []string{"x", "y"}, Queries: [][]string{{"x"}, {"y"}}})
 		for _, m := range []string{"m", "n"} {
 			r.Cells = append(r.Cells, results.Cell{Dataset: d, Method: m, Task: "segmentation", Convention: "mmseg", Images: n, Scores: []results.Score{{Name: "aAcc", Value: 0.5}}})
 		}
+	}
+	for i := range r.Datasets {
+		r.Datasets[i].Protocol = results.Protocol{Fingerprint: "p" + r.Datasets[i].Name, Fields: map[string]any{"size": 512.0}}
 	}
 	if change != nil {
 		change(r)
@@ -140,6 +143,16 @@ func TestCompareMethodsOfOneRun(t *testing.T) {
 	}
 }
 
+// alike changes a run whose data sets have no protocol of their own.
+func alike(change func(*results.Run)) func(*results.Run) {
+	return func(r *results.Run) {
+		for i := range r.Datasets {
+			r.Datasets[i].Protocol = results.Protocol{}
+		}
+		change(r)
+	}
+}
+
 // TestCompareRefuses: what makes a difference meaningless is named with both values, and let pass on demand; what a comparison may be about is noted.
 func TestCompareRefuses(t *testing.T) {
 	a := writeRun(t, nil, before)
@@ -148,9 +161,13 @@ func TestCompareRefuses(t *testing.T) {
 		refused    bool
 		change     func(*results.Run)
 	}{
-		{"protocol", "protocol.size: 512 and 336", true, func(r *results.Run) { r.Protocol.Fields["size"], r.Protocol.Fingerprint = 336.0, "other" }},
-		{"new field", "protocol.window: none and 224", true, func(r *results.Run) { r.Protocol.Fields["window"], r.Protocol.Fingerprint = 224.0, "other" }},
-		{"fingerprint alone", "protocol.fingerprint: pf and other", true, func(r *results.Run) { r.Protocol.Fingerprint = "other" }},
+		{"protocol", "protocol.size: 512 and 336", true, alike(func(r *results.Run) { r.Protocol.Fields["size"], r.Protocol.Fingerprint = 336.0, "other" })},
+		{"new field", "protocol.window: none and 224", true, alike(func(r *results.Run) { r.Protocol.Fields["window"], r.Protocol.Fingerprint = 224.0, "other" })},
+		{"fingerprint alone", "protocol.fingerprint: pf and other", true, alike(func(r *results.Run) { r.Protocol.Fingerprint = "other" })},
+		{"data set's own", "e.protocol.size: 512 and 560", true, func(r *results.Run) {
+			r.Protocol.Fingerprint = "same on d"
+			r.Datasets[1].Protocol = results.Protocol{Fingerprint: "pe2", Fields: map[string]any{"size": 560.0}}
+		}},
 		{"list", "e.list_sha256: l and other", true, func(r *results.Run) { r.Datasets[1].ListSHA256 = "other" }},
 		{"split", "d.split: val and train", true, func(r *results.Run) { r.Datasets[0].Split = "train" }},
 		{"classes", `d.classes: ["x","y"] and ["x","z"]`, true, func(r *results.Run) { r.Datasets[0].Classes = []string{"x", "z"} }},
@@ -159,7 +176,7 @@ func TestCompareRefuses(t *testing.T) {
 		{"model", "model.weights: w and v", false, func(r *results.Run) { r.Model.Files = []results.File{{SHA256: "v"}} }},
 		{"backbone", "model.architecture: ViT-B/16 and ViT-L/14", false, func(r *results.Run) { r.Model.Architecture = "ViT-L/14" }},
 		{"parameters", `m.params: null and {"depth":6}`, false, func(r *results.Run) { r.Methods[0].Params = map[string]any{"depth": 6.0} }},
-		{"samples", "d.samples: none and 0-3", false, func(r *results.Run) { r.Datasets[0].Samples = "0-3" }},
+		{"samples", "d.samples: 0-3 and 0-2", false, func(r *results.Run) { r.Datasets[0].Samples = "0-2" }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := writeRun(t, tt.change, after)
@@ -261,6 +278,10 @@ func TestLoadMethods(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" || len(got["d"]) != 4 || len(got["e"]) != 6 {
 		t.Errorf("records (-all +some):\n%s", diff)
+	}
+	run.Datasets[0].Samples = "0,2"
+	if got, err = loadMethods(dir, run, []string{"m"}); err != nil || len(got["d"]) != 2 {
+		t.Errorf("%d records of 2 planned samples, %v", len(got["d"]), err)
 	}
 	run.Fingerprint = "other"
 	if _, err := loadMethods(dir, run, nil); err == nil || !strings.Contains(err.Error(), "belongs to another run") {
