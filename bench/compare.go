@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"math"
+	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -84,6 +87,9 @@ a point: ovbench compare base new --fail-below -0.5 --confident`,
 			}
 			if err != nil {
 				return err
+			}
+			if ids := compared.MovedIDs(); len(ids) > 0 && !slices.ContainsFunc(files, func(f string) bool { return filepath.Ext(f) == ".png" }) {
+				fmt.Fprintf(c.ErrOrStderr(), "no panels: the runs kept none of the images that moved most; ovbench run SUITE --only %s --out DIR draws them\n", strings.Join(ids, ","))
 			}
 		}
 		if below == "" {

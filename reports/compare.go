@@ -225,6 +225,19 @@ func (c *Comparison) movedTable() table {
 	return t
 }
 
+// MovedIDs are the images that moved most, each once.
+func (c *Comparison) MovedIDs() []string {
+	var out []string
+	for _, x := range c.Cells {
+		for _, m := range x.Moved {
+			if !slices.Contains(out, m.ID) {
+				out = append(out, m.ID)
+			}
+		}
+	}
+	return out
+}
+
 // header says what is compared with what, and in what the sides differ.
 func (c *Comparison) header() []string {
 	side := func(name string, s ComparedSide) string {
