@@ -175,3 +175,33 @@ func TestLaTeXSaysWhatMarkdownSays(t *testing.T) {
 		t.Errorf("only %d numbers were compared", compared)
 	}
 }
+
+// TestTableNamesAreFiles: whatever data sets are called, each table has a file of its own inside of the folder.
+func TestTableNamesAreFiles(t *testing.T) {
+	r := invent(plan{methods: 1, sets: 6, classes: 2})
+	for i, name := range []string{"Scores", "scores", "../../x", "日本", "_methods_", "methods"} {
+		old := r.Datasets[i].Name
+		r.Datasets[i].Name = name
+		for j := range r.Cells {
+			if r.Cells[j].Dataset == old {
+				r.Cells[j].Dataset = name
+			}
+		}
+	}
+	dir := t.TempDir()
+	files, err := Report([]*results.Run{r}, "latex", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, f := range files[1:] {
+		name := filepath.Base(f)
+		if seen[name] || !regexp.MustCompile(`^[a-z0-9][a-z0-9-]*\.tex$`).MatchString(name) || filepath.Dir(f) != filepath.Join(dir, "tables") {
+			t.Errorf("table in %s", f)
+		}
+		seen[name] = true
+	}
+	if len(seen) < 1+2*6 {
+		t.Errorf("%d tables", len(seen))
+	}
+}

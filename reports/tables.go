@@ -136,8 +136,9 @@ func (v *view) file(name string, i int) string {
 func nameApart(all []table) {
 	taken := map[string]bool{}
 	for i := range all {
-		base := strings.ToLower(strings.NewReplacer(".", "-", "_", "-").Replace(slug(all[i].name)))
-		name := cmp.Or(base, "table")
+		base := strings.Trim(strings.ToLower(strings.NewReplacer(".", "-", "_", "-").Replace(slug(all[i].name))), "-")
+		base = cmp.Or(base, "table")
+		name := base
 		for n := 2; taken[name]; n++ {
 			name = fmt.Sprintf("%s-%d", base, n)
 		}
