@@ -8,8 +8,11 @@ import (
 	"maps"
 	"math"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"ovbench/metrics"
 	"ovbench/reports"
@@ -58,17 +61,8 @@ func Compare(r CompareRequest) (*reports.Comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range a.Datasets {
-		if b.Dataset(d.Name) == nil {
-			continue
-		}
-		for _, m := range pairs {
-			cells, err := r.cells(a, b, recsA[d.Name], recsB[d.Name], d, m)
-			if err != nil {
-				return nil, fmt.Errorf("%s, %s: %w", d.Name, pairText(m), err)
-			}
-			c.Cells = append(c.Cells, cells...)
-		}
+	if c.Cells, err = r.all(a, b, recsA, recsB, pairs); err != nil {
+		return nil, err
 	}
 	if len(c.Cells) == 0 {
 		return nil, fmt.Errorf("%s and %s have no data set and score in common", r.A, r.B)
@@ -138,6 +132,32 @@ func loadMethods(dir string, run *results.Run, methods []string) (map[string][]R
 		}
 	}
 	return out, nil
+}
+
+// all compares every pair of methods on every data set that both runs have, on all cores, in the order of A.
+func (r CompareRequest) all(a, b *results.Run, recsA, recsB map[string][]Record, pairs [][2]string) ([]reports.ComparedCell, error) {
+	cells, faults := make([][]reports.ComparedCell, len(a.Datasets)*len(pairs)), make([]error, len(a.Datasets)*len(pairs))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, d := range a.Datasets {
+		if b.Dataset(d.Name) == nil {
+			continue
+		}
+		for j, m := range pairs {
+			at := i*len(pairs) + j
+			group.Go(func() error {
+				var err error
+				if cells[at], err = r.cells(a, b, recsA[d.Name], recsB[d.Name], d, m); err != nil {
+					faults[at] = fmt.Errorf("%s, %s: %w", d.Name, pairText(m), err)
+				}
+				return nil
+			})
+		}
+	}
+	if err := errors.Join(group.Wait(), errors.Join(faults...)); err != nil {
+		return nil, err
+	}
+	return slices.Concat(cells...), nil
 }
 
 func comparedSide(dir string, r *results.Run) reports.ComparedSide {
