@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -12,6 +13,7 @@ import (
 	"ovbench/bench/engine"
 	"ovbench/configs"
 	"ovbench/datasets"
+	"ovbench/reports"
 	"ovbench/runners/clip"
 	"ovbench/runners/methods"
 )
@@ -23,6 +25,7 @@ type item struct {
 	Params map[string]any `json:"params,omitempty"`
 	Paper  string         `json:"paper,omitempty"`
 	More   []string       `json:"query_sets,omitempty"`
+	Claim  *reports.Claim `json:"claim,omitempty"`
 }
 
 // lists says what each kind of thing is made of.
@@ -66,12 +69,31 @@ var lists = map[string]func() ([]item, error){
 		}
 		return out, nil
 	},
+	"published": func() (out []item, _ error) {
+		for _, c := range reports.Published() {
+			out = append(out, item{Name: c.Label, Doc: claimText(c), Claim: &c})
+		}
+		return out, nil
+	},
 	"protocols": func() (out []item, _ error) {
 		for _, p := range configs.Protocols() {
 			out = append(out, item{Name: p.Name, Doc: p.String()})
 		}
 		return out, nil
 	},
+}
+
+// claimText is a line of published numbers.
+func claimText(c reports.Claim) string {
+	var cells []string
+	for _, name := range slices.Sorted(maps.Keys(c.Cells)) {
+		cells = append(cells, fmt.Sprintf("%s %v", name, c.Cells[name]))
+	}
+	s := fmt.Sprintf("%s, %s, %s: %s; %s (%s)", c.Backbone, c.Task, c.Metric, strings.Join(cells, ", "), c.Source, c.Kind)
+	if c.Unreliable {
+		s += "; do not trust: " + c.Remarks
+	}
+	return s
 }
 
 func listCommand() *cobra.Command {

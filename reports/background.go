@@ -16,10 +16,10 @@ import (
 func (v *view) sideBySide(keys []string, of func(r *results.Run, key string) string) table {
 	t := table{head: append([]string{""}, v.runNames()...), words: true}
 	for _, k := range keys {
-		line, empty := []string{k}, true
+		line, empty := texts(k), true
 		for _, r := range v.runs {
 			s := of(r, k)
-			line, empty = append(line, s), empty && s == ""
+			line, empty = append(line, entry{text: s}), empty && s == ""
 		}
 		if !empty {
 			t.rows = append(t.rows, line)
@@ -42,7 +42,7 @@ func (v *view) protocol() table {
 		if x, ok := r.Protocol.Fields[k]; ok {
 			return valueText(x)
 		}
-		return "–"
+		return missing
 	})
 	t.rows = append(t.rows, rest.rows...)
 	return t
@@ -56,7 +56,7 @@ func (v *view) methods() table {
 		for _, k := range slices.Sorted(maps.Keys(m.Params)) {
 			params = append(params, k+"="+valueText(m.Params[k]))
 		}
-		t.rows = append(t.rows, []string{v.name(r), m.Kind, m.Positions, strings.Join(params, ", ")})
+		t.rows = append(t.rows, texts(v.name(r), m.Kind, m.Positions, strings.Join(params, ", ")))
 	}
 	return t
 }
@@ -74,8 +74,8 @@ func (v *view) datasets() table {
 			for _, q := range d.Queries {
 				queries += len(q)
 			}
-			t.rows = append(t.rows, []string{name, d.Split, strconv.Itoa(d.Images), strconv.Itoa(d.Measured), strconv.Itoa(r.Failed(d.Name)),
-				integer(len(d.Classes)), integer(queries), d.QuerySet, integer(d.Templates), shortHash(d.ListSHA256)})
+			t.rows = append(t.rows, texts(name, d.Split, strconv.Itoa(d.Images), strconv.Itoa(d.Measured), strconv.Itoa(r.Failed(d.Name)),
+				integer(len(d.Classes)), integer(queries), d.QuerySet, integer(d.Templates), shortHash(d.ListSHA256)))
 		}
 	}
 	return t
@@ -207,7 +207,7 @@ func (v *view) timing() table {
 		if s, ok := r.Timing.Seconds[k]; ok {
 			return seconds(s)
 		}
-		return "–"
+		return missing
 	})
 	wall := v.sideBySide([]string{"wall clock"}, func(r *results.Run, _ string) string { return seconds(r.Timing.Wall) })
 	t.rows = append(t.rows, wall.rows...)
@@ -230,7 +230,7 @@ func (v *view) failures() table {
 			if len(v.runs) > 1 {
 				name = fmt.Sprintf("%s · run %d", name, i+1)
 			}
-			t.rows = append(t.rows, []string{name, f.ID, f.Stage, elideEnd(f.Error, 200, "…")})
+			t.rows = append(t.rows, texts(name, f.ID, f.Stage, elideEnd(f.Error, 200, "…")))
 		}
 	}
 	if n > maxFailures {

@@ -3,8 +3,11 @@ package reports
 import (
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 
 	"ovbench/reports/results"
 )
@@ -12,7 +15,9 @@ import (
 // JSONSchema names the format JSON writes.
 const JSONSchema = "ovbench.report/1"
 
-// JSON writes runs as one document: {"schema": "ovbench.report/1", "runs": […]}, each run as in its results.json.
+// JSON writes runs as one document: {"schema": "ovbench.report/1", "summary": […], "published": […], "runs": […]}. A run is as in its
+// results.json; summary is the table of main scores and averages, one block a protocol; published are numbers that others claim for the same data sets
+// and backbone, in percent.
 func JSON(w io.Writer, runs []*results.Run) error {
 	if err := some(runs); err != nil {
 		return err
@@ -22,13 +27,104 @@ func JSON(w io.Writer, runs []*results.Run) error {
 			return err
 		}
 	}
+	v := newView(runs)
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	return e.Encode(struct {
-		Schema string         `json:"schema"`
-		Runs   []*results.Run `json:"runs"`
-	}{JSONSchema, runs})
+		Schema    string         `json:"schema"`
+		Summary   []block        `json:"summary"`
+		Published []Claim        `json:"published,omitempty"`
+		Runs      []*results.Run `json:"runs"`
+	}{JSONSchema, v.summaries(), v.claims(), runs})
+}
+
+// block is the table of main scores of one protocol.
+type block struct {
+	Protocol    string        `json:"protocol,omitempty"`
+	Fingerprint string        `json:"fingerprint,omitempty"`
+	Columns     []blockColumn `json:"columns"`
+	Rows        []blockRow    `json:"rows"`
+	NoAverage   string        `json:"no_average,omitempty"` // why the rows have none
+}
+
+type blockColumn struct {
+	Dataset    string `json:"dataset"`
+	Split      string `json:"split,omitempty"`
+	Task       string `json:"task,omitempty"`
+	Convention string `json:"convention,omitempty"`
+	Score      string `json:"score,omitempty"`
+}
+
+type blockRow struct {
+	Name    string     `json:"name"` // in tables: the method, with its runs where it occurs twice
+	Method  string     `json:"method"`
+	Runs    []int      `json:"runs"`    // counted from 1
+	Values  []*float64 `json:"values"`  // by column; null where missing
+	Average *float64   `json:"average"` // null where a value is missing or the columns are unlike
+}
+
+// summaries are the blocks of a view, in full precision.
+func (v *view) summaries() []block {
+	var out []block
+	for _, b := range v.blocks() {
+		first := v.runs[b.members[0]]
+		x := block{Protocol: first.Protocol.Name, Fingerprint: first.Protocol.Fingerprint}
+		for _, c := range b.columns {
+			x.Columns = append(x.Columns, blockColumn{c.key.dataset, c.key.split, c.key.task, c.key.convention, c.metric})
+		}
+		averaged, why := b.averages()
+		x.NoAverage = why
+		for _, r := range b.rows {
+			line := blockRow{Name: b.name(r), Method: r.method}
+			for _, i := range v.of[r] {
+				line.Runs = append(line.Runs, i+1)
+			}
+			var scores []*results.Score
+			for _, c := range b.columns {
+				s := v.cell(r, c).Score(c.metric)
+				scores = append(scores, s)
+				line.Values = append(line.Values, plainScore(s).value)
+			}
+			if averaged {
+				line.Average = average(scores)
+			}
+			x.Rows = append(x.Rows, line)
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// SummaryCSV writes the table of main scores in full precision: one line for each protocol and method, one column for each data set, and the
+// average of the line. Missing values are empty.
+func SummaryCSV(w io.Writer, runs []*results.Run) error {
+	if err := some(runs); err != nil {
+		return err
+	}
+	v := newView(runs)
+	head := []string{"protocol", "fingerprint", "method", "runs"}
+	for _, c := range v.columns {
+		head = append(head, strings.TrimSpace(c.title+" "+c.metric))
+	}
+	out := csv.NewWriter(w)
+	out.Write(append(head, "average"))
+	for _, b := range v.summaries() {
+		for _, r := range b.Rows {
+			line := []string{b.Protocol, b.Fingerprint, r.Method, strings.Trim(fmt.Sprint(r.Runs), "[]")}
+			for _, c := range v.columns {
+				i := slices.Index(b.Columns, blockColumn{c.key.dataset, c.key.split, c.key.task, c.key.convention, c.metric})
+				if i < 0 {
+					line = append(line, "")
+					continue
+				}
+				line = append(line, full(r.Values[i]))
+			}
+			out.Write(append(line, full(r.Average)))
+		}
+	}
+	out.Flush()
+	return out.Error()
 }
 
 // CSV writes every score of runs, one per line, in full precision. Missing values are empty.

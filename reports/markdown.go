@@ -24,18 +24,9 @@ func Markdown(w io.Writer, runs []*results.Run) error {
 	for _, s := range v.notices() {
 		m.line("> **Warning:** %s  ", markdownText(s))
 	}
-	m.section(2, "Scores", v.summary())
-	for _, c := range v.columns {
-		m.section(2, c.title, v.scores(c))
-		m.section(3, c.title+", class by class", v.classes(c))
+	for _, t := range v.tables() {
+		m.table(t)
 	}
-	m.section(2, "Data sets", v.datasets())
-	m.section(2, "Methods", v.methods())
-	m.section(2, "Protocol", v.protocol())
-	m.section(2, "Model", v.model())
-	m.section(2, "Failures", v.failures())
-	m.section(2, "Timing", v.timing())
-	m.section(2, "Provenance", v.provenance())
 	return m.out.Flush()
 }
 
@@ -55,37 +46,43 @@ func (m *markdown) heading(level int, s string) {
 	m.line("%.*s %s\n", level, "######", markdownText(s))
 }
 
-// section writes a heading, a table and its notes; nothing where the table has no rows.
-func (m *markdown) section(level int, title string, t table) {
-	if len(t.rows) == 0 {
-		return
-	}
+// table writes a heading, a table and its notes: the best of a column bold, the second in italics.
+func (m *markdown) table(t table) {
 	m.line("")
-	m.heading(level, title)
+	m.heading(t.level, t.title)
 	w := pretty.NewWriter()
-	w.AppendHeader(cells(t.head, func(_ int, s string) string { return markdownText(s) }))
-	for i, r := range t.rows {
-		w.AppendRow(cells(r, func(c int, s string) string {
-			if s = markdownText(s); t.best[[2]int{i, c}] {
-				return "**" + s + "**"
-			}
-			return s
-		}))
+	w.AppendHeader(pretty.Row(anyOf(t.head, markdownText)))
+	for _, r := range t.rows {
+		w.AppendRow(pretty.Row(anyOf(r, markdownEntry)))
 	}
 	w.SetColumnConfigs(t.alignment())
 	m.line("%s", w.RenderMarkdown())
 	for _, n := range t.notes {
-		m.line("\n%s", n)
+		m.line("\n%s", markdownText(n))
+	}
+	if t.ranked() {
+		m.line("\n**Bold**: best of a column; *italics*: second.")
 	}
 }
 
-// cells is a row for go-pretty.
-func cells(texts []string, spell func(column int, s string) string) pretty.Row {
-	row := make(pretty.Row, len(texts))
-	for i, s := range texts {
-		row[i] = spell(i, s)
+func markdownEntry(c entry) string {
+	s := markdownText(c.text)
+	switch c.rank {
+	case best:
+		return "**" + s + "**"
+	case second:
+		return "*" + s + "*"
 	}
-	return row
+	return s
+}
+
+// anyOf is a row for go-pretty.
+func anyOf[T any](list []T, spell func(T) string) []any {
+	out := make([]any, len(list))
+	for i, x := range list {
+		out[i] = spell(x)
+	}
+	return out
 }
 
 // alignment puts numbers to the right.
@@ -93,10 +90,13 @@ func (t *table) alignment() []pretty.ColumnConfig {
 	var out []pretty.ColumnConfig
 	for c := range t.head {
 		align := text.AlignRight
-		if c == 0 || t.words {
+		if t.isLeft(c) {
 			align = text.AlignLeft
 		}
 		out = append(out, pretty.ColumnConfig{Number: c + 1, Align: align, AlignHeader: align})
 	}
 	return out
 }
+
+// isLeft reports whether column c holds words.
+func (t *table) isLeft(c int) bool { return c == 0 || t.words || t.left[c] }

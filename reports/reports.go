@@ -27,10 +27,12 @@ import (
 
 // formats are what Report knows, by name: functions that write files into a folder and return their paths.
 var formats = map[string]func(runs []*results.Run, dir string) ([]string, error){
-	"md":   textFiles(textFile{"report.md", Markdown}),
-	"json": textFiles(textFile{"report.json", JSON}),
-	"csv":  textFiles(textFile{"scores.csv", CSV}, textFile{"classes.csv", ClassCSV}),
-	"png":  pictures,
+	"md":        textFiles(textFile{"report.md", Markdown}),
+	"json":      textFiles(textFile{"report.json", JSON}),
+	"csv":       textFiles(textFile{"scores.csv", CSV}, textFile{"classes.csv", ClassCSV}, textFile{"summary.csv", SummaryCSV}),
+	"benchstat": textFiles(textFile{"scores.bench", Benchstat}),
+	"png":       pictures,
+	"latex":     latexFiles,
 }
 
 // Formats are the formats that [Report] knows.
@@ -43,7 +45,7 @@ func Formats() []string { return slices.Sorted(maps.Keys(formats)) }
 func Report(runs []*results.Run, format, outDir string) ([]string, error) {
 	write, ok := formats[format]
 	switch {
-	case format == "html" || format == "latex" || format == "pdf":
+	case format == "html" || format == "pdf":
 		return nil, fmt.Errorf("format %q is not available in this version; use %s", format, strings.Join(Formats(), ", "))
 	case !ok:
 		return nil, fmt.Errorf("format %q is not known; use %s", format, strings.Join(Formats(), ", "))

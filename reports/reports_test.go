@@ -267,14 +267,21 @@ func TestSummaryIsTheRun(t *testing.T) {
 	numbers := regexp.MustCompile(`\d+\.\d+`)
 	in := func(x float64) string { return fmt.Sprintf("%.2f", 100*x) }
 	rows := section(t, b.String(), "## Scores")
-	if len(rows) != 6 || len(rows[0]) != 5 {
-		t.Fatalf("summary of %d rows, %d columns; want 6, 5", len(rows), len(rows[0]))
+	if len(rows) != 6 || len(rows[0]) != 6 {
+		t.Fatalf("summary of %d rows, %d columns; want 6, 6", len(rows), len(rows[0]))
 	}
 	for i, line := range rows[1:] {
 		if line[0] != r.Methods[i].Name {
 			t.Errorf("row %d is %q, want %q", i, line[0], r.Methods[i].Name)
 		}
-		for j, text := range line[1:] {
+		sum := 0.0
+		for _, d := range r.Datasets {
+			sum += r.Cell(d.Name, line[0]).Score("mIoU").Value
+		}
+		if got := strings.Trim(line[5], "*"); got != in(sum/4) {
+			t.Errorf("%s: average %s, want %s", line[0], got, in(sum/4))
+		}
+		for j, text := range line[1:5] {
 			if rows[0][j+1] != r.Datasets[j].Title {
 				t.Errorf("column %d is %q, want %q", j, rows[0][j+1], r.Datasets[j].Title)
 			}
@@ -333,11 +340,25 @@ func TestBestIsNotMarkedAcrossProtocols(t *testing.T) {
 	if s := spell(); !strings.Contains(s, "| **") || strings.Contains(s, "not comparable") {
 		t.Error("alike runs are not compared")
 	}
+	// The better run is no better than itself: each protocol has a table and a best of its own.
 	b.Protocol.Fingerprint = "x"
-	if s := spell(); strings.Contains(s, "| **") || !strings.Contains(s, "different protocols") {
-		t.Error("runs of different protocols are compared")
+	for i := range b.Cells {
+		b.Cells[i].Scores[0].Value += 0.2
+		*b.Cells[i].Scores[0].Low += 0.2
+		*b.Cells[i].Scores[0].High += 0.2
 	}
-	b.Protocol.Fingerprint, b.Datasets[0].ListSHA256 = a.Protocol.Fingerprint, "y"
+	s := spell()
+	if strings.Count(s, "\n## Scores, protocol sclip ") != 2 || !strings.Contains(s, "different protocols") {
+		t.Error("runs of different protocols share a table")
+	}
+	if n := strings.Count(s, "| **"); n != 2 {
+		t.Errorf("%d numbers are marked in two tables of one column, want 2", n)
+	}
+	b.Protocol.Fingerprint, b.Datasets[0].Samples = a.Protocol.Fingerprint, "700-1448"
+	if s := spell(); strings.Contains(s, "| **") || !strings.Contains(s, "or other ones") {
+		t.Error("runs over different parts of a split are compared")
+	}
+	b.Datasets[0].Samples, b.Datasets[0].ListSHA256 = "", "y"
 	if s := spell(); strings.Contains(s, "| **") || !strings.Contains(s, "or other ones") {
 		t.Error("runs over different images are compared")
 	}
@@ -358,6 +379,84 @@ func TestPercent(t *testing.T) {
 	for x, want := range map[float64]string{0: "0.00", 1: "100.00", 0.12345: "12.35", -0.00001: "0.00", -0.5: "-50.00", 0.419999: "42.00"} {
 		if got := percent(x); got != want {
 			t.Errorf("percent(%v) = %s, want %s", x, got, want)
+		}
+	}
+}
+
+// TestRowsContinueOverRuns: runs of one protocol and model on unlike data sets make one table, as if they were one run.
+func TestRowsContinueOverRuns(t *testing.T) {
+	whole := invent(plan{methods: 3, sets: 4, classes: 3})
+	part := func(from, to int) *results.Run {
+		r := *whole
+		r.Datasets = whole.Datasets[from:to]
+		r.Cells = whole.Cells[3*from : 3*to]
+		return &r
+	}
+	want := newView([]*results.Run{whole}).summary()
+	v := newView([]*results.Run{part(0, 1), part(1, 4)})
+	if diff := cmp.Diff(want.rows, v.summary().rows, cmp.AllowUnexported(entry{})); diff != "" {
+		t.Errorf("two runs (-one run +two):\n%s", diff)
+	}
+	other := part(1, 4)
+	other.Methods = slices.Clone(other.Methods)
+	other.Methods[1].Params = map[string]any{"depth": 6.0}
+	if v := newView([]*results.Run{part(0, 1), other}); len(v.rows) != 4 || v.name(v.rows[1]) != "clip_surgery · run 1" || v.name(v.rows[0]) != "clip" {
+		t.Errorf("rows %v: methods of unlike parameters share a row, or like ones do not", v.rows)
+	}
+	other.Model.Files = []results.File{{SHA256: "f0"}}
+	other.Model.Architecture = "ViT-L/14"
+	if v := newView([]*results.Run{part(0, 1), other}); len(v.rows) != 6 || v.name(v.rows[5]) != "maskclip · run 2, ViT-L/14" {
+		t.Errorf("rows %v: methods of unlike models share a row", v.rows)
+	}
+}
+
+// TestAverageNeedsLikeCells: a mean over unlike or missing numbers is not printed, and the reader is told why.
+func TestAverageNeedsLikeCells(t *testing.T) {
+	summary := func(change func(r *results.Run)) (head, last string, notes string) {
+		r := invent(plan{methods: 2, sets: 3, classes: 3})
+		change(r)
+		s := newView([]*results.Run{r}).summary()
+		return s.head[len(s.head)-1], s.rows[0][len(s.rows[0])-1].text, strings.Join(s.notes, " ")
+	}
+	for name, tt := range map[string]struct {
+		change           func(r *results.Run)
+		head, last, note string
+	}{
+		"convention": {func(r *results.Run) { r.Cells[0].Convention, r.Cells[1].Convention = "cocostuff", "cocostuff" }, "COCO-Object 81", "–", "the data sets differ in convention (cocostuff, mmseg)"},
+		"metric":     {func(r *results.Run) { r.Cells[0].Scores[0].Name, r.Cells[1].Scores[0].Name = "mAP", "mAP" }, "COCO-Object 81 mIoU", "–", "the data sets differ in metric (mAP, mIoU)"},
+		"hole":       {func(r *results.Run) { r.Cells = r.Cells[1:] }, "Average", "–", "only where it has all cells"},
+	} {
+		head, last, notes := summary(tt.change)
+		if name != "hole" {
+			last = "–"
+		}
+		if head != tt.head || last != tt.last || !strings.Contains(notes, tt.note) {
+			t.Errorf("%s: last column %q, first line %q, notes %q", name, head, last, notes)
+		}
+	}
+}
+
+// TestRanks: what reads the same as the best is best too; the second is marked among three or more, unless the best is shared.
+func TestRanks(t *testing.T) {
+	for _, tt := range []struct {
+		values []float64
+		want   []rank
+	}{
+		{[]float64{0.3, 0.5, 0.4}, []rank{unranked, best, second}},
+		{[]float64{0.3, 0.5}, []rank{unranked, best}},
+		{[]float64{0.50001, 0.5, 0.4}, []rank{best, best, unranked}},
+		{[]float64{0.5, 0.4, 0.40004, 0.1}, []rank{best, second, second, unranked}},
+		{[]float64{0.5}, []rank{unranked}},
+	} {
+		s := table{head: []string{"", ""}}
+		for i := range tt.values {
+			s.rows = append(s.rows, []entry{{}, number(&tt.values[i])})
+		}
+		s.markBest()
+		for i, want := range tt.want {
+			if got := s.rows[i][1].rank; got != want {
+				t.Errorf("%v: value %d has rank %d, want %d", tt.values, i, got, want)
+			}
 		}
 	}
 }
@@ -509,7 +608,7 @@ func TestReport(t *testing.T) {
 	for format, want := range map[string][]string{
 		"md":   {"report.md"},
 		"json": {"report.json"},
-		"csv":  {"scores.csv", "classes.csv"},
+		"csv":  {"scores.csv", "classes.csv", "summary.csv"},
 		"png":  {"scores.png", "panels-set0-1.png", "panels-set0-2.png", "panels-set0-3.png"},
 	} {
 		dir := filepath.Join(t.TempDir(), "new")
@@ -530,8 +629,7 @@ func TestReport(t *testing.T) {
 		}
 	}
 	for format, want := range map[string]string{
-		"xml": `format "xml" is not known; use csv, json, md, png`,
-		"pdf": `format "pdf" is not available in this version; use csv, json, md, png`,
+		"xml": `format "xml" is not known; use benchstat, csv, json, latex, md, png`,
 	} {
 		if _, err := Report([]*results.Run{r}, format, t.TempDir()); err == nil || err.Error() != want {
 			t.Errorf("error %v, want %s", err, want)
@@ -575,11 +673,25 @@ func decodePNG(t *testing.T, path string) image.Image {
 	return img
 }
 
-func BenchmarkMarkdown(b *testing.B) {
-	runs := []*results.Run{invent(plan{methods: 12, sets: 8, classes: 171})}
-	for b.Loop() {
-		if err := Markdown(io.Discard, runs); err != nil {
-			b.Fatal(err)
-		}
+// BenchmarkReport writes every format of texts for a run of 12 methods on 8 data sets of 171 classes, read from its file. The number of images does not
+// matter: reports are made from results alone.
+func BenchmarkReport(b *testing.B) {
+	dir := b.TempDir()
+	if err := invent(plan{methods: 12, sets: 8, classes: 171}).Write(dir); err != nil {
+		b.Fatal(err)
+	}
+	for _, format := range []string{"md", "csv", "json", "latex", "benchstat"} {
+		b.Run(format, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				r, err := results.Read(dir)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := Report([]*results.Run{r}, format, filepath.Join(dir, "report")); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

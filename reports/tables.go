@@ -10,37 +10,220 @@ import (
 	"ovbench/reports/results"
 )
 
-// table is a grid of texts; every format draws from it. The first column names the rows.
+// table is a grid that every format spells: the model between runs and documents. The first column names the rows.
 type table struct {
+	name  string // of a file or a label: lower-case ASCII letters, digits and dashes; unique in a report
+	title string
+	level int // of the heading: 2, or 3 for a part of the table before
 	head  []string
-	rows  [][]string
-	words bool            // columns hold words, not numbers
-	best  map[[2]int]bool // row, column: the best of its column
-	notes []string        // what the reader needs to read it
+	rows  [][]entry
+	words bool         // all columns hold words, not numbers
+	left  map[int]bool // columns of words among numbers
+	notes []string     // what the reader needs to read it
+	// paint is the ANSI style of an entry on a terminal with colours; nil or "" for that of its rank.
+	paint func(row, column int) string
 }
 
-// summary is the table of a paper: methods down, data sets across, the main score of each in percent.
+// entry is what stands at one place of a table: words, a number, a number with its interval, or an interval.
+type entry struct {
+	text      string   // all of it, in plain text; numbers are rounded here
+	value     *float64 // behind the text, in full precision: a fraction; nil for words and counts
+	low, high *float64 // bounds of the interval, both or none
+	rank      rank
+}
+
+// rank is an entry's place in its column.
+type rank uint8
+
+const (
+	unranked rank = iota
+	best
+	second
+)
+
+// missing stands where there is no number.
+const missing = "–"
+
+// texts are entries of words.
+func texts(list ...string) []entry {
+	out := make([]entry, len(list))
+	for i, s := range list {
+		out[i].text = s
+	}
+	return out
+}
+
+// number is a fraction in percent.
+func number(x *float64) entry {
+	if x == nil {
+		return entry{text: missing}
+	}
+	return entry{text: percent(*x), value: x}
+}
+
+// score is a score in percent, with half of its interval.
+func score(s *results.Score) entry {
+	if s == nil {
+		return entry{text: missing}
+	}
+	c := number(&s.Value)
+	if s.Low != nil && s.High != nil {
+		c.low, c.high = s.Low, s.High
+		c.text += " ± " + c.half()
+	}
+	return c
+}
+
+// half is half of its interval in percent.
+func (c entry) half() string { return percent((*c.high - *c.low) / 2) }
+
+// interval is that of a score alone, from its lower to its upper bound.
+func interval(s *results.Score) entry {
+	if s == nil || s.Low == nil || s.High == nil {
+		return entry{text: missing}
+	}
+	return entry{text: percent(*s.Low) + " – " + percent(*s.High), low: s.Low, high: s.High}
+}
+
+// tables are all tables of a report in the order of reading, those without rows left out.
+func (v *view) tables() []table {
+	var all []table
+	add := func(level int, name, title string, t table) {
+		t.level, t.name, t.title = level, name, title
+		all = append(all, t)
+	}
+	blocks := v.blocks()
+	for i, b := range blocks {
+		add(2, b.file("scores", i), b.heading("Scores"), b.summary())
+	}
+	all = append(all, v.published()...)
+	for i, b := range blocks {
+		for _, c := range b.columns {
+			name := b.file(c.key.dataset, i)
+			add(2, name, b.heading(c.title), b.scores(c))
+			add(3, name+"-classes", b.heading(c.title+", class by class"), b.classes(c))
+		}
+	}
+	add(2, "datasets", "Data sets", v.datasets())
+	add(2, "methods", "Methods", v.methods())
+	add(2, "protocol", "Protocol", v.protocol())
+	add(2, "model", "Model", v.model())
+	add(2, "failures", "Failures", v.failures())
+	add(2, "timing", "Timing", v.timing())
+	add(2, "provenance", "Provenance", v.provenance())
+	all = slices.DeleteFunc(all, func(t table) bool { return len(t.rows) == 0 })
+	nameApart(all)
+	return all
+}
+
+// heading is a title that says which block it belongs to, if there are several.
+func (v *view) heading(title string) string {
+	if v.part == "" {
+		return title
+	}
+	return title + ", " + v.part
+}
+
+// file is a name for a table of block i.
+func (v *view) file(name string, i int) string {
+	if v.part != "" {
+		name += fmt.Sprintf("-%d", i+1)
+	}
+	return name
+}
+
+// nameApart makes names fit for files and labels, and unique.
+func nameApart(all []table) {
+	taken := map[string]bool{}
+	for i := range all {
+		base := strings.Trim(strings.ToLower(strings.NewReplacer(".", "-", "_", "-").Replace(slug(all[i].name))), "-")
+		base = cmp.Or(base, "table")
+		name := base
+		for n := 2; taken[name]; n++ {
+			name = fmt.Sprintf("%s-%d", base, n)
+		}
+		taken[name], all[i].name = true, name
+	}
+}
+
+// summary is the table of a paper: methods down, data sets across, the main score of each in percent, and the average of the line.
 func (v *view) summary() table {
-	t := table{head: []string{"Method"}, best: map[[2]int]bool{}}
+	t := table{head: []string{"Method"}}
 	for _, c := range v.columns {
 		t.head = append(t.head, headOf(c, v.columns))
 	}
+	averaged, why := v.averages()
+	if averaged {
+		t.head = append(t.head, "Average")
+	}
 	values := make([][]*results.Score, len(v.rows))
+	holes := false
 	for i, r := range v.rows {
-		line := []string{v.name(r)}
+		line := texts(v.name(r))
 		for _, c := range v.columns {
 			s := v.cell(r, c).Score(c.metric)
 			values[i] = append(values[i], s)
-			line = append(line, scoreText(s))
+			line = append(line, score(s))
+		}
+		if averaged {
+			mean := average(values[i])
+			line = append(line, number(mean))
+			holes = holes || mean == nil
 		}
 		t.rows = append(t.rows, line)
 	}
 	t.notes = append(t.notes, fmt.Sprintf("%s in percent.", metricsOf(v.columns)))
 	t.notes = append(t.notes, intervals(values, "± is half of the %s %% bootstrap interval (%d resamples of the images).")...)
-	if v.comparable() && len(v.rows) > 1 {
-		t.markBest(values)
+	if why != "" {
+		t.notes = append(t.notes, "No average: "+why+".")
+	}
+	if holes {
+		t.notes = append(t.notes, "A line has an average only where it has all cells.")
+	}
+	if v.comparable() {
+		t.markBest()
 	}
 	return t
+}
+
+// averages reports whether the columns have one metric, task and convention, so that their mean says something; else why not.
+// A single column has no average, and needs no reason.
+func (v *view) averages() (ok bool, why string) {
+	if len(v.columns) < 2 {
+		return false, ""
+	}
+	for _, part := range []struct {
+		what string
+		of   func(column) string
+	}{
+		{"metric", func(c column) string { return c.metric }},
+		{"task", func(c column) string { return c.key.task }},
+		{"convention", func(c column) string { return c.key.convention }},
+	} {
+		var values []string
+		for _, c := range v.columns {
+			if s := cmp.Or(part.of(c), "none"); !slices.Contains(values, s) {
+				values = append(values, s)
+			}
+		}
+		if len(values) > 1 {
+			return false, fmt.Sprintf("the data sets differ in %s (%s)", part.what, strings.Join(values, ", "))
+		}
+	}
+	return true, ""
+}
+
+// average is the mean of a line of scores, nil where one is missing.
+func average(line []*results.Score) *float64 {
+	sum := 0.0
+	for _, s := range line {
+		if s == nil {
+			return nil
+		}
+		sum += s.Value
+	}
+	sum /= float64(len(line))
+	return &sum
 }
 
 // headOf is a column's heading; the metric is named where columns differ in it.
@@ -63,17 +246,6 @@ func metricsOf(columns []column) string {
 	return cmp.Or(strings.Join(names, ", "), "scores")
 }
 
-// scoreText is a score in percent, with half of its interval.
-func scoreText(s *results.Score) string {
-	switch {
-	case s == nil:
-		return "–"
-	case s.Low == nil || s.High == nil:
-		return percent(s.Value)
-	}
-	return percent(s.Value) + " ± " + percent((*s.High-*s.Low)/2)
-}
-
 // intervals fills confidence and resamples into sentence, once for every kind of interval in use.
 func intervals(values [][]*results.Score, sentence string) []string {
 	var notes []string
@@ -91,21 +263,40 @@ func intervals(values [][]*results.Score, sentence string) []string {
 	return notes
 }
 
-// markBest marks the highest value of each column, and what reads the same.
-func (t *table) markBest(values [][]*results.Score) {
+// markBest ranks the cells of each column with at least two numbers: best is the highest and what reads the same, second what
+// follows, where there are three.
+func (t *table) markBest() {
 	for c := 1; c < len(t.head); c++ {
-		var top *results.Score
-		for _, line := range values {
-			if s := line[c-1]; s != nil && (top == nil || s.Value > top.Value) {
-				top = s
+		var values []float64
+		for _, line := range t.rows {
+			if x := line[c].value; x != nil {
+				values = append(values, *x)
 			}
 		}
-		for i, line := range values {
-			if s := line[c-1]; s != nil && percent(s.Value) == percent(top.Value) {
-				t.best[[2]int{i, c}] = true
+		if len(values) < 2 {
+			continue
+		}
+		slices.SortFunc(values, func(a, b float64) int { return cmp.Compare(b, a) })
+		first := percent(values[0])
+		next := slices.IndexFunc(values, func(x float64) bool { return percent(x) != first })
+		for i := range t.rows {
+			x := &t.rows[i][c]
+			switch {
+			case x.value == nil:
+			case percent(*x.value) == first:
+				x.rank = best
+			case next == 1 && len(values) > 2 && percent(*x.value) == percent(values[next]):
+				x.rank = second
 			}
 		}
 	}
+}
+
+// ranked reports whether anything is marked.
+func (t *table) ranked() bool {
+	return slices.ContainsFunc(t.rows, func(line []entry) bool {
+		return slices.ContainsFunc(line, func(e entry) bool { return e.rank != unranked })
+	})
 }
 
 // scores is every score of a column with its bounds.
@@ -138,23 +329,24 @@ func (v *view) scores(c column) table {
 		if x == nil {
 			continue
 		}
-		line := []string{v.name(r), strconv.Itoa(x.Images)}
+		line := texts(v.name(r), strconv.Itoa(x.Images))
 		for _, n := range names {
 			s := x.Score(n)
-			value, bounds := "–", "–"
-			if s != nil {
-				value = percent(s.Value)
-				if s.Low != nil {
-					bounds = percent(*s.Low) + " – " + percent(*s.High)
-				}
-			}
-			if line = append(line, value); bounded[n] {
-				line = append(line, bounds)
+			if line = append(line, plainScore(s)); bounded[n] {
+				line = append(line, interval(s))
 			}
 		}
 		t.rows = append(t.rows, line)
 	}
 	return t
+}
+
+// plainScore is a score without its interval.
+func plainScore(s *results.Score) entry {
+	if s == nil {
+		return entry{text: missing}
+	}
+	return number(&s.Value)
 }
 
 // measure is a score of a class.
@@ -202,11 +394,11 @@ func (v *view) classes(c column) table {
 		t.notes = []string{"Percent; pixels of the truth and given to the class."}
 		for i := range cells[0].Classes {
 			s := &cells[0].Classes[i]
-			line := []string{s.Class}
+			line := texts(s.Class)
 			for _, m := range defined {
-				line = append(line, optional(m.of(s)))
+				line = append(line, number(m.of(s)))
 			}
-			t.rows = append(t.rows, append(line, strconv.FormatInt(s.Pixels, 10), strconv.FormatInt(s.Predicted, 10)))
+			t.rows = append(t.rows, append(line, texts(strconv.FormatInt(s.Pixels, 10), strconv.FormatInt(s.Predicted, 10))...))
 		}
 		return t
 	}
@@ -216,21 +408,14 @@ func (v *view) classes(c column) table {
 	return t
 }
 
-func optional(x *float64) string {
-	if x == nil {
-		return "–"
-	}
-	return percent(*x)
-}
-
 // byClass sets cells side by side, classes matched by name; the n-th class of a name matches the n-th.
-func byClass(cells []*results.Cell, m measure) [][]string {
+func byClass(cells []*results.Cell, m measure) [][]entry {
 	type key struct {
 		name string
 		nth  int
 	}
 	at := map[key]int{}
-	var rows [][]string
+	var rows [][]entry
 	for j, x := range cells {
 		seen := map[string]int{}
 		for i := range x.Classes {
@@ -239,9 +424,9 @@ func byClass(cells []*results.Cell, m measure) [][]string {
 			k := key{s.Class, seen[s.Class]}
 			if _, ok := at[k]; !ok {
 				at[k] = len(rows)
-				rows = append(rows, append([]string{s.Class}, slices.Repeat([]string{"–"}, len(cells))...))
+				rows = append(rows, append(texts(s.Class), slices.Repeat(texts(missing), len(cells))...))
 			}
-			rows[at[k]][j+1] = optional(m.of(s))
+			rows[at[k]][j+1] = number(m.of(s))
 		}
 	}
 	return rows

@@ -27,10 +27,6 @@ func Terminal(w io.Writer, runs []*results.Run, width int, color bool) error {
 		return err
 	}
 	v := newView(runs)
-	t := v.summary()
-	if len(v.columns) == 1 {
-		t = v.withAllScores(t)
-	}
 	p := &terminal{out: bufio.NewWriter(w), width: width, color: color}
 	if p.width > 0 {
 		p.width = max(p.width, minWidth)
@@ -45,10 +41,19 @@ func Terminal(w io.Writer, runs []*results.Run, width int, color bool) error {
 		}
 		p.wrapped("", plain(s))
 	}
-	p.line("")
-	p.table(t)
-	for _, n := range t.notes {
-		p.wrapped("", n)
+	for _, b := range v.blocks() {
+		t := b.summary()
+		if len(b.columns) == 1 {
+			t = b.withAllScores(t)
+		}
+		p.line("")
+		if b.part != "" {
+			p.wrapped("", plain(b.part))
+		}
+		p.table(t)
+		for _, n := range t.notes {
+			p.wrapped("", plain(n))
+		}
 	}
 	for _, n := range v.notices() {
 		p.wrapped("warning: ", plain(n))
@@ -67,19 +72,11 @@ func (v *view) withAllScores(t table) table {
 		}
 		t.head = append(t.head, name)
 		for i, r := range v.rows {
-			s := v.cell(r, c).Score(name)
-			t.rows[i] = append(t.rows[i], optionalScore(s))
+			t.rows[i] = append(t.rows[i], plainScore(v.cell(r, c).Score(name)))
 		}
 	}
 	t.notes[0] = c.title + ", percent."
 	return t
-}
-
-func optionalScore(s *results.Score) string {
-	if s == nil {
-		return "–"
-	}
-	return percent(s.Value)
 }
 
 // terminal writes lines of at most width columns, 0 for any.
@@ -129,7 +126,7 @@ func (p *terminal) table(t table) {
 	for c := range t.head {
 		widths[c] = text.StringWidth(plain(t.head[c]))
 		for _, r := range t.rows {
-			widths[c] = max(widths[c], text.StringWidth(plain(r[c])))
+			widths[c] = max(widths[c], text.StringWidth(plain(r[c].text)))
 		}
 	}
 	const gap = 2
@@ -160,13 +157,17 @@ func sum(widths []int, gap int) int {
 	return n - gap
 }
 
+// styles of the ranks: bold for the best, underlined for the second.
+var styles = map[rank]string{best: "1", second: "4"}
+
 // block writes the names and the columns [from, to) of t.
 func (p *terminal) block(t table, widths []int, from, to int) {
-	pick := func(texts []string, row int) pretty.Row {
+	pick := func(of func(c int) (string, string)) pretty.Row {
 		spell := func(c int) string {
-			s := elideMiddle(plain(texts[c]), func(s string) bool { return text.StringWidth(s) <= widths[c] })
-			if row < 0 || t.best[[2]int{row, c}] {
-				s = p.paint("1", s)
+			s, style := of(c)
+			s = elideMiddle(plain(s), func(s string) bool { return text.StringWidth(s) <= widths[c] })
+			if style != "" {
+				s = p.paint(style, s)
 			}
 			return s
 		}
@@ -182,11 +183,22 @@ func (p *terminal) block(t table, widths []int, from, to int) {
 	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
 	style.Format.Header = text.FormatDefault
 	w.SetStyle(style)
-	w.AppendHeader(pick(t.head, -1))
+	w.AppendHeader(pick(func(c int) (string, string) { return t.head[c], "1" }))
 	for i, r := range t.rows {
-		w.AppendRow(pick(r, i))
+		w.AppendRow(pick(func(c int) (string, string) {
+			style := styles[r[c].rank]
+			if t.paint != nil {
+				style = cmp.Or(t.paint(i, c), style)
+			}
+			return r[c].text, style
+		}))
 	}
-	w.SetColumnConfigs(t.alignment()[:1+to-from])
+	columns := t.alignment()
+	columns = append(columns[:1:1], columns[from:to]...)
+	for i := range columns {
+		columns[i].Number = i + 1
+	}
+	w.SetColumnConfigs(columns)
 	for line := range strings.Lines(w.Render()) {
 		line = strings.TrimRight(line, " \n")
 		if strings.Trim(line, "─") == "" { // it runs under the padding of the last column too

@@ -146,3 +146,12 @@ func slug(s string) string {
 	}, elideEnd(s, 60, ""))
 	return strings.TrimLeft(s, ".-")
 }
+
+// trimFloat spells a number with the digits it was written with, one after the point at least.
+func trimFloat(x float64) string {
+	s := strconv.FormatFloat(x, 'f', -1, 64)
+	if !strings.Contains(s, ".") {
+		s += ".0"
+	}
+	return s
+}

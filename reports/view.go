@@ -3,6 +3,8 @@ package reports
 import (
 	"cmp"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 
 	"ovbench/reports/results"
@@ -11,9 +13,12 @@ import (
 // view is a set of runs laid out for reading: methods down, data sets across.
 type view struct {
 	runs    []*results.Run
+	members []int // indices of the runs whose rows these are
 	rows    []row
 	columns []column
 	cells   map[place]*results.Cell
+	of      map[row][]int // runs that a row gathers
+	part    string        // what tells this view from the other blocks of a report; empty where there is one
 }
 
 // place is where a cell stands.
@@ -22,9 +27,9 @@ type place struct {
 	columnKey
 }
 
-// row is a method of a run.
+// row is a method of a run, and of later runs that measured the same on other data sets.
 type row struct {
-	run    int // index into runs
+	run    int // index into runs, the first
 	method string
 }
 
@@ -37,13 +42,16 @@ type column struct {
 
 type columnKey struct{ dataset, split, task, convention string }
 
-// newView lays out runs in the order of their methods and cells. Cells of one data set, split, task and convention share a column.
+// newView lays out runs in the order of their methods and cells. Cells of one data set, split, task and convention share a column;
+// a method that several runs measured with the same model and protocol, each on other data sets, shares a row.
 func newView(runs []*results.Run) *view {
-	v := &view{runs: runs, cells: map[place]*results.Cell{}}
+	v := &view{runs: runs, cells: map[place]*results.Cell{}, of: map[row][]int{}}
 	at := map[columnKey]int{}
 	for i, r := range runs {
+		v.members = append(v.members, i)
+		rows := map[string]row{}
 		for _, m := range r.Methods {
-			v.rows = append(v.rows, row{run: i, method: m.Name})
+			rows[m.Name] = v.rowOf(i, m.Name)
 		}
 		for j := range r.Cells {
 			c := &r.Cells[j]
@@ -56,7 +64,7 @@ func newView(runs []*results.Run) *view {
 				at[k] = len(v.columns)
 				v.columns = append(v.columns, column{key: k, title: cmp.Or(d.Title, d.Name)})
 			}
-			v.cells[place{row{i, c.Method}, k}] = c
+			v.cells[place{rows[c.Method], k}] = c
 			col := &v.columns[at[k]]
 			if c.Score("mIoU") != nil {
 				col.metric = "mIoU"
@@ -67,6 +75,78 @@ func newView(runs []*results.Run) *view {
 	}
 	v.distinguish()
 	return v
+}
+
+// rowOf is the row for a method of run i: one that measured the same on other data sets so far, else a new one.
+func (v *view) rowOf(i int, method string) row {
+	for _, r := range v.rows {
+		if r.method == method && !slices.ContainsFunc(v.of[r], func(o int) bool { return !v.continues(o, i, method) }) {
+			v.of[r] = append(v.of[r], i)
+			return r
+		}
+	}
+	r := row{run: i, method: method}
+	v.rows = append(v.rows, r)
+	v.of[r] = []int{i}
+	return r
+}
+
+// continues reports whether run b measured a method as run a did, on data sets that a does not have.
+func (v *view) continues(a, b int, method string) bool {
+	x, y := v.runs[a], v.runs[b]
+	if x == y || x.Protocol.Fingerprint != y.Protocol.Fingerprint || modelKey(x) != modelKey(y) {
+		return false
+	}
+	if slices.ContainsFunc(y.Datasets, func(d results.Dataset) bool { return x.Dataset(d.Name) != nil }) {
+		return false
+	}
+	return reflect.DeepEqual(x.Method(method), y.Method(method))
+}
+
+// modelKey is equal for runs of one model: the hashes of its files, or its name where there are none.
+func modelKey(r *results.Run) string {
+	key := r.Model.Activation
+	for _, f := range append(slices.Clone(r.Model.Files), r.Model.Vocabulary) {
+		key += "\n" + f.SHA256
+	}
+	if strings.TrimSpace(key) == r.Model.Activation {
+		return r.Model.Name
+	}
+	return key
+}
+
+// blocks are the parts of a view whose numbers may be set side by side: one per protocol, in the order of the runs. A view of one
+// protocol is its own block.
+func (v *view) blocks() []*view {
+	var order []string
+	of := map[string]*view{}
+	for i, r := range v.runs {
+		p := r.Protocol.Fingerprint
+		if of[p] == nil {
+			order = append(order, p)
+			of[p] = &view{runs: v.runs, cells: v.cells, of: v.of, part: "protocol " + cmp.Or(protocolName(r), "unnamed")}
+		}
+		of[p].members = append(of[p].members, i)
+	}
+	if len(order) < 2 {
+		return []*view{v}
+	}
+	var out []*view
+	for _, p := range order {
+		b := of[p]
+		for _, r := range v.rows {
+			if v.runs[r.run].Protocol.Fingerprint == p {
+				b.rows = append(b.rows, r)
+			}
+		}
+		for _, c := range v.columns {
+			if slices.ContainsFunc(b.rows, func(r row) bool { return v.cell(r, c) != nil }) {
+				b.columns = append(b.columns, c)
+			}
+		}
+		out = append(out, b)
+	}
+	return out
 }
 
 // distinguish adds to equal titles what tells the columns apart.
@@ -101,12 +181,28 @@ func (v *view) distinguish() {
 // cell is what the method of a row scored in a column, or nil.
 func (v *view) cell(r row, c column) *results.Cell { return v.cells[place{r, c.key}] }
 
-// name is a row's label: the method, and the run if there are several.
+// name is a row's label: the method, and its runs where another row has the same method. Models are named where they differ.
 func (v *view) name(r row) string {
-	if len(v.runs) == 1 {
+	alone := true
+	for o := range v.of {
+		alone = alone && (o == r || o.method != r.method)
+	}
+	if alone {
 		return r.method
 	}
-	return fmt.Sprintf("%s · run %d", r.method, r.run+1)
+	name := r.method + " · run"
+	for i, n := range v.of[r] {
+		if i > 0 {
+			name = strings.Replace(name, " · run ", " · runs ", 1) + ","
+		}
+		name += fmt.Sprintf(" %d", n+1)
+	}
+	for _, o := range v.runs {
+		if m := v.runs[r.run]; modelKey(o) != modelKey(m) {
+			return name + ", " + cmp.Or(m.Model.Architecture, m.Model.Name)
+		}
+	}
+	return name
 }
 
 // runNames heads the columns of tables that set runs side by side.
@@ -129,23 +225,29 @@ func (v *view) title() string {
 	return fmt.Sprintf("%d runs", len(v.runs))
 }
 
-// comparable reports whether all runs followed one protocol on the same images.
+// comparable reports whether the runs behind the rows followed one protocol on the same images.
 func (v *view) comparable() bool { return len(v.differences()) == 0 }
 
 // differences are the reasons why numbers of these runs must not be set side by side.
 func (v *view) differences() []string {
 	var out []string
-	first := v.runs[0]
-	for i, r := range v.runs[1:] {
+	owner := map[string]int{} // the first run of a data set
+	for _, i := range v.members {
+		r, first := v.runs[i], v.runs[v.members[0]]
 		if r.Protocol.Fingerprint != first.Protocol.Fingerprint {
-			out = append(out, fmt.Sprintf("run 1 and run %d followed different protocols (%s and %s): their numbers are not comparable",
-				i+2, protocolName(first), protocolName(r)))
+			out = append(out, fmt.Sprintf("run %d and run %d followed different protocols (%s and %s): their numbers are not comparable",
+				v.members[0]+1, i+1, protocolName(first), protocolName(r)))
 		}
 		for _, d := range r.Datasets {
-			o := first.Dataset(d.Name)
-			if o != nil && o.Split == d.Split && (o.ListSHA256 != d.ListSHA256 || o.Measured != d.Measured) {
-				out = append(out, fmt.Sprintf("%s: run 1 measured %d of %d images, run %d %d of %d, or other ones: their numbers are not comparable",
-					d.Name, o.Measured, o.Images, i+2, d.Measured, d.Images))
+			key := d.Name + "\n" + d.Split
+			j, ok := owner[key]
+			if !ok {
+				owner[key] = i
+				continue
+			}
+			if o := v.runs[j].Dataset(d.Name); o.ListSHA256 != d.ListSHA256 || o.Measured != d.Measured || o.Samples != d.Samples {
+				out = append(out, fmt.Sprintf("%s: run %d measured %d of %d images, run %d %d of %d, or other ones: their numbers are not comparable",
+					d.Name, j+1, o.Measured, o.Images, i+1, d.Measured, d.Images))
 			}
 		}
 	}

@@ -155,9 +155,20 @@ const maxRecord = 64 << 20
 // readRecords reads a records file. end is the offset behind the last whole line; what follows it was
 // being written when a run was killed.
 func readRecords(path string) (out recordFile, end int64, err error) {
+	out.header, end, err = eachRecord(path, func(line []byte) error {
+		var rec Record
+		err := json.Unmarshal(line, &rec)
+		out.records = append(out.records, rec)
+		return err
+	})
+	return out, end, err
+}
+
+// eachRecord hands the lines of a records file to do, which must not keep them; see readRecords.
+func eachRecord(path string, do func(line []byte) error) (h header, end int64, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return out, 0, err
+		return h, 0, err
 	}
 	defer f.Close()
 	in := bufio.NewReaderSize(f, 1<<16)
@@ -165,21 +176,19 @@ func readRecords(path string) (out recordFile, end int64, err error) {
 		line, err := readLine(in)
 		if err == io.EOF {
 			if n == 1 {
-				return out, 0, fmt.Errorf("%s: the file is empty or cut in its first line; delete it to start over", path)
+				return h, 0, fmt.Errorf("%s: the file is empty or cut in its first line; delete it to start over", path)
 			}
-			return out, end, nil
+			return h, end, nil
 		}
 		if err == nil && n == 1 {
-			if err = json.Unmarshal(line, &out.header); err == nil && out.header.Schema != recordsSchema {
-				err = fmt.Errorf("schema %q, want %q", out.header.Schema, recordsSchema)
+			if err = json.Unmarshal(line, &h); err == nil && h.Schema != recordsSchema {
+				err = fmt.Errorf("schema %q, want %q", h.Schema, recordsSchema)
 			}
 		} else if err == nil {
-			var rec Record
-			err = json.Unmarshal(line, &rec)
-			out.records = append(out.records, rec)
+			err = do(line)
 		}
 		if err != nil {
-			return out, end, fmt.Errorf("%s:%d: %w", path, n, err)
+			return h, end, fmt.Errorf("%s:%d: %w", path, n, err)
 		}
 		end += int64(len(line)) + 1
 	}

@@ -147,6 +147,7 @@ type Dataset struct {
 	QuerySet   string     `json:"query_set,omitempty"`
 	Templates  int        `json:"templates,omitempty"`  // prompts averaged for one query
 	Background bool       `json:"background,omitempty"` // Classes[0] is the background
+	Protocol   Protocol   `json:"protocol,omitzero"`    // as it holds on this data set: what Run.Protocol says of it included
 }
 
 // Cell is what one method scored on one data set.

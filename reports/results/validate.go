@@ -35,6 +35,7 @@ func (r *Run) Validate() error {
 	v.names("method", len(r.Methods), func(i int) string { return r.Methods[i].Name })
 	for i := range r.Datasets {
 		v.dataset(&r.Datasets[i])
+		v.plain(fmt.Sprintf("data set %.60q: protocol: fields", r.Datasets[i].Name), r.Datasets[i].Protocol.Fields)
 	}
 	for i := range r.Methods {
 		v.plain(fmt.Sprintf("method %.60q: params", r.Methods[i].Name), r.Methods[i].Params)

@@ -1,0 +1,234 @@
+package reports
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"go.yaml.in/yaml/v4"
+
+	"ovbench/reports/results"
+)
+
+//go:embed published/*.yaml
+var publishedFiles embed.FS
+
+// Claim is a line of numbers that somebody printed. None was measured by ovbench.
+type Claim struct {
+	File     string `yaml:"-" json:"file"` // that holds it, without its ending
+	Task     string `yaml:"-" json:"task"`
+	Metric   string `yaml:"-" json:"metric"`
+	Method   string `yaml:"method" json:"method"`
+	Label    string `yaml:"label" json:"label"` // as printed
+	Backbone string `yaml:"backbone" json:"backbone"`
+	Weights  string `yaml:"weights" json:"weights,omitempty"` // empty: OpenAI's
+	Trained  bool   `yaml:"trained" json:"trained,omitempty"` // beyond the weights
+	Kind     string `yaml:"kind" json:"kind"`                 // paper: the authors' own number; rerun: somebody ran it again; copy: printed by somebody else
+	Source   string `yaml:"source" json:"source"`
+	Protocol string `yaml:"protocol" json:"protocol"`
+	Remarks  string `yaml:"remarks" json:"remarks,omitempty"`
+	// Unreliable says that there are reasons not to trust the line; Remarks has them.
+	Unreliable bool               `yaml:"unreliable" json:"unreliable,omitempty"`
+	Cells      map[string]float64 `yaml:"cells" json:"cells"`               // percent by data set, with the digits that were printed
+	Average    *float64           `yaml:"average" json:"average,omitempty"` // as printed
+	// AverageDisagrees says that the printed average is not that of the printed cells.
+	AverageDisagrees bool `yaml:"average_disagrees" json:"average_disagrees,omitempty"`
+}
+
+// claims is a file of them.
+type claims struct {
+	Title  string  `yaml:"title"`
+	Task   string  `yaml:"task"`
+	Metric string  `yaml:"metric"`
+	Rows   []Claim `yaml:"rows"`
+}
+
+// Published are the numbers that papers and re-runs claim, in the order of the files under published/.
+func Published() []Claim {
+	all, err := published()
+	if err != nil {
+		panic(err) // the files are compiled in, and a test reads them
+	}
+	return all
+}
+
+var published = sync.OnceValues(func() ([]Claim, error) {
+	files, err := publishedFiles.ReadDir("published")
+	if err != nil {
+		return nil, err
+	}
+	var all []Claim
+	for _, f := range files {
+		raw, err := publishedFiles.ReadFile("published/" + f.Name())
+		if err != nil {
+			return nil, err
+		}
+		rows, err := readClaims(strings.TrimSuffix(f.Name(), ".yaml"), raw)
+		if err != nil {
+			return nil, fmt.Errorf("published/%s: %w", f.Name(), err)
+		}
+		all = append(all, rows...)
+	}
+	return all, nil
+})
+
+// readClaims decodes a file: one document, no key unknown, and every line whole.
+func readClaims(file string, raw []byte) ([]Claim, error) {
+	d := yaml.NewDecoder(bytes.NewReader(raw))
+	d.KnownFields(true)
+	var c claims
+	if err := d.Decode(&c); err != nil {
+		return nil, err
+	}
+	if err := d.Decode(new(claims)); err != io.EOF {
+		return nil, errors.Join(fmt.Errorf("more than one document"), err)
+	}
+	if c.Title == "" || c.Task == "" || c.Metric == "" || len(c.Rows) == 0 {
+		return nil, fmt.Errorf("title, task, metric and rows must be given")
+	}
+	for i := range c.Rows {
+		r := &c.Rows[i]
+		r.File, r.Task, r.Metric = file, c.Task, c.Metric
+		if err := r.check(); err != nil {
+			return nil, fmt.Errorf("row %d, %s: %w", i+1, r.Label, err)
+		}
+	}
+	return c.Rows, nil
+}
+
+// check says what a line lacks or contradicts. A printed average may be off by the rounding of what was averaged and its own.
+func (c *Claim) check() error {
+	low := 0.0
+	if c.Metric == "mSC" {
+		low = -100
+	}
+	switch {
+	case c.Method == "" || c.Label == "" || c.Backbone == "" || c.Source == "" || c.Protocol == "":
+		return fmt.Errorf("method, label, backbone, source and protocol must be given")
+	case !slices.Contains([]string{"paper", "rerun", "copy"}, c.Kind):
+		return fmt.Errorf("kind %q is not paper, rerun or copy", c.Kind)
+	case len(c.Cells) == 0:
+		return fmt.Errorf("no cells")
+	case c.Unreliable && c.Remarks == "":
+		return fmt.Errorf("unreliable without remarks that say why")
+	}
+	sum := 0.0
+	for name, x := range c.Cells {
+		if !(x >= low && x <= 100) {
+			return fmt.Errorf("%s: %v is not in %v..100", name, x, low)
+		}
+		sum += x
+	}
+	if c.Average == nil {
+		return nil
+	}
+	if off := math.Abs(sum/float64(len(c.Cells)) - *c.Average); (off > 0.1+1e-9) != c.AverageDisagrees {
+		return fmt.Errorf("average %v, the cells average %.2f; say so with average_disagrees where the source is at odds with itself", *c.Average, sum/float64(len(c.Cells)))
+	}
+	return nil
+}
+
+// published are the claims beside a view: two tables for each task, metric and backbone. They were
+// made under other protocols, so they are not ranked and not averaged.
+func (v *view) published() []table {
+	type group struct{ task, metric, backbone string }
+	var order []group
+	of := map[group][]Claim{}
+	for _, c := range v.claims() {
+		g := group{c.Task, c.Metric, c.Backbone}
+		if of[g] == nil {
+			order = append(order, g)
+		}
+		of[g] = append(of[g], c)
+	}
+	var out []table
+	for _, g := range order {
+		out = append(out, claimTables(v, of[g], g.backbone+", "+g.metric)...)
+	}
+	return out
+}
+
+// claims are those about the data sets, metrics and backbones of a view.
+func (v *view) claims() []Claim {
+	return slices.DeleteFunc(slices.Clone(Published()), func(c Claim) bool {
+		return len(v.claimed(c)) == 0 || !slices.ContainsFunc(v.runs, func(r *results.Run) bool { return r.Model.Architecture == c.Backbone })
+	})
+}
+
+// claimed are the columns of a view that a claim speaks of.
+func (v *view) claimed(c Claim) []column {
+	var out []column
+	for _, col := range v.columns {
+		if _, ok := c.Cells[col.key.dataset]; ok && (col.key.task == c.Task || col.key.task == "") && v.measures(col, c.Metric) &&
+			!slices.ContainsFunc(out, func(o column) bool { return o.key.dataset == col.key.dataset }) {
+			out = append(out, col)
+		}
+	}
+	return out
+}
+
+// measures reports whether a column has a score of that name.
+func (v *view) measures(c column, metric string) bool {
+	return slices.ContainsFunc(v.rows, func(r row) bool { return v.cell(r, c).Score(metric) != nil })
+}
+
+// claimTables sets claims below each other, in one table the numbers, with the digits they were printed with, in the next where they come
+// from; lines of the two are matched by their number.
+func claimTables(v *view, list []Claim, about string) []table {
+	var columns []column
+	for _, col := range v.columns {
+		if slices.ContainsFunc(list, func(c Claim) bool { return slices.Contains(v.claimed(c), col) }) {
+			columns = append(columns, col)
+		}
+	}
+	numbers := table{name: "published", level: 2, title: "Published numbers, other protocols: " + about, head: []string{"No.", "Method"}, left: map[int]bool{1: true}}
+	for _, col := range columns {
+		numbers.head = append(numbers.head, col.title)
+	}
+	sources := table{name: "published-sources", level: 3, title: "Where the published numbers come from: " + about, words: true,
+		head: []string{"No.", "Method", "Source", "Protocol there", "Remarks"}}
+	doubted := false
+	for i, c := range list {
+		no := strconv.Itoa(i + 1)
+		label := c.Label
+		if c.Unreliable {
+			label += " †"
+			doubted = true
+		}
+		line := texts(no, label)
+		for _, col := range columns {
+			e := entry{text: missing}
+			if x, ok := c.Cells[col.key.dataset]; ok {
+				e.text = trimFloat(x)
+			}
+			line = append(line, e)
+		}
+		numbers.rows = append(numbers.rows, line)
+		sources.rows = append(sources.rows, texts(no, label, c.Source+" ("+c.Kind+")", c.Protocol, c.remarks()))
+	}
+	numbers.notes = []string{"Percent, as printed by others under other protocols: to be read beside the scores above, not ranked with them."}
+	if doubted {
+		numbers.notes = append(numbers.notes, "† not to be trusted; the remarks say why.")
+	}
+	sources.notes = []string{"paper: the authors' own number; rerun: somebody ran the method again; copy: printed by somebody else."}
+	return []table{numbers, sources}
+}
+
+// remarks are all reservations about a claim on one line.
+func (c *Claim) remarks() string {
+	var parts []string
+	if c.Weights != "" {
+		parts = append(parts, "weights: "+c.Weights)
+	}
+	if c.Trained {
+		parts = append(parts, "trained")
+	}
+	return join(append(parts, c.Remarks), "; ")
+}
