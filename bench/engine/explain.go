@@ -296,7 +296,7 @@ func (c cellContext) foregroundCell(e *explained) (results.Cell, error) {
 		return cell, err
 	}
 	summary := maps.Summary()
-	cell.Scores = scoresOf("", summary.Scores)
+	cell.Scores, cell.Curves = scoresOf("", summary.Scores), thresholdCurve(maps)
 	if summary.Maps > 0 {
 		cell.Counts = map[string]int{
 			"maps": summary.Maps, "nan_maps": summary.NaN, "constant_maps": summary.Constant, "tied_maps": summary.Tied,

@@ -284,7 +284,7 @@ func (t faithfulness) score(c cellContext, recs []Record) ([]results.Cell, error
 				return nil, fmt.Errorf("the record of %s: %w", recs[i].ID, err)
 			}
 		}
-		cell := results.Cell{Convention: form.name, Images: len(recs), Warnings: c.few(len(recs)), Scores: scoresOf("", total.Scores()),
+		cell := results.Cell{Convention: form.name, Images: len(recs), Warnings: c.few(len(recs)), Scores: scoresOf("", total.Scores()), Curves: faithfulnessCurves(&total),
 			Counts: map[string]int{"maps": len(recs), "constant_maps": 0}}
 		slices.Reverse(cell.Scores) // insertion, of which more is better, is the one that tables show
 		for _, r := range recs {

@@ -162,6 +162,11 @@ func (c cellContext) tagCell(convention string, t *tagTable) (results.Cell, erro
 		return cell, err
 	}
 	cell.Scores, cell.Counts = scoresOf("", f.Scores), f.Counts
+	ranking, err := metrics.Rank(t.values, t.tags, t.classes, t.difficult)
+	if err != nil {
+		return cell, err
+	}
+	cell.Classes, cell.Curves = rankedClasses(c.dataset.Classes, f.Classes), rankingCurve(ranking)
 	if f.Counts["difficult_labels"] == 0 {
 		return cell, nil
 	}

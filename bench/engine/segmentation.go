@@ -216,7 +216,7 @@ func (t segmentation) score(c cellContext, recs []Record) ([]results.Cell, error
 			return nil, fmt.Errorf("the record of %s: %w", recs[i].ID, err)
 		}
 	}
-	cell := results.Cell{Convention: s.convention.Name, Images: len(recs), Warnings: c.few(len(recs)), Counts: s.counts()}
+	cell := results.Cell{Convention: s.convention.Name, Images: len(recs), Confusions: confusions(total), Warnings: c.few(len(recs)), Counts: s.counts()}
 	for _, x := range total.Scores(s.convention) {
 		cell.Scores = append(cell.Scores, results.Score{Name: x.Name, Value: x.Value})
 	}

@@ -46,6 +46,8 @@ type Run struct {
 	Timing   Timing    `json:"timing"`
 	Panels   []Panel   `json:"panels,omitempty"`
 
+	// Choice says in words which samples Panels are, if a reader chose among those of the file. It is not in the file.
+	Choice string `json:"-"`
 	// Dir is the run folder, the base of the paths in Panels. Read and Write set it; it is not in the file.
 	Dir string `json:"-"`
 }
@@ -159,10 +161,23 @@ type Cell struct {
 	Images     int    `json:"images"` // behind the scores
 	// Counts are what a reader of the scores must know of the images, maps and classes behind them, by name; FORMAT.md lists the
 	// names. A count that is 0 was looked for and not found; one that is absent was not looked for.
-	Counts   map[string]int `json:"counts,omitempty"`
-	Scores   []Score        `json:"scores,omitempty"`
-	Classes  []ClassScore   `json:"classes,omitempty"`
-	Warnings []string       `json:"warnings,omitempty"`
+	Counts  map[string]int `json:"counts,omitempty"`
+	Scores  []Score        `json:"scores,omitempty"`
+	Classes []ClassScore   `json:"classes,omitempty"`
+	Curves  []Curve        `json:"curves,omitempty"`
+	// Confusions are the largest cells off the diagonal of the pooled confusion matrix, [truth, prediction, pixels] with
+	// labels of the data set, largest first. They are few: not the matrix, but what there is to see of it.
+	Confusions [][3]int64 `json:"confusions,omitempty"`
+	Warnings   []string   `json:"warnings,omitempty"`
+}
+
+// Curve is a measurement over another one: a score over thresholds, precision over recall. X does not fall.
+type Curve struct {
+	Name   string    `json:"name"` // unique in the cell; curves of one name share a figure
+	XLabel string    `json:"x_label"`
+	YLabel string    `json:"y_label"`
+	X      []float64 `json:"x"`
+	Y      []float64 `json:"y"` // as many as X
 }
 
 // Score is a number under the metric's usual name ("mIoU"), a fraction in full precision.
@@ -183,8 +198,10 @@ type ClassScore struct {
 	Acc       *float64 `json:"acc,omitempty"` // recall
 	Precision *float64 `json:"precision,omitempty"`
 	Dice      *float64 `json:"dice,omitempty"`
-	Pixels    int64    `json:"pixels"`    // of the class in the truth
-	Predicted int64    `json:"predicted"` // pixels given to the class
+	AP        *float64 `json:"ap,omitempty"`     // average precision of a ranking of the images
+	Images    int64    `json:"images,omitempty"` // that have the class, where images were ranked
+	Pixels    int64    `json:"pixels"`           // of the class in the truth
+	Predicted int64    `json:"predicted"`        // pixels given to the class
 }
 
 // Failure is a sample that could not be measured.

@@ -43,9 +43,11 @@ func example() *Run {
 		Datasets: []Dataset{{Name: "shapes", Title: "Shapes", Split: "val", Root: "/d", Samples: "0-9", Official: 12, ListSHA256: "ff", Images: 10, Measured: 9,
 			Classes: []string{"background", "été"}, Queries: [][]string{{"background", "sky"}, {"summer"}}, QuerySet: "plain", Templates: 85, Background: true, Protocol: Protocol{Name: "plain", Fingerprint: "ef", Fields: map[string]any{"window": 112.0}}}},
 		Cells: []Cell{{Dataset: "shapes", Method: "clip_surgery", Task: "segmentation", Convention: "mmseg", Images: 9, Counts: map[string]int{"failed": 1, "undefined_classes": 0},
-			Scores:   []Score{{Name: "mIoU", Value: 1.0 / 3, Low: ptr(0.3), High: ptr(0.35), Level: 0.95, Resamples: 1000}, {Name: "aAcc", Value: 0}},
-			Classes:  []ClassScore{{Class: "background", IoU: ptr(0.1), Acc: ptr(0.2), Precision: ptr(0.3), Dice: ptr(0.4), Pixels: 1 << 40, Predicted: 7}, {Class: "été"}},
-			Warnings: []string{"few images"}}},
+			Scores:     []Score{{Name: "mIoU", Value: 1.0 / 3, Low: ptr(0.3), High: ptr(0.35), Level: 0.95, Resamples: 1000}, {Name: "aAcc", Value: 0}},
+			Classes:    []ClassScore{{Class: "background", IoU: ptr(0.1), Acc: ptr(0.2), Precision: ptr(0.3), Dice: ptr(0.4), AP: ptr(0.5), Images: 3, Pixels: 1 << 40, Predicted: 7}, {Class: "été"}},
+			Curves:     []Curve{{Name: "precision over recall", XLabel: "recall", YLabel: "precision", X: []float64{0, 0.5}, Y: []float64{1, 0.25}}},
+			Confusions: [][3]int64{{0, 1, 12}, {1, 0, 3}},
+			Warnings:   []string{"few images"}}},
 		Failures: []Failure{{Dataset: "shapes", ID: "s3", Stage: "decode", Error: "unexpected EOF"}},
 		Warnings: []string{"2 cores"},
 		Timing:   Timing{Seconds: map[string]float64{"encode": 1.5, "decode": 0.25}, Wall: 2},
@@ -103,7 +105,7 @@ func TestReadReturnsWhatWasWritten(t *testing.T) {
 // TestExampleIsFull keeps example, and with it the golden file, from missing a new field.
 func TestExampleIsFull(t *testing.T) {
 	r := example()
-	r.Schema, r.Dir = Schema, "."
+	r.Schema, r.Dir, r.Choice = Schema, ".", "all"
 	var walk func(at string, v reflect.Value)
 	walk = func(at string, v reflect.Value) {
 		if v.Type() == reflect.TypeFor[time.Time]() {
@@ -247,6 +249,13 @@ func TestWriteRefuses(t *testing.T) {
 		{"path up", `"../../etc/passwd" leaves the run folder`, func(r *Run) { r.Panels[0].Image = "../../etc/passwd" }},
 		{"path up inside", `leaves the run folder`, func(r *Run) { r.Panels[0].Truth = "a/../../b.png" }},
 		{"absolute path", `"/etc/passwd" leaves the run folder`, func(r *Run) { r.Panels[0].Predictions["clip_surgery"] = "/etc/passwd" }},
+		{"curve points", `has 2 x and 1 y`, func(r *Run) { r.Cells[0].Curves[0].Y = r.Cells[0].Curves[0].Y[1:] }},
+		{"curve back", `x falls from 1 to 0.5`, func(r *Run) { r.Cells[0].Curves[0].X[0] = 1 }},
+		{"curve twice", `"precision over recall" occurs twice`, func(r *Run) { r.Cells[0].Curves = append(r.Cells[0].Curves, r.Cells[0].Curves...) }},
+		{"curve not finite", `"precision over recall" is not a number`, func(r *Run) { r.Cells[0].Curves[0].Y[1] = math.Inf(1) }},
+		{"confusion with itself", `confusion [1 1 3] is not`, func(r *Run) { r.Cells[0].Confusions[1][1] = 1 }},
+		{"stray confusion", `confusion [0 2 12] is not of two of 2 classes`, func(r *Run) { r.Cells[0].Confusions[0][1] = 2 }},
+		{"confusions rise", `confusion [1 0 13] follows a smaller one`, func(r *Run) { r.Cells[0].Confusions[1][2] = 13 }},
 		{"map path", `leaves the run folder`, func(r *Run) { r.Panels[0].Maps[0].Path = ".." }},
 	}
 	for _, tt := range tests {

@@ -133,6 +133,8 @@ func makeSchema(t *testing.T) []byte {
 			return node{}
 		case reflect.Slice:
 			return node{{"type", "array"}, {"items", of(typ.Elem())}}
+		case reflect.Array:
+			return node{{"type", "array"}, {"items", of(typ.Elem())}, {"minItems", typ.Len()}, {"maxItems", typ.Len()}}
 		case reflect.Map:
 			return node{{"type", "object"}, {"additionalProperties", of(typ.Elem())}}
 		case reflect.Struct:

@@ -19,6 +19,8 @@ const (
 	maxMethods = 256
 	maxColumns = 256     // data sets, and combinations of data set, task and convention
 	maxClasses = 1 << 15 // of a data set
+	maxCurves  = 64      // of a cell
+	maxPoints  = 1 << 14 // of a curve
 )
 
 // Validate reports what makes r no record of a run, every fault at once: names
@@ -149,10 +151,16 @@ func (v *faults) cells(cells []Cell, k known) {
 		for j := range c.Classes {
 			s := &c.Classes[j]
 			v.check(classes[s.Class], "%s: class %.60q is not in the classes of the data set", at, s.Class)
-			for _, x := range []*float64{s.IoU, s.Acc, s.Precision, s.Dice} {
+			for _, x := range []*float64{s.IoU, s.Acc, s.Precision, s.Dice, s.AP} {
 				v.finite(fmt.Sprintf("%s: a score of class %.60q", at, s.Class), x)
 			}
 		}
+	}
+	for i := range cells {
+		c := &cells[i]
+		at := fmt.Sprintf("cell of data set %.60q, method %.60q", c.Dataset, c.Method)
+		v.curves(at, c.Curves)
+		v.confusions(at, c.Confusions, k.classes[c.Dataset])
 	}
 	v.check(len(columns) <= maxColumns, "%d combinations of data set, task and convention are more than %d; split the run", len(columns), maxColumns)
 }
@@ -166,6 +174,28 @@ func (v *faults) score(at string, s *Score) {
 	if s.Low != nil && s.High != nil {
 		v.check(*s.Low <= *s.High, "%s: interval from %v to %v", at, *s.Low, *s.High)
 		v.check(s.Level > 0 && s.Level < 1, "%s: confidence level %v of an interval is not between 0 and 1", at, s.Level)
+	}
+}
+
+func (v *faults) curves(at string, curves []Curve) {
+	v.check(len(curves) <= maxCurves, "%s: %d curves are more than %d", at, len(curves), maxCurves)
+	v.names(at+": curve", len(curves), func(i int) string { return curves[i].Name })
+	for _, c := range curves {
+		at := fmt.Sprintf("%s: curve %.60q", at, c.Name)
+		v.check(len(c.X) == len(c.Y) && len(c.X) > 0 && len(c.X) <= maxPoints, "%s has %d x and %d y; as many of both, 1 to %d", at, len(c.X), len(c.Y), maxPoints)
+		for i := range min(len(c.X), len(c.Y)) {
+			v.finite(at, &c.X[i])
+			v.finite(at, &c.Y[i])
+			v.check(i == 0 || c.X[i] >= c.X[i-1], "%s: x falls from %v to %v", at, c.X[max(i-1, 0)], c.X[i])
+		}
+	}
+}
+
+func (v *faults) confusions(at string, cells [][3]int64, classes int) {
+	for i, c := range cells {
+		v.check(min(c[0], c[1]) >= 0 && max(c[0], c[1]) < int64(classes) && c[0] != c[1] && c[2] > 0,
+			"%s: confusion %v is not of two of %d classes with a count", at, c, classes)
+		v.check(i == 0 || c[2] <= cells[max(i-1, 0)][2], "%s: confusion %v follows a smaller one", at, c)
 	}
 }
 
