@@ -2,182 +2,128 @@ package reports
 
 import (
 	"fmt"
-	"image"
-	"image/color"
 	"math"
-	"strconv"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
 
 	"ovbench/reports/results"
 )
 
 // Measures of a bar chart, in points.
 const (
-	barWidth   = 13
-	groupGap   = 22
-	groupLeast = 84
-	plotLeast  = 300
-	plotHeight = 270
-	plotWidest = 2400
-	nameWidest = 190
-	chartDPI   = 144
+	barsAxis   = 34  // left of the bars
+	groupGap   = 14  // between groups
+	groupLeast = 58  // room for the name of a data set
+	lineHeight = 126 // of a line of groups
+	maxLines   = 4   // of one figure
 )
 
-// Bars draws the main score of every method (at most 64, of at most 64 data
-// sets) in percent, one group of bars per data set, with the intervals. Equal runs
-// give equal pictures. It is nil where nothing was scored.
-func Bars(runs []*results.Run) (image.Image, error) {
-	if err := some(runs); err != nil {
-		return nil, err
-	}
-	v := newView(runs)
-	if len(v.rows) > maxDrawn || len(v.columns) > maxDrawn {
-		return nil, fmt.Errorf("bar chart of %d methods on %d data sets, there is room for %d; report fewer runs", len(v.rows), len(v.columns), maxDrawn)
-	}
-	b := newBars(v)
-	if !b.any {
-		return nil, nil
-	}
-	p := plot.New()
-	p.Title.Text = v.title()
-	p.X.Label.Text = strings.Join(intervals(b.scores, "Whiskers are the %s %% bootstrap interval (%d resamples of the images)."), " ")
-	if !v.comparable() {
-		p.X.Label.Text += " The runs are not comparable: their protocols or images differ."
-	}
-	p.Y.Label.Text = "score (%)"
-	if m := metricsOf(v.columns); !strings.Contains(m, ",") {
-		p.Y.Label.Text = m + " (%)"
-	}
-	b.style(p)
-	p.Add(b)
-	p.X.Min, p.X.Max = -0.5, float64(len(v.columns))-0.5
-
-	legend := plot.NewLegend()
-	sans(&legend.TextStyle, 10)
-	legend.Left, legend.Top, legend.ThumbnailWidth, legend.Padding = true, true, 12, 3
-	legend.YPosition = draw.PosCenter
-	widest := vg.Length(0)
-	for i, r := range v.rows {
-		name := fitText(legend.TextStyle, v.name(r), nameWidest)
-		widest = max(widest, legend.TextStyle.Width(name))
-		legend.Add(name, swatch{seriesColor(i)})
-	}
-	side := widest + 40
-	wide := b.group*vg.Length(len(v.columns)) + 70
-	high := max(plotHeight, vg.Length(len(v.rows)+2)*17)
-	c := vgimg.NewWith(vgimg.UseWH(wide+side, high), vgimg.UseDPI(chartDPI))
-	all := draw.New(c)
-	p.Draw(draw.Crop(all, 8, -side, 6, -8))
-	legend.Draw(draw.Crop(all, wide+10, 0, 0, -34))
-	return c.Image(), nil
-}
-
-// sans sets a style in the font of all figures.
-func sans(s *text.Style, size vg.Length) {
-	s.Font.Variant, s.Font.Size = "Sans", size
-}
-
-// fitText is s as one line, shortened in the middle to at most width.
-func fitText(style text.Style, s string, width vg.Length) string {
-	return elideMiddle(plain(s), func(s string) bool { return style.Width(s) <= width })
-}
-
-// bars is a plotter of grouped bars with intervals. gonum's own bar chart shifts
+// bars draws a score of every method, one group of bars per data set, with the intervals. gonum's own bar chart shifts
 // bars in points and its error bars in data units, so that they cannot be brought to meet.
 type bars struct {
 	scores [][]*results.Score // row, column
-	titles []string
-	group  vg.Length // width of a group
-	any    bool
+	names  []string           // of rows
+	colors []int              // series of rows
+	titles []string           // of columns
+	metric string             // of all columns, or "score"
 }
 
-func newBars(v *view) *bars {
-	b := &bars{group: max(groupLeast, vg.Length(len(v.rows)*barWidth+groupGap))}
-	columns := vg.Length(max(len(v.columns), 1))
-	b.group = min(max(b.group, plotLeast/columns), plotWidest/columns)
-	for _, r := range v.rows {
-		var line []*results.Score
-		for _, c := range v.columns {
-			s := v.cell(r, c).Score(c.metric)
-			b.any = b.any || s != nil
-			line = append(line, s)
-		}
-		b.scores = append(b.scores, line)
-	}
+// barsOf takes from every cell the score metric names, "" for none. Methods and data sets without any are left out.
+func (v *view) barsOf(metric func(column) string) *bars {
+	b := &bars{}
+	var columns []column
+	var metrics []string
 	for _, c := range v.columns {
-		b.titles = append(b.titles, headOf(c, v.columns))
+		for _, r := range v.rows {
+			if v.cell(r, c).Score(metric(c)) != nil {
+				columns = append(columns, c)
+				b.titles, metrics = append(b.titles, c.title), append(metrics, metric(c))
+				break
+			}
+		}
+	}
+	if slices.Equal(metrics, slices.Repeat(metrics[:min(len(metrics), 1)], len(metrics))) {
+		b.metric = strings.Join(metrics[:min(len(metrics), 1)], "")
+	} else {
+		b.metric = "score"
+		for i := range metrics {
+			b.titles[i] += " " + metrics[i]
+		}
+	}
+	for i, r := range v.rows {
+		var line []*results.Score
+		any := false
+		for _, c := range columns {
+			s := v.cell(r, c).Score(metric(c))
+			line, any = append(line, s), any || s != nil
+		}
+		if any {
+			b.scores, b.names, b.colors = append(b.scores, line), append(b.names, v.name(r)), append(b.colors, i)
+		}
 	}
 	return b
 }
 
-// style sets fonts, ticks and grid.
-func (b *bars) style(p *plot.Plot) {
-	sans(&p.Title.TextStyle, 13)
-	p.Title.TextStyle.Font.Weight = 3 // bold
-	p.Title.Padding = 8
-	for _, s := range []*text.Style{&p.X.Label.TextStyle, &p.Y.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label} {
-		sans(s, 10)
+// barFigures are the bars of a score of all data sets: one figure, or several where there are many data sets.
+func (v *view) barFigures(name, title string, metric func(column) string) []figure {
+	b := v.barsOf(metric)
+	if len(b.scores) == 0 {
+		return nil
 	}
-	p.Title.Text = fitText(p.Title.TextStyle, p.Title.Text, b.group*vg.Length(len(b.titles))+50)
-	p.X.Label.TextStyle.Font.Size = 8
-	p.X.Label.TextStyle.Color = faint
-	if p.X.Label.Text != "" {
-		p.X.Label.Text = "\n" + strings.Join(wrapText(p.X.Label.TextStyle, p.X.Label.Text, b.group*vg.Length(len(b.titles)), 4), "\n")
+	notes := intervals(b.scores, "Whiskers are the %s %% bootstrap interval (%d resamples of the images).")
+	if !v.comparable() {
+		notes = append(notes, "The runs are not comparable: their protocols or images differ.")
 	}
-	ticks := make([]plot.Tick, len(b.titles))
-	for i, s := range b.titles {
-		ticks[i] = plot.Tick{Value: float64(i), Label: strings.Join(wrapText(p.X.Tick.Label, s, b.group-6, 3), "\n")}
+	bar := min(max(60/vg.Length(len(b.scores)), 4.5), 13)
+	group := max(vg.Length(len(b.scores))*bar+groupGap, groupLeast)
+	width := vg.Length(twoColumns)
+	if barsAxis+group*vg.Length(len(b.titles)) <= oneColumn {
+		width = oneColumn
 	}
-	p.X.Tick.Marker = plot.ConstantTicks(ticks)
-	p.X.Tick.Length, p.X.LineStyle.Width = 0, 0
-	p.X.Tick.Label.YAlign = draw.YTop
-	p.Y.Padding = 0
-	p.Y.Tick.Marker = plot.TickerFunc(roundTicks)
+	across := max(1, int((width-barsAxis)/group))
+	lines := (len(b.titles) + across - 1) / across
+	across = (len(b.titles) + lines - 1) / lines
+	low, high := b.extent()
+	parts := (lines + maxLines - 1) / maxLines
+	var out []figure
+	for part := range parts {
+		first := part * maxLines * across
+		last := min(first+maxLines*across, len(b.titles))
+		f := figure{name: name, title: title, note: strings.Join(notes, " "), w: width, place: placeSummary}
+		if parts > 1 {
+			f.name += fmt.Sprintf("-%d", part+1)
+			f.title += fmt.Sprintf(" (%d of %d)", part+1, parts)
+		}
+		n := (last - first + across - 1) / across
+		f.h = vg.Length(n)*lineHeight + b.key().height(width)
+		f.draw = func(c draw.Canvas) {
+			c = under(c, b.key())
+			each := (c.Max.Y - c.Min.Y) / vg.Length(n)
+			for i := range n {
+				from := first + i*across
+				l := &barLine{bars: b, from: from, to: min(from+across, last), across: across}
+				l.draw(draw.Crop(c, 0, 0, vg.Length(n-1-i)*each, -vg.Length(i)*each), low, high)
+			}
+		}
+		out = append(out, f)
+	}
+	return out
 }
 
-// roundTicks are five or so round numbers.
-func roundTicks(low, high float64) []plot.Tick {
-	step := math.Pow(10, math.Floor(math.Log10((high-low)/2)))
-	for _, k := range []float64{1, 2, 5, 10} {
-		if step*k*6 >= high-low {
-			step *= k
-			break
-		}
+func (b *bars) key() key {
+	var k key
+	for i, name := range b.names {
+		k = append(k, keyEntry{name: name, color: seriesColor(b.colors[i])})
 	}
-	var ticks []plot.Tick
-	for i := math.Ceil(low / step); i*step <= high; i++ {
-		ticks = append(ticks, plot.Tick{Value: i * step, Label: strconv.FormatFloat(i*step, 'g', 6, 64)})
-	}
-	return ticks
+	return k
 }
 
-// wrapText breaks s at spaces into at most limit lines of width; what does not fit is elided.
-func wrapText(style text.Style, s string, width vg.Length, limit int) []string {
-	var lines []string
-	rest := strings.Fields(plain(s))
-	for len(rest) > 0 {
-		n := 1
-		for n < len(rest) && style.Width(strings.Join(rest[:n+1], " ")) <= width {
-			n++
-		}
-		if len(lines) == limit-1 {
-			n = len(rest)
-		}
-		lines = append(lines, fitText(style, strings.Join(rest[:n], " "), width))
-		rest = rest[n:]
-	}
-	return lines
-}
-
-// DataRange implements plot.DataRanger: zero is in sight, and some air above.
-func (b *bars) DataRange() (xmin, xmax, ymin, ymax float64) {
-	low, high := 0.0, 0.0
+// extent is the range of the y axis, in percent: zero is in sight, and some air above.
+func (b *bars) extent() (low, high float64) {
 	for _, line := range b.scores {
 		for _, s := range line {
 			if s != nil {
@@ -193,7 +139,7 @@ func (b *bars) DataRange() (xmin, xmax, ymin, ymax float64) {
 	if low < 0 {
 		low -= air
 	}
-	return 0, float64(len(b.titles) - 1), 100 * low, 100 * (high + air)
+	return 100 * low, 100 * (high + air)
 }
 
 func bounds(s *results.Score) (low, high float64) {
@@ -203,40 +149,49 @@ func bounds(s *results.Score) (low, high float64) {
 	return *s.Low, *s.High
 }
 
-// Plot implements plot.Plotter.
-func (b *bars) Plot(c draw.Canvas, p *plot.Plot) {
-	trX, trY := p.Transforms(&c)
-	grid := draw.LineStyle{Color: color.Gray{225}, Width: 0.5}
-	for _, t := range p.Y.Tick.Marker.Ticks(p.Y.Min, p.Y.Max) {
-		c.StrokeLine2(grid, c.Min.X, trY(t.Value), c.Max.X, trY(t.Value))
+// barLine is a line of groups: columns from to to, with room for across.
+type barLine struct {
+	*bars
+	from, to, across int
+}
+
+func (b *barLine) draw(c draw.Canvas, low, high float64) {
+	p := newChart("", b.metric+" (%)")
+	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -0.5, float64(b.across)-0.5, low, high
+	room := (c.Max.X-c.Min.X-barsAxis)/vg.Length(b.across) - 6
+	ticks := make([]plot.Tick, b.to-b.from)
+	for i, s := range b.titles[b.from:b.to] {
+		ticks[i] = plot.Tick{Value: float64(i), Label: strings.Join(wrapText(p.X.Tick.Label, s, room, 3), "\n")}
 	}
-	step := (trX(1) - trX(0) - groupGap*min(1, b.group/groupLeast)) / vg.Length(len(b.scores))
-	step = min(step, 2.5*barWidth)
-	line := draw.LineStyle{Color: ink, Width: 0.8}
+	p.X.Tick.Marker = plot.ConstantTicks(ticks)
+	p.X.LineStyle.Width = 0
+	p.X.Tick.Length, p.X.Tick.LineStyle.Color = 4, paper // unseen: a distance
+	p.X.Tick.Label.YAlign = draw.YTop
+	p.Add(grid{}, b)
+	p.Draw(draw.Crop(c, 0, 0, 0, -3))
+}
+
+// Plot implements plot.Plotter.
+func (b *barLine) Plot(c draw.Canvas, p *plot.Plot) {
+	trX, trY := p.Transforms(&c)
+	step := min((trX(1)-trX(0)-groupGap)/vg.Length(len(b.scores)), 22)
+	whisker := draw.LineStyle{Color: ink, Width: 0.6}
 	for i, row := range b.scores {
-		for j, s := range row {
+		for j, s := range row[b.from:b.to] {
 			if s == nil {
 				continue
 			}
 			mid := trX(float64(j)) + step*(vg.Length(i)-vg.Length(len(b.scores)-1)/2)
 			half := step * 0.44
-			zero, top := trY(0), trY(100*s.Value)
-			c.FillPolygon(seriesColor(i), []vg.Point{{X: mid - half, Y: zero}, {X: mid + half, Y: zero}, {X: mid + half, Y: top}, {X: mid - half, Y: top}})
+			rectangle(c, seriesColor(b.colors[i]), mid-half, trY(0), mid+half, trY(100*s.Value))
 			if s.Low != nil && s.High != nil {
-				low, high, cap := trY(100**s.Low), trY(100**s.High), min(half*0.6, 4)
-				c.StrokeLine2(line, mid, low, mid, high)
-				c.StrokeLine2(line, mid-cap, low, mid+cap, low)
-				c.StrokeLine2(line, mid-cap, high, mid+cap, high)
+				low, high, cap := trY(100**s.Low), trY(100**s.High), min(half*0.6, 3)
+				c.StrokeLine2(whisker, mid, low, mid, high)
+				c.StrokeLine2(whisker, mid-cap, low, mid+cap, low)
+				c.StrokeLine2(whisker, mid-cap, high, mid+cap, high)
 			}
 		}
 	}
-	c.StrokeLine2(draw.LineStyle{Color: ink, Width: 0.7}, c.Min.X, trY(math.Max(0, p.Y.Min)), c.Max.X, trY(math.Max(0, p.Y.Min)))
-}
-
-// swatch is the sign of a series in the legend.
-type swatch struct{ color color.Color }
-
-// Thumbnail implements plot.Thumbnailer.
-func (s swatch) Thumbnail(c *draw.Canvas) {
-	c.FillPolygon(s.color, []vg.Point{{X: c.Min.X, Y: c.Min.Y}, {X: c.Max.X, Y: c.Min.Y}, {X: c.Max.X, Y: c.Max.Y}, {X: c.Min.X, Y: c.Max.Y}})
+	zero := trY(math.Max(0, p.Y.Min))
+	c.StrokeLine2(axisLine, c.Min.X, zero, c.Max.X, zero)
 }

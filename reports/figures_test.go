@@ -129,41 +129,6 @@ func TestPanelsOfMapsAlone(t *testing.T) {
 	}
 }
 
-func TestBarsGolden(t *testing.T) {
-	negative := invent(plan{methods: 3, sets: 2, classes: 3})
-	for i := range negative.Cells {
-		s := &negative.Cells[i].Scores[0]
-		s.Name, s.Value, s.Low, s.High = "mSC", s.Value-0.3, nil, nil
-	}
-	for name, runs := range map[string][]*results.Run{
-		"bars_2_methods":  {invent(plan{methods: 2, sets: 1, classes: 3})},
-		"bars_12_methods": {invent(plan{methods: 12, sets: 8, classes: 3, long: true})},
-		"bars_negative":   {negative},
-		"bars_two_runs":   two(),
-	} {
-		t.Run(name, func(t *testing.T) {
-			img, err := Bars(runs)
-			if err != nil {
-				t.Fatal(err)
-			}
-			again, err := Bars(runs)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(img.(*image.RGBA).Pix, again.(*image.RGBA).Pix) {
-				t.Error("drawn twice, it differs")
-			}
-			marginIsWhite(t, name, img)
-			checkPicture(t, name+".png", img)
-		})
-	}
-	empty := invent(plan{methods: 2, sets: 1, classes: 3})
-	empty.Cells = nil
-	if img, err := Bars([]*results.Run{empty}); img != nil || err != nil {
-		t.Errorf("bars of nothing: %v, %v", img, err)
-	}
-}
-
 func TestRoundTicks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		low := rapid.Float64Range(-100, 0).Draw(t, "low")
@@ -314,7 +279,7 @@ func TestLabelImageKeepsLabels(t *testing.T) {
 		if err := WritePNG(filepath.Join(dir, "l.png"), LabelImage(labels, 4, 3, classes)); err != nil {
 			t.Fatal(err)
 		}
-		got, err := loadLabels(r, "l.png", 4, 3)
+		got, err := loadLabels(r, "l.png")
 		if err != nil {
 			t.Fatal(err)
 		}

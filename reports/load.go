@@ -23,6 +23,7 @@ type sample struct {
 	image       *image.RGBA
 	truth       *labels            // nil: none
 	predictions map[string]*labels // by method
+	verdicts    map[string]verdict // by method, of those with truth and prediction of one size
 	maps        map[string]heat    // by method
 }
 
@@ -46,17 +47,24 @@ func loadSample(r *results.Run, p *results.Panel, side int) (*sample, error) {
 		return nil, err
 	}
 	w, h := fitBox(img.Bounds().Dx(), img.Bounds().Dy(), side)
-	s := &sample{id: p.ID, image: canvas(w, h), predictions: map[string]*labels{}, maps: map[string]heat{}}
+	s := &sample{id: p.ID, image: canvas(w, h), predictions: map[string]*labels{}, verdicts: map[string]verdict{}, maps: map[string]heat{}}
 	xdraw.CatmullRom.Scale(s.image, s.image.Rect, img, img.Bounds(), xdraw.Over, nil)
+	var truth *labels
 	if p.Truth != "" {
-		if s.truth, err = loadLabels(r, p.Truth, w, h); err != nil {
+		if truth, err = loadLabels(r, p.Truth); err != nil {
 			return nil, err
 		}
+		s.truth = truth.scaled(w, h)
 	}
 	for method, path := range p.Predictions {
-		if s.predictions[method], err = loadLabels(r, path, w, h); err != nil {
+		l, err := loadLabels(r, path)
+		if err != nil {
 			return nil, err
 		}
+		if truth != nil && truth.w == l.w && truth.h == l.h {
+			s.verdicts[method] = judge(truth, l)
+		}
+		s.predictions[method] = l.scaled(w, h)
 	}
 	for _, m := range chooseMaps(p.Maps) {
 		img, err := decodeImage(r, m.Path)
@@ -127,13 +135,14 @@ func decodeImage(r *results.Run, path string) (image.Image, error) {
 	return img, nil
 }
 
-// loadLabels reads a label map at w x h pixels, taking for each the label at its centre.
-func loadLabels(r *results.Run, path string, w, h int) (*labels, error) {
+// loadLabels reads a label map as it is.
+func loadLabels(r *results.Run, path string) (*labels, error) {
 	img, err := decodeImage(r, path)
 	if err != nil {
 		return nil, err
 	}
-	out := &labels{w: w, h: h, at: make([]uint16, w*h), void: void8}
+	b := img.Bounds()
+	out := &labels{w: b.Dx(), h: b.Dy(), at: make([]uint16, b.Dx()*b.Dy()), void: void8}
 	var at func(x, y int) uint16
 	switch m := img.(type) {
 	case *image.Paletted:
@@ -146,13 +155,23 @@ func loadLabels(r *results.Run, path string, w, h int) (*labels, error) {
 	default:
 		return nil, fmt.Errorf("%s: a label map has a palette or grey values, this one has colours", filepath.Join(r.Dir, filepath.FromSlash(path)))
 	}
-	b := img.Bounds()
-	for y := range h {
-		for x := range w {
-			out.at[y*w+x] = at(b.Min.X+(2*x+1)*b.Dx()/(2*w), b.Min.Y+(2*y+1)*b.Dy()/(2*h))
+	for y := range out.h {
+		for x := range out.w {
+			out.at[y*out.w+x] = at(b.Min.X+x, b.Min.Y+y)
 		}
 	}
 	return out, nil
+}
+
+// scaled is l at w x h pixels, each with the label at its centre.
+func (l *labels) scaled(w, h int) *labels {
+	out := &labels{w: w, h: h, at: make([]uint16, w*h), void: l.void}
+	for y := range h {
+		for x := range w {
+			out.at[y*w+x] = l.at[(2*y+1)*l.h/(2*h)*l.w+(2*x+1)*l.w/(2*w)]
+		}
+	}
+	return out
 }
 
 // picture is a label map in its colours.

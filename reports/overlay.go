@@ -123,10 +123,16 @@ func colorBar(dst draw.Image, p *pen, r image.Rectangle) {
 
 // WritePNG writes img at path, whole or not at all. The compression is the fast one.
 func WritePNG(path string, img image.Image) error {
-	var b bytes.Buffer
-	e := png.Encoder{CompressionLevel: png.BestSpeed}
-	if err := e.Encode(&b, img); err != nil {
+	data, err := encodePNG(img)
+	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return results.WriteFile(path, b.Bytes())
+	return results.WriteFile(path, data)
+}
+
+func encodePNG(img image.Image) ([]byte, error) {
+	var b bytes.Buffer
+	e := png.Encoder{CompressionLevel: png.BestSpeed}
+	err := e.Encode(&b, img)
+	return b.Bytes(), err
 }

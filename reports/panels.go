@@ -28,7 +28,6 @@ const (
 	maxAcross  = 7   // pictures side by side
 	maxTall    = 6   // lines of pictures, unless one sample needs more
 	maxSamples = 24  // of a data set, in all its sheets
-	maxDrawn   = 64  // methods
 	maxLegend  = 300 // classes
 )
 
@@ -41,8 +40,8 @@ type sheet struct {
 
 // Panels draws the samples that a run kept of a data set: image, truth and the
 // label map of each method, under them a similarity map of each method that has
-// one (in their place where no method has a label map), and at the end the classes in sight with their colours. It returns as many
-// pictures as it takes, none without samples. Equal runs give equal pictures.
+// one (in their place where no method has a label map) and where it errs, and at the end the classes in sight with their
+// colours. It returns as many pictures as it takes, none without samples. Equal runs give equal pictures.
 func Panels(r *results.Run, dataset string) ([]image.Image, error) {
 	d := r.Dataset(dataset)
 	if d == nil {
@@ -79,6 +78,9 @@ func Panels(r *results.Run, dataset string) ([]image.Image, error) {
 	lines := len(sh.lines(true))
 	if slices.ContainsFunc(panels, func(p *results.Panel) bool { return len(p.Maps) > 0 && len(p.Predictions) > 0 }) {
 		lines *= 2
+	}
+	if slices.ContainsFunc(panels, func(p *results.Panel) bool { return p.Truth != "" && len(p.Predictions) > 0 }) {
+		lines++
 	}
 	for part := range slices.Chunk(panels, max(1, maxTall/lines)) {
 		sh.samples = nil
@@ -149,21 +151,44 @@ func (sh *sheet) draw() *image.RGBA {
 	return out
 }
 
-// mapped reports whether a line of tiles has similarity maps.
-func (s *sample) mapped(line []tile) bool {
-	return slices.ContainsFunc(line, func(t tile) bool { return s.maps[t.method].gray != nil })
-}
-
 // onlyMaps reports whether no method made a label map, as in tasks that do not segment.
 func (s *sample) onlyMaps() bool { return len(s.predictions) == 0 }
 
-// height of a line of a sample: label maps and a caption, and the same again for similarity maps under them.
-func (s *sample) height(line []tile, p *pen) int {
-	one := s.image.Rect.Dy() + p.line + gap
-	if s.mapped(line) && !s.onlyMaps() {
-		return 2 * one
+// below are the kinds of pictures under the first one of a method, in a line of tiles: similarity maps and error maps.
+func (s *sample) below(line []tile) []kind {
+	var out []kind
+	if !s.onlyMaps() {
+		if slices.ContainsFunc(line, func(t tile) bool { return s.maps[t.method].gray != nil }) {
+			out = append(out, heatKind)
+		}
+		if slices.ContainsFunc(line, func(t tile) bool { return s.wrong(t.method) != nil }) {
+			out = append(out, errorKind)
+		}
 	}
-	return one
+	return out
+}
+
+// kind is what a picture of a method shows.
+type kind string
+
+const (
+	labelKind kind = "labels"
+	heatKind  kind = "similarity"
+	errorKind kind = "errors"
+)
+
+// wrong is the error map of a method, nil without truth or prediction.
+func (s *sample) wrong(method string) *image.Paletted {
+	p := s.predictions[method]
+	if s.truth == nil || p == nil {
+		return nil
+	}
+	return errorMap(s.truth, p)
+}
+
+// height of a line of a sample: a picture and a caption for each kind.
+func (s *sample) height(line []tile, p *pen) int {
+	return (1 + len(s.below(line))) * (s.image.Rect.Dy() + p.line + gap)
 }
 
 // draw draws a line of tiles of a sample from y downwards.
@@ -178,21 +203,35 @@ func (s *sample) draw(dst *image.RGBA, line []tile, y int, p *pen) {
 			p.centred(dst, x+cell/2, y+h+2, faint, p.fit(s.id, cell))
 		case t.truth:
 			s.drawLabels(dst, at, s.truth, p)
+		case s.onlyMaps():
+			s.drawHeat(dst, at, x, t.method, p)
 		default:
-			m := s.maps[t.method]
-			if !s.onlyMaps() || m.gray == nil {
-				s.drawLabels(dst, at, s.predictions[t.method], p)
-			}
-			if m.gray == nil {
-				continue
-			}
-			if !s.onlyMaps() {
+			s.drawLabels(dst, at, s.predictions[t.method], p)
+			p.centred(dst, x+cell/2, at.Max.Y+2, faint, s.verdicts[t.method].mIoU())
+			for _, k := range s.below(line) {
 				at = at.Add(image.Pt(0, h+p.line+gap))
+				if k == heatKind {
+					s.drawHeat(dst, at, x, t.method, p)
+				} else if wrong := s.wrong(t.method); wrong != nil {
+					draw.Draw(dst, at, wrong, image.Point{}, draw.Src)
+					p.centred(dst, x+cell/2, at.Max.Y+2, faint, s.verdicts[t.method].wrongs())
+				}
 			}
-			draw.Draw(dst, at, blend(s.image, m.gray), image.Point{}, draw.Src)
-			mapCaption(dst, x, at.Max.Y+2, m.class, p)
 		}
 	}
+}
+
+// drawHeat draws the similarity map of a method over the image, or an empty frame where there are no maps at all.
+func (s *sample) drawHeat(dst *image.RGBA, at image.Rectangle, x int, method string, p *pen) {
+	m := s.maps[method]
+	if m.gray == nil {
+		if s.onlyMaps() {
+			s.drawLabels(dst, at, nil, p)
+		}
+		return
+	}
+	draw.Draw(dst, at, blend(s.image, m.gray), image.Point{}, draw.Src)
+	mapCaption(dst, x, at.Max.Y+2, m.class, p)
 }
 
 // drawLabels draws a label map, or an empty frame where there is none.
@@ -272,6 +311,11 @@ func newLegend(sh *sheet, width int) *legend {
 	}
 	for _, x := range voids {
 		key.entries = append(key.entries, legendEntry{"void", VOC(x)})
+	}
+	if slices.ContainsFunc(sh.samples, func(s *sample) bool { return s.truth != nil && !s.onlyMaps() }) {
+		for _, k := range errorColors {
+			key.entries = append(key.entries, legendEntry{"error map: " + k.name, k.color})
+		}
 	}
 	const least, most = 90, 260
 	key.width = least

@@ -27,12 +27,14 @@ import (
 
 // formats are what Report knows, by name: functions that write files into a folder and return their paths.
 var formats = map[string]func(runs []*results.Run, dir string) ([]string, error){
-	"md":        textFiles(textFile{"report.md", Markdown}),
-	"json":      textFiles(textFile{"report.json", JSON}),
-	"csv":       textFiles(textFile{"scores.csv", CSV}, textFile{"classes.csv", ClassCSV}, textFile{"summary.csv", SummaryCSV}),
-	"benchstat": textFiles(textFile{"scores.bench", Benchstat}),
-	"png":       pictures,
-	"latex":     latexFiles,
+	"md":          textFiles(textFile{"report.md", Markdown}),
+	"json":        textFiles(textFile{"report.json", JSON}),
+	"csv":         textFiles(textFile{"scores.csv", CSV}, textFile{"classes.csv", ClassCSV}, textFile{"summary.csv", SummaryCSV}),
+	"png":         pictures,
+	"svg":         figureFiles(".svg", func(f *figure, _ []*results.Run) ([]byte, error) { return f.svg(), nil }),
+	"pdf-figures": figureFiles(".pdf", func(f *figure, runs []*results.Run) ([]byte, error) { return f.pdf(dateOf(runs)) }),
+	"latex":       latexFiles,
+	"benchstat":   textFiles(textFile{"scores.bench", Benchstat}),
 }
 
 // Formats are the formats that [Report] knows.
@@ -40,13 +42,12 @@ func Formats() []string { return slices.Sorted(maps.Keys(formats)) }
 
 // Report writes runs (at least one) in a format into the folder outDir, which is
 // made if it is missing, and returns the files it wrote. Formats: md (report.md),
-// csv (scores.csv, classes.csv), json (report.json), png (scores.png and
-// panels-DATASET.png, those that there is something for).
+// csv (scores.csv, classes.csv), json (report.json), png (the figures there is
+// something for, scores.png first, and panels-DATASET.png), svg and pdf-figures
+// (the figures alone, one a file).
 func Report(runs []*results.Run, format, outDir string) ([]string, error) {
 	write, ok := formats[format]
 	switch {
-	case format == "html" || format == "pdf":
-		return nil, fmt.Errorf("format %q is not available in this version; use %s", format, strings.Join(Formats(), ", "))
 	case !ok:
 		return nil, fmt.Errorf("format %q is not known; use %s", format, strings.Join(Formats(), ", "))
 	}
@@ -81,48 +82,4 @@ func textFiles(files ...textFile) func([]*results.Run, string) ([]string, error)
 		}
 		return paths, nil
 	}
-}
-
-// pictures is the format png.
-func pictures(runs []*results.Run, dir string) ([]string, error) {
-	var paths []string
-	taken := map[string]bool{}
-	chart, err := Bars(runs)
-	if err != nil {
-		return nil, err
-	}
-	if chart != nil {
-		path := filepath.Join(dir, "scores.png")
-		if err := WritePNG(path, chart); err != nil {
-			return paths, err
-		}
-		paths = append(paths, path)
-	}
-	for i, r := range runs {
-		for _, d := range r.Datasets {
-			sheets, err := Panels(r, d.Name)
-			if err != nil {
-				return paths, err
-			}
-			for j, sheet := range sheets {
-				name := "panels-" + slug(d.Name)
-				if len(runs) > 1 {
-					name += fmt.Sprintf("-run%d", i+1)
-				}
-				if len(sheets) > 1 {
-					name += fmt.Sprintf("-%d", j+1)
-				}
-				for taken[strings.ToLower(name)] {
-					name += "-"
-				}
-				taken[strings.ToLower(name)] = true
-				path := filepath.Join(dir, name+".png")
-				if err := WritePNG(path, sheet); err != nil {
-					return paths, err
-				}
-				paths = append(paths, path)
-			}
-		}
-	}
-	return paths, nil
 }

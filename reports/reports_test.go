@@ -609,7 +609,12 @@ func TestReport(t *testing.T) {
 		"md":   {"report.md"},
 		"json": {"report.json"},
 		"csv":  {"scores.csv", "classes.csv", "summary.csv"},
-		"png":  {"scores.png", "panels-set0-1.png", "panels-set0-2.png", "panels-set0-3.png"},
+		"png": {"scores.png", "difference-PASCAL-VOC-21.png", "difference-PASCAL-Context-60.png", "classes-PASCAL-VOC-21.png",
+			"classes-PASCAL-Context-60.png", "timing.png", "panels-set0-1.png", "panels-set0-2.png", "panels-set0-3.png", "panels-set0-4.png"},
+		"svg": {"scores.svg", "difference-PASCAL-VOC-21.svg", "difference-PASCAL-Context-60.svg", "classes-PASCAL-VOC-21.svg",
+			"classes-PASCAL-Context-60.svg", "timing.svg"},
+		"pdf-figures": {"scores.pdf", "difference-PASCAL-VOC-21.pdf", "difference-PASCAL-Context-60.pdf", "classes-PASCAL-VOC-21.pdf",
+			"classes-PASCAL-Context-60.pdf", "timing.pdf"},
 	} {
 		dir := filepath.Join(t.TempDir(), "new")
 		got, err := Report([]*results.Run{r}, format, dir)
@@ -628,12 +633,9 @@ func TestReport(t *testing.T) {
 			}
 		}
 	}
-	for format, want := range map[string]string{
-		"xml": `format "xml" is not known; use benchstat, csv, json, latex, md, png`,
-	} {
-		if _, err := Report([]*results.Run{r}, format, t.TempDir()); err == nil || err.Error() != want {
-			t.Errorf("error %v, want %s", err, want)
-		}
+	want := `format "xml" is not known; use ` + strings.Join(Formats(), ", ")
+	if _, err := Report([]*results.Run{r}, "xml", t.TempDir()); err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
 	}
 	if _, err := Report(nil, "md", t.TempDir()); err == nil || !strings.Contains(err.Error(), "no runs") {
 		t.Errorf("no runs: %v", err)
@@ -653,7 +655,10 @@ func TestReportKeepsNamesApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{filepath.Join(dir, "scores.png"), filepath.Join(dir, "panels-x-y.png"), filepath.Join(dir, "panels-x-y-.png")}
+	var want []string
+	for _, name := range []string{"scores", "classes-PASCAL-VOC-21", "classes-PASCAL-Context-60", "timing", "panels-x-y", "panels-x-y-"} {
+		want = append(want, filepath.Join(dir, name+".png"))
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}

@@ -1,0 +1,82 @@
+package reports
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"ovbench/reports/results"
+)
+
+// figureFiles is a format of one file per figure.
+func figureFiles(ending string, spell func(*figure, []*results.Run) ([]byte, error)) func([]*results.Run, string) ([]string, error) {
+	return func(runs []*results.Run, dir string) ([]string, error) {
+		figures, err := newView(runs).figures()
+		if err != nil {
+			return nil, err
+		}
+		var paths []string
+		for _, f := range figures {
+			whole := f.alone()
+			data, err := spell(&whole, runs)
+			if err != nil {
+				return paths, err
+			}
+			path := filepath.Join(dir, f.name+ending)
+			if err := results.WriteFile(path, data); err != nil {
+				return paths, err
+			}
+			paths = append(paths, path)
+		}
+		return paths, nil
+	}
+}
+
+// pictures is the format png: figures and panels.
+func pictures(runs []*results.Run, dir string) ([]string, error) {
+	paths, err := figureFiles(".png", func(f *figure, _ []*results.Run) ([]byte, error) { return f.png() })(runs, dir)
+	if err != nil {
+		return paths, err
+	}
+	taken := names{}
+	for i, r := range runs {
+		for _, d := range r.Datasets {
+			sheets, err := Panels(r, d.Name)
+			if err != nil {
+				return paths, err
+			}
+			for j, sheet := range sheets {
+				name := "panels-" + slug(d.Name)
+				if len(runs) > 1 {
+					name += fmt.Sprintf("-run%d", i+1)
+				}
+				if len(sheets) > 1 {
+					name += fmt.Sprintf("-%d", j+1)
+				}
+				path := filepath.Join(dir, taken.take(name)+".png")
+				if err := WritePNG(path, sheet); err != nil {
+					return paths, err
+				}
+				paths = append(paths, path)
+			}
+		}
+	}
+	return paths, nil
+}
+
+// dateOf is the date of a document: that of the environment variable SOURCE_DATE_EPOCH if it is set, else the end of the
+// last run. It is not the time of writing, so that equal runs give equal bytes.
+func dateOf(runs []*results.Run) time.Time {
+	if s, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil && s >= 0 && s < 1<<36 {
+		return time.Unix(s, 0).UTC()
+	}
+	date := time.Unix(0, 0).UTC()
+	for _, r := range runs {
+		if r.Finished.After(date) {
+			date = r.Finished.UTC()
+		}
+	}
+	return date
+}
