@@ -32,6 +32,8 @@ var formats = map[string]func(runs []*results.Run, dir string) ([]string, error)
 	"csv":         textFiles(textFile{"scores.csv", CSV}, textFile{"classes.csv", ClassCSV}, textFile{"summary.csv", SummaryCSV}),
 	"png":         pictures,
 	"svg":         figureFiles(".svg", func(f *figure, _ []*results.Run) ([]byte, error) { return f.svg(), nil }),
+	"html":        textFiles(textFile{"report.html", HTML}),
+	"pdf":         textFiles(textFile{"report.pdf", PDF}),
 	"pdf-figures": figureFiles(".pdf", func(f *figure, runs []*results.Run) ([]byte, error) { return f.pdf(dateOf(runs)) }),
 	"latex":       latexFiles,
 	"benchstat":   textFiles(textFile{"scores.bench", Benchstat}),

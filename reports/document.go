@@ -1,0 +1,298 @@
+package reports
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ovbench/reports/results"
+)
+
+// document is a report as a list of blocks, in reading order. PDF and HTML spell it.
+type document struct {
+	title  string
+	facts  table // the page of the title: what was asked and resolved
+	blocks []any // heading, paragraph, table, figureBlock, panelBlock, listing
+}
+
+type heading struct {
+	level int // 1 is a chapter
+	text  string
+}
+
+type paragraph struct {
+	text string
+	warn bool
+}
+
+type figureBlock struct{ figure figure }
+
+// panelBlock is the samples of a data set of a run.
+type panelBlock struct {
+	run     *results.Run
+	dataset *results.Dataset
+	panels  []*results.Panel
+}
+
+// listing is text that is to be copied as it is.
+type listing struct{ text string }
+
+// document lays out all there is to say of a view.
+func (v *view) document() (*document, error) {
+	figures, err := v.figures()
+	if err != nil {
+		return nil, err
+	}
+	d := &document{title: v.title(), facts: v.facts()}
+	d.summary(v, figures)
+	for i, b := range v.blocks() {
+		for _, c := range b.columns {
+			d.column(b, i, c, figures)
+		}
+	}
+	d.chapter("More figures", figures, func(f figure) bool { return f.place == placeLast })
+	d.panels(v)
+	d.warnings(v)
+	d.add(heading{1, "What was measured"})
+	d.table("Data sets", v.datasets())
+	d.table("Methods", v.methods())
+	d.table("Protocol", v.protocol())
+	d.table("Model", v.model())
+	d.table("Time by stage", v.timing())
+	d.table("Provenance", v.provenance())
+	d.reproduce(v)
+	return d, nil
+}
+
+func (d *document) add(blocks ...any) { d.blocks = append(d.blocks, blocks...) }
+
+// table adds a table, unless it has no rows.
+func (d *document) table(title string, t table) {
+	if t.title = title; len(t.rows) > 0 {
+		d.add(t)
+	}
+}
+
+// figures adds those that are wanted.
+func (d *document) figures(all []figure, want func(figure) bool) {
+	for _, f := range all {
+		if want(f) {
+			d.add(figureBlock{f})
+		}
+	}
+}
+
+// chapter is one of figures alone, if there are any.
+func (d *document) chapter(title string, all []figure, want func(figure) bool) {
+	if slices.ContainsFunc(all, want) {
+		d.add(heading{1, title})
+		d.figures(all, want)
+	}
+}
+
+// facts are what one wants to know before any number.
+func (v *view) facts() table {
+	return v.sideBySide([]string{"Suite", "Model", "Weights", "Protocol", "Fingerprint", "Methods", "Data sets", "Images", "Result", "Measured", "Host", "Program"},
+		func(r *results.Run, k string) string {
+			switch k {
+			case "Suite":
+				return join([]string{r.Suite.Name, bracket(cmp.Or(r.Suite.Title, ""))}, " ")
+			case "Model":
+				return join([]string{r.Model.Name, r.Model.Architecture}, ", ")
+			case "Weights":
+				return weightsText(r.Model.Files)
+			case "Protocol":
+				return r.Protocol.Name
+			case "Fingerprint":
+				return r.Protocol.Fingerprint
+			case "Methods":
+				var names []string
+				for _, m := range r.Methods {
+					names = append(names, m.Name)
+				}
+				return strings.Join(names, ", ")
+			case "Data sets":
+				var names []string
+				for _, s := range r.Datasets {
+					names = append(names, join([]string{cmp.Or(s.Title, s.Name), s.Split}, " "))
+				}
+				return strings.Join(names, ", ")
+			case "Images":
+				measured, all := 0, 0
+				for _, s := range r.Datasets {
+					measured, all = measured+s.Measured, all+s.Images
+				}
+				return fmt.Sprintf("%d of %d measured, %d failed", measured, all, len(r.Failures))
+			case "Result":
+				if !r.Complete {
+					return "not complete"
+				}
+				return "complete"
+			case "Measured":
+				return join([]string{timeText(r.Started), timeText(r.Finished)}, " to ")
+			case "Host":
+				return hostText(r.Host)
+			}
+			return join([]string{"ovbench " + toolText(r.Tool), strings.TrimSpace(r.Runtime.Name + " " + r.Runtime.Version)}, ", ")
+		})
+}
+
+func bracket(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "(" + s + ")"
+}
+
+func weightsText(files []results.File) string {
+	var out []string
+	for _, f := range files[:min(len(files), 2)] {
+		out = append(out, join([]string{"sha256", f.SHA256}, " "))
+	}
+	if n := len(files) - len(out); n > 0 {
+		out = append(out, fmt.Sprintf("and %d files more", n))
+	}
+	return strings.Join(out, ", ")
+}
+
+func (d *document) summary(v *view, figures []figure) {
+	d.add(heading{1, "Summary"})
+	blocks := v.blocks()
+	for _, b := range blocks {
+		for _, s := range b.verdicts() {
+			d.add(paragraph{text: s})
+		}
+	}
+	for _, s := range v.differences() {
+		d.add(paragraph{text: s + ".", warn: true})
+	}
+	if n := len(v.notices()) - len(v.differences()); n > 0 {
+		d.add(paragraph{text: fmt.Sprintf("Warnings: %d; see the chapter “Failures and warnings”.", n), warn: true})
+	}
+	for _, b := range blocks {
+		d.table(b.heading("Main scores"), b.summary())
+	}
+	for _, t := range v.published() {
+		d.table(t.title, t)
+	}
+	d.figures(figures, func(f figure) bool { return f.place == placeSummary })
+}
+
+// verdicts say which method has the highest score of each data set, where all may be compared.
+func (v *view) verdicts() []string {
+	if !v.comparable() {
+		return nil
+	}
+	var out []string
+	for _, c := range v.columns {
+		all := v.seriesOf(c, func(x *results.Cell) bool { return x.Score(c.metric) != nil })
+		if len(all) < 2 {
+			continue
+		}
+		k := topOf(c, all)
+		s := all[k].cell.Score(c.metric)
+		text := fmt.Sprintf("%s: %s has the highest %s, %s %%", v.heading(c.title), all[k].name, c.metric, percent(s.Value))
+		if s.Low != nil {
+			text += fmt.Sprintf(" (%s to %s)", percent(*s.Low), percent(*s.High))
+		}
+		if k > 0 {
+			text += fmt.Sprintf("; %s has %s %%", all[0].name, percent(all[0].cell.Score(c.metric).Value))
+		}
+		out = append(out, text+".")
+	}
+	return out
+}
+
+// column is the chapter of a data set in block i.
+func (d *document) column(b *view, i int, c column, figures []figure) {
+	d.add(heading{1, b.heading(c.title)})
+	d.table(b.heading(c.title), b.scores(c))
+	d.figures(figures, func(f figure) bool { return f.place == placeColumn && f.of == c.key && f.block == i })
+	d.table(b.heading(c.title+", class by class"), b.classes(c))
+}
+
+func (d *document) panels(v *view) {
+	first := true
+	for i, r := range v.runs {
+		for j := range r.Datasets {
+			b := panelBlock{run: r, dataset: &r.Datasets[j]}
+			for k := range r.Panels {
+				if p := &r.Panels[k]; p.Dataset == b.dataset.Name && len(b.panels) < maxSamples {
+					b.panels = append(b.panels, p)
+				}
+			}
+			if len(b.panels) == 0 {
+				continue
+			}
+			if first {
+				d.add(heading{1, "Samples"})
+				d.add(paragraph{text: "Similarity maps are stretched to 0…1 for each picture. Label maps and error maps are drawn without mixing labels; numbers under them are of the full size."})
+				first = false
+			}
+			title := cmp.Or(b.dataset.Title, b.dataset.Name)
+			if len(v.runs) > 1 {
+				title += fmt.Sprintf(" · run %d", i+1)
+			}
+			d.add(heading{2, title})
+			if r.Choice != "" {
+				d.add(paragraph{text: r.Choice})
+			}
+			d.add(b)
+		}
+	}
+}
+
+func (d *document) warnings(v *view) {
+	notices, failures := v.notices(), v.failures()
+	d.add(heading{1, "Failures and warnings"})
+	if len(notices) == 0 && len(failures.rows) == 0 {
+		d.add(paragraph{text: "None."})
+	}
+	for _, s := range notices {
+		d.add(paragraph{text: s, warn: true})
+	}
+	d.table("Failures", failures)
+}
+
+// reproduce tells how to measure again.
+func (d *document) reproduce(v *view) {
+	d.add(heading{1, "How to measure again"})
+	for i, r := range v.runs {
+		if len(v.runs) > 1 {
+			d.add(heading{2, v.runNames()[i]})
+		}
+		with := fmt.Sprintf("With ovbench %s", join([]string{cmp.Or(r.Tool.Version, "of the version above"), bracket(join([]string{"revision", r.Tool.Revision}, " "))}, " "))
+		if r.Tool.Revision == "" {
+			with = "With ovbench " + cmp.Or(r.Tool.Version, "of the version above")
+		}
+		if r.Tool.Dirty {
+			with += ", whose source had local changes"
+		}
+		d.add(paragraph{text: with + ", with weights and data of the hashes in this report:"})
+		command := r.Command
+		if len(command) == 0 {
+			command = []string{"ovbench", "run", cmp.Or(r.Suite.File, r.Suite.Name), "--out", "DIR"}
+		}
+		d.add(listing{shell(command)})
+		if r.Suite.Text != "" {
+			name := cmp.Or(r.Suite.File, r.Suite.Name)
+			d.add(paragraph{text: fmt.Sprintf("The suite %s as it was resolved (sha256 %s):", name, r.Suite.SHA256)})
+			d.add(listing{r.Suite.Text})
+		}
+	}
+}
+
+// shell quotes words so that a shell reads them as they are.
+func shell(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		safe := w != "" && !slices.ContainsFunc([]rune(w), func(r rune) bool {
+			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./=:,@%+", r))
+		})
+		if quoted[i] = w; !safe {
+			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
+}

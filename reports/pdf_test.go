@@ -1,0 +1,222 @@
+package reports
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"ovbench/reports/results"
+)
+
+func pdfOf(t testing.TB, runs ...*results.Run) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := PDF(&b, runs); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// poppler runs one of its tools, or the test is skipped.
+func poppler(t testing.TB, tool string, args ...string) string {
+	t.Helper()
+	if _, err := exec.LookPath(tool); err != nil {
+		if os.Getenv("OVBENCH_PARITY") == "1" {
+			t.Fatal("no " + tool + ": install the Debian package poppler-utils")
+		}
+		t.Skip("no " + tool + ": install the Debian package poppler-utils")
+	}
+	out, err := exec.Command(tool, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %q: %v\n%s", tool, args, err, out)
+	}
+	return string(out)
+}
+
+// pagesOf are the texts of the pages of a document.
+func pagesOf(t testing.TB, data []byte) []string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "r.pdf")
+	if err := os.WriteFile(path, data, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	pages := strings.Split(poppler(t, "pdftotext", "-layout", path, "-"), "\f")
+	return pages[:len(pages)-1]
+}
+
+// TestPDFIsTheRun finds the main scores of the run in the text of the document, in the lines of their methods.
+func TestPDFIsTheRun(t *testing.T) {
+	r := invent(plan{methods: 4, sets: 3, classes: 4})
+	all := strings.Join(pagesOf(t, pdfOf(t, r)), "\n")
+	for _, m := range r.Methods {
+		want := regexp.QuoteMeta(m.Name)
+		mean := 0.0
+		for _, d := range r.Datasets {
+			s := r.Cell(d.Name, m.Name).Score("mIoU")
+			mean += s.Value / 3
+			want += fmt.Sprintf(`\s+%.2f ± %.2f`, 100*s.Value, 100*(*s.High-*s.Low)/2)
+		}
+		want += fmt.Sprintf(`\s+%.2f\n`, 100*mean)
+		if !regexp.MustCompile(want).MatchString(all) {
+			t.Errorf("no line %s", want)
+		}
+		for i, d := range r.Datasets {
+			for k, c := range r.Cell(d.Name, m.Name).Classes {
+				if c.IoU != nil && !strings.Contains(all, fmt.Sprintf("%.2f", 100**c.IoU)) {
+					t.Errorf("IoU of class %d of data set %d is not there", k, i)
+				}
+			}
+		}
+	}
+	for _, want := range []string{r.Model.Files[0].SHA256, r.Protocol.Fingerprint, r.Tool.Revision, r.Host.CPU, "ovbench run voc21"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("%q is not there", want)
+		}
+	}
+}
+
+// TestPDFContents: the pages of the contents are where the chapters are, and every page after the first has its number.
+func TestPDFContents(t *testing.T) {
+	p := plan{methods: 12, sets: 4, classes: 60, samples: 3, long: true}
+	pages := pagesOf(t, pdfOf(t, withPanels(t, rich(p), p)))
+	chapters := 0
+	for _, m := range regexp.MustCompile(`(?m)^ *(\S.*\S) +(\d+)$`).FindAllStringSubmatch(pages[1], -1) {
+		n, _ := strconv.Atoi(m[2])
+		if m[1] == "Open-vocabulary segmentation" { // the foot of the page
+			continue
+		}
+		chapters++
+		if n < 3 || n > len(pages) || !regexp.MustCompile(`(?m)^ *`+regexp.QuoteMeta(m[1])+`$`).MatchString(pages[n-1]) {
+			t.Errorf("%q is not on page %d", m[1], n)
+		}
+	}
+	if chapters < 15 {
+		t.Errorf("%d chapters in the contents:\n%s", chapters, pages[1])
+	}
+	for i, text := range pages[1:] {
+		if !regexp.MustCompile(`Open-vocabulary segmentation +` + strconv.Itoa(i+2) + `\s*$`).MatchString(text) {
+			t.Errorf("page %d ends with %q", i+2, text[max(0, len(text)-80):])
+		}
+	}
+}
+
+// TestPDFDate: equal runs give equal bytes, now and a second later; the date is that of the results, or of the environment.
+func TestPDFDate(t *testing.T) {
+	p := plan{methods: 2, sets: 2, classes: 5, samples: 2}
+	r := withPanels(t, rich(p), p)
+	first := pdfOf(t, r)
+	time.Sleep(1100 * time.Millisecond)
+	if !bytes.Equal(first, pdfOf(t, r)) {
+		t.Error("written a second later, it differs")
+	}
+	if !bytes.Contains(first, []byte("D:20260301093000")) {
+		t.Error("the date is not that of the results")
+	}
+	t.Setenv("SOURCE_DATE_EPOCH", "86400")
+	if !bytes.Contains(pdfOf(t, r), []byte("D:19700102000000")) {
+		t.Error("the date is not that of SOURCE_DATE_EPOCH")
+	}
+}
+
+// TestPDFOfAnything writes documents of runs that have nothing, and of foreign texts of all kinds.
+func TestPDFOfAnything(t *testing.T) {
+	empty := &results.Run{Schema: results.Schema, Suite: results.Suite{Name: "nothing"}}
+	nothing := invent(plan{methods: 2, sets: 1, classes: 3})
+	nothing.Cells, nothing.Timing, nothing.Suite.Title = nil, results.Timing{}, strings.Repeat("ein_sehr_langes_Wort", 40)
+	greek := invent(plan{methods: 2, sets: 1, classes: 3})
+	greek.Suite.Title = "Ωμέγα, Žluťoučký кот – 日本 𝕏"
+	for name, r := range map[string]*results.Run{"empty": empty, "nothing": nothing, "hostile": hostile(t), "greek": greek} {
+		pages := pagesOf(t, pdfOf(t, r))
+		if name == "greek" && !strings.Contains(pages[0], "Ωμέγα, Žluťoučký кот – ?? ?") {
+			t.Errorf("the title reads %.200q", pages[0])
+		}
+		if name == "hostile" && !strings.Contains(strings.Join(pages, ""), `<img src=x onerror="alert(1)">`) {
+			t.Error("a foreign text does not stand for itself")
+		}
+	}
+}
+
+// TestPDFStaysInside: no ink in the margins of any page, with many and long names.
+func TestPDFStaysInside(t *testing.T) {
+	if testing.Short() {
+		t.Skip("renders pages")
+	}
+	many := plan{methods: 12, sets: 2, classes: 171, samples: 2, long: true}
+	few := plan{methods: 2, sets: 1, classes: 3, samples: 3}
+	for name, runs := range map[string][]*results.Run{
+		"many": {withPanels(t, rich(many), many)}, "few": {withPanels(t, rich(few), few)}, "two": two(), "sizes": resized(), "hostile": {hostile(t)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "r.pdf")
+			if err := os.WriteFile(path, pdfOf(t, runs...), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			poppler(t, "pdftoppm", "-r", "36", "-png", path, filepath.Join(dir, "p"))
+			pages, err := filepath.Glob(filepath.Join(dir, "p-*.png"))
+			if err != nil || len(pages) < 3 {
+				t.Fatalf("%d pages, %v", len(pages), err)
+			}
+			for _, page := range pages {
+				m := onWhite(decodePNG(t, page))
+				inner := m.Rect.Inset(19) // 38 points
+				inner.Max.Y += 8          // the foot
+			scan:
+				for y := range m.Rect.Dy() {
+					for x := range m.Rect.Dx() {
+						if c := m.RGBAAt(x, y); c.R < 250 && (x < inner.Min.X || x >= inner.Max.X || y < inner.Min.Y || y >= inner.Max.Y) {
+							t.Errorf("%s: ink at (%d, %d) of %v", filepath.Base(page), x, y, m.Rect)
+							break scan
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestPDFHasEveryColumn: of tables too wide for a page, every number is there as often as the run has it.
+func TestPDFHasEveryColumn(t *testing.T) {
+	r := invent(plan{methods: 12, sets: 1, classes: 30, long: true})
+	have := map[string]int{}
+	for _, s := range regexp.MustCompile(`\d+\.\d\d\b`).FindAllString(strings.Join(pagesOf(t, pdfOf(t, r)), "\n"), -1) {
+		have[s]++
+	}
+	want := map[string]int{}
+	for _, c := range r.Cells {
+		for _, s := range c.Scores {
+			want[fmt.Sprintf("%.2f", 100*s.Value)]++
+		}
+		for _, k := range c.Classes {
+			if k.IoU != nil {
+				want[fmt.Sprintf("%.2f", 100**k.IoU)]++
+			}
+		}
+	}
+	for s, n := range want {
+		if have[s] < n {
+			t.Errorf("%s is there %d times, want %d", s, have[s], n)
+		}
+	}
+}
+
+// BenchmarkDocuments writes the reports of a large run: 12 methods on 8 data sets of 171 classes, under three tasks.
+func BenchmarkDocuments(b *testing.B) {
+	runs := []*results.Run{rich(plan{methods: 12, sets: 8, classes: 171})}
+	for _, format := range []string{"html", "pdf", "png", "svg", "pdf-figures"} {
+		b.Run(format, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Report(runs, format, b.TempDir()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
