@@ -27,7 +27,7 @@ setup: build ## fetch libonnxruntime into the user's cache, unless there is one
 demo: setup ## run the built-in suite and leave a report in out/demo/report
 	rm -rf out/demo
 	bin/ovbench run demo --out out/demo
-	bin/ovbench report out/demo --format md,png --out out/demo/report
+	bin/ovbench report out/demo --format md,html,pdf,png --out out/demo/report
 
 .PHONY: test
 test: setup ## run the tests; those whose data is absent say so and are skipped

@@ -18,23 +18,51 @@ func reportCommand() *cobra.Command {
 	var (
 		formats []string
 		out     string
+		rule    string
+		choice  reports.Choice
 	)
 	c := &cobra.Command{
 		Use:   "report RUN...",
 		Short: "Make tables and pictures of runs",
-		Long: `Make tables and pictures of run folders, from their results alone. Several runs are set side by side: those of one
+		Long: `Make tables, figures and documents of run folders, from their results alone. Several runs are set side by side: those of one
 protocol and model continue each other's lines, those of unlike protocols get tables of their own. Numbers that papers claim for the
-same data sets and backbone stand in a table apart (ovbench list published). The format terminal prints the table of scores and
-needs no --out.`,
-		Example: "  ovbench report out/voc20 --format md,png --out out/voc20/report\n  ovbench report out/* --format terminal",
+same data sets and backbone stand in a table apart (ovbench list published).
+
+  md            report.md: all tables
+  html          report.html: one page with tables, figures and samples, which needs no other file
+  pdf           report.pdf: the same to print, with contents and page numbers
+  latex         tables to include in a paper
+  png           every figure and the panels of samples as pictures, for slides
+  svg           every figure as a drawing
+  pdf-figures   every figure as a PDF file of one or two columns width, to include in a paper
+  csv, json     all scores in full precision; the results themselves
+  benchstat     scores.bench, for benchstat
+  terminal      the table of scores, printed; needs no --out
+
+Panels are of the samples whose pictures the run kept (panels: N in a suite). --panels chooses among those: best, worst or
+median by the score of the image, random, or id=ID,ID. Documents carry the date of the results, or SOURCE_DATE_EPOCH.`,
+		Example: "  ovbench report out/voc20 --format html,pdf --out out/voc20/report\n  ovbench report out/voc20 --format pdf --panels best --panel-count 4 --panel-by clip_surgery --panel-baseline clip --out best\n  ovbench report out/* --format terminal",
 		Args:    cobra.MinimumNArgs(1),
 	}
 	c.Flags().StringSliceVar(&formats, "format", []string{"md"}, "formats: "+strings.Join(append(reports.Formats(), onTerminal), ", "))
 	c.Flags().StringVar(&out, "out", "", "`folder` to write")
+	c.Flags().StringVar(&rule, "panels", "all", "`rule` that chooses panels: all, best, worst, median, random or id=ID,ID")
+	c.Flags().IntVar(&choice.Count, "panel-count", 0, "at most `N` panels of a data set, 0 for all")
+	c.Flags().StringVar(&choice.Method, "panel-by", "", "`method` whose score ranks the panels (the mean of all)")
+	c.Flags().StringVar(&choice.Baseline, "panel-baseline", "", "rank by the difference of --panel-by to this `method`")
+	c.Flags().Uint64Var(&choice.Seed, "panel-seed", 0, "`seed` of --panels random")
 	c.RunE = func(c *cobra.Command, dirs []string) error {
 		if out == "" && slices.ContainsFunc(formats, func(f string) bool { return f != onTerminal }) {
 			return usagef(c.CommandPath(), "--out is missing: name the folder to write")
 		}
+		asked, err := reports.ParseChoice(rule)
+		if err != nil {
+			return usagef(c.CommandPath(), "--panels: %v", err)
+		}
+		if choice.Count < 0 {
+			return usagef(c.CommandPath(), "--panel-count %d is negative", choice.Count)
+		}
+		choice.Rule, choice.IDs = asked.Rule, asked.IDs
 		var runs []*results.Run
 		for _, dir := range dirs {
 			r, err := results.Read(dir)
@@ -42,6 +70,9 @@ needs no --out.`,
 				return err
 			}
 			runs = append(runs, r)
+		}
+		if runs, err = choice.Choose(runs); err != nil {
+			return err
 		}
 		for _, format := range formats {
 			if format == onTerminal {
