@@ -51,6 +51,7 @@ func (v *view) document() (*document, error) {
 			d.column(b, i, c, figures)
 		}
 	}
+	d.published(v)
 	d.chapter("More figures", figures, func(f figure) bool { return f.place == placeLast })
 	d.panels(v)
 	d.warnings(v)
@@ -173,10 +174,19 @@ func (d *document) summary(v *view, figures []figure) {
 	for _, b := range blocks {
 		d.table(b.heading("Main scores"), b.summary())
 	}
-	for _, t := range v.published() {
+	d.figures(figures, func(f figure) bool { return f.place == placeSummary })
+}
+
+// published is the chapter of what others claim, apart from what was measured.
+func (d *document) published(v *view) {
+	tables := v.published()
+	if len(tables) == 0 {
+		return
+	}
+	d.add(heading{1, "Published numbers"})
+	for _, t := range tables {
 		d.table(t.title, t)
 	}
-	d.figures(figures, func(f figure) bool { return f.place == placeSummary })
 }
 
 // verdicts say which method has the highest score of each data set, where all may be compared.

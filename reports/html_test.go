@@ -187,6 +187,35 @@ func TestHTMLIsTheRun(t *testing.T) {
 	}
 }
 
+// TestHTMLPublished: every number that is claimed for the data set and backbone of a run stands in a chapter of its own.
+func TestHTMLPublished(t *testing.T) {
+	r := invent(plan{methods: 2, sets: 1, classes: 3})
+	r.Datasets[0].Name = "voc21"
+	for i := range r.Cells {
+		r.Cells[i].Dataset = "voc21"
+	}
+	tables, headings := parsePage(t, htmlOf(t, r))
+	index(t, headings, "Published numbers")
+	claimed := tableOn(t, tables, "Published numbers, other protocols")
+	column := index(t, claimed.head, "PASCAL VOC 21")
+	n := 0
+	for _, c := range Published() {
+		if x, ok := c.Cells["voc21"]; ok && c.Backbone == "ViT-B/16" && c.Task == "segmentation" {
+			n++
+			found := false
+			for _, line := range claimed.rows {
+				found = found || line[1].text == c.Label && strings.HasPrefix(line[column].text, strconv.FormatFloat(x, 'f', -1, 64))
+			}
+			if !found && !c.Unreliable {
+				t.Errorf("%s, %v (%s) is not there", c.Label, x, c.Source)
+			}
+		}
+	}
+	if n < 20 {
+		t.Errorf("%d claims were looked for", n)
+	}
+}
+
 func index(t testing.TB, list []string, want string) int {
 	t.Helper()
 	for i, s := range list {
