@@ -5,7 +5,9 @@
 //
 //  1. a view puts the runs' cells in rows (methods) and columns (data sets),
 //  2. tables make texts of them, and round there and only there,
-//  3. Markdown, Terminal, CSV and JSON spell tables; Bars and Panels draw.
+//  3. figures draw the same cells, on whatever canvas there is (figures.go lists the kinds),
+//  4. Markdown, Terminal, LaTeX, CSV and JSON spell tables; HTML and PDF spell a
+//     document of tables, figures and samples (document.go has its order).
 //
 // [Report] does all of that for one format. [Overlay] and [Points] are pictures
 // of a single image that need no run. Names and texts in a run are foreign: every
@@ -44,9 +46,10 @@ func Formats() []string { return slices.Sorted(maps.Keys(formats)) }
 
 // Report writes runs (at least one) in a format into the folder outDir, which is
 // made if it is missing, and returns the files it wrote. Formats: md (report.md),
-// csv (scores.csv, classes.csv), json (report.json), png (the figures there is
-// something for, scores.png first, and panels-DATASET.png), svg and pdf-figures
-// (the figures alone, one a file).
+// html (report.html), pdf (report.pdf), latex (the tables), csv (scores.csv,
+// classes.csv, summary.csv), json (report.json), benchstat (scores.bench), png (the
+// figures there is something for, scores.png first, and panels-DATASET.png), svg and
+// pdf-figures (the figures alone, one a file).
 func Report(runs []*results.Run, format, outDir string) ([]string, error) {
 	write, ok := formats[format]
 	switch {
