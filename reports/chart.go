@@ -34,7 +34,7 @@ var (
 // newChart is an empty plot in the style of all figures.
 func newChart(x, y string) *plot.Plot {
 	p := plot.New()
-	p.X.Label.Text, p.Y.Label.Text = x, y
+	p.X.Label.Text, p.Y.Label.Text = fitText(lettering(labelSize), x, 190), fitText(lettering(labelSize), y, 110) // they come from a run
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
 		a.Label.TextStyle = centre(lettering(labelSize))
 		a.Tick.Label.Font = lettering(tickSize).Font
