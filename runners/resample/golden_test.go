@@ -21,6 +21,10 @@ type golden struct {
 	SW, SH, W, H int
 	Channels     int
 	Iterations   int
+	Window       int
+	Stride       int
+	Tiles        int
+	Pad          bool
 	StepX, StepY float64
 	SHA256, Raw  string
 }

@@ -13,10 +13,14 @@ import (
 // that query's probability, a softmax over all queries of Scale times the logits, is
 // strictly below the Threshold. As softmax is monotone this is the rule "softmax over
 // queries, maximum within each class, argmax over classes, threshold".
+//
+// With an Area, classes above 0 that win at most that share of the pixels which classes
+// above 0 win are barred: their queries stay in the softmax, and cannot win (SCLIP).
 type Rule struct {
 	Classes   []int   // class of each query, 0..65535; nil: query i is class i
 	Scale     float64 // of the logits before the softmax (the logit scale); 0 stands for 1
 	Threshold float64 // in probability; 0: none
+	Area      float64 // share of the pixels not of class 0; 0: none
 }
 
 // maxClass is the largest label a map of uint16 holds.
@@ -35,6 +39,8 @@ func (r Rule) Check(queries int) error {
 		return fmt.Errorf("scale %v: a positive number is needed", r.Scale)
 	case !(r.Threshold >= 0 && r.Threshold <= 1):
 		return fmt.Errorf("threshold %v: a probability from 0 to 1 is needed", r.Threshold)
+	case !(r.Area >= 0 && r.Area < 1):
+		return fmt.Errorf("area %v: a share from 0 to below 1 is needed", r.Area)
 	}
 	for q, c := range r.Classes {
 		if c < 0 || c > maxClass {
@@ -67,6 +73,10 @@ func (r Rule) Decode(dst []uint16, w, h int, logits []float32, sw, sh, queries i
 	}
 	mustHave("label map", len(dst), w*h)
 	mustHave("logits", len(logits), sw*sh*queries)
+	if r.Area > 0 {
+		Whole(logits, sw, sh, queries, w, h).Decode(dst, w, h, r)
+		return
+	}
 	d := r.decoder(logits, sw, queries)
 	across, down := cellsOf(bilinearTaps(sw, w, 0)), cellsOf(bilinearTaps(sh, h, 0))
 	for _, y := range down {

@@ -4,6 +4,7 @@
     python make.py torch     # torch 2.15.0, kernels without fused multiply-add
     python make.py cv2       # opencv-python-headless 5.0.0.93
     python make.py pamr      # torch 2.15.0
+    python make.py mosaic    # torch 2.15.0, kernels without fused multiply-add
 
 Every case names its sizes; its input is the pseudo-random stream below, which
 the Go tests generate too. "raw" is the whole output (base64, little-endian),
@@ -150,8 +151,52 @@ def pamr():
         yield record({"op": "pamr", "seed": seed, "w": w, "h": h, "channels": n, "iterations": iterations}, out[:: 1 + len(out) // 700])
 
 
+# Canvas W x H, window, stride, padding to a multiple of 16, size of the picture, queries.
+MOSAICS = [
+    (448, 336, 224, 112, False, 500, 375, 7), (597, 448, 448, 224, True, 640, 480, 7), (336, 503, 224, 112, False, 333, 500, 7),
+    (300, 200, 96, 32, False, 150, 100, 7), (100, 70, 224, 112, True, 120, 90, 7), (100, 70, 224, 112, False, 120, 90, 7), (230, 140, 112, 56, False, 700, 421, 7),
+]
+
+
+def mosaic():
+    """Sliding windows stitched on a whole canvas, as SCLIP's segmentor does it, then decoded with an area threshold."""
+    import torch
+    import torch.nn.functional as F
+
+    assert torch.backends.cpu.get_cpu_capability() == "DEFAULT"
+    torch.set_num_threads(1)
+    for seed, (W, H, crop, stride, pad, w, h, n) in enumerate(MOSAICS):
+        canvas, count = torch.zeros(1, n, H, W), torch.zeros(1, 1, H, W)
+        k = 0
+        for j in range(max(H - crop + stride - 1, 0) // stride + 1):
+            for i in range(max(W - crop + stride - 1, 0) // stride + 1):
+                y2, x2 = min(j * stride + crop, H), min(i * stride + crop, W)
+                y1, x1 = max(y2 - crop, 0), max(x2 - crop, 0)
+                th, tw = y2 - y1, x2 - x1
+                ph, pw = (-(-th // 16) * 16, -(-tw // 16) * 16) if pad else (th, tw)
+                logits = torch.from_numpy(numbers(pw // 16, ph // 16, n, 1000 * seed + k)).permute(2, 0, 1)[None].contiguous()
+                m = F.interpolate(logits, size=(ph, pw), mode="bilinear", align_corners=False)
+                top, left = (ph - th) // 2, (pw - tw) // 2
+                canvas[:, :, y1:y2, x1:x2] += m[:, :, top : top + th, left : left + tw]
+                count[:, :, y1:y2, x1:x2] += 1
+                k += 1
+        planes = F.interpolate(canvas / count, size=(h, w), mode="bilinear", align_corners=False)[0]
+        c = {"seed": seed, "sw": W, "sh": H, "w": w, "h": h, "channels": n, "window": crop, "stride": stride, "pad": pad, "tiles": k}
+        yield record({"op": "argmax"} | c, planes.argmax(0).numpy().astype("<u2"))
+        # Queries 0,1 are class 0, 2 is class 1, 3,4 class 2, 5,6 class 3.
+        p = (planes.double() * 4).softmax(0)
+        p = torch.stack([p[0:2].amax(0), p[2], p[3:5].amax(0), p[5:7].amax(0)])
+        area = F.one_hot(p.argmax(0), 4).sum((0, 1))[1:]
+        p[1:] *= (area > 0.25 * area.sum())[:, None, None]
+        best, label = p.max(0)
+        label[best < 0.4] = 0
+        yield record({"op": "area"} | c, label.numpy().astype("<u2"))
+        out = planes.numpy().ravel()
+        yield record({"op": "planes"} | c, out[:: 1 + len(out) // 300])
+
+
 if __name__ == "__main__":
     for name in sys.argv[1:]:
-        cases = [json.dumps(c) for c in {"pillow": pillow, "torch": torch, "cv2": cv2, "pamr": pamr}[name]()]
+        cases = [json.dumps(c) for c in {"pillow": pillow, "torch": torch, "cv2": cv2, "pamr": pamr, "mosaic": mosaic}[name]()]
         with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".json"), "w") as f:
             f.write("[\n" + ",\n".join(cases) + "\n]\n")
