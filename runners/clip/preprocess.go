@@ -23,6 +23,8 @@ const (
 	Squash Resize = "squash"
 	// Crop resizes the shorter side to a square input's side and cuts out the centre (OpenAI's CLIP).
 	Crop Resize = "crop"
+	// ShortSide keeps the shape: the shorter side gets the size, unless the longer one would pass its limit (mmcv's keep_ratio).
+	ShortSide Resize = "short-side"
 )
 
 // Filter is the kernel of a resize, by the library whose pixels it gives.
@@ -51,38 +53,96 @@ func (f Filter) resize(src resample.RGB, w, h int) (resample.RGB, error) {
 	return src, fmt.Errorf("filter %q is not known; known are bicubic, bilinear, lanczos, cv2-linear", f)
 }
 
-// Preprocess turns a picture into pixels [1, 3, height, width]: resized, divided by 255, normalised by Mean and Std.
-// The values are bit-equal to those of Pillow (or OpenCV) and torchvision.
+// Colours are the statistics that pixels are normalised by.
+type Colours string
+
+// The colours in use.
+const (
+	ColoursCLIP     Colours = "clip"     // of CLIP's training images: Mean and Std
+	ColoursImageNet Colours = "imagenet" // of ImageNet, as MaskCLIP's configurations have them
+)
+
+// Input is how a picture becomes the pixels of a network. It is a value: equal Inputs make equal pixels of a picture.
+type Input struct {
+	Resize        Resize
+	Height, Width int // for ShortSide both are the shorter side
+	Long          int // ShortSide: the longer side's limit; 0 for none
+	Filter        Filter
+	Colours       Colours // empty is ColoursCLIP
+}
+
+// Preprocess turns a picture into pixels [1, 3, height, width] normalised for CLIP: see [Input.Pixels].
 func Preprocess(img *image.NRGBA, height, width int, how Resize, filter Filter) (tensor.Dense, error) {
-	src := resample.FromNRGBA(img)
-	var err error
-	if src.W < 1 || src.H < 1 {
-		return tensor.Dense{}, fmt.Errorf("the picture is empty")
-	}
-	switch how {
+	return Input{Resize: how, Height: height, Width: width, Filter: filter}.Pixels(img)
+}
+
+// Check says why in cannot make pixels.
+func (in Input) Check() error {
+	switch in.Resize {
 	case Squash:
-		src, err = filter.resize(src, width, height)
-	case Crop:
-		if height != width {
-			return tensor.Dense{}, fmt.Errorf("resize crop wants a square size, not %dx%d", height, width)
-		}
-		// torchvision: the longer side is truncated, the crop's origin rounded half to even.
-		w, h := width, height
-		if src.W > src.H {
-			w = width * src.W / src.H
-		} else {
-			h = height * src.H / src.W
-		}
-		if src, err = filter.resize(src, w, h); err == nil {
-			src = crop(src, width, height)
+	case Crop, ShortSide:
+		if in.Height != in.Width {
+			return fmt.Errorf("resize %s wants a square size, not %dx%d", in.Resize, in.Height, in.Width)
 		}
 	default:
-		return tensor.Dense{}, fmt.Errorf("resize %q is not known; known are squash, crop", how)
+		return fmt.Errorf("resize %q is not known; known are squash, crop, short-side", in.Resize)
 	}
+	switch in.Colours {
+	case "", ColoursCLIP, ColoursImageNet:
+	default:
+		return fmt.Errorf("colours %q are not known; known are clip, imagenet", in.Colours)
+	}
+	if in.Height < 1 || in.Width < 1 || in.Long < 0 {
+		return fmt.Errorf("the size %dx%d (longest side %d) is not positive", in.Height, in.Width, in.Long)
+	}
+	return nil
+}
+
+// Size is the height and width of the pixels that Pixels makes of a picture of h x w pixels.
+func (in Input) Size(h, w int) (height, width int) {
+	if in.Resize != ShortSide {
+		return in.Height, in.Width
+	}
+	factor := float64(in.Height) / float64(min(h, w))
+	if in.Long > 0 {
+		factor = min(factor, float64(in.Long)/float64(max(h, w)))
+	}
+	side := func(n int) int { return max(int(float64(n)*factor+0.5), 1) }
+	return side(h), side(w)
+}
+
+// maxInput bounds the pixels of an input: 4096 x 4096. ShortSide without a limit reaches it on strips.
+const maxInput = 1 << 24
+
+// Pixels turns a picture into pixels [1, 3, height, width]: resized, divided by 255, normalised by the mean and standard
+// deviation of in.Colours. The values are bit-equal to those of Pillow (or OpenCV) and torchvision.
+func (in Input) Pixels(img *image.NRGBA) (tensor.Dense, error) {
+	if err := in.Check(); err != nil {
+		return tensor.Dense{}, err
+	}
+	if img.Rect.Dx() < 1 || img.Rect.Dy() < 1 {
+		return tensor.Dense{}, fmt.Errorf("the picture is empty")
+	}
+	src := resample.FromNRGBA(img)
+	h, w := in.Size(src.H, src.W)
+	if h*w > maxInput {
+		return tensor.Dense{}, fmt.Errorf("the picture of %dx%d pixels would become %dx%d, more than %d pixels; limit the longer side", src.W, src.H, w, h, maxInput)
+	}
+	if in.Resize == Crop { // torchvision: the longer side is truncated, the crop's origin rounded half to even
+		if src.W > src.H {
+			w = w * src.W / src.H
+		} else {
+			h = h * src.H / src.W
+		}
+	}
+	src, err := in.Filter.resize(src, w, h)
 	if err != nil {
 		return tensor.Dense{}, err
 	}
-	return normalise(src), nil
+	if in.Resize == Crop {
+		src = crop(src, in.Width, in.Height)
+	}
+	return normalise(src, in.Colours), nil
 }
 
 func crop(src resample.RGB, w, h int) resample.RGB {
@@ -98,17 +158,27 @@ func crop(src resample.RGB, w, h int) resample.RGB {
 	return out
 }
 
-// table holds the normalised value of every byte of every channel.
-var table = func() (t [3][256]float32) {
+// tables hold the normalised value of every byte of every channel.
+var tables = map[Colours]*[3][256]float32{
+	ColoursCLIP:     colourTable(Mean, Std),
+	ColoursImageNet: colourTable([3]float32{0.485, 0.456, 0.406}, [3]float32{0.229, 0.224, 0.225}),
+}
+
+func colourTable(mean, std [3]float32) *[3][256]float32 {
+	var t [3][256]float32
 	for c := range t {
 		for v := range t[c] {
-			t[c][v] = (float32(v)/255 - Mean[c]) / Std[c]
+			t[c][v] = (float32(v)/255 - mean[c]) / std[c]
 		}
 	}
-	return t
-}()
+	return &t
+}
 
-func normalise(src resample.RGB) tensor.Dense {
+func normalise(src resample.RGB, colours Colours) tensor.Dense {
+	table := tables[colours]
+	if table == nil {
+		table = tables[ColoursCLIP]
+	}
 	out := tensor.New(1, 3, src.H, src.W)
 	n := src.W * src.H
 	for c := range 3 {
