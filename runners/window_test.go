@@ -44,7 +44,7 @@ func TestWindows(t *testing.T) {
 
 // The windows of a picture run together give what each gives alone, cut out and padded by hand.
 func TestScan(t *testing.T) {
-	m, _ := open(t, "clip/testdata/micro/hf", "")
+	m, _ := open(t, "clip/testdata/micro/hf", "clip/testdata/micro/hf")
 	r := images(t, m, named(t, "clip", "clip_surgery"), runners.ImageOptions{Similarities: true})
 	const h, w, texts = 91, 150, 3
 	pixels := random(1, h, w)
