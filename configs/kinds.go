@@ -27,7 +27,8 @@ type field[T any] struct {
 	need     bool // a mapping without it is faulty
 	read     func(r *reader, n *yaml.Node, at string, t *T)
 	write    func(t *T) (any, bool) // false: nothing to write
-	schema   func() object          // nil: not in the schema
+	copy     func(to, from *T)
+	schema   func() object // nil: not in the schema
 }
 
 // key is a field that is always written.
@@ -41,6 +42,7 @@ func key[T, V any](name, doc string, in func(*T) *V, k kind[V]) field[T] {
 			}
 		},
 		write: func(t *T) (any, bool) { return k.write(*in(t)), true },
+		copy:  func(to, from *T) { *in(to) = *in(from) },
 	}
 }
 
@@ -57,17 +59,6 @@ func optional[T any](f field[T], empty func(*T) bool) field[T] {
 		return write(t)
 	}
 	return f
-}
-
-// later is a key that is understood and refused.
-func later[T any](name string) field[T] {
-	return field[T]{
-		key: name,
-		read: func(r *reader, n *yaml.Node, at string, _ *T) {
-			r.fault(n, "%s is not available in this version; delete the line", at)
-		},
-		write: func(*T) (any, bool) { return nil, false },
-	}
 }
 
 func required[T any](fields []field[T]) (keys []string) {

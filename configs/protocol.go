@@ -16,24 +16,41 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Protocol is all that changes a number and is not the method, the model or the data. It is a value and
-// comparable. The zero Protocol measures nothing: take one of [Protocols] and change it.
+// Protocol is all that changes a number and is not the method, the model or the data. It is a value; copies share
+// Departures, which nobody changes in place. The zero Protocol measures nothing: take one of [Protocols] and change it.
+//
+// Published protocols have constants per data set. They are Departures here: what holds on one data set is [Protocol.On].
 //
 // Where Templates or Queries name a file, the protocol holds its path only; a record of a run needs its
 // content beside.
 type Protocol struct {
-	Name         string  // as declared; String adds where it departs from the built-in of that name
-	Resize       string  // how an image meets the network: "squash" to Size, whatever its shape
-	Size         Size    // of the network's input, in pixels
-	Filter       string  // of Resize: "bicubic", Pillow's, antialiased
-	Positions    string  // positional embeddings on other grids: reference (the method's own), bilinear, bicubic, bicubic-antialias
-	Templates    string  // prompts around a query: none, openai7, openai80, surgery85, or a file
-	Queries      string  // words of the classes: a query set of the data set, or a file
-	Redundant    string  // feature surgery, for tasks that rank a class by itself: reference (the method's own), labels, paper, empty, none
-	Scale        float64 // CLIP's logit scale: factor of the cosines before softmax
-	Threshold    float64 // pixels whose best probability is lower become class 0; 0 for none
-	DecodeResize string  // maps to the size of the truth: "bilinear", align_corners=False
-	Convention   string  // of intersection and union: "mmseg"
+	Name          string  // as declared; String adds where it departs from the built-in of that name
+	Resize        string  // how an image meets the network: "squash" to Size, or "short-side", which keeps its shape
+	Size          Size    // of the network's input, in pixels; for short-side the shorter side, twice
+	Long          int     // short-side: limit of the longer side; 0 for none
+	Filter        string  // of Resize: "bicubic", "bilinear", "lanczos", Pillow's, antialiased; "cv2-linear"
+	Mean          string  // colours are normalised by the statistics of "clip" or "imagenet"
+	Window        int     // side of sliding windows in pixels; 0: the network sees the whole input at once
+	Stride        int     // between windows; without windows of no effect
+	Pad           string  // windows that are no whole number of patches: "none" leaves the rest out, "patch" pads with zeros
+	Positions     string  // positional embeddings on other grids: reference (the method's own), bilinear, bicubic, bicubic-antialias
+	Templates     string  // prompts around a query: none, photo, openai7, openai80, surgery85, or a file
+	Queries       string  // words of the classes: a query set of the data set, or a file
+	Redundant     string  // feature surgery, for tasks that rank a class by itself: reference (the method's own), labels, paper, empty, none
+	Scale         float64 // CLIP's logit scale: factor of the cosines before softmax
+	Threshold     float64 // pixels whose best probability is lower become class 0; 0 for none
+	AreaThreshold float64 // classes above 0 that win at most this share of such pixels are barred; 0 for none
+	PAMR          int     // iterations of pixel-adaptive mask refinement; 0 for none
+	DecodeResize  string  // maps to the size of the truth: "bilinear", or "bilinear-twice" by way of the network's input
+	Convention    string  // of intersection and union: "mmseg"
+	Departures    []Departure
+}
+
+// Departure is where a protocol departs from itself on one data set.
+type Departure struct {
+	Dataset string
+	Keys    []string // as a suite spells them, in the order of Fields
+	Values  Protocol // those keys' values; the rest does not count
 }
 
 // Size is a height and a width in pixels.
@@ -89,16 +106,26 @@ var (
 // protocolFields is every key of a protocol. All but the name change numbers.
 var protocolFields = []field[Protocol]{
 	needed(key("name", "what tables call this protocol", func(p *Protocol) *string { return &p.Name }, text(80, false))),
-	needed(key("resize", "how an image meets the network: squash fills size and ignores the image's shape",
-		func(p *Protocol) *string { return &p.Resize }, choice([]string{"squash"}, "short-side"))),
-	needed(key("size", "input of the network in pixels: one number for a square, or HxW",
+	needed(key("resize", "how an image meets the network: squash fills size and ignores the image's shape, short-side keeps it",
+		func(p *Protocol) *string { return &p.Resize }, choice([]string{"squash", "short-side"}))),
+	needed(key("size", "input of the network in pixels: one number for a square or the shorter side, or HxW",
 		func(p *Protocol) *Size { return &p.Size }, sizeKind)),
+	needed(key("long", "resize short-side: limit of the longer side in pixels; 0 for none",
+		func(p *Protocol) *int { return &p.Long }, whole(0, maxSide))),
 	needed(key("filter", "kernel of resize: bicubic, bilinear and lanczos are Pillow's, antialiased; cv2-linear is OpenCV's",
 		func(p *Protocol) *string { return &p.Filter }, choice([]string{"bicubic", "bilinear", "lanczos", "cv2-linear"}))),
+	needed(key("mean", "statistics that normalise the colours: clip or imagenet",
+		func(p *Protocol) *string { return &p.Mean }, choice([]string{"clip", "imagenet"}))),
+	needed(key("window", "side of sliding windows in pixels; 0 for the whole input",
+		func(p *Protocol) *int { return &p.Window }, whole(0, maxSide))),
+	needed(key("stride", "pixels between windows; of no effect without windows",
+		func(p *Protocol) *int { return &p.Stride }, whole(0, maxSide))),
+	needed(key("pad", "where a window is no whole number of patches: none leaves the rest out, patch pads it with zeros",
+		func(p *Protocol) *string { return &p.Pad }, choice([]string{"none", "patch"}))),
 	needed(key("positions", "positional embeddings on other grids; reference is the method's own way",
 		func(p *Protocol) *string { return &p.Positions }, choice([]string{"reference", "bilinear", "bicubic", "bicubic-antialias"}))),
-	needed(key("templates", "prompts around a query: none, openai7, openai80, surgery85, or a .txt file",
-		func(p *Protocol) *string { return &p.Templates }, choiceOrFile("none", "openai7", "openai80", "surgery85"))),
+	needed(key("templates", "prompts around a query: none, photo, openai7, openai80, surgery85, or a .txt file",
+		func(p *Protocol) *string { return &p.Templates }, choiceOrFile("none", "photo", "openai7", "openai80", "surgery85"))),
 	needed(key("queries", "words that stand for the classes: a query set (ovbench list datasets) or a .txt file",
 		func(p *Protocol) *string { return &p.Queries }, text(1000, false))),
 	needed(key("redundant", "feature surgery, for tasks explain and multilabel; reference is the method's own",
@@ -107,37 +134,63 @@ var protocolFields = []field[Protocol]{
 		func(p *Protocol) *float64 { return &p.Scale }, scaleKind)),
 	needed(key("threshold", "a pixel whose best probability is lower becomes class 0, background; 0 for none",
 		func(p *Protocol) *float64 { return &p.Threshold }, thresholdKind)),
-	needed(key("decode_resize", "maps to the size of the truth: bilinear, align_corners=False",
-		func(p *Protocol) *string { return &p.DecodeResize }, choice([]string{"bilinear"}, "bicubic", "nearest"))),
+	needed(key("area_threshold", "classes but background that win at most this share of the pixels such classes win lose them; 0 for none",
+		func(p *Protocol) *float64 { return &p.AreaThreshold }, thresholdKind)),
+	needed(key("pamr", "iterations of pixel-adaptive mask refinement; 0 for none",
+		func(p *Protocol) *int { return &p.PAMR }, whole(0, 1000))),
+	needed(key("decode_resize", "maps to the size of the truth: bilinear (align_corners=False), or bilinear-twice by way of the network's input, as windows are always",
+		func(p *Protocol) *string { return &p.DecodeResize }, choice([]string{"bilinear", "bilinear-twice"}, "bicubic", "nearest"))),
 	needed(key("convention", "how intersection and union are counted",
 		func(p *Protocol) *string { return &p.Convention }, choice([]string{"mmseg", "cityscapes", "cocostuff", "ade20k", "imagenet_s"}))),
-	later[Protocol]("window"),
-	later[Protocol]("stride"),
-	later[Protocol]("area_threshold"),
-	later[Protocol]("pamr"),
 }
+
+// allFields are the fields of a protocol with what it says of single data sets.
+var allFields = append(slices.Clone(protocolFields), departuresField)
 
 // Field is one line of a protocol as people read it.
 type Field struct{ Key, Value, Doc string }
 
-// Fields is everything in p that changes a number, in a fixed order.
+// Fields is everything in p that changes a number, in a fixed order. The last, "datasets", is there only where p has
+// departures.
 func (p Protocol) Fields() []Field {
+	if p.Window == 0 { // what is of no effect does not count
+		p.Stride = 0
+	}
+	if p.Resize != "short-side" {
+		p.Long = 0
+	}
 	var out []Field
-	for _, f := range protocolFields {
+	for _, f := range allFields {
 		v, ok := f.write(&p)
 		if !ok || f.key == "name" {
 			continue
 		}
-		value := fmt.Sprint(v)
-		switch x := v.(type) {
-		case float64:
-			value = strconv.FormatFloat(x, 'g', -1, 64)
-		case int: // a square
-			value = p.Size.String()
-		}
-		out = append(out, Field{f.key, value, f.doc})
+		out = append(out, Field{f.key, fieldText(f.key, v), f.doc})
 	}
 	return out
+}
+
+// fieldText is a written value as people read it.
+func fieldText(key string, v any) string {
+	switch x := v.(type) {
+	case float64:
+		return strconv.FormatFloat(x, 'g', -1, 64)
+	case int:
+		if key == "size" { // a square
+			return Size{x, x}.String()
+		}
+	case object: // of departures
+		var parts []string
+		for _, p := range x {
+			if o, ok := p.value.(object); ok {
+				parts = append(parts, p.key+": "+fieldText("", o))
+				continue
+			}
+			parts = append(parts, p.key+"="+fieldText(p.key, p.value))
+		}
+		return strings.Join(parts, map[bool]string{true: "; ", false: " "}[key == "datasets"])
+	}
+	return fmt.Sprint(v)
 }
 
 // Fingerprint is the SHA-256, in hexadecimal, of the JSON object {key: value} of Fields with sorted keys.
@@ -164,10 +217,26 @@ func fingerprint(v any) string {
 // Diff says where two protocols differ, a line for each field such as "size: 512x512, 224x224". Names do not count.
 func Diff(a, b Protocol) []string {
 	var out []string
-	other := b.Fields()
-	for i, f := range a.Fields() {
-		if f.Value != other[i].Value {
-			out = append(out, fmt.Sprintf("%s: %s, %s", f.Key, f.Value, other[i].Value))
+	for _, d := range differences(a, b) {
+		out = append(out, fmt.Sprintf("%s: %s, %s", d.key, d.a, d.b))
+	}
+	return out
+}
+
+type difference struct{ key, a, b string }
+
+func differences(a, b Protocol) (out []difference) {
+	value := func(p Protocol, key string) string {
+		for _, f := range p.Fields() {
+			if f.Key == key {
+				return f.Value
+			}
+		}
+		return "none"
+	}
+	for _, f := range allFields {
+		if x, y := value(a, f.key), value(b, f.key); x != y {
+			out = append(out, difference{f.key, x, y})
 		}
 	}
 	return out
@@ -176,15 +245,15 @@ func Diff(a, b Protocol) []string {
 // String is the name, and where p departs from the built-in protocol of that name: "clip-surgery (size=224x224)".
 func (p Protocol) String() string {
 	b, ok := builtin(p.Name)
-	if !ok || b == p {
+	if !ok {
 		return p.Name
 	}
 	var own []string
-	theirs := b.Fields()
-	for i, f := range p.Fields() {
-		if f.Value != theirs[i].Value {
-			own = append(own, f.Key+"="+f.Value)
-		}
+	for _, d := range differences(p, b) {
+		own = append(own, d.key+"="+d.a)
+	}
+	if len(own) == 0 {
+		return p.Name
 	}
 	return fmt.Sprintf("%s (%s)", p.Name, strings.Join(own, ", "))
 }
@@ -212,7 +281,8 @@ func parseProtocols(file string, data []byte) ([]Protocol, Faults) {
 	var out []Protocol
 	for name, value := range pairs(root) {
 		p := Protocol{Name: name.Value}
-		readFields(r, value, name.Value, &p, protocolFields[1:], true)
+		readFields(r, value, name.Value, &p, allFields[1:], true)
+		r.checkProtocol(value, name.Value, p)
 		out = append(out, p)
 	}
 	return out, r.faults
@@ -238,10 +308,10 @@ func protocolNames() (names []string) {
 // mapping with every key.
 var protocolKind = kind[Protocol]{
 	read:  readProtocol,
-	write: func(p Protocol) any { return writeFields(&p, protocolFields) },
+	write: func(p Protocol) any { return writeFields(&p, allFields) },
 	schema: func() object {
 		base := field[Protocol]{key: "base", doc: "the protocol to start from", schema: func() object { return object{{"enum", protocolNames()}} }}
-		return object{{"anyOf", []any{object{{"enum", protocolNames()}}, mapping(append([]field[Protocol]{base}, protocolFields...), false)}}}
+		return object{{"anyOf", []any{object{{"enum", protocolNames()}}, mapping(append([]field[Protocol]{base}, allFields...), false)}}}
 	},
 }
 
@@ -272,11 +342,18 @@ func readProtocol(r *reader, n *yaml.Node, at string) (Protocol, bool) {
 		if !based && len(missing) > 0 {
 			r.fault(n, "%s lacks %s; write base: %s and only what departs from it (ovbench list protocols)", at, strings.Join(missing, ", "), protocols()[0].Name)
 		}
-		// The base was read before the keys that depart from it, wherever it stands.
+		// The base was read before the keys that depart from it, wherever it stands. What is written for all data
+		// sets holds on all of them, whatever the base says of one.
+		for name := range pairs(n) {
+			p = p.undeparted(name.Value)
+		}
 		done := field[Protocol]{key: "base", read: func(*reader, *yaml.Node, string, *Protocol) {}}
-		readFields(r, n, at, &p, append(slices.Clone(protocolFields), done), false)
+		readFields(r, n, at, &p, append(slices.Clone(allFields), done), false)
 	default:
 		r.fault(n, "%s: want a name or a mapping with a base, got %s (ovbench list protocols)", at, describe(n))
+	}
+	if len(r.faults) == before {
+		r.checkProtocol(n, at, p)
 	}
 	return p, len(r.faults) == before
 }

@@ -2,6 +2,7 @@ package configs
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -13,7 +14,7 @@ import (
 // 8, 17, 22, 25 and 32 of their repository.
 func TestClipSurgeryProtocol(t *testing.T) {
 	want := Protocol{
-		Name: "clip-surgery", Resize: "squash", Size: Size{512, 512}, Filter: "bicubic", Positions: "reference", Templates: "surgery85",
+		Name: "clip-surgery", Resize: "squash", Size: Size{512, 512}, Filter: "bicubic", Mean: "clip", Pad: "none", Positions: "reference", Templates: "surgery85",
 		Queries: "plain", Redundant: "reference", Scale: 100, Threshold: 0, DecodeResize: "bilinear", Convention: "mmseg",
 	}
 	got, ok := builtin("clip-surgery")
@@ -31,23 +32,24 @@ func TestClipSurgeryProtocol(t *testing.T) {
 //
 //	hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
 //
-// over the eleven fields as text, such as "size": "512x512", "scale": "100".
+// over the eighteen fields as text, such as "size": "512x512", "scale": "100".
 func TestProtocolFingerprint(t *testing.T) {
 	p, _ := builtin("clip-surgery")
-	if got, want := p.Fingerprint(), "818c8e6d5a4b631fd1e50b98cdd927017c99a1eaf44e7d9516aa43e8ca0153b9"; got != want {
+	if got, want := p.Fingerprint(), "c9d79ae3599dee8ef00b3f0c57df802092d265fb6532d6cdac067938f54a4825"; got != want {
 		t.Errorf("clip-surgery: %s, want %s", got, want)
 	}
 	p.Size, p.Threshold, p.Templates = Size{224, 336}, 0.1, "a & b/é.txt"
-	if got, want := p.Fingerprint(), "129dccda394e10bdf8bd05cc15c723590841bfe6edc54f7210eb5f1bdca6bb3c"; got != want {
+	if got, want := p.Fingerprint(), "548982592fdea4cc27136c57f7c08e6d7311a44cc82e33844a35479173acfb6b"; got != want {
 		t.Errorf("changed: %s, want %s", got, want)
 	}
 }
 
 // Each field of Protocol but the name is seen by Fields, Fingerprint, Diff and String.
 func TestEveryFieldCounts(t *testing.T) {
-	base, _ := builtin("clip-surgery")
+	base, _ := builtin("sclip") // where every field has an effect
+	base.Departures, base.Long = nil, 0
 	fields := reflect.TypeFor[Protocol]()
-	if got, want := len(base.Fields()), fields.NumField()-1; got != want {
+	if got, want := len(base.Fields()), fields.NumField()-2; got != want { // neither the name nor departures it has not
 		t.Errorf("%d fields, want %d", got, want)
 	}
 	for i := range fields.NumField() {
@@ -59,6 +61,10 @@ func TestEveryFieldCounts(t *testing.T) {
 			*v = 0.125
 		case *Size:
 			v.W = 17
+		case *int:
+			*v = 7
+		case *[]Departure:
+			*v = []Departure{{"voc21", []string{"scale"}, Protocol{Scale: 7}}}
 		default:
 			t.Fatalf("%s: no case for %T", fields.Field(i).Name, v)
 		}
@@ -99,7 +105,7 @@ func TestProtocolWords(t *testing.T) {
 
 func TestProtocolOf(t *testing.T) {
 	s := mustParse(t, "datasets: [voc20, {name: voc21, queries: sclip}]\nmethods: [clip]\nprotocol: clip-surgery\n")
-	if got := s.ProtocolOf(s.Datasets[0]); got != s.Protocol {
+	if got := s.ProtocolOf(s.Datasets[0]); !reflect.DeepEqual(got, s.Protocol) {
 		t.Errorf("%v, want the suite's", got)
 	}
 	if got, want := s.ProtocolOf(s.Datasets[1]).String(), "clip-surgery (queries=sclip)"; got != want {
@@ -114,11 +120,90 @@ func TestProtocolForms(t *testing.T) {
 	want.Size = Size{64, 64}
 	for _, form := range []string{
 		"{base: clip-surgery, size: 64}", "{size: 64, base: clip-surgery}", "{base: clip-surgery, size: 64x64}",
-		"{name: clip-surgery, resize: squash, size: 64, filter: bicubic, positions: reference, templates: surgery85, queries: plain, redundant: reference, scale: 1e2, threshold: -0.0, decode_resize: bilinear, convention: mmseg}",
+		"{name: clip-surgery, resize: squash, size: 64, long: 0, filter: bicubic, mean: clip, window: 0, stride: 0, pad: none, positions: reference, templates: surgery85, queries: plain, redundant: reference, scale: 1e2, threshold: -0.0, area_threshold: 0, pamr: 0, decode_resize: bilinear, convention: mmseg}",
 	} {
-		if got := mustParse(t, head+form).Protocol; got != want || got.Fingerprint() != want.Fingerprint() {
+		if got := mustParse(t, head+form).Protocol; !reflect.DeepEqual(got, want) || got.Fingerprint() != want.Fingerprint() {
 			t.Errorf("%s: %+v", form, got)
 		}
+	}
+}
+
+// Constants of the published configurations (SCLIP cfg_*.py, NACLIP cfg_*.py, ClearCLIP cfg_*.py; MaskCLIP's as its paper's
+// supplement has them).
+func TestPublishedConstants(t *testing.T) {
+	for _, c := range []struct{ protocol, dataset, want string }{
+		{"sclip", "voc21", "336 224/112 none 65 0.1 0.1 0 sclip"}, {"sclip", "voc20", "336 224/112 none 40 0 0 0 sclip"},
+		{"sclip", "context60", "336 224/112 none 50 0.1 0 0 sclip"}, {"sclip", "context59", "336 224/112 none 40 0 0 0 sclip"},
+		{"sclip", "coco_object", "336 224/112 none 50 0.1 0 0 sclip"}, {"sclip", "coco_stuff", "448 224/112 none 40 0 0 0 sclip"},
+		{"sclip", "cityscapes", "560 224/112 none 40 0 0 0 sclip"}, {"sclip", "ade20k", "336 224/112 none 40 0 0 0 sclip"},
+		{"naclip", "voc21", "336 0/0 none 40 0.1 0 10 sclip"}, {"naclip", "voc20", "336 0/0 none 40 0 0 10 sclip"},
+		{"naclip", "context60", "336 224/112 none 40 0.1 0 10 sclip"}, {"naclip", "coco_object", "336 224/112 none 40 0.1 0 10 sclip"},
+		{"naclip", "coco_stuff", "336 224/112 none 40 0 0 10 sclip"}, {"naclip", "cityscapes", "560 224/112 none 40 0 0 10 sclip"},
+		{"clearclip", "voc21", "448 448/224 patch 50 0.5 0 0 clearclip"}, {"clearclip", "context60", "448 448/224 patch 50 0.15 0 0 clearclip"},
+		{"clearclip", "coco_object", "448 448/224 patch 50 0.4 0 0 clearclip"}, {"clearclip", "cityscapes", "448 224/224 patch 50 0 0 0 sclip"},
+		{"clearclip", "ade20k", "448 448/224 patch 50 0 0 0 sclip"}, {"maskclip", "context59", "520 0/0 none 100 0 0 0 plain"},
+	} {
+		whole, ok := builtin(c.protocol)
+		p := whole.On(c.dataset)
+		f := map[string]string{}
+		for _, x := range p.Fields() {
+			f[x.Key] = x.Value
+		}
+		got := fmt.Sprintf("%d %s/%s %s %s %s %s %s %s", p.Size.H, f["window"], f["stride"], f["pad"], f["scale"], f["threshold"], f["area_threshold"], f["pamr"], f["queries"])
+		if !ok || got != c.want {
+			t.Errorf("%s on %s: %s, want %s", c.protocol, c.dataset, got, c.want)
+		}
+	}
+}
+
+// What is written for all data sets goes before what the base says of one, and a suite's own word on one before both.
+func TestDepartures(t *testing.T) {
+	const head = "datasets: [voc20, voc21]\nmethods: [clip]\nprotocol: "
+	on := func(s *Suite, dataset string) string {
+		p := s.Protocol.On(dataset)
+		return fmt.Sprint(p.Scale, " ", p.Threshold, " ", p.AreaThreshold)
+	}
+	s, err := Parse("suite.yaml", []byte(head+"{base: sclip, datasets: {voc21: {threshold: 0.2}}, scale: 30}\n"), Known{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := on(s, "voc21"), on(s, "voc20"); a != "30 0.2 0.1" || b != "30 0 0" {
+		t.Errorf("voc21 %s, voc20 %s", a, b)
+	}
+	whole, _ := builtin("sclip")
+	if p := whole.On("voc21"); p.Scale != 65 || p.Threshold != 0.1 || whole.On("coco_stuff").Size.H != 448 {
+		t.Errorf("a suite changed the built-in protocol: %+v", p)
+	}
+	if got, want := s.Protocol.String(), "sclip (scale=30, datasets=voc21: threshold=0.2 area_threshold=0.1; context60: threshold=0.1; coco_object: threshold=0.1; coco_stuff: size=448x448; cityscapes: size=560x560)"; got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+	for _, kv := range [][2]string{{"protocol.threshold", "0.3"}, {"protocol.datasets.voc20.scale", "10"}, {"protocol.datasets.voc21.area_threshold", ""}} {
+		if err := s.Set(kv[0], kv[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a, b := on(s, "voc21"), on(s, "voc20"); a != "30 0.3 0" || b != "10 0.3 0" {
+		t.Errorf("after --set: voc21 %s, voc20 %s", a, b)
+	}
+}
+
+// Protocols that hold alike on a data set have equal fingerprints there, whatever they say of others.
+func TestFingerprintOn(t *testing.T) {
+	a, _ := builtin("sclip")
+	b := a
+	b.depart("voc21", Departure{Keys: []string{"scale"}, Values: Protocol{Scale: 1}})
+	if a.Fingerprint() == b.Fingerprint() || a.On("voc21").Fingerprint() == b.On("voc21").Fingerprint() {
+		t.Error("a departure leaves the fingerprint")
+	}
+	if a.On("voc20").Fingerprint() != b.On("voc20").Fingerprint() {
+		t.Error("a departure on voc21 changes the fingerprint on voc20")
+	}
+	c := a.On("voc20")
+	c.Window, c.Resize = 0, "squash"
+	d := c
+	d.Stride, d.Long = 3, 4
+	if c.Fingerprint() != d.Fingerprint() {
+		t.Error("a stride without windows, or a limit that squash ignores, changes the fingerprint")
 	}
 }
 
@@ -152,7 +237,7 @@ func TestSchema(t *testing.T) {
 	}{
 		{"suite", suite, []string{"name", "title", "doc", "model", "task", "datasets", "methods", "protocol", "metrics", "panels", "seed", "resamples"}, []string{"datasets", "methods", "protocol"}},
 		{"dataset", dataset, []string{"name", "root", "split", "queries", "limit", "label_names", "labelled_only", "apply_exif", "images", "labels", "classes", "list", "image_suffix", "label_suffix", "ignore", "reduce_zero_label", "background"}, []string{"name"}},
-		{"protocol", protocol, []string{"base", "name", "resize", "size", "filter", "positions", "templates", "queries", "redundant", "scale", "threshold", "decode_resize", "convention"}, nil},
+		{"protocol", protocol, []string{"base", "name", "resize", "size", "long", "filter", "mean", "window", "stride", "pad", "positions", "templates", "queries", "redundant", "scale", "threshold", "area_threshold", "pamr", "decode_resize", "convention", "datasets"}, nil},
 	} {
 		if len(c.m.Properties) != len(c.keys) {
 			t.Errorf("%s: %d keys, want %d", c.name, len(c.m.Properties), len(c.keys))

@@ -17,6 +17,7 @@ func (s *Suite) Set(key, value string) error {
 	r := newReader(s.File, s.known)
 	n := r.setNode(key, value)
 	if n != nil {
+		undepart(root, key)
 		r.put(root, "", key, n)
 	}
 	if err := r.faults.Err(); err != nil {
@@ -28,6 +29,28 @@ func (s *Suite) Set(key, value string) error {
 	}
 	*s = *changed
 	return nil
+}
+
+// undepart takes a key of the protocol, such as "protocol.scale", out of what the tree says of single data sets: set, it
+// holds on all of them.
+func undepart(root *yaml.Node, key string) {
+	name, ok := strings.CutPrefix(key, "protocol.")
+	below := func(n *yaml.Node, key string) *yaml.Node {
+		for name, value := range pairs(n) {
+			if name.Value == key {
+				return value
+			}
+		}
+		return &yaml.Node{}
+	}
+	for _, d := range pairs(below(below(root, "protocol"), "datasets")) {
+		for i := 0; ok && i+1 < len(d.Content); i += 2 {
+			if d.Content[i].Value == name {
+				d.Content = slices.Delete(d.Content, i, i+2)
+				break
+			}
+		}
+	}
 }
 
 // setNode is a value as YAML, or nil after a fault.

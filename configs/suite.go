@@ -133,7 +133,7 @@ func (r *reader) readSuite(root *yaml.Node) *Suite {
 	}
 	readFields(r, root, "", s, suiteFields, true)
 	for i, d := range s.Datasets {
-		set := s.Protocol.Queries
+		set := s.ProtocolOf(d).Queries
 		if known, ok := r.known.Queries[d.Name]; ok && d.Queries == "" && set != "" && !IsFile(set) && !slices.Contains(known, set) {
 			p := r.places[fmt.Sprintf("datasets[%d]", i)]
 			r.fault(&yaml.Node{Line: p.line, Column: p.column}, "%s: query set %s of the protocol %s (ovbench list datasets)", d.Name, quote(set), notKnown(set, known))
@@ -175,9 +175,9 @@ func (s *Suite) Words(word string) string {
 	return word
 }
 
-// ProtocolOf is the protocol on one data set, with the data set's own queries where it has some.
+// ProtocolOf is the protocol as it holds on one data set, with the data set's own queries where it has some.
 func (s *Suite) ProtocolOf(d Dataset) Protocol {
-	p := s.Protocol
+	p := s.Protocol.On(d.Name)
 	if d.Queries != "" {
 		p.Queries = d.Queries
 	}

@@ -59,7 +59,7 @@ func TestGood(t *testing.T) {
 				"depth": 4, "scale": 2.5, "mode": "on", "dual": true, "blocks": []any{1, 2.0, "x"}}},
 		},
 		Protocol: Protocol{
-			Name: "mine", Resize: "squash", Size: Size{224, 336}, Filter: "bicubic", Positions: "bicubic-antialias",
+			Name: "mine", Resize: "squash", Size: Size{224, 336}, Filter: "bicubic", Mean: "clip", Pad: "none", Positions: "bicubic-antialias",
 			Templates: "prompts.txt", Queries: "sclip", Redundant: "reference", Scale: 40, Threshold: 0.1, DecodeResize: "bilinear", Convention: "mmseg",
 		},
 		Metrics: []string{"mIoU", "aAcc"}, Panels: 0, Seed: 1<<64 - 1, Resamples: 500, File: "testdata/good.yaml",
@@ -293,7 +293,9 @@ func genSuite(t *rapid.T) *Suite {
 		Name: name.Draw(t, "name"), Title: maybe.Draw(t, "title"), Doc: strings.TrimSpace(rapid.StringMatching("([ -~]|\n|\t|é){0,200}").Draw(t, "doc")),
 		Model: maybe.Draw(t, "model"), Task: rapid.SampledFrom(tasks).Draw(t, "task"), File: "f.yaml",
 		Protocol: Protocol{
-			Name: label.Draw(t, "protocol"), Resize: "squash", Filter: rapid.SampledFrom([]string{"bicubic", "cv2-linear"}).Draw(t, "filter"), DecodeResize: "bilinear", Convention: "mmseg",
+			Name: label.Draw(t, "protocol"), Resize: "squash", Long: rapid.IntRange(0, maxSide).Draw(t, "long"), Mean: "imagenet", Pad: "patch",
+			Stride: rapid.IntRange(0, maxSide).Draw(t, "stride"), AreaThreshold: rapid.Float64Range(0, 0.999).Draw(t, "area"), PAMR: rapid.IntRange(0, 1000).Draw(t, "pamr"),
+			Filter: rapid.SampledFrom([]string{"bicubic", "cv2-linear"}).Draw(t, "filter"), DecodeResize: "bilinear", Convention: "mmseg",
 			Size:      Size{rapid.IntRange(minSide, maxSide).Draw(t, "h"), rapid.IntRange(minSide, maxSide).Draw(t, "w")},
 			Positions: rapid.SampledFrom([]string{"reference", "bilinear", "bicubic", "bicubic-antialias"}).Draw(t, "positions"),
 			Templates: rapid.SampledFrom([]string{"none", "openai80", "surgery85", "x.txt", "a b/c"}).Draw(t, "templates"),
@@ -312,6 +314,13 @@ func genSuite(t *rapid.T) *Suite {
 			LabelNames: maybe.Draw(t, "label names"), LabelledOnly: rapid.Bool().Draw(t, "labelled only"), ApplyEXIF: rapid.Bool().Draw(t, "exif"), Images: maybe.Draw(t, "images"), Labels: maybe.Draw(t, "labels"),
 			Classes: maybe.Draw(t, "classes"), List: maybe.Draw(t, "list"), ImageSuffix: maybe.Draw(t, "image suffix"), LabelSuffix: maybe.Draw(t, "label suffix"),
 			Ignore: rapid.IntRange(0, 65535).Draw(t, "ignore"), ReduceZero: rapid.Bool().Draw(t, "reduce zero"), Background: rapid.Bool().Draw(t, "background")})
+	}
+	for _, n := range rapid.SliceOfNDistinct(label, 0, 3, rapid.ID[string]).Draw(t, "departures") {
+		d := Departure{Dataset: n, Keys: []string{"queries"}, Values: Protocol{Queries: label.Draw(t, "departing queries")}}
+		if rapid.Bool().Draw(t, "departing threshold") {
+			d.Keys, d.Values.Threshold = append(d.Keys, "threshold"), rapid.Float64Range(0, 0.999).Draw(t, "departing")
+		}
+		s.Protocol.Departures = append(s.Protocol.Departures, d)
 	}
 	used := map[string]bool{}
 	for range rapid.IntRange(1, 4).Draw(t, "methods") {

@@ -2,6 +2,7 @@ package runners
 
 import (
 	"context"
+	"fmt"
 
 	"ovbench/runners/resample"
 	"ovbench/runners/tensor"
@@ -74,6 +75,9 @@ func (s Sliding) cut(pixels tensor.Dense, ws []Window, patch int) tensor.Dense {
 // windowTokens bounds the tokens of one run of the network: what attention holds grows with it. A window that is larger runs alone.
 const windowTokens = 4096
 
+// maxWindows bounds the windows of a picture: published protocols have up to 45, and Cityscapes at stride 28 some 430.
+const maxWindows = 4096
+
 // Scan is what each method saw of one picture: cosines of every window's tokens with all texts.
 type Scan struct {
 	Height, Width int // of the input
@@ -90,6 +94,9 @@ type Scan struct {
 func (r *Images) Scan(ctx context.Context, pixels, texts tensor.Dense, s Sliding) (Scan, error) {
 	out := Scan{Height: pixels.Shape[2], Width: pixels.Shape[3], sliding: s, patch: r.model.Patch, methods: make([][]tensor.Dense, len(r.names))}
 	out.Windows = s.Windows(out.Height, out.Width)
+	if len(out.Windows) > maxWindows {
+		return Scan{}, fmt.Errorf("an input of %dx%d pixels has %d windows of %d at stride %d, more than %d; choose a larger stride", out.Height, out.Width, len(out.Windows), s.Window, s.Stride, maxWindows)
+	}
 	_, h := s.padding(out.Windows[0].H, out.patch)
 	_, w := s.padding(out.Windows[0].W, out.patch)
 	out.Rows, out.Cols = r.Grid(h, w)

@@ -27,10 +27,11 @@ var templateFiles embed.FS
 // templateNames are the built-in sets, by number of templates:
 //
 //	none       the name alone
+//	photo      "a photo of a {}."
 //	openai7    the seven OpenAI chose from the 80 by forward selection on ImageNet
 //	openai80   OpenAI's for ImageNet
 //	surgery85  CLIP Surgery's: openai80 and five about a scene
-var templateNames = []string{"none", "openai7", "openai80", "surgery85"}
+var templateNames = []string{"none", "photo", "openai7", "openai80", "surgery85"}
 
 // TemplateNames lists the built-in sets of templates.
 func TemplateNames() []string { return append([]string(nil), templateNames...) }
@@ -41,6 +42,9 @@ func TemplateNames() []string { return append([]string(nil), templateNames...) }
 func Templates(name string) ([]string, error) {
 	if name == "none" {
 		return []string{slot}, nil
+	}
+	if name == "photo" {
+		return []string{"a photo of a " + slot + "."}, nil
 	}
 	for _, known := range templateNames {
 		if name == known {

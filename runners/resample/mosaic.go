@@ -1,9 +1,6 @@
 package resample
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
 // Mosaic is logit maps of windows on a canvas, the network's whole input. Where windows
 // overlap the map of the canvas is the mean of theirs: each window's tokens are resized to
@@ -60,7 +57,7 @@ type layout struct {
 	w, h         int
 	across, down []tap   // of the picture in the canvas, per column and row
 	tiles        []axes  // of each tile's pixels in its tokens
-	count        []uint8 // of tiles at each pixel of the canvas, up to 255
+	count        []uint32 // of tiles at each pixel of the canvas
 }
 
 // axes are a tile's taps, per column and per row.
@@ -84,10 +81,7 @@ func tapsOf(in, out int) []tap {
 
 func (m Mosaic) layout(w, h int) *layout {
 	m.check(w, h)
-	if len(m.Tiles) > math.MaxUint8 { // far above published protocols: one picture of 4096 x 4096 at their strides
-		panic(fmt.Sprintf("resample: %d tiles; at most %d", len(m.Tiles), math.MaxUint8))
-	}
-	l := &layout{Mosaic: m, w: w, h: h, across: tapsOf(m.W, w), down: tapsOf(m.H, h), count: make([]uint8, m.W*m.H)}
+	l := &layout{Mosaic: m, w: w, h: h, across: tapsOf(m.W, w), down: tapsOf(m.H, h), count: make([]uint32, m.W*m.H)}
 	known := map[[2]int][]tap{}
 	taps := func(in, out int) []tap {
 		if known[[2]int{in, out}] == nil {
