@@ -95,7 +95,7 @@ func TestTemplateFiles(t *testing.T) {
 			t.Errorf("%s: %v (-want +got):\n%s", c.name, err, diff)
 		}
 	}
-	if _, err := Templates("surgery58"); err == nil || !strings.Contains(err.Error(), `templates "surgery58" are not known: they are none, openai7, openai80, surgery85, or a file`) {
+	if _, err := Templates("surgery58"); err == nil || !strings.Contains(err.Error(), `templates "surgery58" are not known: they are none, photo, openai7, openai80, surgery85, or a file`) {
 		t.Errorf("unknown name: error %v", err)
 	}
 	if _, err := Templates(""); err == nil {
