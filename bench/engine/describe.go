@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"ovbench/configs"
 	"ovbench/datasets"
 	"ovbench/reports/results"
 	"ovbench/runners/methods"
@@ -72,11 +73,8 @@ func (p *Plan) describe() *results.Run {
 			Name: "onnxruntime", Version: p.library.Version, Path: p.library.Path, Threads: p.request.Threads, Jobs: p.request.Jobs,
 			Mmap: p.request.Mmap, Attention: "fused", JPEG: datasets.JPEGDecoder,
 		},
-		Protocol: results.Protocol{Name: s.Protocol.String(), Fingerprint: s.Protocol.Fingerprint(), Fields: map[string]any{}},
+		Protocol: protocolOf(s.Protocol),
 		Warnings: p.model.Assumed,
-	}
-	for _, f := range s.Protocol.Fields() {
-		r.Protocol.Fields[f.Key] = f.Value
 	}
 	if hash, err := p.library.SHA256(); err == nil {
 		r.Runtime.SHA256 = hash
@@ -100,6 +98,7 @@ func (p *Plan) describe() *results.Run {
 		r.Datasets = append(r.Datasets, results.Dataset{
 			Name: j.info.Name, Title: j.info.Title, Split: j.info.Split, Root: j.info.Root, ListSHA256: j.info.ListSHA256,
 			Images: j.dataset.Len(), Samples: j.samples, Official: j.info.Official, Classes: j.info.Classes, Queries: j.queries, QuerySet: j.set, Templates: len(p.templates), Background: j.info.Background,
+			Protocol: protocolOf(j.protocol),
 		})
 	}
 	for _, j := range p.jobs {
@@ -109,4 +108,13 @@ func (p *Plan) describe() *results.Run {
 	}
 	r.Panels = p.panelList()
 	return r
+}
+
+// protocolOf is a protocol as results record it.
+func protocolOf(p configs.Protocol) results.Protocol {
+	out := results.Protocol{Name: p.String(), Fingerprint: p.Fingerprint(), Fields: map[string]any{}}
+	for _, f := range p.Fields() {
+		out.Fields[f.Key] = f.Value
+	}
+	return out
 }

@@ -227,7 +227,8 @@ func (r *run) probe(ctx context.Context, job, index int, pixels tensor.Dense, si
 // cosines shows images to the unchanged model.
 func (r *run) cosines(ctx context.Context, job int) func(images [][]float32) ([][]float32, error) {
 	return func(images [][]float32) ([][]float32, error) {
-		batch := tensor.New(len(images), 3, r.size[0], r.size[1])
+		in := r.jobs[job].framing.input
+		batch := tensor.New(len(images), 3, in.Height, in.Width)
 		for i, image := range images {
 			copy(batch.At(i).Data, image)
 		}

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ovbench/configs"
+	"ovbench/datasets"
 	"ovbench/reports/results"
 	"ovbench/runners"
-	"ovbench/runners/clip"
 	"ovbench/runners/methods"
 	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
@@ -142,28 +142,20 @@ func (r *run) openRecords() error {
 
 // loop measures every sample that has no record yet.
 func (r *run) loop(ctx context.Context) error {
-	type task struct {
-		job   int
-		index int
+	errands, left := r.errands(), 0
+	for _, e := range errands {
+		left += len(e.members)
 	}
-	var tasks []task
-	for k := range r.jobs {
-		for _, i := range r.jobs[k].indices {
-			if _, ok := r.records.done[recordKey{r.jobs[k].info.Name, i}]; !ok {
-				tasks = append(tasks, task{k, i})
-			}
-		}
-	}
-	r.done = r.Samples() - len(tasks)
+	r.done = r.Samples() - left
 	r.tell.Start("measuring", r.Samples())
 	r.tell.At(r.done)
 	group, ctx := errgroup.WithContext(ctx)
-	queue := make(chan task)
+	queue := make(chan *errand)
 	group.Go(func() error {
 		defer close(queue)
-		for _, t := range tasks {
+		for _, e := range errands {
 			select {
-			case queue <- t:
+			case queue <- e:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -172,9 +164,11 @@ func (r *run) loop(ctx context.Context) error {
 	})
 	for range max(r.request.Jobs, 1) {
 		group.Go(func() error {
-			for t := range queue {
-				if err := r.keep(ctx, r.sample(ctx, t.job, t.index)); err != nil {
-					return err
+			for e := range queue {
+				for _, rec := range r.measure(ctx, e) {
+					if err := r.keep(ctx, rec); err != nil {
+						return err
+					}
 				}
 			}
 			return nil
@@ -208,70 +202,88 @@ func (r *run) keep(ctx context.Context, rec Record) error {
 	return nil
 }
 
-// sample measures one sample with all methods. What goes wrong is in the record.
-func (r *run) sample(ctx context.Context, job, index int) Record {
-	j := &r.jobs[job]
-	rec := Record{Dataset: j.info.Name, Index: index, ID: j.dataset.ID(index)}
-	fail := func(stage string, err error) Record {
-		rec.Methods, rec.Stage, rec.Error = nil, stage, err.Error()
-		return rec
-	}
-	stop := r.watch.start("decode")
-	s, err := j.dataset.At(index)
-	stop()
-	if err != nil {
-		return fail("decode", err)
-	}
-	if err := r.task.check(s); err != nil {
-		return fail("score", err)
-	}
-	stop = r.watch.start("preprocess")
-	pixels, err := clip.Preprocess(s.Image, r.size[0], r.size[1], clip.Resize(r.suite.Protocol.Resize), clip.Filter(r.suite.Protocol.Filter))
-	stop()
-	if err != nil {
-		return fail("preprocess", err)
-	}
-	r.forward <- struct{}{}
-	stop = r.watch.start("forward")
-	sims, err := r.images.Similarities(ctx, pixels, r.texts[job])
-	stop()
-	<-r.forward
-	if err != nil {
-		return fail("forward", err)
-	}
-	defer r.watch.start("score")()
-	rec.Methods = map[string]Evidence{}
-	readings := make([]reading, len(sims))
-	split := make([]similarity, len(sims))
-	for m := range sims {
-		split[m] = r.split(j, sims[m])
-		if readings[m], err = r.task.read(j, &r.forms[m], index, s, split[m]); err != nil {
-			return fail("score", err)
+// measure measures one picture with all methods, for all data sets that ask for it. What goes wrong is in the records.
+func (r *run) measure(ctx context.Context, e *errand) []Record {
+	recs := make([]Record, len(e.members))
+	samples := make([]datasets.Sample, len(e.members))
+	var jobs []int // of members that can be read
+	var first *datasets.Sample
+	for i, m := range e.members {
+		j := &r.jobs[m.job]
+		recs[i] = Record{Dataset: j.info.Name, Index: m.index, ID: j.dataset.ID(m.index)}
+		stop := r.watch.start("decode")
+		s, err := j.dataset.At(m.index)
+		stop()
+		if err != nil {
+			recs[i].fail("decode", err)
+			continue
+		}
+		if err := r.task.check(s); err != nil {
+			recs[i].fail("score", err)
+			continue
+		}
+		samples[i] = s
+		jobs = append(jobs, m.job)
+		if first == nil {
+			first = &samples[i]
 		}
 	}
-	if err := r.probe(ctx, job, index, pixels, split, readings); err != nil {
-		return fail("probe", err)
+	if first == nil {
+		return recs
 	}
-	for m := range readings {
-		rec.Methods[r.forms[m].name] = readings[m].evidence
+	stage, picture, err := r.show(ctx, first, r.jobs[jobs[0]].framing, jobs)
+	for i, m := range e.members {
+		switch {
+		case recs[i].Error != "":
+		case err != nil:
+			recs[i].fail(stage, err)
+		default:
+			r.read(ctx, &recs[i], m, samples[i], picture)
+		}
+	}
+	return recs
+}
+
+// show takes a sample's picture through the network. An error comes with the stage where it arose.
+func (r *run) show(ctx context.Context, s *datasets.Sample, f framing, jobs []int) (stage string, _ *seen, err error) {
+	stop := r.watch.start("preprocess")
+	pixels, err := f.input.Pixels(s.Image)
+	stop()
+	if err != nil {
+		return "preprocess", nil, err
+	}
+	picture, err := r.look(ctx, pixels, f, jobs)
+	return "forward", picture, err
+}
+
+// read fills in the record of one sample from what the network saw.
+func (r *run) read(ctx context.Context, rec *Record, m member, s datasets.Sample, picture *seen) {
+	defer r.watch.start("score")()
+	j := &r.jobs[m.job]
+	sims := make([]similarity, len(r.forms))
+	readings := make([]reading, len(r.forms))
+	for k := range r.forms {
+		sims[k] = picture.similarity(j, m.job, k)
+		var err error
+		if readings[k], err = r.task.read(j, &r.forms[k], m.index, s, sims[k]); err != nil {
+			rec.fail("score", err)
+			return
+		}
+	}
+	if err := r.probe(ctx, m.job, m.index, picture.pixels, sims, readings); err != nil {
+		rec.fail("probe", err)
+		return
+	}
+	rec.Methods = map[string]Evidence{}
+	for k := range readings {
+		rec.Methods[r.forms[k].name] = readings[k].evidence
 	}
 	if t, ok := r.task.(tagger); ok {
 		rec.Tags = t.tags(j, s)
 	}
-	if err := r.save(j, index, s, split, readings); err != nil {
-		return fail("save", err)
+	if err := r.save(j, m.index, s, sims, readings); err != nil {
+		rec.fail("save", err)
 	}
-	return rec
-}
-
-// split takes one image's cosines [1, 1+N, T] apart from those with the empty text, the last column where there is one.
-func (r *run) split(j *job, sim tensor.Dense) similarity {
-	out := similarity{cos: sim.Data}
-	out.rows, out.cols = r.images.Grid(r.size[0], r.size[1])
-	if columns := sim.Shape[2]; columns > len(j.texts) {
-		out.cos, out.empty = methods.SplitLast(sim.Data, columns)
-	}
-	return out
 }
 
 // finish turns records into the run's scores and writes results.

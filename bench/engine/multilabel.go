@@ -70,12 +70,12 @@ func widen(x []float32) []float64 {
 
 // tables are what the records of one data set and method say: a ranking by each of classScores.
 func (c cellContext) tables(recs []Record) ([]*tagTable, error) {
-	scale, err := strconv.ParseFloat(fmt.Sprint(c.run.Protocol.Fields["scale"]), 64)
+	scale, err := strconv.ParseFloat(fmt.Sprint(c.field("scale")), 64)
 	if err != nil {
 		return nil, fmt.Errorf("protocol scale: %w", err)
 	}
 	form := methods.Labels
-	if c.run.Protocol.Fields["redundant"] == string(methods.Paper) {
+	if c.field("redundant") == string(methods.Paper) {
 		form = methods.Paper
 	}
 	classes := len(c.dataset.Classes)

@@ -60,7 +60,7 @@ type Plan struct {
 	task      task
 	methods   []runners.Named
 	forms     []methodOf // feature surgery of each method
-	size      [2]int     // height, width of the network's input
+	size      [2]int     // height, width of what the network sees, if always the same; else 0
 	positions clip.Interpolation
 	templates []string
 	jobs      []job
@@ -68,15 +68,17 @@ type Plan struct {
 
 // job is one data set of a plan.
 type job struct {
-	dataset datasets.Dataset
-	info    datasets.Info
-	set     string     // name of the query set
-	queries [][]string // by class
-	texts   []string   // all queries, class by class
-	rule    resample.Rule
-	samples string // of the whole plan, whatever the shard, as ranges
-	indices []int  // samples to measure, ascending
-	panels  []int  // of these, the ones kept for pictures
+	dataset  datasets.Dataset
+	info     datasets.Info
+	protocol configs.Protocol // as it holds on this data set
+	framing  framing
+	set      string     // name of the query set
+	queries  [][]string // by class
+	texts    []string   // all queries, class by class
+	rule     resample.Rule
+	samples  string // of the whole plan, whatever the shard, as ranges
+	indices  []int  // samples to measure, ascending
+	panels   []int  // of these, the ones kept for pictures
 }
 
 // NewPlan resolves a request. The error joins every fault found.
@@ -92,6 +94,7 @@ func NewPlan(r Request) (*Plan, error) {
 		p.jobs = append(p.jobs, j)
 	}
 	if errors.Join(faults...) == nil {
+		p.size = fixedSize(p.jobs)
 		faults = append(faults, p.checkOnly())
 	}
 	return p, errors.Join(faults...)
@@ -141,7 +144,6 @@ func (p *Plan) makeMethods() error {
 
 func (p *Plan) readProtocol() error {
 	proto := p.suite.Protocol
-	p.size = [2]int{proto.Size.H, proto.Size.W}
 	var faults []error
 	note := func(key string, err error) {
 		if err != nil {
@@ -153,9 +155,6 @@ func (p *Plan) readProtocol() error {
 	note("positions", err)
 	p.templates, err = clip.Templates(p.suite.Words(proto.Templates))
 	note("templates", err)
-	if p.model != nil {
-		note("size", p.model.CheckSize(p.size[0], p.size[1]))
-	}
 	return errors.Join(faults...)
 }
 
@@ -180,12 +179,16 @@ func (p *Plan) openJob(d configs.Dataset) (job, error) {
 			return job{}, fmt.Errorf("%s does not do: %w", d.Name, err)
 		}
 	}
-	set := p.suite.Words(p.suite.ProtocolOf(d).Queries)
-	j := job{dataset: ds, info: ds.Info(), set: set}
+	proto := p.suite.ProtocolOf(d)
+	set := p.suite.Words(proto.Queries)
+	j := job{dataset: ds, info: ds.Info(), protocol: proto, framing: framingOf(proto, d), set: set}
+	if err := p.checkFraming(j); err != nil {
+		return job{}, err
+	}
 	if j.queries, err = datasets.QueriesOf(ds, set); err != nil {
 		return job{}, err
 	}
-	j.rule = resample.Rule{Scale: p.suite.Protocol.Scale, Threshold: p.suite.Protocol.Threshold}
+	j.rule = resample.Rule{Scale: proto.Scale, Threshold: proto.Threshold, Area: proto.AreaThreshold}
 	for class, queries := range j.queries {
 		for _, q := range queries {
 			j.texts = append(j.texts, q)
@@ -194,6 +197,9 @@ func (p *Plan) openJob(d configs.Dataset) (job, error) {
 	}
 	if j.rule.Threshold > 0 && !j.info.Background {
 		return job{}, fmt.Errorf("%s has no background, so protocol.threshold %v would turn its first class into one; set it to 0", d.Name, j.rule.Threshold)
+	}
+	if j.rule.Area > 0 && !j.info.Background {
+		return job{}, fmt.Errorf("%s has no background, so protocol.area_threshold %v would spare its first class alone; set it to 0", d.Name, j.rule.Area)
 	}
 	if err := j.rule.Check(len(j.texts)); err != nil {
 		return job{}, err
@@ -283,6 +289,7 @@ func (p *Plan) Samples() int {
 func (p *Plan) fingerprint(modelHashes []string) (string, error) {
 	type set struct {
 		Name, Split, List string
+		Protocol          string
 		EXIF              bool
 		Queries           [][]string
 	}
@@ -293,7 +300,6 @@ func (p *Plan) fingerprint(modelHashes []string) (string, error) {
 	var f struct {
 		Model, Activations []string
 		Task               string
-		Protocol           string
 		Templates          []string
 		Methods            []method
 		Datasets           []set
@@ -301,13 +307,12 @@ func (p *Plan) fingerprint(modelHashes []string) (string, error) {
 	f.Model = modelHashes
 	f.Task = p.suite.Task
 	f.Activations = []string{string(p.model.Config.Vision.Activation), string(p.model.Config.Text.Activation)}
-	f.Protocol = p.suite.Protocol.Fingerprint()
 	f.Templates = p.templates
 	for i, m := range p.suite.Methods {
 		f.Methods = append(f.Methods, method{m.Name, m.Kind, methods.Params(p.methods[i].Method)})
 	}
 	for i, j := range p.jobs {
-		f.Datasets = append(f.Datasets, set{j.info.Name, j.info.Split, j.info.ListSHA256, p.suite.Datasets[i].ApplyEXIF, j.queries})
+		f.Datasets = append(f.Datasets, set{j.info.Name, j.info.Split, j.info.ListSHA256, j.protocol.Fingerprint(), p.suite.Datasets[i].ApplyEXIF, j.queries})
 	}
 	b, err := json.Marshal(f)
 	return fmt.Sprintf("%x", sha256.Sum256(b)), err

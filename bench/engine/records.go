@@ -32,6 +32,11 @@ type Record struct {
 	Error   string              `json:"error,omitempty"`
 }
 
+// fail records that a sample could not be measured. Nothing else of it is kept.
+func (r *Record) fail(stage string, err error) {
+	r.Methods, r.Tags, r.Stage, r.Error = nil, nil, stage, err.Error()
+}
+
 // Confusion is the non-zero cells of one image's confusion matrix, each as [truth, prediction, pixels].
 type Confusion [][3]int64
 

@@ -38,10 +38,13 @@ func Rescore(dir, out string, set map[string]string) (*results.Run, error) {
 		return nil, err
 	}
 	run.Suite.Text, run.Suite.SHA256 = string(suite.Canonical()), suite.Fingerprint()
-	run.Protocol.Name, run.Protocol.Fingerprint = suite.Protocol.String(), suite.Protocol.Fingerprint()
-	run.Protocol.Fields = map[string]any{}
-	for _, f := range suite.Protocol.Fields() {
-		run.Protocol.Fields[f.Key] = f.Value
+	run.Protocol = protocolOf(suite.Protocol)
+	for i := range run.Datasets {
+		for _, d := range suite.Datasets {
+			if d.Name == run.Datasets[i].Name {
+				run.Datasets[i].Protocol = protocolOf(suite.ProtocolOf(d))
+			}
+		}
 	}
 	planned, err := plannedOf(run)
 	if err != nil {

@@ -58,6 +58,12 @@ func (p *Plan) panelList() []results.Panel {
 // save keeps what was asked for of one sample: its panel, label maps, similarities.
 func (r *run) save(j *job, index int, s datasets.Sample, sims []similarity, readings []reading) error {
 	name, id := clean(j.info.Name), clean(j.dataset.ID(index))
+	panel := slices.Contains(j.panels, index) && s.Labels.W > 0
+	if !j.framing.whole() && (panel || r.request.Save.Maps) {
+		for m := range sims {
+			sims[m] = sims[m].onPatches(r.model.Patch, len(j.texts))
+		}
+	}
 	for m, method := range r.forms {
 		if r.request.Save.Labels && readings[m].labels != nil {
 			if err := r.writeLabels(path.Join("labels", name, clean(method.name), id+".png"), j, s.Labels.W, s.Labels.H, readings[m].labels); err != nil {
@@ -68,13 +74,16 @@ func (r *run) save(j *job, index int, s datasets.Sample, sims []similarity, read
 			if err := r.writeMaps(path.Join("maps", name, clean(method.name), id+".npy"), len(j.texts), sims[m]); err != nil {
 				return err
 			}
+			if !j.framing.whole() {
+				continue // windows have class tokens, the picture has none
+			}
 			cls := tensor.Dense{Shape: []int{len(j.texts)}, Data: sims[m].cos[:len(j.texts)]}
 			if err := r.write(path.Join("cls", name, clean(method.name), id+".npy"), func(w io.Writer) error { return tensor.WriteNPY(w, cls) }); err != nil {
 				return err
 			}
 		}
 	}
-	if slices.Contains(j.panels, index) && s.Labels.W > 0 {
+	if panel {
 		return r.savePanel(j, index, s, sims, readings)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"ovbench/datasets"
 	"ovbench/metrics"
 	"ovbench/reports/results"
+	"ovbench/runners/resample"
 )
 
 // segmentation gives every pixel a class.
@@ -23,11 +24,31 @@ func (segmentation) check(s datasets.Sample) error {
 }
 
 func (segmentation) read(j *job, _ *methodOf, index int, s datasets.Sample, sim similarity) (reading, error) {
-	texts := len(j.texts)
-	labels := make([]uint16, s.Labels.W*s.Labels.H)
-	j.rule.Decode(labels, s.Labels.W, s.Labels.H, sim.cos[texts:], sim.cols, sim.rows, texts)
+	labels := decode(j, s.Labels.W, s.Labels.H, sim)
 	e, err := labelEvidence(j, index, s.Labels, labels)
 	return reading{e, labels}, err
+}
+
+// decode is the label map of a picture of w x h pixels. Windows are stitched on the input first, and so is a single map whose
+// protocol resizes it twice.
+func decode(j *job, w, h int, sim similarity) []uint16 {
+	labels := make([]uint16, w*h)
+	texts := len(j.texts)
+	once := j.framing.whole() && j.protocol.DecodeResize != "bilinear-twice"
+	if once && j.protocol.PAMR == 0 {
+		j.rule.Decode(labels, w, h, sim.cos[texts:], sim.cols, sim.rows, texts)
+		return labels
+	}
+	m := sim.stitched
+	if once {
+		m = func() resample.Mosaic { return resample.Whole(sim.cos[texts:], sim.cols, sim.rows, texts, w, h) }
+	}
+	if j.protocol.PAMR > 0 {
+		m().Refine(labels, w, h, j.rule, sim.refiner(w, h), j.protocol.PAMR)
+	} else {
+		m().Decode(labels, w, h, j.rule)
+	}
+	return labels
 }
 
 // labelEvidence compares a label map with its truth.
@@ -161,7 +182,7 @@ type segmented struct {
 
 func (c cellContext) segmented(recs []Record) (*segmented, error) {
 	out := &segmented{convention: metrics.MMSeg, classes: len(c.dataset.Classes)}
-	if name, ok := c.run.Protocol.Fields["convention"].(string); ok {
+	if name, ok := c.field("convention").(string); ok {
 		var err error
 		if out.convention, err = metrics.FindConvention(name); err != nil {
 			return nil, err

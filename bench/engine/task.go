@@ -8,6 +8,7 @@ import (
 	"ovbench/metrics"
 	"ovbench/reports/results"
 	"ovbench/runners/methods"
+	"ovbench/runners/resample"
 )
 
 // Evidence is what one method left behind on one sample. A task fills in its own part.
@@ -31,6 +32,9 @@ type similarity struct {
 	cos        []float32
 	empty      []float32 // [1+N] with the empty text, where feature surgery needs it
 	rows, cols int
+	// stitched is the map of the picture where the network saw it in windows; cos is empty then.
+	stitched func() resample.Mosaic
+	refiner  func(w, h int) *resample.PAMR
 }
 
 // reading is what a task made of a sample for one method.
@@ -72,6 +76,14 @@ type cellContext struct {
 type methodOf struct {
 	name string
 	form methods.Redundant
+}
+
+// field is a field of the protocol as it held on the data set.
+func (c cellContext) field(key string) any {
+	if v, ok := c.dataset.Protocol.Fields[key]; ok {
+		return v
+	}
+	return c.run.Protocol.Fields[key]
 }
 
 // interval adds a bootstrap interval to a score, if the statistic has one.

@@ -1,0 +1,201 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"ovbench/configs"
+	"ovbench/datasets"
+	"ovbench/runners"
+	"ovbench/runners/clip"
+	"ovbench/runners/methods"
+	"ovbench/runners/resample"
+	"ovbench/runners/tensor"
+)
+
+// framing is how pictures of a data set meet the network. Data sets of equal framing show it the same pixels of the same
+// picture.
+type framing struct {
+	input   clip.Input
+	sliding runners.Sliding
+	upright bool
+}
+
+func framingOf(p configs.Protocol, d configs.Dataset) framing {
+	f := framing{
+		input:   clip.Input{Resize: clip.Resize(p.Resize), Height: p.Size.H, Width: p.Size.W, Filter: clip.Filter(p.Filter), Colours: clip.Colours(p.Mean)},
+		sliding: runners.Sliding{Window: p.Window, Pad: p.Pad == "patch"},
+		upright: d.ApplyEXIF,
+	}
+	if p.Window > 0 {
+		f.sliding.Stride = p.Stride
+	}
+	if f.input.Resize == clip.ShortSide {
+		f.input.Long = p.Long
+	}
+	return f
+}
+
+// whole reports whether the network sees a picture at once and unpadded: one map of tokens tells all.
+func (f framing) whole() bool { return f.sliding == runners.Sliding{} }
+
+// checkFraming says why the network or the task cannot take pictures so.
+func (p *Plan) checkFraming(j job) error {
+	f := j.framing
+	if err := f.input.Check(); err != nil {
+		return err
+	}
+	h, w := f.input.Height, f.input.Width
+	if s := f.sliding.Window; s > 0 {
+		h, w = min(h, s), min(w, s)
+	}
+	if p.model != nil {
+		if err := p.model.CheckSize(h, w); err != nil {
+			return err
+		}
+	}
+	if p.suite.Task == "segmentation" {
+		return nil
+	}
+	if !f.whole() {
+		return fmt.Errorf("task %s is of maps of the whole picture at once, not stitched ones: set protocol.window to 0 and protocol.pad to none", p.suite.Task)
+	}
+	if j.protocol.PAMR > 0 {
+		return fmt.Errorf("task %s does not refine its maps: set protocol.pamr to 0", p.suite.Task)
+	}
+	if _, ok := p.task.(prober); ok && f.input.Resize == clip.ShortSide {
+		return fmt.Errorf("task %s compares pictures of one size: set protocol.resize to squash", p.suite.Task)
+	}
+	return nil
+}
+
+// fixedSize is the height and width of what the network sees, if they are the same for all pictures of all jobs, else 0.
+func fixedSize(jobs []job) (size [2]int) {
+	for i, j := range jobs {
+		f := j.framing
+		this := [2]int{f.input.Height, f.input.Width}
+		if !f.whole() || f.input.Resize == clip.ShortSide || i > 0 && this != size {
+			return [2]int{}
+		}
+		size = this
+	}
+	return size
+}
+
+// errand is one picture for all data sets that ask for it in one framing.
+type errand struct{ members []member }
+
+// member is a sample of a job.
+type member struct{ job, index int }
+
+// errands lists the samples without a record, those that share a picture together, in the order of jobs.
+func (r *run) errands() (list []*errand) {
+	type key struct {
+		framing framing
+		path    string
+	}
+	known := map[key]*errand{}
+	for k := range r.jobs {
+		j := &r.jobs[k]
+		for _, i := range j.indices {
+			if _, ok := r.records.done[recordKey{j.info.Name, i}]; ok {
+				continue
+			}
+			at := key{j.framing, j.picture(i)}
+			if known[at] == nil {
+				known[at] = &errand{}
+				list = append(list, known[at])
+			}
+			known[at].members = append(known[at].members, member{k, i})
+		}
+	}
+	return list
+}
+
+// picture identifies the picture of a sample: its file, or else the sample alone.
+func (j *job) picture(index int) string {
+	if f, ok := j.dataset.(datasets.Located); ok {
+		if path, _ := f.Files(index); path != "" {
+			return path
+		}
+	}
+	return fmt.Sprintf("\x00%s %d", j.info.Name, index)
+}
+
+// seen is what the network made of one picture for one or more jobs.
+type seen struct {
+	pixels  tensor.Dense
+	scan    runners.Scan
+	columns map[int][2]int // of each job, in the cosines
+	pamr    map[[2]int]*resample.PAMR
+}
+
+// look shows a picture to the network, with the texts of all jobs at once.
+func (r *run) look(ctx context.Context, pixels tensor.Dense, f framing, jobs []int) (*seen, error) {
+	s := &seen{pixels: pixels, columns: map[int][2]int{}, pamr: map[[2]int]*resample.PAMR{}}
+	texts := r.texts[jobs[0]]
+	if len(jobs) > 1 {
+		rows := 0
+		for _, k := range jobs {
+			rows += r.texts[k].Shape[0]
+		}
+		texts = tensor.Dense{Shape: []int{rows, texts.Shape[1]}, Data: make([]float32, 0, rows*texts.Shape[1])}
+		for _, k := range jobs {
+			texts.Data = append(texts.Data, r.texts[k].Data...)
+		}
+	}
+	at := 0
+	for _, k := range jobs {
+		s.columns[k] = [2]int{at, at + r.texts[k].Shape[0]}
+		at += r.texts[k].Shape[0]
+	}
+	r.forward <- struct{}{}
+	defer func() { <-r.forward }()
+	defer r.watch.start("forward")()
+	var err error
+	s.scan, err = r.images.Scan(ctx, pixels, texts, f.sliding)
+	return s, err
+}
+
+// similarity is what one method saw of the picture, for one job.
+func (s *seen) similarity(j *job, job, method int) similarity {
+	from, to := s.columns[job][0], s.columns[job][1]
+	sim := similarity{rows: s.scan.Rows, cols: s.scan.Cols, refiner: s.refiner}
+	sim.stitched = func() resample.Mosaic { return s.scan.Mosaic(method, from, from+len(j.texts)) }
+	if j.framing.whole() {
+		sim.cos = s.scan.Similarities(method, 0, from, to)
+		if columns := to - from; columns > len(j.texts) {
+			sim.cos, sim.empty = methods.SplitLast(sim.cos, columns)
+		}
+	}
+	return sim
+}
+
+// refiner is the refinement by the picture's colours, at the size of the truth: the pixels of the network, resized.
+func (s *seen) refiner(w, h int) *resample.PAMR {
+	size := [2]int{w, h}
+	if s.pamr[size] == nil {
+		colours := make([]float32, 3*w*h)
+		for c := range 3 {
+			resample.Bilinear(colours[c*w*h:][:w*h], w, h, s.pixels.At(0).At(c).Data, s.scan.Width, s.scan.Height)
+		}
+		s.pamr[size] = resample.NewPAMR(colours, w, h)
+	}
+	return s.pamr[size]
+}
+
+// onPatches is a stitched similarity as if the network had seen the picture at once: its map read at the centres of patches.
+// It serves pictures and --save maps; no class token goes with it.
+func (s similarity) onPatches(patch, texts int) similarity {
+	m := s.stitched()
+	s.rows, s.cols = max(m.H/patch, 1), max(m.W/patch, 1)
+	s.cos = make([]float32, (1+s.rows*s.cols)*texts)
+	plane := make([]float32, s.rows*s.cols)
+	for q := range texts {
+		m.Plane(plane, s.cols, s.rows, q)
+		for i, v := range plane {
+			s.cos[(1+i)*texts+q] = v
+		}
+	}
+	return s
+}

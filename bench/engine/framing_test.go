@@ -1,0 +1,187 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ovbench/configs"
+	"ovbench/reports/results"
+)
+
+// suite is the built-in model on the built-in pictures under a protocol, as YAML.
+func suite(t *testing.T, r Request, datasets, protocol string) Request {
+	t.Helper()
+	s, err := configs.Parse("s.yaml", []byte("model: demo\ndatasets: "+datasets+"\nmethods: [clip, clip_surgery, {clip_surgery: {depth: 2}}]\nprotocol: "+protocol+"\nresamples: 50\npanels: 2\n"), Known())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Suite, r.Out = s, t.TempDir()
+	return r
+}
+
+const (
+	both = "[{name: voc21, root: <demo>}, {name: voc20, root: <demo>}]"
+	tiny = "{base: sclip, size: 56, window: 32, stride: 20, datasets: {voc21: {threshold: 0.02, area_threshold: 0.05}}}"
+)
+
+// protocols in which a picture is shown whole, in windows, padded, and refined.
+var framings = map[string]string{
+	"squash":      "{base: clip-surgery, size: 64}",
+	"windows":     tiny,
+	"unlike":      "{base: sclip, size: 56, window: 32, stride: 20, datasets: {voc20: {size: 48}}}",
+	"padded":      "{base: clearclip, size: 50, window: 50, stride: 25}",
+	"refined":     "{base: naclip, size: 52, window: 32, stride: 20, pamr: 2, datasets: {voc21: {window: 0}}}",
+	"whole twice": "{base: maskclip, size: 52, long: 60}",
+}
+
+// Data sets that share pictures measure together what each measures alone, to the last bit.
+func TestSharedPictures(t *testing.T) {
+	for name, protocol := range framings {
+		t.Run(name, func(t *testing.T) {
+			r := suite(t, demo(t), both, protocol)
+			together, err := measure(t, t.Context(), r, quiet{})
+			if err != nil || !together.Complete || len(together.Failures) > 0 {
+				t.Fatalf("complete %v, %v", together, err)
+			}
+			var cells []results.Cell
+			for _, d := range []string{"voc21", "voc20"} {
+				alone, err := measure(t, t.Context(), suite(t, r, "[{name: "+d+", root: <demo>}]", protocol), quiet{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				cells = append(cells, alone.Cells...)
+			}
+			if d := cmp.Diff(cells, together.Cells); d != "" {
+				t.Errorf("cells differ (-alone +together)\n%s", d)
+			}
+			if len(together.Panels) != 4 {
+				t.Errorf("%d panels, want 4", len(together.Panels))
+			}
+		})
+	}
+}
+
+// Pictures are shown once for all data sets of one framing, and as often as framings differ.
+func TestErrands(t *testing.T) {
+	for name, want := range map[string]int{"squash": 8, "windows": 8, "padded": 8, "unlike": 16, "refined": 16} {
+		plan, err := NewPlan(suite(t, demo(t), both, framings[name]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &run{Plan: plan, records: &records{done: map[recordKey]Record{}}}
+		members := 0
+		list := r.errands()
+		for _, e := range list {
+			members += len(e.members)
+		}
+		if len(list) != want || members != 16 {
+			t.Errorf("%s: %d pictures for %d samples, want %d for 16", name, len(list), members, want)
+		}
+		// A record of one data set leaves the picture to the other.
+		r.records.done[recordKey{"voc20", plan.jobs[1].indices[3]}] = Record{}
+		members = 0
+		for _, e := range r.errands() {
+			members += len(e.members)
+		}
+		if members != 15 {
+			t.Errorf("%s: %d samples are left, want 15", name, members)
+		}
+	}
+}
+
+// A run interrupted between the records of one picture, and shards of it, give the whole run's scores.
+func TestSharedPicturesResumeAndShard(t *testing.T) {
+	base := demo(t)
+	r := suite(t, base, both, tiny)
+	r.Jobs = 1
+	whole, err := measure(t, t.Context(), r, quiet{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Out = t.TempDir()
+	ctx, stop := context.WithCancel(t.Context())
+	measuring := false
+	_, err = measure(t, ctx, r, stages{func(stage string) { measuring = stage == "measuring" }, func(done int) {
+		if measuring && done == 6 {
+			stop()
+		}
+	}})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	// Killed while it wrote: the header and five records are left, one of a picture's two.
+	file := filepath.Join(r.Out, RecordsFile)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(text), "\n")
+	if err := os.WriteFile(file, []byte(strings.Join(lines[:6], "")), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	r.Resume = true
+	resumed, err := measure(t, t.Context(), r, quiet{})
+	if err != nil || !resumed.Complete {
+		t.Fatal(resumed, err)
+	}
+	if d := cmp.Diff(whole.Cells, resumed.Cells); d != "" {
+		t.Errorf("cells differ (-whole +resumed)\n%s", d)
+	}
+	var dirs []string
+	for i := range 3 {
+		part := suite(t, base, both, tiny)
+		part.Shard = Shard{i + 1, 3}
+		if _, err := measure(t, t.Context(), part, quiet{}); err != nil {
+			t.Fatal(err)
+		}
+		dirs = append(dirs, part.Out)
+	}
+	merged, err := Merge(dirs, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(whole.Cells, merged.Cells); d != "" {
+		t.Errorf("cells differ (-whole +merged)\n%s", d)
+	}
+}
+
+// Results say under which constants each data set was measured.
+func TestProtocolOfDataset(t *testing.T) {
+	run, err := measure(t, t.Context(), suite(t, demo(t), both, tiny), quiet{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := run.Datasets[0].Protocol, run.Datasets[1].Protocol
+	if a.Fields["threshold"] != "0.02" || a.Fields["scale"] != "65" || b.Fields["threshold"] != "0" || b.Fields["scale"] != "40" || a.Fields["datasets"] != nil {
+		t.Errorf("voc21 %v, voc20 %v", a.Fields, b.Fields)
+	}
+	if a.Fingerprint == b.Fingerprint || a.Fingerprint == run.Protocol.Fingerprint {
+		t.Errorf("fingerprints %s, %s, of the run %s", a.Fingerprint, b.Fingerprint, run.Protocol.Fingerprint)
+	}
+}
+
+func TestFramingFaults(t *testing.T) {
+	r := demo(t)
+	for _, c := range []struct{ task, datasets, protocol, want string }{
+		{"explain", "[{name: voc21, root: <demo>}]", tiny, "s.yaml:2: task explain is of maps of the whole picture at once, not stitched ones: set protocol.window to 0"},
+		{"multilabel", "[{name: voc21, root: <demo>}]", "{base: naclip, window: 0}", "task multilabel does not refine its maps: set protocol.pamr to 0"},
+		{"faithfulness", "[{name: voc21, root: <demo>}]", "{base: maskclip}", "task faithfulness compares pictures of one size"},
+		{"segmentation", "[{name: voc20, root: <demo>}]", "{base: sclip, threshold: 0.1}", "s.yaml:2: voc20 has no background, so protocol.threshold 0.1"},
+		{"segmentation", "[{name: voc20, root: <demo>}]", "{base: sclip, area_threshold: 0.1}", "voc20 has no background, so protocol.area_threshold 0.1"},
+	} {
+		s, err := configs.Parse("s.yaml", []byte("model: demo\ndatasets: "+c.datasets+"\nmethods: [clip]\nprotocol: "+c.protocol+"\ntask: "+c.task+"\n"), Known())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Suite = s
+		if _, err := NewPlan(r); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s, %s: error %v, want %q", c.task, c.protocol, err, c.want)
+		}
+	}
+}
