@@ -185,3 +185,41 @@ func TestFramingFaults(t *testing.T) {
 		}
 	}
 }
+
+// Nothing a protocol says is skipped: each key changes what is measured.
+func TestEveryKeyIsHeeded(t *testing.T) {
+	const one = "[{name: voc21, root: <demo>, limit: 3}]"
+	base := demo(t)
+	known := map[string][]results.Cell{}
+	scores := func(protocol string) []results.Cell {
+		t.Helper()
+		if known[protocol] != nil {
+			return known[protocol]
+		}
+		run, err := measure(t, t.Context(), suite(t, base, one, protocol), quiet{})
+		if err != nil || len(run.Failures) > 0 {
+			t.Fatalf("%s: %v, %v", protocol, err, run.Failures)
+		}
+		known[protocol] = run.Cells
+		return run.Cells
+	}
+	const windows = "base: sclip, size: 52, window: 40, stride: 20, templates: none, scale: 40, threshold: 0.1, area_threshold: 0"
+	const whole = "base: clip-surgery, size: 60, templates: none"
+	for _, c := range []struct{ base, change string }{
+		{windows, "size: 58"}, {windows, "window: 48"}, {windows, "stride: 11"}, {windows, "long: 56"}, {windows, "filter: bicubic"}, {windows, "mean: imagenet"},
+		{"base: sclip, size: 52, window: 30, stride: 20, templates: none", "pad: patch"}, {windows, "templates: photo"}, {windows, "queries: plain"}, {windows, "scale: 100"},
+		{windows, "threshold: 0.2"}, {windows, "area_threshold: 0.3"}, {windows, "pamr: 3"}, {windows, "positions: bicubic-antialias"}, {windows, "resize: squash"},
+		{windows, "window: 0"}, {whole, "decode_resize: bilinear-twice"}, {whole, "pad: patch"}, {whole, "pamr: 3"}, {whole, "area_threshold: 0.3"}, {whole, "resize: short-side"},
+	} {
+		key, _, _ := strings.Cut(c.change, ":")
+		kept := c.base
+		if i := strings.Index(kept, ", "+key+":"); i >= 0 {
+			rest := kept[i+2:]
+			_, rest, _ = strings.Cut(rest, ", ")
+			kept = strings.TrimSuffix(kept[:i]+", "+rest, ", ")
+		}
+		if cmp.Equal(scores("{"+c.base+"}"), scores("{"+kept+", "+c.change+"}")) {
+			t.Errorf("{%s} is measured as without %s", c.base, c.change)
+		}
+	}
+}
