@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"fmt"
+	"image"
 	"os"
 	"path/filepath"
 	"slices"
@@ -111,12 +112,14 @@ func (m *cocoMaps) Files(i int) (imagePath, labelPath string) {
 	return filepath.Join(m.pictures, m.files[i]), filepath.Join(m.labels, m.ID(i)+m.suffix)
 }
 
-func (m *cocoMaps) At(i int) (Sample, error) {
+func (m *cocoMaps) At(i int) (Sample, error) { return m.AtWith(i, nil) }
+
+func (m *cocoMaps) AtWith(i int, picture *image.NRGBA) (Sample, error) {
 	if i < 0 || i >= len(m.files) {
 		return Sample{}, fmt.Errorf("%s: sample %d of %d", m.info.Name, i, len(m.files))
 	}
 	imagePath, labelPath := m.Files(i)
-	s, err := readPair(m.ID(i), imagePath, labelPath, m.orientation, m.table.apply)
+	s, err := readBeside(picture, m.ID(i), imagePath, labelPath, m.orientation, m.table.apply)
 	if err != nil {
 		return Sample{}, fmt.Errorf("%s: %w", m.info.Name, err)
 	}

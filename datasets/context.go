@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"fmt"
+	"image"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -254,15 +255,19 @@ func contextFile(folders []string, name string) string {
 	return filepath.Join(folders[0], name)
 }
 
-func (c *pascalContext) At(i int) (Sample, error) {
+func (c *pascalContext) At(i int) (Sample, error) { return c.AtWith(i, nil) }
+
+func (c *pascalContext) AtWith(i int, picture *image.NRGBA) (Sample, error) {
 	if i < 0 || i >= len(c.ids) {
 		return Sample{}, fmt.Errorf("%s: sample %d of %d", c.info.Name, i, len(c.ids))
 	}
-	s := Sample{ID: c.ids[i]}
+	s := Sample{ID: c.ids[i], Image: picture}
 	s.ImagePath, s.LabelPath = c.Files(i)
 	var err error
-	if s.Image, err = ReadImage(s.ImagePath, c.orientation); err != nil {
-		return Sample{}, fmt.Errorf("%s: %w", c.info.Name, err)
+	if picture == nil {
+		if s.Image, err = ReadImage(s.ImagePath, c.orientation); err != nil {
+			return Sample{}, fmt.Errorf("%s: %w", c.info.Name, err)
+		}
 	}
 	if s.Labels, err = c.source.labels(s.ID); err != nil {
 		return Sample{}, fmt.Errorf("%s: %w", c.info.Name, err)

@@ -82,6 +82,14 @@ type Located interface {
 	Files(i int) (imagePath, labelPath string)
 }
 
+// Sharing is a Dataset whose pictures other data sets have too: of VOC, Context and COCO's maps. Who measures several reads a
+// picture once.
+type Sharing interface {
+	// AtWith is At with the sample's picture, which was read before, from the file that Files names and in the same
+	// orientation. The sample has it, not a copy; nil is At.
+	AtWith(i int, picture *image.NRGBA) (Sample, error)
+}
+
 // Options say where a data set lies and which part of it to open.
 type Options struct {
 	Root        string      // a directory; each data set says in Info.Layout what it looks for below
@@ -101,9 +109,16 @@ type Options struct {
 
 // readPair reads a picture and its label PNG; apply maps stored values to labels in place.
 func readPair(id, imagePath, labelPath string, o Orientation, apply func(Labels) error) (Sample, error) {
-	img, err := ReadImage(imagePath, o)
-	if err != nil {
-		return Sample{}, err
+	return readBeside(nil, id, imagePath, labelPath, o, apply)
+}
+
+// readBeside is readPair with a picture that was read before, unless it is nil.
+func readBeside(img *image.NRGBA, id, imagePath, labelPath string, o Orientation, apply func(Labels) error) (Sample, error) {
+	if img == nil {
+		var err error
+		if img, err = ReadImage(imagePath, o); err != nil {
+			return Sample{}, err
+		}
 	}
 	labels, err := ReadLabels(labelPath)
 	if err != nil {

@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"fmt"
+	"image"
 	"path"
 	"path/filepath"
 	"slices"
@@ -177,12 +178,14 @@ func (v *voc) Files(i int) (imagePath, labelPath string) {
 		filepath.Join(v.info.Root, v.labels, v.ids[i]+".png")
 }
 
-func (v *voc) At(i int) (Sample, error) {
+func (v *voc) At(i int) (Sample, error) { return v.AtWith(i, nil) }
+
+func (v *voc) AtWith(i int, picture *image.NRGBA) (Sample, error) {
 	if i < 0 || i >= len(v.ids) {
 		return Sample{}, fmt.Errorf("%s: sample %d of %d", v.info.Name, i, len(v.ids))
 	}
 	imagePath, labelPath := v.Files(i)
-	s, err := readPair(v.ids[i], imagePath, labelPath, v.orientation, v.table.apply)
+	s, err := readBeside(picture, v.ids[i], imagePath, labelPath, v.orientation, v.table.apply)
 	if err != nil {
 		return Sample{}, fmt.Errorf("%s: %w", v.info.Name, err)
 	}

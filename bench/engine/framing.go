@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"ovbench/configs"
 	"ovbench/datasets"
@@ -88,12 +89,15 @@ type errand struct{ members []member }
 // member is a sample of a job.
 type member struct{ job, index int }
 
-// errands lists the samples without a record, those that share a picture together, in the order of jobs.
+// errands lists the samples without a record, those that share a picture together, in the order of jobs. What a staged
+// method makes of a picture depends on all texts it is asked with: where there is one, data sets go alone.
 func (r *run) errands() (list []*errand) {
 	type key struct {
 		framing framing
 		path    string
+		job     int
 	}
+	alone := slices.ContainsFunc(r.methods, func(n runners.Named) bool { _, ok := methods.StagedOf(n.Method); return ok })
 	known := map[key]*errand{}
 	for k := range r.jobs {
 		j := &r.jobs[k]
@@ -101,7 +105,10 @@ func (r *run) errands() (list []*errand) {
 			if _, ok := r.records.done[recordKey{j.info.Name, i}]; ok {
 				continue
 			}
-			at := key{j.framing, j.picture(i)}
+			at := key{framing: j.framing, path: j.picture(i)}
+			if alone {
+				at.job = k
+			}
 			if known[at] == nil {
 				known[at] = &errand{}
 				list = append(list, known[at])

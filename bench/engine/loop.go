@@ -112,7 +112,7 @@ func (r *run) encodeTexts(ctx context.Context) error {
 		j := &r.jobs[i]
 		began := false
 		all := j.texts
-		if slices.ContainsFunc(r.forms, func(m methodOf) bool { return m.form == methods.Empty }) {
+		if r.asksEmpty() {
 			all = append(slices.Clone(all), "")
 		}
 		e, err := texts.Ensemble(ctx, all, r.templates, func(done, total int) {
@@ -128,6 +128,11 @@ func (r *run) encodeTexts(ctx context.Context) error {
 		r.texts = append(r.texts, e)
 	}
 	return nil
+}
+
+// asksEmpty reports whether the form of some method's feature surgery takes the empty text.
+func (p *Plan) asksEmpty() bool {
+	return slices.ContainsFunc(p.forms, func(m methodOf) bool { return m.form == methods.Empty })
 }
 
 func (r *run) openRecords() error {
@@ -212,7 +217,7 @@ func (r *run) measure(ctx context.Context, e *errand) []Record {
 		j := &r.jobs[m.job]
 		recs[i] = Record{Dataset: j.info.Name, Index: m.index, ID: j.dataset.ID(m.index)}
 		stop := r.watch.start("decode")
-		s, err := j.dataset.At(m.index)
+		s, err := j.sample(m.index, first)
 		stop()
 		if err != nil {
 			recs[i].fail("decode", err)
@@ -242,6 +247,14 @@ func (r *run) measure(ctx context.Context, e *errand) []Record {
 		}
 	}
 	return recs
+}
+
+// sample reads a sample, with the picture that another data set has read of it, if there is one.
+func (j *job) sample(index int, read *datasets.Sample) (datasets.Sample, error) {
+	if shared, ok := j.dataset.(datasets.Sharing); ok && read != nil {
+		return shared.AtWith(index, read.Image)
+	}
+	return j.dataset.At(index)
 }
 
 // show takes a sample's picture through the network. An error comes with the stage where it arose.

@@ -24,6 +24,7 @@ func Run(t *testing.T, ds datasets.Dataset) {
 	t.Run("samples", func(t *testing.T) { samples(t, ds) })
 	t.Run("concurrent", func(t *testing.T) { concurrent(t, ds) })
 	t.Run("outside", func(t *testing.T) { outside(t, ds) })
+	t.Run("shared", func(t *testing.T) { shared(t, ds) })
 }
 
 func info(t *testing.T, ds datasets.Dataset) {
@@ -189,6 +190,34 @@ func concurrent(t *testing.T, ds datasets.Dataset) {
 // overlap says whether two slices begin at the same element.
 func overlap[T any](a, b []T) bool {
 	return len(a) > 0 && len(b) > 0 && &a[0] == &b[0]
+}
+
+// shared holds AtWith to At.
+func shared(t *testing.T, ds datasets.Dataset) {
+	with, ok := ds.(datasets.Sharing)
+	if !ok || ds.Len() == 0 {
+		return
+	}
+	want, err := ds.At(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture := image.NewNRGBA(want.Image.Rect)
+	for name, p := range map[string]*image.NRGBA{"a picture": picture, "none": nil} {
+		got, err := with.AtWith(0, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p != nil && got.Image != p {
+			t.Error("AtWith reads a picture anew")
+		}
+		if p == nil && !reflect.DeepEqual(got.Image, want.Image) || !reflect.DeepEqual(got.Labels, want.Labels) || got.ID != want.ID || got.ImagePath != want.ImagePath {
+			t.Errorf("AtWith %s gives another sample than At", name)
+		}
+	}
+	if _, err := with.AtWith(0, image.NewNRGBA(image.Rect(0, 0, want.Labels.W+1, want.Labels.H))); err == nil {
+		t.Error("AtWith takes a picture of another size than the labels")
+	}
 }
 
 func outside(t *testing.T, ds datasets.Dataset) {
