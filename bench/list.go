@@ -77,7 +77,7 @@ var lists = map[string]func() ([]item, error){
 	},
 	"protocols": func() (out []item, _ error) {
 		for _, p := range configs.Protocols() {
-			out = append(out, item{Name: p.Name, Doc: p.String()})
+			out = append(out, item{Name: p.Name, Doc: p.Summary()})
 		}
 		return out, nil
 	},

@@ -211,9 +211,10 @@ func checkCommand() *cobra.Command {
 	var f suiteFlags
 	c := &cobra.Command{
 		Use:   "check SUITE...",
-		Short: "Open all that suites name, measure nothing",
+		Short: "Open all that suites name, and estimate what a run takes",
 		Long: `Open all that suites name (model, vocabulary, data sets, every picture and label file) and report every
-fault at once, measuring nothing.`,
+fault at once. Where there is none, say how long a run would take here and what its records would weigh: a few prompts, one
+window of each size and, where that is quick, one picture of each kind are measured, the rest is extrapolated. Nothing is kept.`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	f.add(c)

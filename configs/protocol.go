@@ -258,6 +258,33 @@ func (p Protocol) String() string {
 	return fmt.Sprintf("%s (%s)", p.Name, strings.Join(own, ", "))
 }
 
+// Summary is what a protocol does, on one line.
+func (p Protocol) Summary() string {
+	parts := []string{p.Resize + " " + p.Size.String()}
+	if p.Resize == "short-side" {
+		parts[0] = fmt.Sprintf("short side %d", p.Size.H)
+	}
+	if p.Window > 0 {
+		parts = append(parts, fmt.Sprintf("windows of %d at stride %d", p.Window, p.Stride))
+	}
+	parts = append(parts, "templates "+p.Templates, "queries "+p.Queries)
+	if p.Threshold > 0 {
+		parts = append(parts, fmt.Sprintf("threshold %g at scale %g", p.Threshold, p.Scale))
+	}
+	if p.PAMR > 0 {
+		parts = append(parts, "refined by colours")
+	}
+	out := strings.Join(parts, ", ")
+	var on []string
+	for _, d := range p.Departures {
+		on = append(on, d.Dataset)
+	}
+	if len(on) > 0 {
+		out += "; departs from this on " + strings.Join(on, ", ")
+	}
+	return out
+}
+
 //go:embed protocols.yaml
 var protocolsYAML []byte
 

@@ -103,6 +103,21 @@ func TestProtocolWords(t *testing.T) {
 	}
 }
 
+func TestSummary(t *testing.T) {
+	for name, want := range map[string]string{
+		"clip-surgery": "squash 512x512, templates surgery85, queries plain",
+		"naclip":       "short side 336, windows of 224 at stride 112, templates openai80, queries sclip, refined by colours; departs from this on voc21, voc20, context60, coco_object, cityscapes",
+	} {
+		if p, _ := builtin(name); p.Summary() != want {
+			t.Errorf("%s: %s, want %s", name, p.Summary(), want)
+		}
+	}
+	p, _ := builtin("sclip")
+	if got, want := p.On("voc21").Summary(), "short side 336, windows of 224 at stride 112, templates openai80, queries sclip, threshold 0.1 at scale 65"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 func TestProtocolOf(t *testing.T) {
 	s := mustParse(t, "datasets: [voc20, {name: voc21, queries: sclip}]\nmethods: [clip]\nprotocol: clip-surgery\n")
 	if got := s.ProtocolOf(s.Datasets[0]); !reflect.DeepEqual(got, s.Protocol) {

@@ -174,11 +174,11 @@ func TestPath(t *testing.T) {
 }
 
 func TestBuiltIn(t *testing.T) {
-	if got, want := Names(), []string{"ade20k", "camvid", "cityscapes", "coco_object", "coco_stuff", "context59", "context60", "demo", "imagenet_s50", "multilabel", "nuswide", "voc20", "voc21", "voc_explain", "voc_faithfulness"}; !reflect.DeepEqual(got, want) {
+	if got, want := Names(), []string{"ade20k", "camvid", "cityscapes", "coco_object", "coco_stuff", "context59", "context60", "demo", "imagenet_s50", "multilabel", "nuswide", "ovs8", "voc20", "voc21", "voc_explain", "voc_faithfulness"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("Names() = %v, want %v", got, want)
 	}
 	all := known
-	all.Datasets, all.Queries = nil, nil // each suite has its own
+	all.Datasets, all.Queries, all.Methods = nil, nil, nil // each suite has its own
 	for _, name := range Names() {
 		s, err := Load(name, all)
 		if err != nil {

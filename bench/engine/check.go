@@ -26,8 +26,8 @@ func Known() configs.Known {
 	return k
 }
 
-// Check opens all that a request names and looks at every file of its data sets, measuring nothing. The lines
-// say what was found; the error joins every fault.
+// Check opens all that a request names and looks at every file of its data sets, keeping nothing. The lines say what was
+// found and, if there is no fault, what a run would take; the error joins every fault.
 func Check(ctx context.Context, r Request, tell Progress) (lines []string, err error) {
 	p, planErr := NewPlan(r)
 	faults := []error{planErr}
@@ -64,7 +64,11 @@ func Check(ctx context.Context, r Request, tell Progress) (lines []string, err e
 			faults = append(faults, fmt.Errorf("%s: %w", j.info.Name, f))
 		}
 	}
-	return lines, errors.Join(faults...)
+	if err := errors.Join(faults...); err != nil {
+		return lines, err
+	}
+	estimate, err := p.Estimate(ctx, tell)
+	return append(lines, estimate...), err
 }
 
 // ParamText is a method's parameters as people read them: {depth: 6}, or nothing.

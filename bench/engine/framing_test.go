@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,6 +93,22 @@ func TestErrands(t *testing.T) {
 		if members != 15 {
 			t.Errorf("%s: %d samples are left, want 15", name, members)
 		}
+	}
+}
+
+// A method of two passes reads all texts between them: data sets then go alone.
+func TestStagedErrands(t *testing.T) {
+	r := suite(t, demo(t), both, framings["squash"])
+	if err := r.Suite.Set("methods", "[clip, {resclip: {from: 1, to: 2, sfr: true}}]"); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := NewPlan(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := (&run{Plan: plan, records: &records{done: map[recordKey]Record{}}}).errands()
+	if len(list) != 16 {
+		t.Errorf("%d pictures for 16 samples, want 16", len(list))
 	}
 }
 
@@ -221,5 +238,49 @@ func TestEveryKeyIsHeeded(t *testing.T) {
 		if cmp.Equal(scores("{"+c.base+"}"), scores("{"+kept+", "+c.change+"}")) {
 			t.Errorf("{%s} is measured as without %s", c.base, c.change)
 		}
+	}
+}
+
+// An estimate counts prompts, pictures and windows, and leaves nothing behind.
+func TestEstimate(t *testing.T) {
+	r := suite(t, demo(t), both, "{base: sclip, size: 56, window: 32, stride: 20, templates: none, datasets: {voc20: {stride: 28}}}")
+	plan, err := NewPlan(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	windows := map[string]int{} // by the sizes of the pictures, as they are decoded
+	for _, j := range plan.jobs {
+		for _, i := range j.indices {
+			s, err := j.dataset.At(i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h, w := j.framing.input.Size(s.Image.Rect.Dy(), s.Image.Rect.Dx())
+			windows[j.info.Name] += len(j.framing.sliding.Windows(h, w))
+		}
+	}
+	lines, err := plan.Estimate(t.Context(), quiet{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(lines, "\n")
+	for _, want := range []string{
+		"texts: 86 prompts (86 queries, 1 templates)", // 56 of voc21, 30 of voc20
+		fmt.Sprintf("voc21: 8 pictures, %d windows of 32x32 (counted)", windows["voc21"]),
+		fmt.Sprintf("voc20: 8 pictures, %d windows of 32x32 (counted)", windows["voc20"]),
+		"altogether about ", "; records of about ",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+	if windows["voc21"] == windows["voc20"] {
+		t.Error("the strides make no difference and test nothing")
+	}
+	if files, err := os.ReadDir(r.Out); err != nil || len(files) > 0 {
+		t.Errorf("an estimate left %v, %v", files, err)
+	}
+	if plan.jobs[0].panels == nil {
+		t.Error("an estimate changed the plan")
 	}
 }

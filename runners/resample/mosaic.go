@@ -55,8 +55,8 @@ func (t Tile) size() (w, h int) {
 type layout struct {
 	Mosaic
 	w, h         int
-	across, down []tap   // of the picture in the canvas, per column and row
-	tiles        []axes  // of each tile's pixels in its tokens
+	across, down []tap    // of the picture in the canvas, per column and row
+	tiles        []axes   // of each tile's pixels in its tokens
 	count        []uint32 // of tiles at each pixel of the canvas
 }
 

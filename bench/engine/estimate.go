@@ -1,0 +1,284 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"ovbench/datasets"
+	"ovbench/runners"
+	"ovbench/runners/clip"
+	"ovbench/runners/tensor"
+)
+
+// What an estimate looks at: enough to tell, little enough to wait for.
+const (
+	headersRead   = 64               // pictures of a data set whose sizes are read, spread evenly
+	promptsTimed  = 64               // prompts that are encoded
+	longestSample = 20 * time.Second // a picture expected to take longer is not measured whole
+)
+
+// Estimate says how long the plan would take on this machine and what it would write: lines for people. It measures a few
+// prompts, one window of each size, and where that is quick one whole picture of each framing; the rest is extrapolated, and
+// the lines say from what. Nothing is written.
+func (p *Plan) Estimate(ctx context.Context, tell Progress) ([]string, error) {
+	trial := *p
+	trial.request.Save = Save{}
+	trial.jobs = append([]job(nil), p.jobs...)
+	for i := range trial.jobs {
+		trial.jobs[i].panels = nil
+	}
+	r := &run{Plan: &trial, tell: tell, forward: make(chan struct{}, 1), records: &records{done: map[recordKey]Record{}}}
+	r.out = trial.describe()
+	if err := r.loadImages(); err != nil {
+		return nil, err
+	}
+	defer r.images.Close()
+	if r.plain != nil {
+		defer r.plain.Close()
+	}
+	groups := r.groups()
+	tell.Start("estimating", len(groups)+1)
+	text, lines, err := r.estimateTexts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	total, bytes, unsized := text, 0.0, 0
+	for i, g := range groups {
+		tell.At(i + 1)
+		e, err := r.estimate(ctx, g)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, "  "+e.line)
+		total += e.time
+		bytes += e.bytes
+		if e.bytes == 0 {
+			unsized += e.samples
+		}
+	}
+	summary := fmt.Sprintf("  altogether about %s, if nothing else uses this machine", roundTime(total))
+	if bytes > 0 {
+		summary += fmt.Sprintf("; records of about %s", roundBytes(bytes))
+	}
+	if unsized > 0 {
+		summary += fmt.Sprintf(" (without those of %d samples, of which none was measured)", unsized)
+	}
+	lines = append(lines, summary+"; panels and --save come on top")
+	return append([]string{fmt.Sprintf("estimate, by what was measured here on %d threads:", r.out.Runtime.Threads)}, lines...), nil
+}
+
+// group is the errands of one framing and the same jobs: alike but for the pictures' sizes.
+type group struct {
+	framing framing
+	jobs    []int
+	errands []*errand
+}
+
+func (r *run) groups() (list []*group) {
+	known := map[string]*group{}
+	for _, e := range r.errands() {
+		var jobs []int
+		for _, m := range e.members {
+			jobs = append(jobs, m.job)
+		}
+		key := fmt.Sprint(jobs)
+		if known[key] == nil {
+			known[key] = &group{framing: r.jobs[jobs[0]].framing, jobs: jobs}
+			list = append(list, known[key])
+		}
+		known[key].errands = append(known[key].errands, e)
+	}
+	return list
+}
+
+// estimateTexts encodes a few prompts of the first data set; random embeddings stand for all others.
+func (r *run) estimateTexts(ctx context.Context) (time.Duration, []string, error) {
+	queries := 0
+	for _, j := range r.jobs {
+		queries += len(j.texts)
+		r.texts = append(r.texts, r.anyTexts(len(j.texts)))
+	}
+	texts, err := runners.NewTexts(r.library, r.model.Model, r.model.Tokenizer, r.session())
+	if err != nil {
+		return 0, nil, err
+	}
+	defer texts.Close()
+	prompts := fill(r.jobs[0].texts, r.templates, promptsTimed)
+	if _, err := texts.Encode(ctx, prompts[:1], nil); err != nil { // the first run sets memory up
+		return 0, nil, err
+	}
+	start := time.Now()
+	if _, err := texts.Encode(ctx, prompts, nil); err != nil {
+		return 0, nil, err
+	}
+	took := time.Since(start)
+	n := queries * len(r.templates)
+	all := time.Duration(float64(took) / float64(len(prompts)) * float64(n))
+	return all, []string{fmt.Sprintf("  texts: %d prompts (%d queries, %d templates); %d took %s: %s", n, queries, len(r.templates), len(prompts), roundTime(took), roundTime(all))}, nil
+}
+
+// fill is up to most distinct prompts, spread over the queries.
+func fill(queries, templates []string, most int) (prompts []string) {
+	seen := map[string]bool{}
+	for i := 0; len(prompts) < most && i < len(queries)*len(templates); i++ {
+		p := clip.Fill(templates[i/len(queries)], queries[i%len(queries)])
+		if !seen[p] {
+			seen[p] = true
+			prompts = append(prompts, p)
+		}
+	}
+	return prompts
+}
+
+// anyTexts are normalised embeddings that mean nothing, one more than the queries where feature surgery may ask for it.
+func (r *run) anyTexts(queries int) tensor.Dense {
+	out := tensor.New(queries, r.model.Embed)
+	if r.asksEmpty() {
+		out = tensor.New(queries+1, r.model.Embed)
+	}
+	for i := range out.Data {
+		out.Data[i] = float32(math.Sin(float64(i)) / math.Sqrt(float64(r.model.Embed)/2))
+	}
+	return out
+}
+
+// estimated is what one group would take.
+type estimated struct {
+	time    time.Duration
+	bytes   float64 // of records; 0 if none was made
+	samples int
+	line    string
+}
+
+func (r *run) estimate(ctx context.Context, g *group) (e estimated, err error) {
+	sized, err := r.sizes(ctx, g)
+	if err != nil {
+		return e, err
+	}
+	window, err := r.timeWindow(ctx, g, sized.window)
+	if err != nil {
+		return e, err
+	}
+	var names []string
+	for _, k := range g.jobs {
+		names = append(names, r.jobs[k].info.Name)
+	}
+	n := len(g.errands)
+	e.samples = n * len(g.jobs)
+	windows := sized.perPicture * float64(n)
+	e.time = time.Duration(windows * float64(window))
+	how := fmt.Sprintf("one window took %s; reading and scoring come on top", roundTime(window))
+	if expected := time.Duration(float64(sized.first) * float64(window)); expected <= longestSample {
+		start := time.Now()
+		recs := r.measure(ctx, g.errands[sized.at])
+		took := time.Since(start)
+		for _, rec := range recs {
+			if rec.Error != "" {
+				return e, fmt.Errorf("%s of %s: %s: %s", rec.ID, rec.Dataset, rec.Stage, rec.Error)
+			}
+			line, err := json.Marshal(rec)
+			if err != nil {
+				return e, err
+			}
+			e.bytes += float64(len(line)+1) * float64(n)
+		}
+		e.time = time.Duration(float64(took) / float64(sized.first) * windows)
+		how = fmt.Sprintf("one picture of %d windows took %s", sized.first, roundTime(took))
+	}
+	e.line = fmt.Sprintf("%s: %d pictures, %.0f windows of %dx%d (%s); %s: %s", strings.Join(names, ", "), n, windows, sized.window.H, sized.window.W, sized.how, how, roundTime(e.time))
+	return e, ctx.Err()
+}
+
+// sizes is what is known of the windows of a group.
+type sizes struct {
+	perPicture float64 // windows
+	at, first  int     // an errand whose picture could be read, and its windows
+	window     runners.Window
+	how        string
+}
+
+// sizes reads the headers of some pictures of a group.
+func (r *run) sizes(ctx context.Context, g *group) (s sizes, err error) {
+	read, windows := 0, 0
+	n := min(len(g.errands), headersRead)
+	var last error
+	for k := range n {
+		at := k * len(g.errands) / n
+		m := g.errands[at].members[0]
+		h, w, err := r.jobs[m.job].pictureSize(m.index)
+		if err != nil {
+			last = err
+			continue
+		}
+		list := g.framing.sliding.Windows(g.framing.input.Size(h, w))
+		if read++; read == 1 {
+			s.at, s.first, s.window = at, len(list), list[0]
+		}
+		windows += len(list)
+	}
+	if read == 0 {
+		return s, last
+	}
+	s.perPicture = float64(windows) / float64(read)
+	s.how = fmt.Sprintf("counted on %d pictures", read)
+	if read == len(g.errands) {
+		s.how = "counted"
+	}
+	return s, ctx.Err()
+}
+
+// pictureSize is the height and width of a sample's picture, from its header where the data set knows its files.
+func (j *job) pictureSize(index int) (h, w int, err error) {
+	if f, ok := j.dataset.(datasets.Located); ok && !j.framing.upright {
+		if path, _ := f.Files(index); path != "" {
+			w, h, err = datasets.ImageSize(path)
+			return h, w, err
+		}
+	}
+	s, err := j.dataset.At(index)
+	if err != nil {
+		return 0, 0, err
+	}
+	return s.Image.Rect.Dy(), s.Image.Rect.Dx(), nil
+}
+
+// timeWindow is the time of one window in the network, after a first that sets memory up.
+func (r *run) timeWindow(ctx context.Context, g *group, w runners.Window) (time.Duration, error) {
+	pixels := tensor.New(1, 3, w.H, w.W)
+	var took time.Duration
+	for range 2 {
+		start := time.Now()
+		if _, err := r.look(ctx, pixels, framing{sliding: runners.Sliding{Pad: g.framing.sliding.Pad}}, g.jobs); err != nil {
+			return 0, err
+		}
+		took = time.Since(start)
+	}
+	return took, nil
+}
+
+// roundTime is a duration with two figures or so.
+func roundTime(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%.0f ms", float64(d)/1e6)
+	case d < 100*time.Second:
+		return fmt.Sprintf("%.2g s", d.Seconds())
+	case d < 100*time.Minute:
+		return fmt.Sprintf("%.0f min", d.Minutes())
+	}
+	return fmt.Sprintf("%.0f h", d.Hours())
+}
+
+func roundBytes(n float64) string {
+	for _, unit := range []string{"B", "kB", "MB", "GB"} {
+		if n < 1000 {
+			return fmt.Sprintf("%.3g %s", n, unit)
+		}
+		n /= 1000
+	}
+	return fmt.Sprintf("%.3g TB", n)
+}
