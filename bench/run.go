@@ -84,7 +84,7 @@ one pass. The folder --out gets
   panels/         pictures, label maps and similarity maps of a few samples
 
 and, with --save maps, the cosines of every query with each patch [T, rows, cols] as .npy under maps/ and with the
-class token [T] under cls/; with --save labels, every predicted label map as PNG under labels/. With several suites, each gets a folder of
+class token [T] under cls/ (of windows the stitched maps alone); with --save labels, every predicted label map as PNG under labels/. With several suites, each gets a folder of
 its own below --out. An interrupted run continues with --resume. --shard 2/8 measures every eighth sample, from
 the second; ovbench merge joins the parts.`,
 		Example: "  ovbench run voc20 --data /data --model openai/clip-vit-base-patch16 --out out/voc20",
