@@ -335,3 +335,26 @@ func BenchmarkMosaic(b *testing.B) {
 		})
 	}
 }
+
+// Refinement at the size of Cityscapes with the classes of COCO-Stuff: time, and memory that does not grow with the classes.
+func BenchmarkRefine(b *testing.B) {
+	for _, c := range []struct {
+		name                          string
+		w, h, crop, stride, pw, ph, n int
+	}{
+		{"Stuff 171", 597, 448, 224, 112, 640, 480, 171},
+		{"Cityscapes size, 19", 1120, 560, 224, 112, 2048, 1024, 19},
+		{"Cityscapes size, 171", 1120, 560, 224, 112, 2048, 1024, 171},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			m := sliding(c.w, c.h, c.crop, c.stride, false, c.n, func(n, _ int) []float32 { return nil })
+			stitchScene(&m)
+			p := NewPAMR(planes(c.pw, c.ph, 3, 1), c.pw, c.ph)
+			dst := make([]uint16, c.pw*c.ph)
+			b.ReportAllocs()
+			for b.Loop() {
+				m.Refine(dst, c.pw, c.ph, Rule{}, p, 1)
+			}
+		})
+	}
+}

@@ -111,13 +111,22 @@ func softmax16(dst *[16]float32, x *[16]float64) {
 // protocols). It works on four planes at a time on all cores, and needs 32 bytes per pixel
 // beside them, however many planes there are.
 func (p *PAMR) Apply(planes []float32, iterations int) {
+	p.apply(planes, iterations, p.scratch())
+}
+
+// scratch is what apply works in; it may be used again.
+func (p *PAMR) scratch() *[2]*padded {
+	return &[2]*padded{newPadded(p.w, p.h), newPadded(p.w, p.h)}
+}
+
+func (p *PAMR) apply(planes []float32, iterations int, scratch *[2]*padded) {
 	size := p.w * p.h
 	n := len(planes) / size
 	mustHave("planes", len(planes), n*size)
 	if n == 0 || iterations < 1 {
 		return
 	}
-	from, to := newPadded(p.w, p.h), newPadded(p.w, p.h)
+	from, to := scratch[0], scratch[1]
 	for first := 0; first < n; first += 4 {
 		group := planes[first*size : min(first+4, n)*size]
 		for k := range len(group) / size {

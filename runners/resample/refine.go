@@ -30,12 +30,13 @@ func (l *layout) refine(dst []uint16, r Rule, barred []bool, p *PAMR, iterations
 	}
 	order := r.order(make([]bool, l.Queries)) // barred queries count in the softmax
 	var s buffers
+	scratch := p.scratch()
 	for len(order) > 0 {
 		n := min(group, len(order))
 		for k, q := range order[:n] {
 			l.plane(planes[k*size:][:size], l.query(q), &s)
 		}
-		p.Apply(planes[:n*size], iterations)
+		p.apply(planes[:n*size], iterations, scratch)
 		for k, q := range order[:n] {
 			best.add(dst, planes[k*size:][:size], uint16(r.class(q)), barred[q])
 		}
