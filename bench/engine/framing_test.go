@@ -284,3 +284,11 @@ func TestEstimate(t *testing.T) {
 		t.Error("an estimate changed the plan")
 	}
 }
+
+// What cannot be refined is an error, not a map that is not.
+func TestTooLargeToRefine(t *testing.T) {
+	j := &job{protocol: configs.Protocol{PAMR: 10}}
+	if _, err := decode(j, 1<<13, 1<<13, similarity{}); err == nil || !strings.Contains(err.Error(), "too large to be refined") {
+		t.Errorf("error %v", err)
+	}
+}

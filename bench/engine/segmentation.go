@@ -24,20 +24,29 @@ func (segmentation) check(s datasets.Sample) error {
 }
 
 func (segmentation) read(j *job, _ *methodOf, index int, s datasets.Sample, sim similarity) (reading, error) {
-	labels := decode(j, s.Labels.W, s.Labels.H, sim)
+	labels, err := decode(j, s.Labels.W, s.Labels.H, sim)
+	if err != nil {
+		return reading{}, err
+	}
 	e, err := labelEvidence(j, index, s.Labels, labels)
 	return reading{e, labels}, err
 }
 
+// maxRefined bounds the pixels of a picture whose maps are refined: weights take 64 bytes for each.
+const maxRefined = 1 << 25
+
 // decode is the label map of a picture of w x h pixels. Windows are stitched on the input first, and so is a single map whose
 // protocol resizes it twice.
-func decode(j *job, w, h int, sim similarity) []uint16 {
+func decode(j *job, w, h int, sim similarity) ([]uint16, error) {
+	if j.protocol.PAMR > 0 && w*h > maxRefined {
+		return nil, fmt.Errorf("a picture of %dx%d pixels is too large to be refined (%d pixels at most): measure it with protocol.pamr 0", w, h, maxRefined)
+	}
 	labels := make([]uint16, w*h)
 	texts := len(j.texts)
 	once := j.framing.whole() && j.protocol.DecodeResize != "bilinear-twice"
 	if once && j.protocol.PAMR == 0 {
 		j.rule.Decode(labels, w, h, sim.cos[texts:], sim.cols, sim.rows, texts)
-		return labels
+		return labels, nil
 	}
 	m := sim.stitched
 	if once {
@@ -48,7 +57,7 @@ func decode(j *job, w, h int, sim similarity) []uint16 {
 	} else {
 		m().Decode(labels, w, h, j.rule)
 	}
-	return labels
+	return labels, nil
 }
 
 // labelEvidence compares a label map with its truth.
