@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ovbench/configs"
+	"ovbench/datasets"
 	"ovbench/reports/results"
 )
 
@@ -290,5 +291,26 @@ func TestTooLargeToRefine(t *testing.T) {
 	j := &job{protocol: configs.Protocol{PAMR: 10}}
 	if _, err := decode(j, 1<<13, 1<<13, similarity{}); err == nil || !strings.Contains(err.Error(), "too large to be refined") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// Every protocol has words for each of the eight benchmarks: counts of queries of the authors' files (SCLIP, NACLIP:
+// cls_*.txt split at ", "; ClearCLIP: at ","), and one for each class where they are plain.
+func TestWordsOfProtocols(t *testing.T) {
+	sets := []string{"voc21", "context60", "coco_object", "voc20", "context59", "coco_stuff", "cityscapes", "ade20k"}
+	plain := []int{21, 60, 81, 20, 59, 171, 19, 150}
+	sclip := []int{56, 60, 113, 30, 59, 171, 19, 150}
+	want := map[string][]int{"clip-surgery": plain, "gem": plain, "maskclip": plain, "clearclip": plain, "sclip": sclip, "naclip": sclip}
+	for _, p := range configs.Protocols() {
+		for i, set := range sets {
+			classes, err := datasets.Queries(set, p.On(set).Queries)
+			n := 0
+			for _, queries := range classes {
+				n += len(queries)
+			}
+			if err != nil || want[p.Name] == nil || n != want[p.Name][i] {
+				t.Errorf("%s on %s: %d queries, %v", p.Name, set, n, err)
+			}
+		}
 	}
 }
