@@ -32,6 +32,8 @@ var All = []Entry{
 	{"imagenet_s300", "ImageNet-S300 with background", 301, openImageNetS300},
 	{"imagenet_s919", "ImageNet-S919 with background", 920, openImageNetS919},
 	{"camvid", "CamVid as SegNet has it", 11, openCamVid},
+	{"shapes", "Shapes on textured grounds, drawn from a seed", 15, openShapes},
+	{"shapes_pairs", "Coloured shapes on textured grounds, drawn from a seed", 71, openShapesPairs},
 	{"folder", "Pictures and label maps of one's own", 0, openFolder},
 }
 

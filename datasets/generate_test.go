@@ -169,22 +169,6 @@ func hash(x, y int) int {
 	return int(h >> 8 & 255)
 }
 
-// vocPalette is VOC's colour map: bits 0, 1, 2 of the index become the top bits of red, green
-// and blue, bits 3, 4, 5 the next ones.
-func vocPalette() color.Palette {
-	p := make(color.Palette, 256)
-	for i := range p {
-		var r, g, b uint8
-		for shift, v := 7, i; v > 0; shift, v = shift-1, v>>3 {
-			r |= uint8(v&1) << shift
-			g |= uint8(v>>1&1) << shift
-			b |= uint8(v>>2&1) << shift
-		}
-		p[i] = color.RGBA{r, g, b, 255}
-	}
-	return p
-}
-
 // TestGenerate draws the demonstration pictures, or with -update writes them.
 func TestGenerate(t *testing.T) {
 	var ids []string

@@ -31,6 +31,7 @@ func TestQuerySets(t *testing.T) {
 		"imagenet_s50": {"plain": {51, 1}, "openai": {51, 1}}, "imagenet_s300": {"plain": {301, 1}, "openai": {301, 1}},
 		"imagenet_s919": {"plain": {920, 1}, "openai": {920, 1}},
 		"nuswide":       {"plain": {81, 1}, "synonyms": {147, 4}},
+		"shapes":        {"plain": {15, 1}}, "shapes_pairs": {"plain": {71, 1}},
 	}
 	for _, e := range All {
 		if e.Classes == 0 { // brings its own words
