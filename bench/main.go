@@ -56,7 +56,7 @@ with ONNX Runtime, and reports scores with their protocol, interval and provenan
 	})
 	root.AddCommand(
 		runCommand(), checkCommand(), listCommand(), encodeCommand(), explainCommand(), exportCommand(),
-		mergeCommand(), rescoreCommand(), recordsCommand(), scoreCommand(), compareCommand(), reportCommand(), schemaCommand(), pullCommand(), setupCommand(), doctorCommand(),
+		mergeCommand(), rescoreCommand(), recordsCommand(), scoreCommand(), compareCommand(), reportCommand(), schemaCommand(), shapesCommand(), pullCommand(), setupCommand(), doctorCommand(),
 	)
 	finishHelp(root)
 	return root

@@ -50,6 +50,29 @@ func WriteNPYRows(w io.Writer, shape []int, row func(i int) ([]float32, error)) 
 	return out.Flush()
 }
 
+// WriteNPYBytes is WriteNPY for bytes such as pictures. fill hands them over portion by portion, so that they need not fit into
+// memory.
+func WriteNPYBytes(w io.Writer, shape []int, fill func(put func([]byte) error) error) error {
+	left, ok := Elements(shape)
+	if !ok {
+		return fmt.Errorf("npy: shape %v is too large", shape)
+	}
+	if _, err := io.WriteString(w, npyPreamble("|u1", shape)); err != nil {
+		return err
+	}
+	err := fill(func(b []byte) error {
+		if left -= int64(len(b)); left < 0 {
+			return fmt.Errorf("npy: more bytes than shape %v has", shape)
+		}
+		_, err := w.Write(b)
+		return err
+	})
+	if err == nil && left > 0 {
+		err = fmt.Errorf("npy: %d of the bytes of shape %v are missing", left, shape)
+	}
+	return err
+}
+
 func writeNPY(w io.Writer, descr string, shape []int, n int, put func([]byte, int) []byte) error {
 	if want, ok := Elements(shape); !ok || want != int64(n) {
 		return fmt.Errorf("npy: shape %v has not %d elements", shape, n)

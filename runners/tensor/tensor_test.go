@@ -202,3 +202,35 @@ func TestNPYRows(t *testing.T) {
 		}
 	}
 }
+
+// Bytes in portions come back as they went; too many or too few are refused.
+func TestWriteNPYBytes(t *testing.T) {
+	write := func(portions ...[]byte) (*bytes.Buffer, error) {
+		var b bytes.Buffer
+		err := WriteNPYBytes(&b, []int{2, 3}, func(put func([]byte) error) error {
+			for _, p := range portions {
+				if err := put(p); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		return &b, err
+	}
+	b, err := write([]byte{1, 2}, []byte{3, 4, 5, 255})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := ReadNPY(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(Dense{Shape: []int{2, 3}, Data: []float32{1, 2, 3, 4, 5, 255}}, d); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, portions := range [][][]byte{{{1, 2, 3}}, {{1, 2, 3, 4}, {5, 6, 7}}} {
+		if _, err := write(portions...); err == nil {
+			t.Errorf("%v was written as 2 x 3 bytes", portions)
+		}
+	}
+}
