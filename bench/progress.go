@@ -1,22 +1,28 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 )
 
-// progress shows stages as bars on a terminal, and nothing elsewhere.
+// progress shows stages as bars on a terminal, with the time that is left, and nothing elsewhere.
 type progress struct {
-	out io.Writer // nil if not a terminal
-	bar *progressbar.ProgressBar
+	out   io.Writer // nil if not a terminal
+	bar   *progressbar.ProgressBar
+	stage string
+	total int
+	begun time.Time
 }
 
+// newProgress shows bars on w, if it is a terminal that can draw over a line.
 func newProgress(w io.Writer) *progress {
-	if !isTerminal(w) {
+	if !isTerminal(w) || os.Getenv("TERM") == "dumb" {
 		return &progress{}
 	}
 	return &progress{out: w}
@@ -28,10 +34,11 @@ func (p *progress) Start(stage string, total int) {
 	if p.out == nil || total == 0 {
 		return
 	}
+	p.stage, p.total, p.begun = stage, total, time.Now()
 	p.bar = progressbar.NewOptions(total,
 		progressbar.OptionSetWriter(p.out), progressbar.OptionSetDescription(stage), progressbar.OptionShowCount(),
-		progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(30),
-		progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetElapsedTime(false), progressbar.OptionSetPredictTime(false),
+		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(),
 	)
 }
 
@@ -58,8 +65,21 @@ func (p *progress) At64(done int64) {
 // At says how much of the stage is done.
 func (p *progress) At(done int) {
 	if p.bar != nil {
+		p.bar.Describe(p.stage + left(time.Since(p.begun), done, p.total))
 		_ = p.bar.Set(done) // a bar that cannot be drawn is no reason to stop
 	}
+}
+
+// left is how long the rest of a stage takes if it goes on as it began, in words; nothing in the first second, which says little.
+func left(elapsed time.Duration, done, total int) string {
+	if done < 1 || done >= total || elapsed < time.Second {
+		return ""
+	}
+	rest := time.Duration(float64(elapsed) * float64(total-done) / float64(done))
+	if rest >= time.Minute {
+		return fmt.Sprintf(", %s left", strings.TrimSuffix(rest.Round(time.Minute).String(), "0s"))
+	}
+	return fmt.Sprintf(", %v left", max(rest.Round(time.Second), time.Second))
 }
 
 func (p *progress) finish() {
