@@ -4,6 +4,7 @@ GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BENCH       ?= .
 FUZZTIME    ?= 30s
+PYTHON      ?= python3
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 # ONNX Runtime is reached through cgo, which Go would silently turn off where there is no C compiler.
@@ -13,7 +14,7 @@ export CGO_ENABLED = 1
 
 .PHONY: help
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: build
 build: tools ## build bin/ovbench
@@ -24,10 +25,23 @@ setup: build ## fetch libonnxruntime into the user's cache, unless there is one
 	bin/ovbench setup
 
 .PHONY: demo
-demo: setup ## run the built-in suite and leave a report in out/demo/report
+demo: setup ## run the built-in suites and leave a report in out/demo/report
 	rm -rf out/demo
-	bin/ovbench run demo --out out/demo
-	bin/ovbench report out/demo --format md,html,pdf,png --out out/demo/report
+	bin/ovbench run demo demo_explain demo_tags --out out/demo
+	bin/ovbench report out/demo/demo --format md,html,pdf,png --out out/demo/report
+	bin/ovbench report out/demo/demo_explain --format md,html,png --out out/demo/report/explain
+	bin/ovbench report out/demo/demo_tags --format md,html,png --out out/demo/report/tags
+
+# Pictures that the built-in model is trained and judged on, and how many.
+SPLITS = train:60000 dev:400 val:400 heldout:400
+
+.PHONY: train-demo
+train-demo: build ## train the built-in model again (Python, about an hour), into out/train/model
+	rm -rf out/train && mkdir -p out/train
+	for s in $(SPLITS); do bin/ovbench shapes --layout npy --split $${s%:*} --images $${s#*:} --out out/train/data/$${s%:*} || exit 1; done
+	$(PYTHON) -m venv out/train/venv
+	out/train/venv/bin/pip install -q -r runners/clip/demo/requirements.txt
+	PATH=$(CURDIR)/out/train/venv/bin:$$PATH sh runners/clip/demo/train.sh out/train/data out/train/model
 
 .PHONY: test
 test: setup ## run the tests; those whose data is absent say so and are skipped

@@ -24,7 +24,7 @@ func TestCompareInPython(t *testing.T) {
 	voc := filepath.Join(data, "VOCdevkit", "VOC2012")
 	for _, task := range []string{"segmentation", "explain"} {
 		dir := filepath.Join(t.TempDir(), task)
-		command(t, "run", "voc21", "--model", "demo", "--data", voc, "--set", "protocol.size=72", "--set", "datasets=[voc21, voc20]", "--set", "task="+task, "--out", dir)
+		command(t, "run", "voc21", "--model", "micro", "--data", voc, "--set", "protocol.size=72", "--set", "datasets=[voc21, voc20]", "--set", "task="+task, "--out", dir)
 		args := []string{"compare", dir, "--methods", "clip,clip_surgery", "--resamples", "20000", "--json"}
 		if task == "explain" {
 			args = append(args, "--score", "pointing-seen")

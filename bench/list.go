@@ -53,7 +53,9 @@ var lists = map[string]func() ([]item, error){
 		return out, nil
 	},
 	"models": func() (out []item, _ error) {
-		out = append(out, item{Name: "demo", Doc: "built in: a random model that needs nothing"})
+		out = append(out,
+			item{Name: "demo", Doc: "built in: a small CLIP, trained on captions of shapes"},
+			item{Name: "micro", Doc: "built in: a tiny random model, to try the machinery"})
 		for _, name := range clip.Cached() {
 			out = append(out, item{Name: name, Doc: "in the cache"})
 		}

@@ -96,7 +96,7 @@ func TestScoresInPython(t *testing.T) {
 	}
 	for suite, reduce := range map[string][]string{"voc21": nil, "voc20": {"reduce_zero_label"}} {
 		dir := filepath.Join(t.TempDir(), suite)
-		command(t, "run", suite, "--model", "demo", "--data", voc, "--set", "protocol.size=72", "--out", dir, "--save", "maps,labels")
+		command(t, "run", suite, "--model", "micro", "--data", voc, "--set", "protocol.size=72", "--out", dir, "--save", "maps,labels")
 		var theirs map[string]map[string]float64
 		if err := json.Unmarshal([]byte(python(t, "scores.py", append([]string{dir, voc}, reduce...)...)), &theirs); err != nil {
 			t.Fatal(err)
@@ -132,7 +132,7 @@ func TestTasksInPython(t *testing.T) {
 	voc := filepath.Join(data, "VOCdevkit", "VOC2012")
 	for _, task := range []string{"explain", "multilabel"} {
 		dir := filepath.Join(t.TempDir(), task)
-		command(t, "run", "voc21", "--model", "demo", "--data", voc, "--set", "protocol.size=72", "--set", "task="+task, "--out", dir, "--save", "maps")
+		command(t, "run", "voc21", "--model", "micro", "--data", voc, "--set", "protocol.size=72", "--set", "task="+task, "--out", dir, "--save", "maps")
 		var theirs map[string]map[string]map[string]float64 // by method, convention, score
 		if err := json.Unmarshal([]byte(python(t, "explain.py", dir, voc)), &theirs); err != nil {
 			t.Fatal(err)
@@ -163,7 +163,7 @@ func TestRecordsInPandas(t *testing.T) {
 		t.Skip("set OVBENCH_PYTHON to a Python with pandas")
 	}
 	dir := filepath.Join(t.TempDir(), "run")
-	command(t, "run", "demo", "--out", dir)
+	command(t, "run", "micro", "--out", dir)
 	flat := filepath.Join(t.TempDir(), "records.csv")
 	command(t, "records", dir, "--out", flat)
 	var theirs map[string]float64
@@ -250,14 +250,14 @@ func TestFaithfulnessInPython(t *testing.T) {
 	voc := filepath.Join(data, "VOCdevkit", "VOC2012")
 	work := t.TempDir()
 	dir, model, texts := filepath.Join(work, "run"), filepath.Join(work, "model.onnx"), filepath.Join(work, "texts.npy")
-	command(t, "run", "voc21", "--model", "demo", "--data", voc, "--set", "protocol.size=64", "--set", "task=faithfulness",
+	command(t, "run", "voc21", "--model", "micro", "--data", voc, "--set", "protocol.size=64", "--set", "task=faithfulness",
 		"--set", "protocol.templates=openai80", "--set", "protocol.queries=plain", "--set", "panels=8", "--out", dir, "--save", "maps")
 	r, err := results.Read(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	command(t, "export", "--model", "demo", "--method", "clip", "--similarities", "--size", "64", "--out", model)
-	args := []string{"encode", "text", "--model", "demo", "--templates", "openai80", "--out", texts}
+	command(t, "export", "--model", "micro", "--method", "clip", "--similarities", "--size", "64", "--out", model)
+	args := []string{"encode", "text", "--model", "micro", "--templates", "openai80", "--out", texts}
 	for _, q := range r.Datasets[0].Queries {
 		args = append(args, q...)
 	}

@@ -25,18 +25,18 @@ func TestProtocolsInPython(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			suite, run := filepath.Join(dir, "suite.yaml"), filepath.Join(dir, "run")
-			text := "model: demo\ndatasets: [{name: voc21, root: <demo>}]\nmethods: [sclip]\npanels: 8\nresamples: 0\nprotocol: {" + protocol + "}\n"
+			text := "model: micro\ndatasets: [{name: voc21, root: <demo>}]\nmethods: [sclip]\npanels: 8\nresamples: 0\nprotocol: {" + protocol + "}\n"
 			if err := os.WriteFile(suite, []byte(text), 0o666); err != nil {
 				t.Fatal(err)
 			}
 			command(t, "run", suite, "--out", run, "--save", "labels")
 			model, texts := filepath.Join(dir, "model.onnx"), filepath.Join(dir, "texts.npy")
-			command(t, "export", "--model", "demo", "--method", "sclip", "--size", "32", "--out", model)
+			command(t, "export", "--model", "micro", "--method", "sclip", "--size", "32", "--out", model)
 			r, err := results.Read(run)
 			if err != nil {
 				t.Fatal(err)
 			}
-			encode := []string{"encode", "text", "--model", "demo", "--templates", "openai80", "--out", texts}
+			encode := []string{"encode", "text", "--model", "micro", "--templates", "openai80", "--out", texts}
 			for _, queries := range r.Datasets[0].Queries {
 				encode = append(encode, queries...)
 			}

@@ -32,7 +32,7 @@ func TestCommandsWithResNet(t *testing.T) {
 	with("explain", picture, "--caption", "a cat", "--size", "128", "--out", in("caption"))
 	with("export", "--method", "clip,clip_surgery", "--size", "64", "--out", in("model.onnx"))
 	with("export", "--method", "clip_surgery", "--standard-ops", "--out", in("standard.onnx"))
-	with("run", "demo", "--set", "protocol.size=128", "--out", in("run"))
+	with("run", "micro", "--set", "protocol.size=128", "--out", in("run"))
 
 	f, err := os.Open(in("tokens.npy"))
 	if err != nil {

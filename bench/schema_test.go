@@ -20,7 +20,7 @@ func TestSchemasInPython(t *testing.T) {
 	files := map[string][]string{}
 	for _, task := range []string{"segmentation", "explain", "multilabel"} {
 		out := filepath.Join(dir, task)
-		command(t, "run", "demo", "--set", "task="+task, "--out", out)
+		command(t, "run", "micro", "--set", "task="+task, "--out", out)
 		files["results"] = append(files["results"], filepath.Join(out, "results.json"))
 	}
 	suites, err := filepath.Glob(filepath.Join("..", "configs", "*.yaml"))

@@ -12,9 +12,10 @@ import (
 	"ovbench/runners/ort"
 )
 
-// demoModel and demoData are the folders of what is built in, unpacked into the user's cache.
-func demoModel() (string, error) { return unpack("model", clip.Demo()) }
-func demoData() (string, error)  { return unpack("data", datasets.Demo()) }
+// The folders of what is built in, unpacked into the user's cache.
+func demoModel() (string, error)  { return unpack("model", clip.Demo()) }
+func microModel() (string, error) { return unpack("micro", clip.Micro()) }
+func demoData() (string, error)   { return unpack("data", datasets.Demo()) }
 
 // unpack copies a file system to a folder of the cache named by its content. Where that folder is, it is whole.
 func unpack(name string, files fs.FS) (string, error) {

@@ -16,7 +16,7 @@ import (
 	"ovbench/runners/ort"
 )
 
-// demo is a request for the built-in suite, or a skip.
+// demo is a request for the built-in suite of the random model, or a skip.
 func demo(t *testing.T) Request {
 	t.Helper()
 	lib, err := ort.Find()
@@ -28,7 +28,7 @@ func demo(t *testing.T) Request {
 	}
 	t.Setenv(ort.EnvLibrary, lib.Path)
 	t.Setenv(ort.EnvCache, t.TempDir())
-	s, err := configs.Load("demo", Known())
+	s, err := configs.Load("micro", Known())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestPlanFaults(t *testing.T) {
 			t.Errorf("%q is not in\n%v", want, err)
 		}
 	}
-	s.Model = "demo"
+	s.Model = "micro"
 	if _, err = NewPlan(r); err == nil || !strings.Contains(err.Error(), "s.yaml:5: clip_surgery: depth 99 is out of range") {
 		t.Errorf("error %v", err)
 	}

@@ -19,7 +19,7 @@ import (
 // suite is the built-in model on the built-in pictures under a protocol, as YAML.
 func suite(t *testing.T, r Request, datasets, protocol string) Request {
 	t.Helper()
-	s, err := configs.Parse("s.yaml", []byte("model: demo\ndatasets: "+datasets+"\nmethods: [clip, clip_surgery, {clip_surgery: {depth: 2}}]\nprotocol: "+protocol+"\nresamples: 50\npanels: 2\n"), Known())
+	s, err := configs.Parse("s.yaml", []byte("model: micro\ndatasets: "+datasets+"\nmethods: [clip, clip_surgery, {clip_surgery: {depth: 2}}]\nprotocol: "+protocol+"\nresamples: 50\npanels: 2\n"), Known())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestFramingFaults(t *testing.T) {
 		{"segmentation", "[{name: voc20, root: <demo>}]", "{base: sclip, threshold: 0.1}", "s.yaml:2: voc20 has no background, so protocol.threshold 0.1"},
 		{"segmentation", "[{name: voc20, root: <demo>}]", "{base: sclip, area_threshold: 0.1}", "voc20 has no background, so protocol.area_threshold 0.1"},
 	} {
-		s, err := configs.Parse("s.yaml", []byte("model: demo\ndatasets: "+c.datasets+"\nmethods: [clip]\nprotocol: "+c.protocol+"\ntask: "+c.task+"\n"), Known())
+		s, err := configs.Parse("s.yaml", []byte("model: micro\ndatasets: "+c.datasets+"\nmethods: [clip]\nprotocol: "+c.protocol+"\ntask: "+c.task+"\n"), Known())
 		if err != nil {
 			t.Fatal(err)
 		}

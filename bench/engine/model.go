@@ -21,7 +21,7 @@ type Model struct {
 
 // ModelOptions say how to find and understand a model.
 type ModelOptions struct {
-	Name       string          // a path, a name in a cache, or "demo"
+	Name       string          // a path, a name in a cache, or a built-in one
 	Vocabulary string          // a directory or file; empty looks beside the checkpoint and in the caches
 	Activation clip.Activation // overrides the checkpoint's; empty keeps it
 }
@@ -61,6 +61,8 @@ func locate(name string) (string, error) {
 		return "", fmt.Errorf("no model: name one with --model (ovbench list models)")
 	case "demo":
 		return demoModel()
+	case "micro":
+		return microModel()
 	}
 	return clip.Locate(name)
 }

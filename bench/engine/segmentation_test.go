@@ -77,7 +77,7 @@ func TestCityscapesInARun(t *testing.T) {
 	r := demo(t)
 	root := streets(t, 3)
 	var err error
-	if r.Suite, err = configs.Parse("s.yaml", []byte("model: demo\ndatasets: [cityscapes]\nmethods: [clip, clip_surgery]\nprotocol: {base: clip-surgery, size: 32x64, convention: cityscapes}\nresamples: 50\n"), Known()); err != nil {
+	if r.Suite, err = configs.Parse("s.yaml", []byte("model: micro\ndatasets: [cityscapes]\nmethods: [clip, clip_surgery]\nprotocol: {base: clip-surgery, size: 32x64, convention: cityscapes}\nresamples: 50\n"), Known()); err != nil {
 		t.Fatal(err)
 	}
 	r.Data, r.Save.Labels = root, true
