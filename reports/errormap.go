@@ -44,7 +44,7 @@ func (v verdict) mIoU() string {
 	if v.right+v.wrong == 0 {
 		return ""
 	}
-	return "mIoU " + percent(v.iou)
+	return "mIoU " + percent(v.iou) + " %"
 }
 
 func (v verdict) wrongs() string {

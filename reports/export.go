@@ -153,11 +153,11 @@ func ClassCSV(w io.Writer, runs []*results.Run) error {
 		return err
 	}
 	out := csv.NewWriter(w)
-	out.Write([]string{"run", "suite", "model", "protocol", "fingerprint", "dataset", "split", "method", "task", "convention", "images", "class", "iou", "acc", "precision", "dice", "pixels", "predicted"})
+	out.Write([]string{"run", "suite", "model", "protocol", "fingerprint", "dataset", "split", "method", "task", "convention", "images", "class", "iou", "acc", "precision", "dice", "pixels", "predicted", "ap", "class_images"})
 	eachCell(runs, func(head []string, c *results.Cell) {
 		for _, s := range c.Classes {
 			out.Write(append(head, s.Class, full(s.IoU), full(s.Acc), full(s.Precision), full(s.Dice),
-				strconv.FormatInt(s.Pixels, 10), strconv.FormatInt(s.Predicted, 10)))
+				strconv.FormatInt(s.Pixels, 10), strconv.FormatInt(s.Predicted, 10), full(s.AP), strconv.FormatInt(s.Images, 10)))
 		}
 	})
 	out.Flush()

@@ -39,7 +39,7 @@ func PDF(w io.Writer, runs []*results.Run) error {
 		return err
 	}
 	second := newSetter(doc, dateOf(runs), first.contents)
-	second.samples = first.samples
+	second.samples, second.lacking = first.samples, first.lacking
 	if err := second.set(); err != nil {
 		return err
 	}
@@ -69,6 +69,7 @@ type setter struct {
 	tables   int
 	pictures map[string]bool            // by the hash of their bytes
 	samples  map[*results.Panel]*sample // pictures that were read
+	lacking  bool                       // a letter was replaced because the fonts do not have it
 }
 
 func newSetter(doc *document, date time.Time, known []tocEntry) *setter {
@@ -123,7 +124,11 @@ func (s *setter) color(r, g, b uint8) { s.f.SetTextColor(int(r), int(g), int(b))
 func (s *setter) black() { s.color(ink.R, ink.G, ink.B) }
 
 // text writes a line; y is its base.
-func (s *setter) text(x, y float64, text string) { s.f.Text(x, y, inFont(text)) }
+func (s *setter) text(x, y float64, text string) {
+	shown := inFont(text)
+	s.lacking = s.lacking || shown != text
+	s.f.Text(x, y, shown)
+}
 
 func (s *setter) width(text string) float64 { return s.f.GetStringWidth(inFont(text)) }
 
@@ -168,14 +173,15 @@ func (s *setter) cover() {
 	s.text(pageSide, s.y, "Evaluation report, made by ovbench from recorded results")
 	s.y += 30
 	s.grid(s.doc.facts)
+	if s.lacking { // below all else, so that nothing moves once it is known
+		s.font(7.5, "")
+		s.color(faint.R, faint.G, faint.B)
+		s.text(pageSide, pageHeight-28, "Letters that the font of this document lacks are shown as “?”. The HTML report shows them.")
+	}
 }
 
+// tableOfContents follows the facts if there is room for all of it, and else has pages of its own.
 func (s *setter) tableOfContents() {
-	s.newPage()
-	s.font(16, "B")
-	s.black()
-	s.text(pageSide, s.y+14, "Contents")
-	s.y += 36
 	entries := s.known
 	if entries == nil { // a first pass: as many lines
 		for _, b := range s.doc.blocks {
@@ -184,6 +190,12 @@ func (s *setter) tableOfContents() {
 			}
 		}
 	}
+	s.y += 30
+	s.room(40 + 14*float64(len(entries)))
+	s.font(16, "B")
+	s.black()
+	s.text(pageSide, s.y+14, "Contents")
+	s.y += 36
 	for i := range entries {
 		e := &entries[i]
 		s.room(14)
@@ -208,10 +220,12 @@ func (s *setter) after(i int) float64 {
 	if i+1 < len(s.doc.blocks) {
 		switch b := s.doc.blocks[i+1].(type) {
 		case figureBlock:
-			return min(float64(b.figure.h)+30, 400)
+			return min(s.rowHeight(s.figureRow(i+1)), 400)
+		case table:
+			return s.least(s.split(b)[0], s.captionOf(b))
 		case panelBlock:
 			if m, err := s.load(b.run, b.panels[0]); err == nil { // if not, the block itself will say so
-				return s.sampleHeight(m)
+				return layOut(b, m).least()
 			}
 		case heading, paragraph:
 			return 20 + s.after(i+1)
@@ -282,8 +296,10 @@ func (s *setter) caption(x, width float64, label, text string) (height float64) 
 	for i, line := range lines {
 		s.text(x, s.y+8+float64(i)*10, line)
 	}
-	return float64(len(lines))*10 + 4
+	return captionHeight(lines)
 }
+
+func captionHeight(lines []string) float64 { return float64(len(lines))*10 + 4 }
 
 func (s *setter) listing(l listing) {
 	const size, step = 7.5, 9.6
@@ -315,31 +331,61 @@ func (s *setter) beside(i int) bool {
 	return n > 0 && n%2 == 0
 }
 
-// figuresFrom sets the figure of block i, and beside it the next one if both are one column wide.
-func (s *setter) figuresFrom(i int) {
+// figureRow is the figure of block i, and with it the next one if both are one column wide.
+func (s *setter) figureRow(i int) []figure {
 	row := []figure{s.doc.blocks[i].(figureBlock).figure}
 	if i+1 < len(s.doc.blocks) && s.beside(i+1) {
 		row = append(row, s.doc.blocks[i+1].(figureBlock).figure)
 	}
-	const most = pageHeight - pageTop - pageBottom - 60
-	tallest := 0.0
+	return row
+}
+
+// figureMost is the most height that a figure has, so that it stands on one page with a heading and its caption.
+const figureMost = pageHeight - pageTop - pageBottom - 120
+
+func tallest(row []figure) float64 {
+	h := 0.0
 	for _, f := range row {
-		tallest = max(tallest, min(float64(f.h), most))
+		h = max(h, min(float64(f.h), figureMost))
 	}
-	s.room(tallest + 60)
+	return h
+}
+
+// rowHeight is that of figures side by side with room for their captions.
+func (s *setter) rowHeight(row []figure) float64 {
+	if lone(row) {
+		return max(tallest(row), 60) + 16
+	}
+	return tallest(row) + 66
+}
+
+// lone reports whether half of the page is free beside a figure, for its caption.
+func lone(row []figure) bool { return len(row) == 1 && row[0].w <= oneColumn }
+
+// figuresFrom sets the figure of block i, and beside it the next one or else its caption, if it is one column wide.
+func (s *setter) figuresFrom(i int) {
+	row := s.figureRow(i)
+	high := tallest(row)
+	s.room(s.rowHeight(row))
 	s.y += 6
-	captions := 0.0
-	top := s.y
+	top, captions := s.y, 0.0
 	for k, f := range row {
 		s.figures++
+		label, caption := fmt.Sprintf("Figure %d", s.figures), join([]string{f.title + ".", f.note}, " ")
+		h := min(float64(f.h), figureMost)
 		x := pageSide + float64(k)*(twoColumns-oneColumn)
-		f.on(s.f, x, top+tallest-min(float64(f.h), most), min(1, most/float64(f.h)))
-		s.y = top + tallest + 4
+		s.lacking = f.on(s.f, x, top+high-h, h/float64(f.h)) || s.lacking
+		if lone(row) {
+			s.y = top
+			captions = max(0, s.caption(pageSide+twoColumns-oneColumn, oneColumn, label, caption)-high)
+			continue
+		}
 		width := float64(f.w)
 		if f.w > oneColumn {
 			width = textWidth
 		}
-		captions = max(captions, s.caption(x, width, fmt.Sprintf("Figure %d", s.figures), join([]string{f.title + ".", f.note}, " ")))
+		s.y = top + high + 4
+		captions = max(captions, s.caption(x, width, label, caption)+4)
 	}
-	s.y = top + tallest + 4 + captions + 10
+	s.y = top + high + captions + 10
 }

@@ -47,18 +47,21 @@ func (f *figure) pdf(date time.Time) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// on draws f on the current page of a document, its upper left corner at (x, y), scaled.
-func (f *figure) on(doc *fpdf.Fpdf, x, y, scale float64) {
+// on draws f on the current page of a document, its upper left corner at (x, y), scaled, and reports whether letters were
+// replaced that the fonts lack.
+func (f *figure) on(doc *fpdf.Fpdf, x, y, scale float64) (lacking bool) {
 	c := &pdfCanvas{doc: doc}
 	c.now.to = affine{scale, 0, 0, -scale, x, y + scale*float64(f.h)}
 	vg.Initialize(c)
 	f.draw(draw.NewCanvas(c, f.w, f.h))
+	return c.lacking
 }
 
 // pdfCanvas is a vg.Canvas on a page of a document that has other content too, which gonum's own PDF canvas cannot be.
 type pdfCanvas struct {
 	drawState
-	doc *fpdf.Fpdf
+	doc     *fpdf.Fpdf
+	lacking bool // a letter was replaced that the fonts do not have
 }
 
 func (c *pdfCanvas) Stroke(p vg.Path) {
@@ -118,7 +121,9 @@ func (c *pdfCanvas) FillString(face font.Face, p vg.Point, s string) {
 		c.doc.TransformBegin()
 		c.doc.TransformRotate(turn, x, y)
 	}
-	c.doc.Text(x, y, inFont(s))
+	shown := inFont(s)
+	c.lacking = c.lacking || shown != s
+	c.doc.Text(x, y, shown)
 	if turn != 0 {
 		c.doc.TransformEnd()
 	}

@@ -8,7 +8,7 @@ import (
 	"image"
 	"image/jpeg"
 	"image/png"
-	"slices"
+	"math"
 
 	"codeberg.org/go-pdf/fpdf"
 
@@ -30,68 +30,131 @@ func (s *setter) load(r *results.Run, p *results.Panel) (*sample, error) {
 	return got, err
 }
 
-// panels sets the samples of a data set: image, truth and the colours in sight, then the methods, and under each what it
-// said, how sure it was, and where it erred.
+// panels sets the samples of a data set: image and truth on the left, and beside them the methods, under each what it said,
+// how sure it was, and where it erred.
 func (s *setter) panels(b panelBlock) error {
 	for _, p := range b.panels {
 		m, err := s.load(b.run, p)
 		if err != nil {
 			return err
 		}
-		s.sample(b, m)
+		s.sample(layOut(b, m))
 	}
 	return nil
 }
 
-// manyColors is from how many entries on a legend takes the whole width.
-const manyColors = 33
-
-// Sides of the pictures of a sample, four and six of which fill a line.
+// Measures of a sample, in points.
 const (
-	space     = 6
-	largeTile = (textWidth - 3*space) / 4
-	smallTile = (textWidth - 5*space) / 6
+	space       = 6        // between pictures
+	textBelow   = 11       // what is written under a picture, and over a line of methods
+	tileArea    = 101 * 76 // of a picture of any shape, so that two samples of four methods fill a page
+	tileMost    = 121      // its longer side
+	tileLeast   = 0.66     // of its size, to bring more into a line
+	columnLeast = 54       // for what is written under a narrow picture
+	legendStep  = 9
+	sampleMost  = pageHeight - pageTop - pageBottom - 100
 )
 
-// sampleHeight is what has to stand on one page: the sample, and a line of methods.
-func (s *setter) sampleHeight(m *sample) float64 {
-	_, h := m.box(largeTile)
-	return h + 40 + s.kindsHeight(m, largeTile)
+// sampleLayout is how the pictures of a sample stand: lines of columns, in each column one kind under the other.
+type sampleLayout struct {
+	*sample
+	methods []string
+	kinds   []kind
+	lead    int     // columns of image and truth, which open the first line
+	columns int     // of a line
+	w, h    float64 // of a picture
+	key     *legend
 }
 
-func (s *setter) sample(b panelBlock, m *sample) {
-	methods := m.methods(b.run)
-	across, tile := 4, largeTile
-	if len(methods) > 4 {
-		across, tile = 6, smallTile
+func layOut(b panelBlock, m *sample) *sampleLayout {
+	l := &sampleLayout{sample: m, methods: m.methods(b.run), kinds: m.kinds(), key: newLegend(&sheet{classes: b.dataset.Classes, samples: []*sample{m}}, 100)}
+	l.lead = 1
+	if m.truth != nil && len(l.kinds) < 2 {
+		l.lead = 2
 	}
-	const first = largeTile
-	w, h := m.box(first)
-	s.room(s.sampleHeight(m))
+	aspect := float64(m.image.Rect.Dx()) / float64(m.image.Rect.Dy())
+	w := min(math.Sqrt(tileArea*aspect), tileMost, tileMost*aspect)
+	n := l.lead + len(l.methods)
+	most := int((textWidth + space) / (max(tileLeast*w, columnLeast) + space))
+	lines := (n + most - 1) / most
+	l.columns = (n + lines - 1) / lines
+	w = min(w, (textWidth-space*float64(l.columns-1))/float64(l.columns))
+	rows := float64(lines * max(1, len(l.kinds)))
+	fit := (sampleMost - l.height(lines)) / rows // the height, which was 0, at which all of it stands on one page
+	l.h = w / aspect
+	l.h = min(l.h, max(fit, tileLeast*l.h))
+	l.w = l.h * aspect
+	return l
+}
+
+// lines is the number of lines it takes.
+func (l *sampleLayout) lines() int { return (l.lead + len(l.methods) + l.columns - 1) / l.columns }
+
+// lineHeight is that of a line.
+func (l *sampleLayout) lineHeight() float64 {
+	return textBelow + float64(max(1, len(l.kinds)))*(l.h+textBelow)
+}
+
+// height is that of the sample in so many lines.
+func (l *sampleLayout) height(lines int) float64 {
+	return 14 + float64(lines)*l.lineHeight() + 4 + legendStep*float64(l.key.lines()) + 10
+}
+
+// least is the room it wants to begin on a page: all it takes, or a line where that is too much for one page.
+func (l *sampleLayout) least() float64 {
+	if all := l.height(l.lines()); all <= sampleMost {
+		return all
+	}
+	return 14 + l.lineHeight()
+}
+
+// at is where a column begins.
+func (l *sampleLayout) at(column int) float64 {
+	return pageSide + float64(column)*(l.column()+space)
+}
+
+// column is the width of one.
+func (l *sampleLayout) column() float64 { return max(l.w, columnLeast) }
+
+func (s *setter) sample(l *sampleLayout) {
+	s.room(l.least())
 	s.font(9, "B")
 	s.black()
-	s.text(pageSide, s.y+9, s.fit(m.id, textWidth))
+	s.text(pageSide, s.y+9, s.fit(l.id, textWidth-130))
+	if len(l.maps) > 0 {
+		s.colorBar(pageWidth-pageSide-112, s.y+1)
+	}
 	s.y += 14
-	s.picture(photo(m.image), pageSide, s.y, w, h)
-	s.tileText(pageSide, s.y+h, w, "image")
-	at := pageSide + first + space
-	if m.truth != nil {
-		s.picture(flat(m.truth.picture()), at, s.y, w, h)
-		s.tileText(at, s.y+h, w, "truth")
-		at += first + space
+	s.opening(l)
+	rest, column := l.methods, l.lead
+	for column > 0 || len(rest) > 0 {
+		n := min(len(rest), l.columns-column)
+		s.methodLine(l, rest[:n], column)
+		if rest, column = rest[n:], 0; len(rest) > 0 {
+			s.room(l.lineHeight())
+		}
 	}
-	key := newLegend(&sheet{classes: b.dataset.Classes, samples: []*sample{m}}, 100)
-	if len(key.entries) <= manyColors {
-		bottom := s.legend(key, m, at, s.y, pageWidth-pageSide-at)
-		s.y = max(s.y+h+14, bottom+4)
-	} else {
-		s.y = s.legend(key, m, pageSide, s.y+h+14, textWidth) + 6
-	}
-	for line := range slices.Chunk(methods, across) {
-		s.room(s.kindsHeight(m, tile))
-		s.methodLine(m, line, tile)
-	}
+	s.y += 4
+	s.room(legendStep * float64(l.key.lines()))
+	s.legend(l.key)
 	s.y += 10
+}
+
+// opening sets image and truth, one under the other where there is a second row.
+func (s *setter) opening(l *sampleLayout) {
+	x, y := l.at(0), s.y+textBelow
+	s.picture(photo(l.image), x, y, l.w, l.h)
+	s.tileText(x, y+l.h, l.column(), "image")
+	if l.truth == nil {
+		return
+	}
+	if l.lead > 1 {
+		x = l.at(1)
+	} else {
+		y += l.h + textBelow
+	}
+	s.picture(flat(l.truth.picture()), x, y, l.w, l.h)
+	s.tileText(x, y+l.h, l.column(), "truth")
 }
 
 // methods are those of a run that have a picture of the sample.
@@ -120,52 +183,45 @@ func (m *sample) kinds() []kind {
 	return out
 }
 
-// box is the size of a sample's pictures in a square of side.
-func (m *sample) box(side float64) (w, h float64) {
-	x, y := float64(m.image.Rect.Dx()), float64(m.image.Rect.Dy())
-	if x >= y {
-		return side, side * y / x
-	}
-	return side * x / y, side
-}
-
-func (s *setter) kindsHeight(m *sample, tile float64) float64 {
-	_, h := m.box(tile)
-	return float64(len(m.kinds()))*(h+11) + 12
-}
-
-// methodLine sets the pictures of methods side by side, one kind under the other.
-func (s *setter) methodLine(m *sample, methods []string, tile float64) {
-	w, h := m.box(tile)
+// methodLine sets the pictures of methods side by side from a column on, one kind under the other.
+func (s *setter) methodLine(l *sampleLayout, methods []string, from int) {
 	for i, name := range methods {
 		s.font(7.5, "B")
 		s.black()
-		s.text(pageSide+float64(i)*(tile+space), s.y+8, s.fit(name, tile))
+		s.text(l.at(from+i), s.y+8, s.fit(name, l.column()))
 	}
-	s.y += 11
-	for _, k := range m.kinds() {
+	s.y += textBelow
+	for _, k := range l.kinds {
 		for i, name := range methods {
-			x := pageSide + float64(i)*(tile+space)
-			switch k {
-			case labelKind:
-				if l := m.predictions[name]; l != nil {
-					s.picture(flat(l.picture()), x, s.y, w, h)
-					s.tileText(x, s.y+h, tile, m.verdicts[name].mIoU())
-				}
-			case heatKind:
-				if g := m.maps[name]; g.gray != nil {
-					s.picture(photo(blend(m.image, g.gray)), x, s.y, w, h)
-					s.tileText(x, s.y+h, tile, g.class)
-				}
-			case errorKind:
-				if wrong := m.wrong(name); wrong != nil {
-					s.picture(flat(wrong), x, s.y, w, h)
-					s.tileText(x, s.y+h, tile, m.verdicts[name].wrongs())
-				}
+			if e, text, ok := l.see(k, name); ok {
+				s.picture(e, l.at(from+i), s.y, l.w, l.h)
+				s.tileText(l.at(from+i), s.y+l.h, l.column(), text)
 			}
 		}
-		s.y += h + 11
+		s.y += l.h + textBelow
 	}
+	if len(l.kinds) == 0 {
+		s.y += l.h + textBelow
+	}
+}
+
+// see is what there is to see of a method, and what is to be said about it.
+func (m *sample) see(k kind, method string) (e encoded, text string, ok bool) {
+	switch k {
+	case labelKind:
+		if l := m.predictions[method]; l != nil {
+			return flat(l.picture()), m.verdicts[method].mIoU(), true
+		}
+	case heatKind:
+		if g := m.maps[method]; g.gray != nil {
+			return photo(blend(m.image, g.gray)), g.class, true
+		}
+	case errorKind:
+		if wrong := m.wrong(method); wrong != nil {
+			return flat(wrong), m.verdicts[method].wrongs(), true
+		}
+	}
+	return encoded{}, "", false
 }
 
 func (s *setter) tileText(x, y, width float64, text string) {
@@ -174,26 +230,37 @@ func (s *setter) tileText(x, y, width float64, text string) {
 	s.text(x, y+7.5, s.fit(text, width))
 }
 
-// legend names the colours of a sample beside it, and returns where it ends.
-func (s *setter) legend(key *legend, m *sample, x, y, width float64) float64 {
-	const step, one = 9.0, 82.0
-	across := max(1, int(width/one))
-	col := width / float64(across)
-	if len(m.maps) > 0 {
-		s.font(6.5, "")
-		s.color(faint.R, faint.G, faint.B)
-		s.text(x, y+7, "similarity 0")
-		left := x + s.width("similarity 0 ")
-		for i := range 64 {
-			c := jet[255*i/63]
-			s.f.SetFillColor(int(c.R), int(c.G), int(c.B))
-			s.f.Rect(left+float64(i), y+1.5, 1.1, 6, "F")
-		}
-		s.text(left+67, y+7, "1")
-		y += step + 2
+// colorBar is the scale of similarity maps.
+func (s *setter) colorBar(x, y float64) {
+	s.font(6.5, "")
+	s.color(faint.R, faint.G, faint.B)
+	s.text(x, y+7, "similarity 0")
+	left := x + s.width("similarity 0 ")
+	for i := range 64 {
+		c := jet[255*i/63]
+		s.f.SetFillColor(int(c.R), int(c.G), int(c.B))
+		s.f.Rect(left+float64(i), y+1.5, 1.1, 6, "F")
 	}
+	s.text(left+67, y+7, "1")
+}
+
+// legendColumns is how many entries of a legend stand side by side.
+const legendColumns = 6
+
+// lines is the number of lines of a legend.
+func (k *legend) lines() int {
+	n := (len(k.entries) + legendColumns - 1) / legendColumns
+	if k.more > 0 {
+		n++
+	}
+	return n
+}
+
+// legend names the colours of a sample.
+func (s *setter) legend(key *legend) {
+	const col = textWidth / float64(legendColumns)
 	for i, e := range key.entries {
-		at, top := x+float64(i%across)*col, y+float64(i/across)*step
+		at, top := pageSide+float64(i%legendColumns)*col, s.y+float64(i/legendColumns)*legendStep
 		s.f.SetFillColor(int(e.color.R), int(e.color.G), int(e.color.B))
 		s.f.SetDrawColor(120, 120, 120)
 		s.f.SetLineWidth(0.3)
@@ -202,13 +269,12 @@ func (s *setter) legend(key *legend, m *sample, x, y, width float64) float64 {
 		s.black()
 		s.text(at+9, top+6.5, s.fit(e.name, col-12))
 	}
-	y += float64((len(key.entries)+across-1)/across) * step
+	s.y += legendStep * float64(key.lines())
 	if key.more > 0 {
 		s.font(6.5, "")
-		s.text(x, y+6.5, fmt.Sprintf("and %d classes more", key.more))
-		y += step
+		s.black()
+		s.text(pageSide, s.y-legendStep+6.5, fmt.Sprintf("and %d classes more", key.more))
 	}
-	return y
 }
 
 // encoded is a picture as a document holds it.

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"unicode"
@@ -19,31 +20,57 @@ func (s *setter) table(t table) {
 	s.tables++
 	label := fmt.Sprintf("Table %d", s.tables)
 	for i, part := range s.split(t) {
-		caption := join([]string{t.title + ".", strings.Join(t.notes, " "), t.marks()}, " ")
+		caption := s.captionOf(t)
 		if i > 0 {
 			caption = t.title + ", continued."
 		}
-		s.room(70)
+		s.room(s.least(part, caption))
 		s.y += 4
 		s.y += s.caption(pageSide, textWidth, label, caption)
 		s.grid(part)
 	}
 }
 
+func (s *setter) captionOf(t table) string {
+	return join([]string{t.title + ".", strings.Join(t.notes, " "), t.marks()}, " ")
+}
+
+// Rows of a table that stay together: all of a short one, the first of a long one.
+const (
+	shortTable = 12
+	firstRows  = 4
+)
+
+// least is the room that a table wants to begin on a page: caption, head and the rows that stay together.
+func (s *setter) least(t table, caption string) float64 {
+	s.font(8, "")
+	h := 4 + captionHeight(s.wrap("Table 100: "+caption, textWidth, 6))
+	widths := s.widths(t)
+	h += tableStep*float64(height(s.cells(texts(t.head...), widths, "B"))) + 12
+	rows := t.rows
+	if len(rows) > shortTable {
+		rows = rows[:firstRows]
+	}
+	for _, r := range rows {
+		h += tableStep * float64(height(s.cells(r, widths, "")))
+	}
+	return min(h, 360)
+}
+
 // split is a table in as many parts as it takes to fit its columns on a page, each with the first column. Tables of words
 // stay whole: their texts can be wrapped.
 func (s *setter) split(t table) []table {
-	if t.words {
+	if t.words || len(t.head) < 2 {
 		return []table{t}
 	}
 	widths := s.natural(t)
+	ends := columnEnds(widths, len(widths))
+	if even := columnEnds(widths, (len(widths)+len(ends)-2)/len(ends)); len(even) == len(ends) {
+		ends = even
+	}
 	var out []table
-	for from := 1; from < len(widths); {
-		to, sum := from, widths[0]
-		for to < len(widths) && (to == from || sum+tableGap+widths[to] <= textWidth) {
-			sum += tableGap + widths[to]
-			to++
-		}
+	from := 1
+	for _, to := range ends {
 		part := table{head: append([]string{t.head[0]}, t.head[from:to]...), left: map[int]bool{}}
 		for _, r := range t.rows {
 			part.rows = append(part.rows, append([]entry{r[0]}, r[from:to]...))
@@ -57,6 +84,21 @@ func (s *setter) split(t table) []table {
 	return out
 }
 
+// columnEnds are the ends of the parts of a table, each of as many columns after the first as fit, and no more than most.
+func columnEnds(widths []float64, most int) []int {
+	var ends []int
+	for from := 1; from < len(widths); {
+		to, sum := from, widths[0]
+		for to < len(widths) && to-from < most && (to == from || sum+tableGap+widths[to] <= textWidth) {
+			sum += tableGap + widths[to]
+			to++
+		}
+		ends = append(ends, to)
+		from = to
+	}
+	return ends
+}
+
 // marks explains how places are marked.
 func (t *table) marks() string {
 	if t.ranked() {
@@ -65,7 +107,7 @@ func (t *table) marks() string {
 	return ""
 }
 
-// natural is the width that each column would have: of its longest text, with bounds so that long names are wrapped.
+// natural is the width that each column would have at least: of its longest text, with bounds so that long names are wrapped.
 func (s *setter) natural(t table) []float64 {
 	s.font(tableSize, "B")
 	out := make([]float64, len(t.head))
@@ -88,9 +130,42 @@ func (s *setter) natural(t table) []float64 {
 	return out
 }
 
-// grid draws a table between rules, its head again on every page. Columns too wide together share the room.
+// unbroken is the width at which no text in the rows of a column is wrapped, and with head none in its head.
+func (s *setter) unbroken(t table, head bool) []float64 {
+	out := make([]float64, len(t.head))
+	s.font(tableSize, "B") // a number may be bold, too
+	for c, h := range t.head {
+		if head {
+			out[c] = s.width(plain(h)) + 1
+		}
+		for _, r := range t.rows {
+			out[c] = max(out[c], s.width(plain(r[c].text))+1)
+		}
+	}
+	return out
+}
+
+// widths are those of the columns on the page. Too wide ones share the room; what is left over goes to those whose rows
+// wrap, and then to those whose heads do.
+func (s *setter) widths(t table) []float64 {
+	room := textWidth - tableGap*float64(len(t.head)-1)
+	out := fairWidths(s.natural(t), room)
+	for _, head := range []bool{false, true} {
+		left, more := room, s.unbroken(t, head)
+		for c, w := range out {
+			left -= w
+			more[c] = max(0, more[c]-w)
+		}
+		for c, w := range fairWidths(more, max(left, 0)) {
+			out[c] += w
+		}
+	}
+	return out
+}
+
+// grid draws a table between rules, its head again on every page.
 func (s *setter) grid(t table) {
-	widths := fairWidths(s.natural(t), textWidth-tableGap*float64(len(t.head)-1))
+	widths := s.widths(t)
 	total := tableGap * float64(len(widths)-1)
 	for _, w := range widths {
 		total += w
@@ -136,7 +211,7 @@ func fairWidths(natural []float64, room float64) []float64 {
 		}
 		return x
 	}
-	if sum(room) <= room {
+	if sum(math.Inf(1)) <= room {
 		return out
 	}
 	low, high := 0.0, room

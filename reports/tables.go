@@ -360,6 +360,7 @@ var measures = []measure{
 	{"Acc", func(c *results.ClassScore) *float64 { return c.Acc }},
 	{"Precision", func(c *results.ClassScore) *float64 { return c.Precision }},
 	{"Dice", func(c *results.ClassScore) *float64 { return c.Dice }},
+	{"AP", func(c *results.ClassScore) *float64 { return c.AP }},
 }
 
 // classes is a column class by class: all measures of a single method, or the
@@ -390,15 +391,24 @@ func (v *view) classes(c column) table {
 		for _, m := range defined {
 			t.head = append(t.head, m.name)
 		}
-		t.head = append(t.head, "Pixels", "Predicted")
-		t.notes = []string{"Percent; pixels of the truth and given to the class."}
+		// Behind measures of pixels stand pixels, behind those of rankings images.
+		counts := func(s *results.ClassScore) []int64 { return []int64{s.Pixels, s.Predicted} }
+		if defined[0].name == "AP" {
+			counts = func(s *results.ClassScore) []int64 { return []int64{s.Images} }
+			t.head, t.notes = append(t.head, "Images"), []string{"Percent; images that have the class."}
+		} else {
+			t.head, t.notes = append(t.head, "Pixels", "Predicted"), []string{"Percent; pixels of the truth and given to the class."}
+		}
 		for i := range cells[0].Classes {
 			s := &cells[0].Classes[i]
 			line := texts(s.Class)
 			for _, m := range defined {
 				line = append(line, number(m.of(s)))
 			}
-			t.rows = append(t.rows, append(line, texts(strconv.FormatInt(s.Pixels, 10), strconv.FormatInt(s.Predicted, 10))...))
+			for _, n := range counts(s) {
+				line = append(line, entry{text: strconv.FormatInt(n, 10)})
+			}
+			t.rows = append(t.rows, line)
 		}
 		return t
 	}

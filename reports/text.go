@@ -87,7 +87,7 @@ func markdownText(s string) string {
 	}
 	for i, r := range runes {
 		switch r {
-		case '\\', '`', '*', '[', ']', '~', '#':
+		case '\\', '`', '*', '[', ']', '~', '#', '$': // dollars are formulas on some pages
 			b.WriteByte('\\')
 		case '_': // inside of a word it is only itself
 			if !word(i-1) || !word(i+1) {

@@ -283,11 +283,36 @@ func (v *view) notices() []string {
 		for _, w := range r.Warnings {
 			say("%s", w)
 		}
-		for _, c := range r.Cells {
-			for _, w := range c.Warnings {
-				say("%s, %s: %s", c.Dataset, c.Method, w)
+		for _, w := range cellWarnings(r) {
+			say("%s", w)
+		}
+	}
+	return out
+}
+
+// cellWarnings are the warnings of cells, each once for all methods of a data set that have it.
+func cellWarnings(r *results.Run) []string {
+	type warning struct{ dataset, text string }
+	var order []warning
+	methods := map[warning][]string{}
+	for _, c := range r.Cells {
+		for _, text := range c.Warnings {
+			w := warning{c.Dataset, text}
+			if methods[w] == nil {
+				order = append(order, w)
+			}
+			if !slices.Contains(methods[w], c.Method) {
+				methods[w] = append(methods[w], c.Method)
 			}
 		}
+	}
+	var out []string
+	for _, w := range order {
+		who := strings.Join(methods[w], ", ")
+		if n := len(methods[w]); n > 1 && n == len(r.Methods) {
+			who = "every method"
+		}
+		out = append(out, fmt.Sprintf("%s, %s: %s", w.dataset, who, w.text))
 	}
 	return out
 }
