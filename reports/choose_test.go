@@ -26,7 +26,7 @@ func TestJudge(t *testing.T) {
 	if diff := cmp.Diff(want, errorMap(truth, pred).Pix); diff != "" {
 		t.Errorf("error map (-want +got):\n%s", diff)
 	}
-	if got.wrongs() != "60.00 % wrong" || got.mIoU() != "mIoU 22.22" {
+	if got.wrongs() != "60.00 % wrong" || got.mIoU() != "mIoU 22.22 %" {
 		t.Errorf("%q, %q", got.wrongs(), got.mIoU())
 	}
 	if none := judge(&labels{w: 1, h: 1, at: []uint16{void8}, void: void8}, pred); none.wrongs()+none.mIoU() != "" {

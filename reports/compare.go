@@ -163,7 +163,7 @@ func (c *ComparedCell) score(all []ComparedCell) string {
 
 // table is the comparison as one table.
 func (c *Comparison) table() table {
-	t := table{name: "compare", title: "Differences, B minus A", level: 2, left: map[int]bool{1: true, 2: true, 6: true},
+	t := table{name: "compare", title: "Differences, B minus A", level: 2, keys: 3, left: map[int]bool{1: true, 2: true, 6: true},
 		head: []string{"Data set", "Method", "Score", "A", "B", "B − A", "", "Interval", "p", "p, Holm", "Won", "Lost", "Tied", "Images"}}
 	marked, tested, mcnemar := false, 0, false
 	for i := range c.Cells {
@@ -212,7 +212,7 @@ func (c *Comparison) intervalNote() string {
 
 // movedTable lists the images that moved most.
 func (c *Comparison) movedTable() table {
-	t := table{name: "moved", title: "Images that moved most", level: 2, left: map[int]bool{1: true, 2: true, 3: true},
+	t := table{name: "moved", title: "Images that moved most", level: 2, keys: 4, left: map[int]bool{1: true, 2: true, 3: true},
 		head: []string{"Data set", "Method", "Score", "Image", "A", "B", "B − A"}}
 	for i := range c.Cells {
 		x := &c.Cells[i]
@@ -245,7 +245,10 @@ func (c *Comparison) header() []string {
 	}
 	lines := []string{side("A", c.A), side("B", c.B)}
 	if c.A.Run == c.B.Run && len(c.Cells) > 0 {
-		lines = []string{side("A and B", c.A), "A: " + c.Cells[0].MethodA, "B: " + c.Cells[0].MethodB}
+		lines = []string{side("A and B", c.A)}
+		if x := c.Cells[0]; x.MethodA != x.MethodB {
+			lines = append(lines, "A: "+x.MethodA, "B: "+x.MethodB)
+		}
 	}
 	for _, u := range c.Unlike {
 		lines = append(lines, "unlike "+u.String())

@@ -202,6 +202,17 @@ func (v *view) verdicts() []string {
 		}
 		k := topOf(c, all)
 		s := all[k].cell.Score(c.metric)
+		var tied []string // methods whose score reads the same
+		for _, x := range all {
+			if percent(x.cell.Score(c.metric).Value) == percent(s.Value) {
+				tied = append(tied, x.name)
+			}
+		}
+		if len(tied) > 1 {
+			out = append(out, fmt.Sprintf("%s: %s and %s have the highest %s, %s %%.", v.heading(c.title),
+				strings.Join(tied[:len(tied)-1], ", "), tied[len(tied)-1], c.metric, percent(s.Value)))
+			continue
+		}
 		text := fmt.Sprintf("%s: %s has the highest %s, %s %%", v.heading(c.title), all[k].name, c.metric, percent(s.Value))
 		if s.Low != nil {
 			text += fmt.Sprintf(" (%s to %s)", percent(*s.Low), percent(*s.High))

@@ -175,7 +175,7 @@ func TestHTMLIsTheRun(t *testing.T) {
 				same(d.Title+" "+line[0].text, r.Cell(d.Name, m.Name).Classes[i].IoU, line[j+1])
 			}
 		}
-		all := tableOn(t, tables, d.Title+" Percent")
+		all := tableOn(t, tables, d.Title+". Percent")
 		for i, line := range all.rows {
 			for _, s := range r.Cell(d.Name, r.Methods[i].Name).Scores {
 				same(d.Title+" "+s.Name, &s.Value, line[index(t, all.head, s.Name)])
@@ -351,10 +351,10 @@ for (const table of document.querySelectorAll("table.sortable")) {
 }
 for (const sample of document.querySelectorAll(".sample")) {
   const check = (m, k) => {
-    const on = [...sample.querySelectorAll(".flip img")].filter(i => getComputedStyle(i).display !== "none");
-    const there = [...sample.querySelectorAll(".flip img")].find(i => i.dataset.m === m && i.dataset.k === k);
-    if (there ? on.length !== 1 || on[0] !== there || !on[0].naturalWidth : on.length) wrong.push("shown at " + m + ", " + k + ": " + on.map(i => i.alt));
-    if (!sample.querySelector(".flip figcaption").textContent.startsWith(m + ", " + k)) wrong.push("caption at " + m + ", " + k);
+    const on = [...sample.querySelectorAll(".flip figure")].filter(i => getComputedStyle(i).display !== "none");
+    const there = [...sample.querySelectorAll(".flip figure")].find(i => i.dataset.m === m && i.dataset.k === k);
+    if (there ? on.length !== 1 || on[0] !== there || !on[0].querySelector("img").naturalWidth : on.length) wrong.push("shown at " + m + ", " + k + ": " + on.map(i => i.textContent));
+    if (!(there ?? sample.querySelector(".none:not([hidden])")).textContent.startsWith(m + ", " + k)) wrong.push("caption at " + m + ", " + k);
     const pressed = [...sample.querySelectorAll('[aria-pressed="true"]')].map(b => b.textContent).join();
     if (pressed !== m + "," + k) wrong.push("pressed " + pressed);
   };

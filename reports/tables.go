@@ -19,6 +19,7 @@ type table struct {
 	rows  [][]entry
 	words bool         // all columns hold words, not numbers
 	left  map[int]bool // columns of words among numbers
+	keys  int          // columns that together name a row; the first, where it is 0
 	notes []string     // what the reader needs to read it
 	// paint is the ANSI style of an entry on a terminal with colours; nil or "" for that of its rank.
 	paint func(row, column int) string

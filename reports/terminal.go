@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	pretty "github.com/jedib0t/go-pretty/v6/table"
@@ -120,33 +121,66 @@ func (p *terminal) wrapped(label, s string) {
 	}
 }
 
-// table writes t in as many blocks of columns as the width asks for; each begins with the names of the rows.
+// table writes t in as many blocks of columns as the width asks for; each begins with the columns that name the rows. Heads
+// take several lines where the table would be too wide.
 func (p *terminal) table(t table) {
-	widths := make([]int, len(t.head))
-	for c := range t.head {
-		widths[c] = text.StringWidth(plain(t.head[c]))
-		for _, r := range t.rows {
-			widths[c] = max(widths[c], text.StringWidth(plain(r[c].text)))
-		}
-	}
 	const gap = 2
-	room := p.width
-	if room > 0 {
-		widths[0] = min(widths[0], max(maxMethod, room-gap-sum(widths[1:], gap)))
-		widths[0] = min(widths[0], room/2)
-		for c := range widths[1:] {
-			widths[c+1] = min(widths[c+1], room-widths[0]-gap)
+	keys, room := max(1, t.keys), p.width
+	widths := p.widths(t, false)
+	if room > 0 && sum(widths, gap) > room {
+		widths = p.widths(t, true)
+		names, most := widths[:keys], room*7/10
+		if keys == 1 {
+			most = min(room/2, max(maxMethod, room-gap-sum(widths[1:], gap)))
+		}
+		for sum(names, gap) > most {
+			names[slices.Index(names, slices.Max(names))]--
+		}
+		for c := range widths[keys:] {
+			widths[keys+c] = min(widths[keys+c], room-gap-sum(names, gap))
 		}
 	}
-	for from := 1; from < len(t.head); {
-		to, used := from, widths[0]
+	for from := keys; from < len(t.head); {
+		to, used := from, sum(widths[:keys], gap)
 		for to < len(t.head) && (to == from || room <= 0 || used+gap+widths[to] <= room) {
 			used += gap + widths[to]
 			to++
 		}
-		p.block(t, widths, from, to)
+		p.block(t, keys, widths, from, to)
 		from = to
 	}
+}
+
+// widths are those of the longest texts of the columns; of heads, where they are broken, those of their lines.
+func (p *terminal) widths(t table, broken bool) []int {
+	widths := make([]int, len(t.head))
+	for c, h := range t.head {
+		h = plain(h)
+		for _, r := range t.rows {
+			widths[c] = max(widths[c], text.StringWidth(plain(r[c].text)))
+		}
+		whole := text.StringWidth(h)
+		for broken && widths[c] < whole && !fitsHead(h, widths[c]) {
+			widths[c]++
+		}
+		if !broken {
+			widths[c] = max(widths[c], whole)
+		}
+	}
+	return widths
+}
+
+// headLines is the most lines that a head takes.
+const headLines = 4
+
+// fitsHead reports whether a head of that width is broken between words alone, into few lines.
+func fitsHead(head string, width int) bool {
+	for _, word := range strings.Fields(head) {
+		if text.StringWidth(word) > width {
+			return false
+		}
+	}
+	return strings.Count(text.WrapSoft(head, width), "\n") < headLines
 }
 
 func sum(widths []int, gap int) int {
@@ -160,8 +194,14 @@ func sum(widths []int, gap int) int {
 // styles of the ranks: bold for the best, underlined for the second.
 var styles = map[rank]string{best: "1", second: "4"}
 
-// block writes the names and the columns [from, to) of t.
-func (p *terminal) block(t table, widths []int, from, to int) {
+// block writes the columns before keys, which name the rows, and the columns [from, to) of t.
+func (p *terminal) block(t table, keys int, widths []int, from, to int) {
+	shown := make([]int, 0, keys+to-from)
+	for c := range len(t.head) {
+		if c < keys || c >= from && c < to {
+			shown = append(shown, c)
+		}
+	}
 	pick := func(of func(c int) (string, string)) pretty.Row {
 		spell := func(c int) string {
 			s, style := of(c)
@@ -171,8 +211,8 @@ func (p *terminal) block(t table, widths []int, from, to int) {
 			}
 			return s
 		}
-		out := pretty.Row{spell(0)}
-		for c := from; c < to; c++ {
+		var out pretty.Row
+		for _, c := range shown {
 			out = append(out, spell(c))
 		}
 		return out
@@ -183,7 +223,11 @@ func (p *terminal) block(t table, widths []int, from, to int) {
 	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
 	style.Format.Header = text.FormatDefault
 	w.SetStyle(style)
-	w.AppendHeader(pick(func(c int) (string, string) { return t.head[c], "1" }))
+	var head pretty.Row
+	for _, c := range shown {
+		head = append(head, p.head(plain(t.head[c]), widths[c]))
+	}
+	w.AppendHeader(head)
 	for i, r := range t.rows {
 		w.AppendRow(pick(func(c int) (string, string) {
 			style := styles[r[c].rank]
@@ -193,10 +237,11 @@ func (p *terminal) block(t table, widths []int, from, to int) {
 			return r[c].text, style
 		}))
 	}
-	columns := t.alignment()
-	columns = append(columns[:1:1], columns[from:to]...)
-	for i := range columns {
-		columns[i].Number = i + 1
+	all := t.alignment()
+	columns := make([]pretty.ColumnConfig, len(shown))
+	for i, c := range shown {
+		columns[i] = all[c]
+		columns[i].Number, columns[i].VAlignHeader = i+1, text.VAlignBottom
 	}
 	w.SetColumnConfigs(columns)
 	for line := range strings.Lines(w.Render()) {
@@ -207,4 +252,16 @@ func (p *terminal) block(t table, widths []int, from, to int) {
 		p.line(line)
 	}
 	p.line("")
+}
+
+// head is a head in lines of at most width columns, in bold.
+func (p *terminal) head(s string, width int) string {
+	lines := []string{elideMiddle(s, func(s string) bool { return text.StringWidth(s) <= width })}
+	if fitsHead(s, width) {
+		lines = strings.Split(text.WrapSoft(s, width), "\n")
+	}
+	for i := range lines {
+		lines[i] = p.paint("1", strings.TrimSpace(lines[i]))
+	}
+	return strings.Join(lines, "\n")
 }

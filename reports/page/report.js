@@ -37,15 +37,13 @@ for (const table of document.querySelectorAll("table.sortable"))
 // Samples: buttons choose the method and what is shown of it; the arrow keys step through them.
 for (const sample of document.querySelectorAll(".sample")) {
   const groups = { m: [...sample.querySelectorAll("button[data-m]")], k: [...sample.querySelectorAll("button[data-k]")] };
-  const images = [...sample.querySelectorAll(".flip img")], caption = sample.querySelector(".flip figcaption");
+  const views = [...sample.querySelectorAll(".flip figure")], none = sample.querySelector(".none");
   const now = { m: groups.m[0]?.dataset.m, k: groups.k[0]?.dataset.k };
   const show = () => {
-    caption.textContent = now.m + ", " + now.k + ": none";
-    for (const image of images) {
-      const on = image.dataset.m === now.m && image.dataset.k === now.k;
-      image.classList.toggle("on", on);
-      if (on) caption.textContent = image.dataset.caption;
-    }
+    const shown = views.filter(v => v.dataset.m === now.m && v.dataset.k === now.k);
+    for (const view of views) view.classList.toggle("on", shown.includes(view));
+    none.hidden = shown.length > 0;
+    none.textContent = now.m + ", " + now.k + ": none";
     for (const part of ["m", "k"])
       for (const button of groups[part]) button.setAttribute("aria-pressed", String(button.dataset[part] === now[part]));
   };
