@@ -27,7 +27,11 @@ func Benchstat(w io.Writer, runs []*results.Run) error {
 	}
 	var b strings.Builder
 	for _, unit := range unitsOf(runs) {
-		fmt.Fprintf(&b, "Unit %s better=higher\n", unit)
+		better := "higher"
+		if lowIsGood(strings.TrimSuffix(unit, "%")) {
+			better = "lower"
+		}
+		fmt.Fprintf(&b, "Unit %s better=%s\n", unit, better)
 	}
 	for _, r := range runs {
 		for _, line := range [][2]string{

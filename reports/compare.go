@@ -191,6 +191,9 @@ func (c *Comparison) table() table {
 			"Holm's adjustment is over all tests of this table: %d. Won, lost and tied count images where B is higher, lower, equal.", tested))
 		t.notes = append(t.notes, "A test of images judges the mean over images; the difference judges the pooled score. They can disagree.")
 	}
+	if slices.ContainsFunc(c.Cells, func(x ComparedCell) bool { return lowIsGood(x.Score) }) {
+		t.notes = append(t.notes, "Of deletion low is good: a negative difference is a gain, and an image that is “won” is one where B is worse.")
+	}
 	if mcnemar {
 		t.notes = append(t.notes, "For hits and misses p is McNemar's exact test; events of one image depend on each other, so read it with the interval, which draws images.")
 	}
@@ -281,7 +284,7 @@ func (c *Comparison) Terminal(w io.Writer, width int, color bool) error {
 		switch {
 		case column != 5 || stars(x.Adjusted) == "":
 			return ""
-		case x.Difference > 0:
+		case x.Difference > 0 != lowIsGood(x.Score):
 			return "32"
 		}
 		return "31"
@@ -430,24 +433,29 @@ func (c *Comparison) panels(dir string) ([]string, error) {
 }
 
 // Below are the cells whose difference, or with confident its lower bound, is less than limit (a fraction), as an error that names them; nil
-// where there are none. A cell without an interval has no lower bound, and fails.
+// where there are none. Differences are judged as tables show them, in hundredths of a percent point, and those of scores
+// of which low is good the other way round. A cell without an interval has no lower bound, and fails.
 func (c *Comparison) Below(limit float64, confident bool) error {
 	var faults []error
 	for i := range c.Cells {
 		x := &c.Cells[i]
 		at := fmt.Sprintf("%s, %s, %s", x.Dataset, x.methods(), x.score(c.Cells))
-		value, what := x.Difference, "the difference"
+		value, bound, what := x.Difference, x.Low, "the difference"
+		if lowIsGood(x.Score) {
+			value, bound, what = -value, x.High, "the difference, turned round because low is good,"
+		}
 		if confident {
-			what = "the lower bound of the difference"
-			if value = math.Inf(-1); x.Low != nil {
-				value = *x.Low
+			what = "the lower bound of " + what
+			if bound == nil {
+				faults = append(faults, fmt.Errorf("%s: there is no interval, so nothing says that the difference is not below %+.4g", at, 100*limit))
+				continue
+			}
+			if value = *bound; lowIsGood(x.Score) {
+				value = -value
 			}
 		}
-		switch {
-		case math.IsInf(value, -1):
-			faults = append(faults, fmt.Errorf("%s: there is no interval, so nothing says that the difference is not below %+.4g", at, 100*limit))
-		case value < limit:
-			faults = append(faults, fmt.Errorf("%s: %s is %+.4g percent points, below %+.4g", at, what, 100*value, 100*limit))
+		if shown := math.Round(1e4*value) / 100; shown < 100*limit-1e-9 {
+			faults = append(faults, fmt.Errorf("%s: %s is %+.4g percent points, below %+.4g", at, what, shown, 100*limit))
 		}
 	}
 	return errors.Join(faults...)

@@ -238,3 +238,58 @@ func TestComparisonTextsStayTexts(t *testing.T) {
 		}
 	})
 }
+
+// TestComparisonNamesRows: on a narrow terminal every part of the table says of which method its rows are; and of a run
+// against itself no method is said to be A's or B's.
+func TestComparisonNamesRows(t *testing.T) {
+	c := comparison()
+	c.B.Run = c.A.Run
+	for i := range c.Cells {
+		c.Cells[i].MethodA, c.Cells[i].MethodB = "gem", "gem"
+	}
+	var b strings.Builder
+	if err := c.Terminal(&b, 60, false); err != nil {
+		t.Fatal(err)
+	}
+	heads := regexp.MustCompile(`(?m)^Data set .*`).FindAllString(b.String(), -1)
+	if len(heads) < 4 {
+		t.Fatalf("%d parts:\n%s", len(heads), b.String())
+	}
+	for _, h := range heads {
+		if !strings.HasPrefix(strings.Join(strings.Fields(h), " "), "Data set Method Score") {
+			t.Errorf("a part begins with %q", h)
+		}
+	}
+	if strings.Contains(b.String(), "A: gem") {
+		t.Errorf("the first of several methods is said to be all of A:\n%s", b.String())
+	}
+}
+
+// TestBelow: a difference fails where the table shows less than the limit, and a score of which low is good where it rose.
+func TestBelow(t *testing.T) {
+	for _, tt := range []struct {
+		score      string
+		difference float64
+		low, high  *float64
+		limit      float64
+		confident  bool
+		fails      bool
+	}{
+		{score: "mIoU", difference: -0.005, limit: -0.005},
+		{score: "mIoU", difference: -0.0050000001, limit: -0.005}, // shown as -0.50
+		{score: "mIoU", difference: -0.0051, limit: -0.005, fails: true},
+		{score: "mIoU", difference: 0, limit: 0},
+		{score: "mIoU", difference: -1e-9, limit: 0},
+		{score: "mIoU", difference: 0.01, low: ptr(-0.01), high: ptr(0.03), limit: -0.005, confident: true, fails: true},
+		{score: "mIoU", difference: 0.01, limit: -0.005, confident: true, fails: true},
+		{score: "deletion", difference: -0.1, limit: -0.005},
+		{score: "deletion", difference: 0.1, limit: -0.005, fails: true},
+		{score: "deletion", difference: -0.1, low: ptr(-0.2), high: ptr(0), limit: 0, confident: true},
+		{score: "deletion", difference: -0.1, low: ptr(-0.2), high: ptr(0.01), limit: 0, confident: true, fails: true},
+	} {
+		c := &Comparison{Cells: []ComparedCell{{Dataset: "set", MethodA: "a", MethodB: "b", Score: tt.score, Difference: tt.difference, Low: tt.low, High: tt.high}}}
+		if err := c.Below(tt.limit, tt.confident); (err != nil) != tt.fails {
+			t.Errorf("%+v: %v", tt, err)
+		}
+	}
+}

@@ -95,6 +95,7 @@ func TestJSONSummaryIsExact(t *testing.T) {
 // TestBenchstatIsExact reads the Go benchmark format back: name, images, value, unit; nothing from outside breaks a line.
 func TestBenchstatIsExact(t *testing.T) {
 	r := invent(plan{methods: 2, sets: 2, classes: 3})
+	r.Cells[0].Scores[1].Name = "deletion"
 	r.Methods[0].Name, r.Cells[0].Method, r.Cells[2].Method = "a b/c=d\n-8", "a b/c=d\n-8", "a b/c=d\n-8"
 	var b bytes.Buffer
 	if err := Benchstat(&b, []*results.Run{r}); err != nil {
@@ -105,7 +106,7 @@ func TestBenchstatIsExact(t *testing.T) {
 	for line := range strings.Lines(b.String()) {
 		line = strings.TrimSuffix(line, "\n")
 		if !strings.HasPrefix(line, "Benchmark") {
-			if !regexp.MustCompile(`^([a-z]+: .*|Unit \S+% better=higher)$`).MatchString(line) {
+			if !regexp.MustCompile(`^([a-z]+: .*|Unit (mIoU|mAcc|aAcc|FWIoU)% better=higher|Unit deletion% better=lower)$`).MatchString(line) {
 				t.Errorf("a line that is neither configuration nor unit: %q", line)
 			}
 			continue

@@ -3,6 +3,8 @@ package reports
 import (
 	"bytes"
 	"fmt"
+	"image"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -140,6 +142,9 @@ func TestPDFOfAnything(t *testing.T) {
 		if name == "greek" && !strings.Contains(pages[0], "Ωμέγα, Žluťoučký кот – ?? ?") {
 			t.Errorf("the title reads %.200q", pages[0])
 		}
+		if told := strings.Count(strings.Join(pages, ""), "are shown as “?”"); (told == 1) != (name == "greek" || name == "hostile") || told > 1 {
+			t.Errorf("%s: said %d times that letters are replaced", name, told)
+		}
 		if name == "hostile" && !strings.Contains(strings.Join(pages, ""), `<img src=x onerror="alert(1)">`) {
 			t.Error("a foreign text does not stand for itself")
 		}
@@ -221,5 +226,111 @@ func BenchmarkDocuments(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestPDFColumnsHaveRoom: heads are in one line where the page has room for it.
+func TestPDFColumnsHaveRoom(t *testing.T) {
+	r := invent(plan{methods: 2, sets: 1, classes: 3})
+	r.Datasets[0].Title = "PASCAL VOC 2012 with background"
+	text := strings.Join(pagesOf(t, pdfOf(t, r)), "\n")
+	for _, head := range []string{`Method +PASCAL VOC 2012 with background`, `Method +Images +mIoU +mIoU interval +mAcc`} {
+		if !regexp.MustCompile(`(?m)^ *` + head).MatchString(text) {
+			t.Errorf("no line %q in\n%s", head, text)
+		}
+	}
+}
+
+// TestColumnEnds: parts of a table fit the page, and none is left with a column or two of many.
+func TestColumnEnds(t *testing.T) {
+	s := newSetter(&document{}, time.Unix(0, 0), nil)
+	wide := table{head: []string{"Method"}}
+	for c := range 9 {
+		wide.head = append(wide.head, strings.Repeat("w", 8)+strconv.Itoa(c))
+	}
+	wide.rows = [][]entry{texts(wide.head...)}
+	parts := s.split(wide)
+	if len(parts) < 2 {
+		t.Fatalf("%d parts", len(parts))
+	}
+	least, most := 9, 0
+	for _, p := range parts {
+		least, most = min(least, len(p.head)-1), max(most, len(p.head)-1)
+	}
+	if most-least > len(parts)-1 {
+		t.Errorf("parts of %d to %d columns", least, most)
+	}
+}
+
+// TestFairWidths: what fits is given, and what does not is shared.
+func TestFairWidths(t *testing.T) {
+	for _, c := range []struct {
+		natural []float64
+		room    float64
+		want    []float64
+	}{
+		{[]float64{10, 20}, 40, []float64{10, 20}},
+		{[]float64{10, 50, 70}, 90, []float64{10, 40, 40}},
+		{[]float64{90, 0}, 40, []float64{40, 0}},
+		{[]float64{5, 5}, 0, []float64{0, 0}},
+	} {
+		got := fairWidths(c.natural, c.room)
+		for i := range got {
+			if math.Abs(got[i]-c.want[i]) > 1e-6 {
+				t.Errorf("%v in %v: %v, want %v", c.natural, c.room, got, c.want)
+				break
+			}
+		}
+	}
+}
+
+// TestPDFHeadingsStayWithWhatFollows: no heading is the last line of a page, wherever pages break.
+func TestPDFHeadingsStayWithWhatFollows(t *testing.T) {
+	for methods := 2; methods <= 12; methods++ {
+		r := rich(plan{methods: methods, sets: 3, classes: 9})
+		doc, err := newView([]*results.Run{r}).document()
+		if err != nil {
+			t.Fatal(err)
+		}
+		headings := map[string]bool{}
+		for _, b := range doc.blocks {
+			if h, ok := b.(heading); ok {
+				headings[h.text] = true
+			}
+		}
+		for i, page := range pagesOf(t, pdfOf(t, r))[1:] {
+			lines := regexp.MustCompile(`(?m)^ *(\S.*?) *$`).FindAllStringSubmatch(page, -1)
+			if n := len(lines); n > 1 && headings[lines[n-2][1]] { // the last one is the foot
+				t.Errorf("%d methods: page %d ends with the heading %q", methods, i+2, lines[n-2][1])
+			}
+		}
+	}
+}
+
+// TestPDFSamplesShareAPage: two pictures of usual shape with four methods take one page, and whatever the shape and the
+// number of methods, a sample has every method.
+func TestPDFSamplesShareAPage(t *testing.T) {
+	p := plan{methods: 4, sets: 1, classes: 5, samples: 4}
+	r := withPanels(t, invent(p), p)
+	r.Panels = []results.Panel{r.Panels[0], r.Panels[3], r.Panels[0]} // 320 x 240; the first may follow something else
+	both := false
+	for _, page := range pagesOf(t, pdfOf(t, r)) {
+		both = both || strings.Contains(page, "2007_000000") && strings.Contains(page, "2007_000003")
+	}
+	if !both {
+		t.Error("two samples are on two pages")
+	}
+	for _, size := range [][2]int{{320, 240}, {200, 400}, {4000, 40}, {40, 4000}, {1, 1}} {
+		for methods := 1; methods <= 12; methods++ {
+			r := invent(plan{methods: methods, sets: 1, classes: 3})
+			m := &sample{image: image.NewRGBA(image.Rect(0, 0, size[0], size[1])), truth: &labels{}, predictions: map[string]*labels{}}
+			for _, x := range r.Methods {
+				m.predictions[x.Name] = &labels{}
+			}
+			l := layOut(panelBlock{run: r, dataset: &r.Datasets[0]}, m)
+			if right := l.at(l.columns-1) + l.column(); right > pageWidth-pageSide+1e-6 || l.lineHeight() > pageHeight-pageTop-pageBottom || l.columns*l.lines() < methods+l.lead {
+				t.Errorf("%v, %d methods: %d lines of %d columns to %.1f, %.1f high", size, methods, l.lines(), l.columns, right, l.lineHeight())
+			}
+		}
 	}
 }

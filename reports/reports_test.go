@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"image"
@@ -698,5 +699,68 @@ func BenchmarkReport(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestClassesOfRankingsAreThere: the AP of every class is in tables and in full precision in CSV, with the images that have it.
+func TestClassesOfRankingsAreThere(t *testing.T) {
+	for _, methods := range []int{1, 3} {
+		r := rich(plan{methods: methods, sets: 1, classes: 3})
+		runs := []*results.Run{r}
+		var md, lines strings.Builder
+		if err := errors.Join(Markdown(&md, runs), ClassCSV(&lines, runs)); err != nil {
+			t.Fatal(err)
+		}
+		rows := section(t, md.String(), "### PASCAL VOC 21 multilabel, class by class")
+		table, err := csv.NewReader(strings.NewReader(lines.String())).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, c := range r.Cells {
+			if c.Task != "multilabel" {
+				continue
+			}
+			n++
+			for i, k := range c.Classes {
+				if got := rows[i+1][n]; got != percent(*k.AP) {
+					t.Errorf("%s of %s: %s, want %s", k.Class, c.Method, got, percent(*k.AP))
+				}
+				if !slices.ContainsFunc(table, func(line []string) bool {
+					return slices.Contains(line, full(k.AP)) && slices.Contains(line, c.Method) && line[len(line)-1] == "3"
+				}) {
+					t.Errorf("no line of %s by %s with %s and 3 images", k.Class, c.Method, full(k.AP))
+				}
+			}
+		}
+		if methods == 1 && rows[1][2] != "3" {
+			t.Errorf("images of a class: %q", rows[1])
+		}
+	}
+}
+
+// TestSharedWarningsAreSaidOnce: what holds for every method is one warning, what holds for some names them.
+func TestSharedWarningsAreSaidOnce(t *testing.T) {
+	r := invent(plan{methods: 3, sets: 2, classes: 3})
+	for i := range r.Cells {
+		r.Cells[i].Warnings = []string{"few images"}
+	}
+	r.Cells[0].Warnings = append(r.Cells[0].Warnings, "odd")
+	r.Cells[2].Warnings = append(r.Cells[2].Warnings, "odd")
+	want := []string{"set0, every method: few images", "set0, clip, maskclip: odd", "set1, every method: few images"}
+	if diff := cmp.Diff(want, newView([]*results.Run{r}).notices()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestEqualsAreBestTogether: scores that read the same have no winner among them.
+func TestEqualsAreBestTogether(t *testing.T) {
+	r := invent(plan{methods: 3, sets: 1, classes: 3})
+	for i, x := range []float64{0.4, 0.50001, 0.49999} {
+		r.Cells[i].Scores[0].Value = x
+	}
+	want := []string{"PASCAL VOC 21: clip_surgery and maskclip have the highest mIoU, 50.00 %."}
+	if diff := cmp.Diff(want, newView([]*results.Run{r}).verdicts()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -442,3 +442,6 @@ func byClass(cells []*results.Cell, m measure) [][]entry {
 	}
 	return rows
 }
+
+// lowIsGood reports whether a score is an error rather than a merit: the area under the curve of deletion (RISE), alone of all.
+func lowIsGood(score string) bool { return score == "deletion" }
