@@ -170,9 +170,9 @@ func wrapWords(s string, width int) []string {
 		for i, part := range wordParts(word, max(width, 14)) {
 			n := len(lines)
 			switch {
-			case n > 0 && i > 0 && utf8.RuneCountInString(lines[n-1]+part) <= width:
+			case n > 0 && i > 0 && latexLen(lines[n-1]+part) <= width:
 				lines[n-1] += part
-			case n > 0 && i == 0 && utf8.RuneCountInString(lines[n-1]+part) < width:
+			case n > 0 && i == 0 && latexLen(lines[n-1]+part) < width:
 				lines[n-1] += " " + part
 			default:
 				lines = append(lines, part)
@@ -184,7 +184,7 @@ func wrapWords(s string, width int) []string {
 
 // wordParts are the pieces of a word of more than width characters; other words are whole.
 func wordParts(word string, width int) []string {
-	if utf8.RuneCountInString(word) <= width {
+	if latexLen(word) <= width {
 		return []string{word}
 	}
 	var parts []string
@@ -192,7 +192,7 @@ func wordParts(word string, width int) []string {
 	part := ""
 	for _, r := range word {
 		part += string(r)
-		if n++; strings.ContainsRune("_-=/.", r) || n == width {
+		if n += latexLen(string(r)); strings.ContainsRune("_-=/.", r) || n >= width {
 			parts = append(parts, part)
 			part, n = "", 0
 		}
@@ -207,7 +207,7 @@ func wordParts(word string, width int) []string {
 func (t *table) widest(c int) int {
 	n := 1
 	for _, r := range t.rows {
-		wide := utf8.RuneCountInString(plain(r[c].text))
+		wide := latexLen(plain(r[c].text))
 		if r[c].value != nil && r[c].low != nil {
 			wide -= 2 // the interval is set smaller
 		}
@@ -222,10 +222,10 @@ func (t *table) latexWide() (wide []int, limit int) {
 	for c := range t.head {
 		n := t.widest(c)
 		if t.isLeft(c) {
-			n = max(n, utf8.RuneCountInString(plain(t.head[c])))
+			n = max(n, latexLen(plain(t.head[c])))
 		} else {
 			for _, l := range wrapWords(plain(t.head[c]), max(latexHead, n)) {
-				n = max(n, utf8.RuneCountInString(l))
+				n = max(n, latexLen(l))
 			}
 		}
 		wide = append(wide, n)
@@ -275,7 +275,7 @@ func (t *table) latexColumns(columns []int) string {
 		switch {
 		case !t.isLeft(c):
 			b.WriteByte('r')
-		case max(t.widest(c), utf8.RuneCountInString(t.head[c])) > limit:
+		case max(t.widest(c), latexLen(t.head[c])) > limit:
 			fmt.Fprintf(&b, ">{\\raggedright\\arraybackslash}p{%d mm}", limit*4/3)
 		default:
 			b.WriteByte('l')
@@ -329,7 +329,8 @@ var latexEscapes = map[rune]string{
 // longWord is the length from which a word may be broken anywhere.
 const longWord = 16
 
-// latexText makes s stand for itself in LaTeX. With breaks, long words (paths, hashes, commands) may be broken.
+// latexText makes s stand for itself in LaTeX. With breaks, long words (paths, hashes, commands) may be broken; after a letter
+// that appears by its number, any may.
 func latexText(s string, breaks bool) string {
 	var b strings.Builder
 	for i, word := range strings.Fields(plain(s)) {
@@ -339,7 +340,8 @@ func latexText(s string, breaks bool) string {
 		runes := []rune(word)
 		for j, r := range runes {
 			b.WriteString(latexRune(r, at(runes, j+1)))
-			if breaks && len(runes) > longWord && j+1 < len(runes) && (strings.ContainsRune("/_.,=:-", r) || j%8 == 7) {
+			long := breaks && len(runes) > longWord && (strings.ContainsRune("/_.,=:-", r) || j%8 == 7)
+			if j+1 < len(runes) && (long || byNumber(r)) {
 				b.WriteString("\\allowbreak{}")
 			}
 		}
@@ -361,8 +363,24 @@ func latexRune(r, next rune) string {
 		return string(r)
 	case ok:
 		return escape
-	case r < utf8.RuneSelf, r >= 'À' && r <= 'ÿ':
-		return string(r)
+	case byNumber(r):
+		return fmt.Sprintf("{\\scriptsize U+%04X}", r)
 	}
-	return fmt.Sprintf("{\\scriptsize U+%04X}", r)
+	return string(r)
+}
+
+// byNumber reports whether a letter, which the fonts do not have, appears by its number.
+func byNumber(r rune) bool {
+	return latexEscapes[r] == "" && r >= utf8.RuneSelf && (r < 'À' || r > 'ÿ')
+}
+
+// latexLen is the length of s in characters, as wide as they come out: a number takes the room of seven.
+func latexLen(s string) int {
+	n := 0
+	for _, r := range s {
+		if n++; byNumber(r) {
+			n += 6
+		}
+	}
+	return n
 }

@@ -58,8 +58,19 @@ func TestLaTeXCompiles(t *testing.T) {
 	odd.Methods[1].Name, odd.Cells[1].Method, odd.Cells[4].Method = "*[x]", "*[x]", "*[x]"
 	odd.Warnings = []string{nasty}
 	odd.Failures = []results.Failure{{Dataset: "set0", ID: "[1]", Error: "open /a/very/long/path/without/any/space/that/does/not/fit/into/a/column/of/this/table.png: " + nasty}}
+	far := rich(plan{methods: 3, sets: 3, classes: 4})
+	for i, name := range []string{"視覚物体分類とその手術", "مجموعة بيانات طويلة", "Ωμέγα"} {
+		far.Datasets[i].Title = name
+		for j := range far.Cells {
+			if far.Cells[j].Method == far.Methods[i].Name {
+				far.Cells[j].Method = name
+			}
+		}
+		far.Methods[i].Name = name
+	}
 	for name, runs := range map[string][]*results.Run{
 		"odd":  {odd},
+		"far":  {far},
 		"two":  two(),
 		"wide": {invent(plan{methods: 12, sets: 8, classes: 171, long: true})},
 		"many": {invent(plan{methods: 12, sets: 8, classes: 20})},

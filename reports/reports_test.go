@@ -764,3 +764,21 @@ func TestEqualsAreBestTogether(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// TestModelsAreToldApart: rows of runs name their models by what differs between them.
+func TestModelsAreToldApart(t *testing.T) {
+	for _, tt := range []struct{ name, architecture, want string }{
+		{"openai/clip-vit-base-patch16", "ViT-B/16", "clip · run 1"},
+		{"laion/CLIP-ViT-B-16", "ViT-B/16", "clip · run 1, openai/clip-vit-base-patch16"},
+		{"laion/CLIP-ViT-L-14", "ViT-L/14", "clip · run 1, ViT-B/16"},
+	} {
+		a, b := invent(plan{methods: 1, sets: 1, classes: 3}), invent(plan{methods: 1, sets: 1, classes: 3})
+		if b.Model.Name, b.Model.Architecture = tt.name, tt.architecture; tt.name != a.Model.Name {
+			b.Model.Files[0].SHA256 = "other"
+		}
+		v := newView([]*results.Run{a, b})
+		if got := v.name(v.rows[0]); got != tt.want {
+			t.Errorf("beside %s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}

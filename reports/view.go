@@ -197,9 +197,23 @@ func (v *view) name(r row) string {
 		}
 		name += fmt.Sprintf(" %d", n+1)
 	}
+	if model := v.modelName(v.runs[r.run]); model != "" {
+		name += ", " + model
+	}
+	return name
+}
+
+// modelName tells the model of m from those of other runs: by its architecture, or by its name where that is the same. It is
+// empty where all runs have one model.
+func (v *view) modelName(m *results.Run) string {
+	name := ""
 	for _, o := range v.runs {
-		if m := v.runs[r.run]; modelKey(o) != modelKey(m) {
-			return name + ", " + cmp.Or(m.Model.Architecture, m.Model.Name)
+		switch {
+		case modelKey(o) == modelKey(m):
+		case o.Model.Architecture == m.Model.Architecture:
+			return cmp.Or(m.Model.Name, m.Model.Architecture)
+		default:
+			name = cmp.Or(m.Model.Architecture, m.Model.Name)
 		}
 	}
 	return name
