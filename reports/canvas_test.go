@@ -10,7 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	xdraw "golang.org/x/image/draw"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
 )
 
 // alike compares two drawings of a figure as they look from afar: letters have other edges on every canvas.
@@ -87,5 +90,19 @@ func TestSVGFiguresLookLikePictures(t *testing.T) {
 			t.Fatalf("%v\n%s", err, out)
 		}
 		alike(t, f.name, want, decodePNG(t, shot))
+	}
+}
+
+// TestNamesAreSeen: a name in letters that the font lacks leaves something to see in a picture, too.
+func TestNamesAreSeen(t *testing.T) {
+	written := func(s string) image.Image {
+		f := figure{w: 60, h: 20, draw: func(c draw.Canvas) { c.FillText(lettering(9), vg.Point{X: 2, Y: 5}, s) }}
+		return f.picture(100)
+	}
+	if diff := cmp.Diff(written("?? a"), written("日本 a")); diff != "" {
+		t.Error("letters that the font lacks are not question marks")
+	}
+	if cmp.Equal(written("?? a"), written(" a")) {
+		t.Error("question marks cannot be seen")
 	}
 }

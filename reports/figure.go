@@ -4,6 +4,7 @@ import (
 	"image"
 	"strings"
 
+	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
@@ -66,8 +67,15 @@ func (f *figure) alone() figure {
 // picture draws f on white paper.
 func (f *figure) picture(dpi int) image.Image {
 	c := vgimg.NewWith(vgimg.UseWH(f.w, f.h), vgimg.UseDPI(dpi))
-	f.draw(draw.New(c))
+	f.draw(draw.New(legible{c}))
 	return c.Image()
+}
+
+// legible is a canvas that shows letters which the font lacks as question marks, where gonum's would leave them out.
+type legible struct{ *vgimg.Canvas }
+
+func (c legible) FillString(face font.Face, p vg.Point, s string) {
+	c.Canvas.FillString(face, p, inFont(s))
 }
 
 // png draws f as a PNG file.
