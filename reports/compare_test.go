@@ -293,3 +293,17 @@ func TestBelow(t *testing.T) {
 		}
 	}
 }
+
+// TestLowIsGoodIsGreen: on a terminal a fall of deletion that is told from chance has the colour of a gain, and is explained.
+func TestLowIsGoodIsGreen(t *testing.T) {
+	for difference, want := range map[float64]string{-0.1: "\x1b[32m-10.00", 0.1: "\x1b[31m+10.00"} {
+		c := &Comparison{Cells: []ComparedCell{{Dataset: "set", MethodA: "a", MethodB: "b", Score: "deletion", Difference: difference, P: ptr(0.001), Adjusted: ptr(0.001)}}}
+		var b strings.Builder
+		if err := c.Terminal(&b, 0, true); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), want) || !strings.Contains(b.String(), "low is good") {
+			t.Errorf("no %q, or no word of it, in\n%s", want, b.String())
+		}
+	}
+}
