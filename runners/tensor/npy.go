@@ -103,15 +103,15 @@ func npyPreamble(descr string, shape []int) string {
 	return "\x93NUMPY\x01\x00" + string(binary.LittleEndian.AppendUint16(nil, uint16(len(header)))) + header
 }
 
-var npyHeader = regexp.MustCompile(`'descr':\s*'([<|>=]?)([a-z])(\d)'.*'fortran_order':\s*(True|False).*'shape':\s*\(([\d, L]*)\)`)
+var npyHeader = regexp.MustCompile(`'descr':\s*'([<|>=]?)([a-zA-Z])(\d+)'.*'fortran_order':\s*(True|False).*'shape':\s*\(([\d, L]*)\)`)
 
 // maxNPY bounds what ReadNPY allocates, in elements.
 const maxNPY = 1 << 30
 
-// ReadNPY reads a .npy file of any little-endian number type as float32, row-major whatever the file's order.
+// ReadNPY reads a .npy file of any real number type as float32, row-major whatever the file's order.
 func ReadNPY(r io.Reader) (Dense, error) {
 	var out Dense
-	columns, err := readNPY(r, &out.Shape, func(b []byte, d DType) { out.Data = append(out.Data, element(b, d)) })
+	columns, err := readNPY(r, &out.Shape, func(v float64) { out.Data = append(out.Data, float32(v)) })
 	if err != nil {
 		return Dense{}, err
 	}
@@ -143,18 +143,7 @@ func rowMajor[T any](data []T, shape []int) []T {
 
 // ReadNPY64 is ReadNPY without loss: as float64, which holds every float and integers up to 2^53.
 func ReadNPY64(r io.Reader) (shape []int, data []float64, err error) {
-	columns, err := readNPY(r, &shape, func(b []byte, d DType) {
-		switch d {
-		case F64:
-			data = append(data, math.Float64frombits(binary.LittleEndian.Uint64(b)))
-		case I64:
-			data = append(data, float64(int64(binary.LittleEndian.Uint64(b))))
-		case I32:
-			data = append(data, float64(int32(binary.LittleEndian.Uint32(b))))
-		default:
-			data = append(data, float64(element(b, d)))
-		}
-	})
+	columns, err := readNPY(r, &shape, func(v float64) { data = append(data, v) })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -164,9 +153,25 @@ func ReadNPY64(r io.Reader) (shape []int, data []float64, err error) {
 	return shape, data, nil
 }
 
+// npyTypes are the elements of the types that are read, by numpy's kind and size, from bytes of their order.
+var npyTypes = map[string]func([]byte, binary.ByteOrder) float64{
+	"f2": func(b []byte, o binary.ByteOrder) float64 { return float64(HalfToFloat(o.Uint16(b))) },
+	"f4": func(b []byte, o binary.ByteOrder) float64 { return float64(math.Float32frombits(o.Uint32(b))) },
+	"f8": func(b []byte, o binary.ByteOrder) float64 { return math.Float64frombits(o.Uint64(b)) },
+	"i1": func(b []byte, _ binary.ByteOrder) float64 { return float64(int8(b[0])) },
+	"i2": func(b []byte, o binary.ByteOrder) float64 { return float64(int16(o.Uint16(b))) },
+	"i4": func(b []byte, o binary.ByteOrder) float64 { return float64(int32(o.Uint32(b))) },
+	"i8": func(b []byte, o binary.ByteOrder) float64 { return float64(int64(o.Uint64(b))) },
+	"u1": func(b []byte, _ binary.ByteOrder) float64 { return float64(b[0]) },
+	"u2": func(b []byte, o binary.ByteOrder) float64 { return float64(o.Uint16(b)) },
+	"u4": func(b []byte, o binary.ByteOrder) float64 { return float64(o.Uint32(b)) },
+	"u8": func(b []byte, o binary.ByteOrder) float64 { return float64(o.Uint64(b)) },
+	"b1": func(b []byte, _ binary.ByteOrder) float64 { return float64(b[0]) },
+}
+
 // readNPY reads a header into shape and hands over the elements one by one. Memory grows with what is read, not with
 // what the header claims. columns says that the first index runs fastest.
-func readNPY(r io.Reader, shape *[]int, put func([]byte, DType)) (columns bool, err error) {
+func readNPY(r io.Reader, shape *[]int, put func(float64)) (columns bool, err error) {
 	header, err := npyHeaderText(r)
 	if err != nil {
 		return false, err
@@ -175,10 +180,13 @@ func readNPY(r io.Reader, shape *[]int, put func([]byte, DType)) (columns bool, 
 	if m == nil {
 		return false, fmt.Errorf("npy: header %q is not understood", strings.TrimSpace(header))
 	}
-	kind := m[2] + m[3]
-	dtype, ok := map[string]DType{"f4": F32, "f2": F16, "f8": F64, "i8": I64, "i4": I32, "i2": I16, "i1": I8, "u1": U8, "b1": Bool}[kind]
-	if !ok || m[1] == ">" {
-		return false, fmt.Errorf("npy: type %s%s is not supported", m[1], kind)
+	value, ok := npyTypes[m[2]+m[3]]
+	if !ok {
+		return false, fmt.Errorf("npy: type %s%s%s is not supported; want real numbers of at most 64 bits", m[1], m[2], m[3])
+	}
+	var order binary.ByteOrder = binary.LittleEndian
+	if m[1] == ">" {
+		order = binary.BigEndian
 	}
 	for s := range strings.SplitSeq(m[5], ",") {
 		if s = strings.Trim(s, " L"); s != "" {
@@ -193,7 +201,7 @@ func readNPY(r io.Reader, shape *[]int, put func([]byte, DType)) (columns bool, 
 	if !ok || count > maxNPY {
 		return false, fmt.Errorf("npy: shape %v is too large", *shape)
 	}
-	size := dtype.Size()
+	size := int(m[3][0] - '0')
 	buf := make([]byte, 1<<16/size*size)
 	for left := count; left > 0; {
 		chunk := buf[:min(int64(len(buf)), left*int64(size))]
@@ -201,7 +209,7 @@ func readNPY(r io.Reader, shape *[]int, put func([]byte, DType)) (columns bool, 
 			return false, fmt.Errorf("npy: %d of %d elements are missing: %w", left, count, err)
 		}
 		for i := 0; i < len(chunk); i += size {
-			put(chunk[i:], dtype)
+			put(value(chunk[i:], order))
 		}
 		left -= int64(len(chunk) / size)
 	}

@@ -160,6 +160,47 @@ func TestReadNPYInFortranOrder(t *testing.T) {
 	}
 }
 
+// The elements numpy 2.4 stores for numpy.array([1, 200], dtype) and numpy.array([-1.5, 2.5], dtype) (-1 and 2 as integers).
+func TestReadNPYTypes(t *testing.T) {
+	for _, c := range []struct {
+		descr, data string
+		want        [2]float64
+	}{
+		{"|u1", "\x01\xc8", [2]float64{1, 200}},
+		{"<u2", "\x01\x00\xc8\x00", [2]float64{1, 200}},
+		{">u2", "\x00\x01\x00\xc8", [2]float64{1, 200}},
+		{"<u4", "\x01\x00\x00\x00\xc8\x00\x00\x00", [2]float64{1, 200}},
+		{"<u8", "\x01\x00\x00\x00\x00\x00\x00\x00\xc8\x00\x00\x00\x00\x00\x00\x00", [2]float64{1, 200}},
+		{"|b1", "\x01\x01", [2]float64{1, 1}},
+		{"|i1", "\xff\x02", [2]float64{-1, 2}},
+		{"<i2", "\xff\xff\x02\x00", [2]float64{-1, 2}},
+		{">i4", "\xff\xff\xff\xff\x00\x00\x00\x02", [2]float64{-1, 2}},
+		{"<i8", "\xff\xff\xff\xff\xff\xff\xff\xff\x02\x00\x00\x00\x00\x00\x00\x00", [2]float64{-1, 2}},
+		{"<f2", "\x00\xbe\x00\x41", [2]float64{-1.5, 2.5}},
+		{"=f4", "\x00\x00\xc0\xbf\x00\x00\x20\x40", [2]float64{-1.5, 2.5}},
+		{">f4", "\xbf\xc0\x00\x00\x40\x20\x00\x00", [2]float64{-1.5, 2.5}},
+		{">f8", "\xbf\xf8\x00\x00\x00\x00\x00\x00\x40\x04\x00\x00\x00\x00\x00\x00", [2]float64{-1.5, 2.5}},
+	} {
+		header := "{'descr': '" + c.descr + "', 'fortran_order': False, 'shape': (2,), }"
+		file := "\x93NUMPY\x01\x00v\x00" + header + strings.Repeat(" ", 117-len(header)) + "\n" + c.data
+		_, wide, err := ReadNPY64(strings.NewReader(file))
+		if err != nil || len(wide) != 2 || [2]float64(wide) != c.want {
+			t.Errorf("%s: %v (%v), want %v", c.descr, wide, err, c.want)
+		}
+		d, err := ReadNPY(strings.NewReader(file))
+		if err != nil || len(d.Data) != 2 || float64(d.Data[0]) != c.want[0] || float64(d.Data[1]) != c.want[1] {
+			t.Errorf("%s as float32: %v (%v), want %v", c.descr, d.Data, err, c.want)
+		}
+	}
+	for _, descr := range []string{"<c8", "<f16", "|S4", "<U1", "|O", "<M8[ns]"} {
+		header := "{'descr': '" + descr + "', 'fortran_order': False, 'shape': (1,), }"
+		file := "\x93NUMPY\x01\x00v\x00" + header + strings.Repeat(" ", 117-len(header)) + "\n" + strings.Repeat("x", 64)
+		if _, _, err := ReadNPY64(strings.NewReader(file)); err == nil {
+			t.Errorf("%s was read", descr)
+		}
+	}
+}
+
 func FuzzReadNPY(f *testing.F) {
 	var b bytes.Buffer
 	WriteNPY(&b, Dense{Shape: []int{2, 2}, Data: []float32{1, 2, 3, 4}})
