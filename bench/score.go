@@ -29,9 +29,16 @@ func scoreCommand() *cobra.Command {
   --task segmentation   --truth and --pred are folders of label maps: PNG, grey or palette, 8 or 16 bits, of equal
                         names and sizes. Conventions: ` + conventionNames() + `
                         cityscapes with --classes 34 is the whole evaluation on label ids, with *_instanceIds.png beside the
-                        truth for iIoU (ids that are to be ignored need an --ignore of their own); with --classes 19 it takes train ids. ade20k with --reduce-zero-label takes truth and
-                        predictions numbered from 1. imagenet_s takes RGB maps, id = R + 256 G.
-  --task multilabel     --truth and --pred are .npy matrices [images, classes]: 1, 0 or -1 (difficult), and scores.`,
+                        truth for iIoU (ids that are to be ignored need an --ignore of their own); with --classes 19 it
+                        takes train ids, unless the truth has *_labelIds.png and no *_labelTrainIds.png.
+                        ade20k with --reduce-zero-label takes truth and predictions numbered from 1.
+                        imagenet_s takes RGB maps, id = R + 256 G.
+  --task multilabel     --truth and --pred are .npy matrices [images, classes]: 1, 0 or -1 (difficult), and scores.
+
+--json prints one object: task, convention, images, counts, each defined score by its name (mIoU, mAcc, aAcc; mAP, CF1@3; 0 to 1),
+per_class with class, scores and what they are made of, and with --resamples intervals and interval_level. What is undefined is left out.
+Counts of a segmentation: void_images (wholly ignored), undefined_classes, pixels_out_of_range (predicted as no class); of label ids
+images_with_instances too. Of a multilabel task: classes_without_positives, difficult_labels, images_without_labels.`,
 		Example: "  ovbench score --task segmentation --truth gt --pred out --classes 21 --json",
 		Args:    cobra.NoArgs,
 	}
@@ -106,19 +113,20 @@ func labelFlags(c *cobra.Command, task string, labels *engine.LabelScoring) erro
 		}
 	}
 	labelIDs := labels.Convention == "cityscapes" && labels.Classes == len(metrics.CityscapesLabels)
-	ignore := c.Flag("ignore").Changed
-	if labels.Ignore < 0 || labels.Ignore > 65535 {
-		return usagef(c.CommandPath(), "--ignore %d is no value of a label map: want 0 to 65535", labels.Ignore)
-	}
 	switch {
+	case labels.Ignore < 0 || labels.Ignore > 65535:
+		return usagef(c.CommandPath(), "--ignore %d is no value of a label map: want 0 to 65535", labels.Ignore)
+	case labels.Classes < 0 || labels.Classes > metrics.MaxClasses:
+		return usagef(c.CommandPath(), "--classes %d: want 1 to %d", labels.Classes, metrics.MaxClasses)
+	case labels.Resamples < 0:
+		return usagef(c.CommandPath(), "--resamples %d: want 0 for no intervals, or how many", labels.Resamples)
 	case labelIDs && labels.ReduceZero:
 		return usagef(c.CommandPath(), "--reduce-zero-label does not go with Cityscapes' label ids (--classes 34), which are fixed")
 	case labelIDs && labels.Boundary:
 		return usagef(c.CommandPath(), "--boundary does not go with Cityscapes' label ids (--classes 34); score train ids with --classes 19")
-	case labelIDs && !ignore:
-		labels.Ignore = -1 // an id that is none is an error
-	case labels.Convention == "imagenet_s" && !ignore:
-		labels.Ignore = 1000
+	}
+	if !c.Flag("ignore").Changed {
+		labels.Ignore = -1 // the convention's own
 	}
 	return nil
 }
@@ -143,7 +151,7 @@ func scoresJSON(w io.Writer, f *engine.FileScores) error {
 	if len(f.Intervals) > 0 {
 		out["intervals"], out["interval_level"] = f.Intervals, 0.95
 	}
-	var classes []map[string]any
+	classes := []map[string]any{}
 	for i, k := range f.Classes {
 		row := map[string]any{"class": k.Class}
 		if f.ClassNames != nil {

@@ -24,7 +24,7 @@ import (
 type LabelScoring struct {
 	Truth, Pred string // folders of PNG label maps
 	Classes     int
-	Ignore      int  // value of the truth that does not count; -1 for none
+	Ignore      int  // value of the truth that does not count; below 0 the one of the convention
 	ReduceZero  bool // of the truth: 0 is ignored, k is class k-1
 	Convention  string
 	Boundary    bool // Boundary IoU too
@@ -32,6 +32,9 @@ type LabelScoring struct {
 	Resamples int
 	Seed      uint64
 }
+
+// defaultIgnore is the void of most data sets.
+const defaultIgnore = 255
 
 // FileScores are the scores of predictions made elsewhere.
 type FileScores struct {
@@ -52,20 +55,30 @@ func ScoreLabels(ctx context.Context, s LabelScoring, tell Progress) (*FileScore
 	if err != nil {
 		return nil, err
 	}
-	pairs, err := pairFiles(s.Truth, s.Pred)
+	truths, ids, err := s.truths()
+	if err != nil {
+		return nil, err
+	}
+	pairs, err := pairFiles(truths, s.Truth, s.Pred)
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case s.labelIDs():
+	case ids:
 		return s.cityscapes(ctx, pairs, tell)
-	case convention.Name == "imagenet_s":
+	case convention.Name == metrics.ImageNetSIoU.Name:
 		return s.imageNetS(ctx, pairs, tell)
+	}
+	ownIgnore := s.Ignore < 0
+	if ownIgnore {
+		s.Ignore = defaultIgnore
 	}
 	records := make([]metrics.Sparse, len(pairs))
 	edges := make([]metrics.AreaRecord, len(pairs))
 	err = eachPair(ctx, pairs, tell, func(i int, truth, pred datasets.Labels) (err error) {
-		s.prepare(truth.Pix)
+		if err := s.prepare(truth); err != nil {
+			return err
+		}
 		if convention.Name == "ade20k" && s.ReduceZero {
 			shift(pred.Pix) // the devkit's predictions are numbered as its truth
 		}
@@ -83,26 +96,17 @@ func ScoreLabels(ctx context.Context, s LabelScoring, tell Progress) (*FileScore
 		return nil, err
 	}
 	out := s.fileScores(convention.Name, len(pairs))
+	if ownIgnore && s.Classes > defaultIgnore {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("label %d of the truth is ignored, as is usual, though it is one of %d classes; give --ignore to say which value does not count", defaultIgnore, s.Classes))
+	}
 	if err := out.confusion(records, s.Classes, convention); err != nil {
 		return nil, err
 	}
-	out.intervals(s, func(name string) (metrics.Statistic, error) {
-		for _, stat := range convention.Stats() {
-			if stat.Name == name {
-				return metrics.AreasStatistic(records, s.Classes, stat.Of)
-			}
-		}
-		return nil, errNoStatistic
-	})
+	out.intervals(s, func(name string) (metrics.Statistic, error) { return pooled(records, s.Classes, convention, name) })
 	if s.Boundary {
 		return out, out.boundaries(s, edges, convention)
 	}
 	return out, nil
-}
-
-// labelIDs says whether the maps are of Cityscapes' label ids, not of train ids or other classes.
-func (s LabelScoring) labelIDs() bool {
-	return s.Convention == metrics.CityscapesIoU.Name && s.Classes == len(metrics.CityscapesLabels)
 }
 
 func (s LabelScoring) fileScores(convention string, images int) *FileScores {
@@ -119,37 +123,51 @@ func (f *FileScores) confusion(records []metrics.Sparse, classes int, v metrics.
 		return err
 	}
 	f.Scores, f.Classes = total.Scores(v), total.PerClass(v)
-	f.Counts["void_images"] = countVoid(records)
-	f.Counts["undefined_classes"] = 0
-	outside := 0
-	for c, k := range f.Classes {
-		if !hasScore(k.Scores, "IoU") {
-			f.Counts["undefined_classes"]++
+	f.countPixels(records, classes)
+	return nil
+}
+
+// countPixels counts what the scores of classes leave out, and warns where that is likely a mistake.
+func (f *FileScores) countPixels(records []metrics.Sparse, classes int) {
+	var outside int64
+	void := 0
+	for _, r := range records {
+		if len(r) == 0 {
+			void++
 		}
-		outside += int(total.At(c, classes))
+		for _, c := range r {
+			if int(c.Pred) == classes {
+				outside += c.Count
+			}
+		}
 	}
-	f.Counts["pixels_out_of_range"] = outside
+	undefined := 0
+	for _, k := range f.Classes {
+		if !hasScore(k.Scores, "IoU") {
+			undefined++
+		}
+	}
+	f.Counts["void_images"], f.Counts["undefined_classes"], f.Counts["pixels_out_of_range"] = void, undefined, int(outside)
 	if outside > 0 {
 		f.Warnings = append(f.Warnings, fmt.Sprintf("%d pixels are predicted as none of the %d classes: they are misses of the true class", outside, classes))
 	}
 	if len(f.Scores) == 0 {
 		f.Warnings = append(f.Warnings, "every pixel of the truth is ignored: no score is defined; check --ignore and --reduce-zero-label")
 	}
-	return nil
-}
-
-// countVoid counts images all of whose pixels are ignored.
-func countVoid(records []metrics.Sparse) (n int) {
-	for _, r := range records {
-		if len(r) == 0 {
-			n++
-		}
-	}
-	return n
 }
 
 func hasScore(scores []metrics.Score, name string) bool {
 	return slices.ContainsFunc(scores, func(s metrics.Score) bool { return s.Name == name })
+}
+
+// pooled is the statistic of a score of pooled label maps.
+func pooled(records []metrics.Sparse, classes int, v metrics.Convention, name string) (metrics.Statistic, error) {
+	for _, stat := range v.Stats() {
+		if stat.Name == name {
+			return metrics.AreasStatistic(records, classes, stat.Of)
+		}
+	}
+	return nil, errNoStatistic
 }
 
 var errNoStatistic = errors.New("the score has no statistic")
@@ -203,18 +221,39 @@ func (f *FileScores) boundaries(s LabelScoring, edges []metrics.AreaRecord, v me
 	return nil
 }
 
-// prepare maps a truth to labels with datasets.Ignore.
-func (s LabelScoring) prepare(truth []uint16) {
-	for i, v := range truth {
+// prepare maps a truth to labels with datasets.Ignore, and refuses values that are neither a class nor ignored.
+func (s LabelScoring) prepare(truth datasets.Labels) error {
+	first := 0
+	if s.ReduceZero {
+		first = 1
+	}
+	for i, v := range truth.Pix {
+		label := int(v) - first
 		switch {
-		case int(v) == s.Ignore:
-			truth[i] = datasets.Ignore
-		case s.ReduceZero && v == 0:
-			truth[i] = datasets.Ignore
-		case s.ReduceZero:
-			truth[i] = v - 1
+		case int(v) == s.Ignore || label < 0:
+			truth.Pix[i] = datasets.Ignore
+		case label < s.Classes:
+			truth.Pix[i] = uint16(label)
+		default:
+			return fmt.Errorf("truth has label %d at x %d, y %d, but there are %d classes (%d..%d) and label %d is ignored; map void labels to the ignored one, and check --classes, --ignore and --reduce-zero-label",
+				v, i%truth.W, i/truth.W, s.Classes, first, first+s.Classes-1, s.Ignore)
 		}
 	}
+	return nil
+}
+
+// prepareIDs is prepare for Cityscapes' label ids, of which all are counted.
+func (s LabelScoring) prepareIDs(truth datasets.Labels) error {
+	for i, v := range truth.Pix {
+		switch {
+		case int(v) == s.Ignore:
+			truth.Pix[i] = datasets.Ignore
+		case int(v) >= len(metrics.CityscapesLabels):
+			return fmt.Errorf("truth has label %d at x %d, y %d, but label ids are 0..%d; give an --ignore if this one does not count",
+				v, i%truth.W, i/truth.W, len(metrics.CityscapesLabels)-1)
+		}
+	}
+	return nil
 }
 
 // shift turns labels 1..N into 0..N-1, and 0 into a label that is none.
@@ -241,7 +280,9 @@ func (s LabelScoring) cityscapes(ctx context.Context, pairs []filePair, tell Pro
 			}
 			instances = l.Pix
 		}
-		s.prepare(truth.Pix)
+		if err := s.prepareIDs(truth); err != nil {
+			return err
+		}
 		for i, v := range truth.Pix {
 			if v == datasets.Ignore && instances != nil {
 				instances[i] = 0
@@ -266,10 +307,13 @@ func (s LabelScoring) cityscapes(ctx context.Context, pairs []filePair, tell Pro
 	out := s.fileScores("cityscapes", len(pairs))
 	out.Scores, out.Counts["images_with_instances"] = total.Scores(), weighted
 	out.intervals(s, func(name string) (metrics.Statistic, error) { return metrics.CityscapesStatistic(records, name) })
-	for _, c := range append(total.PerClass(), total.PerCategory()...) {
-		out.ClassNames = append(out.ClassNames, c.Name)
-		out.Classes = append(out.Classes, metrics.ClassScores{Class: len(out.Classes), Intersection: c.Intersection, Truth: c.Truth, Pred: c.Pred, Scores: c.Scores})
+	out.named(total.PerClass())
+	plain := make([]metrics.Sparse, len(records))
+	for i, r := range records {
+		plain[i] = r.Pixels
 	}
+	out.countPixels(plain, len(metrics.CityscapesLabels))
+	out.named(total.PerCategory())
 	if total.LooksLikeTrainIDs() {
 		out.Warnings = append(out.Warnings, "the predictions look like train ids (0..18); this evaluation wants label ids (0..33)")
 	}
@@ -277,6 +321,14 @@ func (s LabelScoring) cityscapes(ctx context.Context, pairs []filePair, tell Pro
 		out.Warnings = append(out.Warnings, fmt.Sprintf("iIoU is left out: %d of %d images have no *_instanceIds.png beside the truth", len(pairs)-weighted, len(pairs)))
 	}
 	return out, nil
+}
+
+// named adds classes or categories by name.
+func (f *FileScores) named(groups []metrics.CityscapesScores) {
+	for _, c := range groups {
+		f.ClassNames = append(f.ClassNames, c.Name)
+		f.Classes = append(f.Classes, metrics.ClassScores{Class: len(f.Classes), Intersection: c.Intersection, Truth: c.Truth, Pred: c.Pred, Scores: c.Scores})
+	}
 }
 
 // instancePath is the map of instances that belongs to a truth of label ids.
@@ -290,11 +342,18 @@ func instancePath(truth string) (string, bool) {
 	return path, err == nil
 }
 
+const imageNetSIgnore = 1000
+
 // imageNetS is the evaluation of ImageNet-S: class 0 is the background, 1000 is ignored.
 func (s LabelScoring) imageNetS(ctx context.Context, pairs []filePair, tell Progress) (*FileScores, error) {
+	if s.Ignore < 0 {
+		s.Ignore = imageNetSIgnore
+	}
 	records := make([]metrics.BoundaryRecord, len(pairs))
 	err := eachPairAs(ctx, pairs, tell, datasets.ReadIDs, func(i int, truth, pred datasets.Labels) (err error) {
-		s.prepare(truth.Pix)
+		if err := s.prepare(truth); err != nil {
+			return err
+		}
 		records[i], err = metrics.CountBoundary(truth.Pix, pred.Pix, truth.W, truth.H, s.Classes, datasets.Ignore, metrics.ImageNetSDilationRatio)
 		return err
 	})
@@ -310,21 +369,24 @@ func (s LabelScoring) imageNetS(ctx context.Context, pairs []filePair, tell Prog
 			return nil, err
 		}
 	}
-	out := s.fileScores("imagenet_s", len(pairs))
-	out.Scores = total.Scores()
 	plain, edges := make([]metrics.Sparse, len(records)), make([]metrics.AreaRecord, len(records))
 	for i, r := range records {
 		plain[i], edges[i] = r.Plain(), r.Boundaries()
 	}
-	out.Counts["void_images"] = countVoid(plain)
+	out := s.fileScores(metrics.ImageNetSIoU.Name, len(pairs))
+	if err := out.confusion(plain, s.Classes, metrics.ImageNetSIoU); err != nil {
+		return nil, err
+	}
+	for _, x := range total.Scores() {
+		if !hasScore(out.Scores, x.Name) {
+			out.Scores = append(out.Scores, x)
+		}
+	}
 	out.intervals(s, func(name string) (metrics.Statistic, error) {
-		switch name {
-		case "mIoU":
-			return metrics.AreasStatistic(plain, s.Classes, metrics.ImageNetSIoU.MIoU)
-		case "mBIoU":
+		if name == "mBIoU" {
 			return metrics.AreaRecordStatistic(edges, s.Classes, metrics.ImageNetSIoU.MIoU)
 		}
-		return nil, errNoStatistic
+		return pooled(plain, s.Classes, metrics.ImageNetSIoU, name)
 	})
 	return out, nil
 }
@@ -335,21 +397,50 @@ type filePair struct{ name, truth, pred string }
 // truthSuffix are the endings of Cityscapes' truths; predictions begin with what stands before.
 var truthSuffix = regexp.MustCompile(`_gt(Fine|Coarse)_label(Train)?Ids$`)
 
+// cityscapesTrainIDs is the number of train ids, which are the evaluated ones among the label ids.
+const cityscapesTrainIDs = 19
+
+// truths lists the label maps of the truth. In folders of Cityscapes label ids, train ids, instances and colours lie side by
+// side, and the number of classes says which is meant. ids says that the maps are of label ids, to be evaluated as
+// cityscapesScripts does: 34 of them, of which 19 have a score.
+func (s LabelScoring) truths() (paths []string, ids bool, err error) {
+	paths, err = pngFiles(s.Truth)
+	if err != nil {
+		return nil, false, err
+	}
+	whole := s.Convention == metrics.CityscapesIoU.Name && s.Classes == len(metrics.CityscapesLabels)
+	named := func(ending string) (out []string) {
+		for _, p := range paths {
+			if name := stem(p); truthSuffix.MatchString(name) && strings.HasSuffix(name, ending) {
+				out = append(out, p)
+			}
+		}
+		return out
+	}
+	label, train := named("_labelIds"), named("_labelTrainIds")
+	switch {
+	case len(label)+len(train) == 0:
+		return paths, whole, nil
+	case whole && len(label) == 0:
+		return nil, false, fmt.Errorf("%s: the truth is of train ids (%s); --classes %d wants *_labelIds.png; score train ids with --classes %d", s.Truth, train[0], s.Classes, cityscapesTrainIDs)
+	case whole:
+		return label, true, nil
+	case s.Classes == cityscapesTrainIDs && len(train) > 0:
+		return train, false, nil
+	case s.Classes == cityscapesTrainIDs && s.Convention == metrics.CityscapesIoU.Name && !s.ReduceZero && !s.Boundary:
+		return label, true, nil
+	case s.Classes == cityscapesTrainIDs:
+		return nil, false, fmt.Errorf("%s: the truth is of label ids 0..33 (%s), not of the %d train ids; make *_labelTrainIds.png with cityscapesScripts, or score label ids with --convention cityscapes --classes %d",
+			s.Truth, label[0], cityscapesTrainIDs, len(metrics.CityscapesLabels))
+	case len(label) == 0:
+		return train, false, nil
+	}
+	return label, false, nil
+}
+
 // pairFiles finds the prediction of every truth: the PNG at the same relative path, else the only one of the same name, where
 // a name of Cityscapes ends before _gtFine.
-func pairFiles(truthDir, predDir string) ([]filePair, error) {
-	truths, err := pngFiles(truthDir)
-	if err != nil {
-		return nil, err
-	}
-	if slices.ContainsFunc(truths, func(p string) bool { return truthSuffix.MatchString(stem(p)) }) {
-		// Colours, instances and train ids lie in the same folders; label ids go before train ids.
-		ids := "_labelIds"
-		if !slices.ContainsFunc(truths, func(p string) bool { return strings.HasSuffix(stem(p), ids) }) {
-			ids = "_labelTrainIds"
-		}
-		truths = slices.DeleteFunc(truths, func(p string) bool { return !strings.HasSuffix(stem(p), ids) })
-	}
+func pairFiles(truths []string, truthDir, predDir string) ([]filePair, error) {
 	preds, err := pngFiles(predDir)
 	if err != nil {
 		return nil, err
@@ -487,6 +578,9 @@ func ScoreTags(s TagScoring) (*FileScores, error) {
 	images, classes := truth.shape[0], truth.shape[1]
 	if s.Classes > 0 && classes != s.Classes {
 		return nil, fmt.Errorf("%s has %d classes, not %d", s.Truth, classes, s.Classes)
+	}
+	if s.Difficult == metrics.DifficultSkip && slices.Contains(truth.data, -1) && !slices.Contains(truth.data, 0) {
+		return nil, fmt.Errorf("%s: labels are 1 and -1 only, and -1 is a difficult one, so that nothing is absent; write 0 for absent, or take -1 for absent with --difficult negative", s.Truth)
 	}
 	tags := make([]metrics.Tag, len(truth.data))
 	for i, v := range truth.data {

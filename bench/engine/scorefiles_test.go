@@ -164,3 +164,139 @@ func TestScoreTags(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// A folder of Cityscapes holds label ids and train ids side by side; the number of classes says which of them is the truth, and a
+// truth of the other kind is refused. Worked by hand: road and sidewalk, of which the second is half right.
+func TestScoreLabelsCityscapesIDs(t *testing.T) {
+	dir := t.TempDir()
+	at := func(parts ...string) string { return filepath.Join(append([]string{dir}, parts...)...) }
+	const city = "x_000000_000001"
+	for _, folder := range []string{"both", "ids"} {
+		writeMap(t, at(folder, city+"_gtFine_labelIds.png"), 2, false, 7, 7, 8, 8)
+	}
+	for _, folder := range []string{"both", "train"} {
+		writeMap(t, at(folder, city+"_gtFine_labelTrainIds.png"), 2, false, 0, 0, 1, 1)
+	}
+	writeMap(t, at("pred-ids", city+"_leftImg8bit.png"), 2, false, 7, 7, 8, 7)
+	writeMap(t, at("pred-train", city+"_leftImg8bit.png"), 2, false, 0, 0, 1, 0)
+	const half = (2.0/3 + 1.0/2) / 2
+	for _, c := range []struct {
+		truth, pred, convention string
+		classes                 int
+		want                    float64
+		fault                   string
+	}{
+		{"both", "pred-train", "cityscapes", 19, half, ""},
+		{"both", "pred-train", "mmseg", 19, half, ""},
+		{"both", "pred-ids", "cityscapes", 34, half, ""},
+		{"ids", "pred-ids", "cityscapes", 19, half, ""},
+		{"ids", "pred-ids", "cityscapes", 34, half, ""},
+		{"train", "pred-train", "cityscapes", 19, half, ""},
+		{"train", "pred-train", "cityscapes", 34, 0, "the truth is of train ids"},
+		{"ids", "pred-train", "mmseg", 19, 0, "the truth is of label ids"},
+	} {
+		f, err := ScoreLabels(t.Context(), LabelScoring{Truth: at(c.truth), Pred: at(c.pred), Classes: c.classes, Ignore: -1, Convention: c.convention}, quiet{})
+		switch {
+		case c.fault != "" && (err == nil || !strings.Contains(err.Error(), c.fault)):
+			t.Errorf("%+v: error %v", c, err)
+		case c.fault == "" && err != nil:
+			t.Errorf("%+v: %v", c, err)
+		case c.fault == "" && math.Abs(scoreOf(f, "mIoU")-c.want) > 1e-12:
+			t.Errorf("%+v: mIoU %v", c, scoreOf(f, "mIoU"))
+		}
+	}
+}
+
+// Values of the truth that are no class and not ignored are named as they are stored, and none passes for the one that stands for
+// void inside of the program.
+func TestScoreLabelsStrays(t *testing.T) {
+	dir := t.TempDir()
+	truth := filepath.Join(dir, "t")
+	if err := os.Mkdir(truth, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	write := func(values ...uint16) {
+		img := image.NewGray16(image.Rect(0, 0, len(values), 1))
+		for x, v := range values {
+			img.SetGray16(x, 0, color.Gray16{Y: v})
+		}
+		f, err := os.Create(filepath.Join(truth, "a.png"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if err := png.Encode(f, img); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		values     []uint16
+		convention string
+		classes    int
+		reduce     bool
+		want       string
+	}{
+		{[]uint16{0, 1, 65535}, "mmseg", 2, false, "label 65535 at x 2, y 0, but there are 2 classes (0..1) and label 255 is ignored"},
+		{[]uint16{0, 65535}, "cityscapes", 34, false, "label 65535 at x 1, y 0, but label ids are 0..33"},
+		{[]uint16{0, 3, 255}, "mmseg", 2, true, "label 3 at x 1, y 0, but there are 2 classes (1..2)"},
+		{[]uint16{0, 65535}, "mmseg", 2, true, "label 65535 at x 1"},
+		{[]uint16{0, 2, 1}, "cocostuff", 2, false, "label 2 at x 1"},
+	} {
+		write(c.values...)
+		_, err := ScoreLabels(t.Context(), LabelScoring{Truth: truth, Pred: truth, Classes: c.classes, Ignore: -1, ReduceZero: c.reduce, Convention: c.convention}, quiet{})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v under %s: error %v, want %q", c.values, c.convention, err, c.want)
+		}
+	}
+	write(0, 255, 299)
+	f, err := ScoreLabels(t.Context(), LabelScoring{Truth: truth, Pred: truth, Classes: 300, Ignore: -1, Convention: "mmseg"}, quiet{})
+	if err != nil || len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0], "though it is one of 300 classes") || f.Counts["undefined_classes"] != 298 {
+		t.Errorf("warnings %q, counts %v, error %v", f.Warnings, f.Counts, err)
+	}
+}
+
+// Every convention tells the same counts and lists classes.
+func TestScoreLabelsCounts(t *testing.T) {
+	dir := t.TempDir()
+	truth, pred := filepath.Join(dir, "t"), filepath.Join(dir, "p")
+	for _, rgb := range []bool{false, true} {
+		writeMap(t, filepath.Join(truth, "a.png"), 4, rgb, 7, 7, 8, 8)
+		writeMap(t, filepath.Join(pred, "a.png"), 4, rgb, 7, 50, 8, 8)
+		writeMap(t, filepath.Join(truth, "b.png"), 1, rgb, 255)
+		writeMap(t, filepath.Join(pred, "b.png"), 1, rgb, 7)
+		for _, v := range metrics.Conventions {
+			if rgb != (v.Name == "imagenet_s") {
+				continue
+			}
+			f, err := ScoreLabels(t.Context(), LabelScoring{Truth: truth, Pred: pred, Classes: 34, Ignore: 255, Convention: v.Name}, quiet{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			undefined := map[string]int{"mmseg": 32, "cityscapes": 17, "cocostuff": 32}[v.Name] // of 34, or of 19 classes
+			if f.Counts["void_images"] != 1 || f.Counts["pixels_out_of_range"] != 1 || f.Counts["undefined_classes"] != undefined || len(f.Classes) == 0 {
+				t.Errorf("%s: counts %v of %d classes", v.Name, f.Counts, len(f.Classes))
+			}
+			if v.Name != "cityscapes" && math.IsNaN(scoreOf(f, "mAcc")) {
+				t.Errorf("%s has no mAcc", v.Name)
+			}
+		}
+	}
+}
+
+// With -1 for absent, as scikit-learn takes it too, every class would be perfect: all images but the positive ones are left out.
+func TestScoreTagsWithoutZeros(t *testing.T) {
+	truth, pred := filepath.Join(t.TempDir(), "t.npy"), filepath.Join(t.TempDir(), "p.npy")
+	writeMatrix(t, truth, 3, 1, 1, -1, 1)
+	writeMatrix(t, pred, 3, 1, 0.3, 0.2, 0.1)
+	_, err := ScoreTags(TagScoring{Truth: truth, Pred: pred, Difficult: metrics.DifficultSkip})
+	if err == nil || !strings.Contains(err.Error(), "--difficult negative") {
+		t.Errorf("error %v", err)
+	}
+	f, err := ScoreTags(TagScoring{Truth: truth, Pred: pred, Difficult: metrics.DifficultNegative})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := scoreOf(f, "mAP"), (1+2.0/3)/2; math.Abs(got-want) > 1e-12 { // precision 1 at recall 1/2, 2/3 at recall 1
+		t.Errorf("mAP %v, want %v", got, want)
+	}
+}

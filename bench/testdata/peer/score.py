@@ -107,7 +107,7 @@ segmentation("sixteen", draw(2, [0, 1, 300, 299, 65535]), draw(2, [0, 1, 300, 29
 segmentation("reduce", draw(3, [0, 1, 2, 3, 255]), draw(3, [0, 1, 2]), 3, flags=["--reduce-zero-label"], reduce=True)
 segmentation("ignore-zero", draw(3, [0, 1, 2]), draw(3, [0, 1, 2]), 3, flags=["--ignore", "0"], ignore=0)
 segmentation("large", draw(1, range(19), (1024, 2048), 32), draw(1, range(19), (1024, 2048), 3), 19, "cityscapes")
-refused("unknown", draw(1, [0, 1, 7]), draw(1, [0, 1]), 3, "truth has label 7 at pixel")
+refused("unknown", draw(1, [0, 1, 7]), draw(1, [0, 1]), 3, "truth has label 7 at x")
 refused("sizes", draw(1, [0, 1], (4, 6)), draw(1, [0, 1], (6, 4)), 3, "predictions are scored at the size of the truth")
 refused("missing", draw(2, [0, 1]), draw(1, [0, 1]), 3, "1 of 2 label maps have no prediction, the first is 001.png")
 
