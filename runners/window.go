@@ -3,6 +3,7 @@ package runners
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"ovbench/runners/resample"
 	"ovbench/runners/tensor"
@@ -86,12 +87,12 @@ type Scan struct {
 
 	sliding Sliding
 	patch   int
-	methods [][]tensor.Dense // [1+N, T], by method and window
+	methods [][]tensor.Dense // [1+N, T], by method and window; of methods that some vocabulary wants
 }
 
-// Scan runs the network on the windows of pixels [1, 3, H, W], with normalised text embeddings [T, E]. Windows run
-// together, as many as fit a bound on memory.
-func (r *Images) Scan(ctx context.Context, pixels, texts tensor.Dense, s Sliding) (Scan, error) {
+// Scan runs the network on the windows of pixels [1, 3, H, W], with the texts of vocabularies, one behind the other. Windows
+// run together, as many as fit a bound on memory.
+func (r *Images) Scan(ctx context.Context, pixels tensor.Dense, s Sliding, words ...Vocabulary) (Scan, error) {
 	out := Scan{Height: pixels.Shape[2], Width: pixels.Shape[3], sliding: s, patch: r.model.Patch, methods: make([][]tensor.Dense, len(r.names))}
 	out.Windows = s.Windows(out.Height, out.Width)
 	if len(out.Windows) > maxWindows {
@@ -103,11 +104,14 @@ func (r *Images) Scan(ctx context.Context, pixels, texts tensor.Dense, s Sliding
 	batch := max(windowTokens/(1+out.Rows*out.Cols), 1)
 	for first := 0; first < len(out.Windows); first += batch {
 		ws := out.Windows[first:min(first+batch, len(out.Windows))]
-		sims, err := r.Similarities(ctx, s.cut(pixels, ws, out.patch), texts)
+		sims, err := r.similarities(ctx, s.cut(pixels, ws, out.patch), words)
 		if err != nil {
 			return Scan{}, err
 		}
 		for m, sim := range sims {
+			if !slices.ContainsFunc(words, func(v Vocabulary) bool { return v.wants(m) }) {
+				continue
+			}
 			for i := range ws {
 				out.methods[m] = append(out.methods[m], sim.At(i))
 			}
@@ -119,15 +123,10 @@ func (r *Images) Scan(ctx context.Context, pixels, texts tensor.Dense, s Sliding
 // Similarities are the cosines [1+N, to-from] of one window's tokens, the class token first, with texts from..to-1, for one method.
 func (s Scan) Similarities(method, window, from, to int) []float32 {
 	sim := s.methods[method][window]
-	columns := sim.Shape[1]
-	if from == 0 && to == columns {
+	if from == 0 && to == sim.Shape[1] {
 		return sim.Data
 	}
-	out := make([]float32, 0, sim.Shape[0]*(to-from))
-	for first := 0; first < len(sim.Data); first += columns {
-		out = append(out, sim.Data[first+from:first+to]...)
-	}
-	return out
+	return columns(sim, from, to).Data
 }
 
 // Mosaic is the map of texts from..to-1 for one method, stitched of the windows.

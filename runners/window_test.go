@@ -51,7 +51,7 @@ func TestScan(t *testing.T) {
 	words := random(1, texts, m.Embed)
 	words = tensor.Dense{Shape: []int{texts, m.Embed}, Data: words.Data[:texts*m.Embed]}
 	for _, s := range []runners.Sliding{{}, {Pad: true}, {Window: 64, Stride: 32}, {Window: 51, Stride: 20, Pad: true}, {Window: 51, Stride: 20}, {Window: 32, Stride: 5}, {Window: 120, Stride: 60, Pad: true}} {
-		scan, err := r.Scan(context.Background(), pixels, words, s)
+		scan, err := r.Scan(context.Background(), pixels, s, runners.Vocabulary{Texts: words})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -104,3 +104,32 @@ func TestParse(t *testing.T) {
 		}
 	}
 }
+
+// What authors chose for a data set lies between the paper's values and those that are written.
+func TestFitted(t *testing.T) {
+	get := func(dataset string, params map[string]any) [3]any {
+		t.Helper()
+		m, err := NewOn(dataset, "resclip", params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := Params(m)
+		return [3]any{p["temp_thd"], p["rcs_lambda"], p["sfr_tau"]}
+	}
+	written := map[string]any{"rcs_lambda": 0.9}
+	for _, c := range []struct {
+		dataset string
+		params  map[string]any
+		want    [3]any
+	}{
+		{"", nil, [3]any{0.5, 0.3, 2.2}}, {"voc21", nil, [3]any{0.5, 0.3, 2.2}}, {"camvid", nil, [3]any{0.5, 0.3, 2.2}},
+		{"context59", nil, [3]any{0.25, 0.4, 1.8}}, {"context59", written, [3]any{0.25, 0.9, 1.8}}, {"cityscapes", nil, [3]any{0.1, 0.2, 2.1}},
+	} {
+		if got := get(c.dataset, c.params); got != c.want {
+			t.Errorf("on %q with %v: %v, want %v", c.dataset, c.params, got, c.want)
+		}
+	}
+	if len(written) != 1 {
+		t.Errorf("the caller's parameters became %v", written)
+	}
+}
