@@ -149,7 +149,7 @@ func TestFeedbackNeedsTexts(t *testing.T) {
 // Vocabularies that share a picture get what each gets alone; texts that are aside steer nothing; and a method gives its second
 // pass to those alone that want it.
 func TestVocabularies(t *testing.T) {
-	ms := []runners.Named{residual(t, "naclip", true), named(t, "clip")[0], residual(t, "sclip", true)}
+	ms := []runners.Named{residual(t, "naclip", true), named(t, "clip")[0], residual(t, "sclip", true), residual(t, "naclip", false)}
 	r := rivalModels(t)[0]
 	both := images(t, r.model, ms, runners.ImageOptions{Similarities: true})
 	n, e := r.texts.Shape[0], r.texts.Shape[1]
@@ -166,7 +166,7 @@ func TestVocabularies(t *testing.T) {
 	}
 	for name, pixels := range r.pixels {
 		a, b := scan(pixels, runners.Vocabulary{Texts: some(0, n)}), scan(pixels, runners.Vocabulary{Texts: some(1, n-1)})
-		all := scan(pixels, runners.Vocabulary{Texts: some(0, n), Methods: []int{0, 1, 2}}, runners.Vocabulary{Texts: some(1, n), Aside: 1, Methods: []int{1, 2}})
+		all := scan(pixels, runners.Vocabulary{Texts: some(0, n), Methods: []int{0, 1, 2, 3}}, runners.Vocabulary{Texts: some(1, n), Aside: 1, Methods: []int{1, 2, 3}})
 		steered := false
 		for w := range all.Windows {
 			for m := range ms {
@@ -178,6 +178,9 @@ func TestVocabularies(t *testing.T) {
 					t.Errorf("%s of %s: window %d of the second vocabulary is %.2g from its own", ms[m].Name, name, w, d)
 				}
 				steered = steered || m == 0 && d > 1e-3
+			}
+			if d := differ(all.Similarities(0, w, n, 2*n-1), all.Similarities(3, w, n, 2*n-1)); d > 1e-6 {
+				t.Errorf("%s: window %d is %.2g from the first pass, without anyone who wants the second", name, w, d)
 			}
 			steered = steered || differ(a.Similarities(2, w, 1, n-1), b.Similarities(2, w, 0, n-2)) > 1e-3
 		}
