@@ -21,10 +21,13 @@ type framing struct {
 	upright bool
 }
 
+// paddings by their names in protocols.
+var paddings = map[string]runners.Padding{"none": runners.NoPadding, "patch": runners.Around, "corner": runners.Corner}
+
 func framingOf(p configs.Protocol, d configs.Dataset) framing {
 	f := framing{
 		input:   clip.Input{Resize: clip.Resize(p.Resize), Height: p.Size.H, Width: p.Size.W, Filter: clip.Filter(p.Filter), Colours: clip.Colours(p.Mean)},
-		sliding: runners.Sliding{Window: p.Window, Pad: p.Pad == "patch"},
+		sliding: runners.Sliding{Window: p.Window, Pad: paddings[p.Pad]},
 		upright: d.ApplyEXIF,
 	}
 	if p.Window > 0 {
@@ -36,8 +39,8 @@ func framingOf(p configs.Protocol, d configs.Dataset) framing {
 	return f
 }
 
-// whole reports whether the network sees a picture at once and unpadded: one map of tokens tells all.
-func (f framing) whole() bool { return f.sliding == runners.Sliding{} }
+// whole reports whether the network sees a picture at once, and its map of tokens covers the picture and no more.
+func (f framing) whole() bool { return f.sliding.Window == 0 && f.sliding.Pad != runners.Around }
 
 // checkFraming says why the network or the task cannot take pictures so.
 func (p *Plan) checkFraming(j job) error {
@@ -63,6 +66,9 @@ func (p *Plan) checkFraming(j job) error {
 	if j.protocol.PAMR > 0 {
 		return fmt.Errorf("task %s does not refine its maps: set protocol.pamr to 0", p.suite.Task)
 	}
+	if _, ok := p.task.(prober); ok && f.sliding.Pad != runners.NoPadding {
+		return fmt.Errorf("task %s changes what the network sees, to the last pixel: set protocol.pad to none", p.suite.Task)
+	}
 	if _, ok := p.task.(prober); ok && f.input.Resize == clip.ShortSide {
 		return fmt.Errorf("task %s compares pictures of one size: set protocol.resize to squash", p.suite.Task)
 	}
@@ -74,7 +80,7 @@ func fixedSize(jobs []job) (size [2]int) {
 	for i, j := range jobs {
 		f := j.framing
 		this := [2]int{f.input.Height, f.input.Width}
-		if !f.whole() || f.input.Resize == clip.ShortSide || i > 0 && this != size {
+		if f.sliding != (runners.Sliding{}) || f.input.Resize == clip.ShortSide || i > 0 && this != size {
 			return [2]int{}
 		}
 		size = this

@@ -39,6 +39,7 @@ var framings = map[string]string{
 	"unlike":      "{base: sclip, size: 56, window: 32, stride: 20, datasets: {voc20: {size: 48}}}",
 	"padded":      "{base: clearclip, size: 50, window: 50, stride: 25}",
 	"refined":     "{base: naclip, size: 52, window: 32, stride: 20, pamr: 2, datasets: {voc21: {window: 0}}}",
+	"corner":      "{base: clearclip, size: 50, window: 50, stride: 25, pad: corner}",
 	"whole twice": "{base: maskclip, size: 52, long: 60}",
 }
 
@@ -256,7 +257,8 @@ func TestFramingFaults(t *testing.T) {
 	for _, c := range []struct{ task, datasets, protocol, want string }{
 		{"explain", "[{name: voc21, root: <demo>}]", tiny, "s.yaml:2: task explain is of maps of the whole picture at once, not stitched ones: set protocol.window to 0"},
 		{"multilabel", "[{name: voc21, root: <demo>}]", "{base: naclip, window: 0}", "task multilabel does not refine its maps: set protocol.pamr to 0"},
-		{"faithfulness", "[{name: voc21, root: <demo>}]", "{base: maskclip}", "task faithfulness compares pictures of one size"},
+		{"faithfulness", "[{name: voc21, root: <demo>}]", "{base: maskclip}", "task faithfulness changes what the network sees, to the last pixel: set protocol.pad to none"},
+		{"faithfulness", "[{name: voc21, root: <demo>}]", "{base: maskclip, pad: none}", "task faithfulness compares pictures of one size"},
 		{"segmentation", "[{name: voc20, root: <demo>}]", "{base: sclip, threshold: 0.1}", "s.yaml:2: voc20 has no background, so protocol.threshold 0.1"},
 		{"segmentation", "[{name: voc20, root: <demo>}]", "{base: sclip, area_threshold: 0.1}", "voc20 has no background, so protocol.area_threshold 0.1"},
 	} {
@@ -294,7 +296,7 @@ func TestEveryKeyIsHeeded(t *testing.T) {
 		{windows, "size: 58"}, {windows, "window: 48"}, {windows, "stride: 11"}, {windows, "long: 56"}, {windows, "filter: bicubic"}, {windows, "mean: imagenet"},
 		{"base: sclip, size: 52, window: 30, stride: 20, templates: none", "pad: patch"}, {windows, "templates: photo"}, {windows, "queries: plain"}, {windows, "scale: 100"},
 		{windows, "threshold: 0.2"}, {windows, "area_threshold: 0.3"}, {windows, "pamr: 3"}, {windows, "positions: bicubic-antialias"}, {windows, "resize: squash"},
-		{windows, "window: 0"}, {whole, "decode_resize: bilinear-twice"}, {whole, "pad: patch"}, {whole, "pamr: 3"}, {whole, "area_threshold: 0.3"}, {whole, "resize: short-side"},
+		{windows, "window: 0"}, {whole, "decode_resize: bilinear-twice"}, {whole, "pad: patch"}, {whole, "pad: corner"}, {"base: clip-surgery, size: 60, templates: none, pad: patch", "pad: corner"}, {windows, "positions: bicubic-size"}, {whole, "pamr: 3"}, {whole, "area_threshold: 0.3"}, {whole, "resize: short-side"},
 	} {
 		key, _, _ := strings.Cut(c.change, ":")
 		kept := c.base
