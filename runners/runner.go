@@ -292,7 +292,11 @@ func (r *Images) checkPixels(pixels tensor.Dense) error {
 		return fmt.Errorf("pixels are %dx%d, but this image tower was built for %dx%d", s[2], s[3], r.options.Height, r.options.Width)
 	}
 	rows, cols := r.Grid(s[2], s[3])
-	return checkTables(r.tables.list, len(r.stages)*s[0], rows, cols)
+	pairs := 0
+	if len(r.stages) > 0 { // one at a time: the biases of a batch, and one image's likeness in float64
+		pairs = s[0] + 2
+	}
+	return checkTables(r.tables.list, pairs, rows, cols)
 }
 
 // Close frees the sessions.

@@ -62,6 +62,8 @@ func TestCheck(t *testing.T) {
 		{"sc_clip", `{"multi_from": 5, "multi_to": 4}`, "sc_clip: multi_from 5 is behind multi_to 4"},
 		{"sc_clip", `{"contamination": 1}`, "is out of range"},
 		{"resclip", `{"to": 12}`, "resclip: blocks from 6 to 12 are out of range"},
+		{"resclip", `{"temp_thd": 1}`, "resclip: temp_thd 1 is no probability below 1"},
+		{"resclip", `{"scale": 0}`, "resclip: scale 0 is not positive"},
 		{"resclip", `{"base": "gem"}`, `resclip: base "gem" is not known`},
 	} {
 		var params map[string]any

@@ -2,6 +2,7 @@ package methods
 
 import (
 	"fmt"
+	"math"
 
 	"ovbench/runners/clip"
 	"ovbench/runners/onnx"
@@ -67,6 +68,12 @@ func (r *ResCLIP) Check(m *clip.Model) error {
 	}
 	if err := oneOf("resclip", "base", r.Base, "naclip", "clearclip", "sclip", "vanilla"); err != nil {
 		return err
+	}
+	if !(r.Threshold >= 0 && r.Threshold < 1) {
+		return fmt.Errorf("resclip: temp_thd %v is no probability below 1", r.Threshold)
+	}
+	if !(r.Scale > 0) || math.IsInf(r.Scale, 0) {
+		return fmt.Errorf("resclip: scale %v is not positive", r.Scale)
 	}
 	return checkSigma("resclip", r.Sigma)
 }
