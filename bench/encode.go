@@ -44,7 +44,7 @@ The class token comes first, patches follow row by row; nothing is normalised.`,
 	f.add(c)
 	c.Flags().StringVar(&method, "method", "clip", "method (ovbench list methods), with parameters as in naclip:attn=kk:sigma=3")
 	c.Flags().Var(&size, "size", "network input in pixels (default: the model's own)")
-	c.Flags().StringVar(&positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-antialias, or reference for the method's own")
+	c.Flags().StringVar(&positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-size, bicubic-antialias, or reference for the method's own")
 	c.Flags().StringVar(&fit, "resize", string(clip.Squash), "squash, or crop for shorter side and centre crop")
 	c.Flags().StringVar(&out, "out", "", ".npy `file` to write")
 	c.RunE = func(c *cobra.Command, files []string) error {

@@ -65,7 +65,7 @@ No templates are used, and no feature surgery unless --redundant labels or paper
 	c.Flags().StringVar(&e.caption, "caption", "", "show each token of this text instead")
 	c.Flags().StringVar(&e.method, "method", "clip_surgery", "method (ovbench list methods)")
 	c.Flags().Var(&e.size, "size", "network input in pixels")
-	c.Flags().StringVar(&e.positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-antialias, or reference for the method's own")
+	c.Flags().StringVar(&e.positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-size, bicubic-antialias, or reference for the method's own")
 	c.Flags().StringVar(&e.templates, "templates", "surgery85", "none, openai80, surgery85, or a `file` with one template a line")
 	c.Flags().StringVar(&e.redundant, "redundant", "", "labels, empty, paper (Eq. 6-9 as printed) or none (default: by method and number of texts)")
 	c.Flags().Float32Var(&e.points.Threshold, "point-threshold", methods.DefaultPoints.Threshold, "least value of a point on the object")

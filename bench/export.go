@@ -31,7 +31,7 @@ ONNX Runtime's own operators (domain com.microsoft) unless --standard-ops is giv
 	f.add(c)
 	c.Flags().StringSliceVar(&names, "method", nil, "methods, repeated or separated by commas, with parameters as in naclip:attn=kk:sigma=3 (default clip_surgery)")
 	c.Flags().Var(&size, "size", "network input in pixels (default: the model's own)")
-	c.Flags().StringVar(&positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-antialias, or reference for the method's own")
+	c.Flags().StringVar(&positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-size, bicubic-antialias, or reference for the method's own")
 	c.Flags().BoolVar(&standard, "standard-ops", false, "use operators of the ONNX standard only")
 	c.Flags().BoolVar(&sims, "similarities", false, "take normalised texts [texts, E] as second input and give cosines [batch, 1+N, texts]")
 	c.Flags().BoolVar(&text, "print", false, "print the graph to standard output")

@@ -20,6 +20,7 @@ func TestProtocolsInPython(t *testing.T) {
 	for name, protocol := range map[string]string{
 		"windows": "base: sclip, window: 32, stride: 20" + common,
 		"padded":  "base: clearclip, window: 29, stride: 13" + common,
+		"corner":  "base: clearclip, window: 29, stride: 13, pad: corner" + common,
 		"refined": "base: naclip, window: 32, stride: 20, pamr: 3" + common,
 	} {
 		t.Run(name, func(t *testing.T) {

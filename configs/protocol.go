@@ -32,8 +32,8 @@ type Protocol struct {
 	Mean          string  // colours are normalised by the statistics of "clip" or "imagenet"
 	Window        int     // side of sliding windows in pixels; 0: the network sees the whole input at once
 	Stride        int     // between windows; without windows of no effect
-	Pad           string  // windows that are no whole number of patches: "none" leaves the rest out, "patch" pads with zeros
-	Positions     string  // positional embeddings on other grids: reference (the method's own), bilinear, bicubic, bicubic-antialias
+	Pad           string  // windows that are no whole number of patches: "none" leaves the rest out, "patch" puts zeros around, "corner" behind
+	Positions     string  // positional embeddings on other grids: reference (the method's own), bilinear, bicubic, bicubic-size, bicubic-antialias
 	Templates     string  // prompts around a query: none, photo, openai7, openai80, surgery85, or a file
 	Queries       string  // words of the classes: a query set of the data set, or a file
 	Redundant     string  // feature surgery, for tasks that rank a class by itself: reference (the method's own), labels, paper, empty, none
@@ -120,10 +120,10 @@ var protocolFields = []field[Protocol]{
 		func(p *Protocol) *int { return &p.Window }, whole(0, maxSide))),
 	needed(key("stride", "pixels between windows; of no effect without windows",
 		func(p *Protocol) *int { return &p.Stride }, whole(0, maxSide))),
-	needed(key("pad", "where a window is no whole number of patches: none leaves the rest out, patch pads it with zeros",
-		func(p *Protocol) *string { return &p.Pad }, choice([]string{"none", "patch"}))),
+	needed(key("pad", "where a window is no whole number of patches: none leaves the rest out; patch puts zeros around, which the map covers too; corner puts them right and below, and the map is the window's",
+		func(p *Protocol) *string { return &p.Pad }, choice([]string{"none", "patch", "corner"}))),
 	needed(key("positions", "positional embeddings on other grids; reference is the method's own way",
-		func(p *Protocol) *string { return &p.Positions }, choice([]string{"reference", "bilinear", "bicubic", "bicubic-antialias"}))),
+		func(p *Protocol) *string { return &p.Positions }, choice([]string{"reference", "bilinear", "bicubic", "bicubic-size", "bicubic-antialias"}))),
 	needed(key("templates", "prompts around a query: none, photo, openai7, openai80, surgery85, or a .txt file",
 		func(p *Protocol) *string { return &p.Templates }, choiceOrFile("none", "photo", "openai7", "openai80", "surgery85"))),
 	needed(key("queries", "words that stand for the classes: a query set (ovbench list datasets) or a .txt file",

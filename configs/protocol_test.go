@@ -156,7 +156,7 @@ func TestPublishedConstants(t *testing.T) {
 		{"naclip", "coco_stuff", "336 224/112 none 40 0 0 10 sclip"}, {"naclip", "cityscapes", "560 224/112 none 40 0 0 10 sclip"},
 		{"clearclip", "voc21", "448 448/224 patch 50 0.5 0 0 clearclip"}, {"clearclip", "context60", "448 448/224 patch 50 0.15 0 0 clearclip"},
 		{"clearclip", "coco_object", "448 448/224 patch 50 0.4 0 0 clearclip"}, {"clearclip", "cityscapes", "448 224/224 patch 50 0 0 0 sclip"},
-		{"clearclip", "ade20k", "448 448/224 patch 50 0 0 0 sclip"}, {"maskclip", "context59", "520 0/0 none 100 0 0 0 plain"},
+		{"clearclip", "ade20k", "448 448/224 patch 50 0 0 0 sclip"}, {"maskclip", "context59", "520 0/0 corner 100 0 0 0 plain"},
 	} {
 		whole, ok := builtin(c.protocol)
 		p := whole.On(c.dataset)

@@ -297,7 +297,7 @@ func genSuite(t *rapid.T) *Suite {
 			Stride: rapid.IntRange(0, maxSide).Draw(t, "stride"), AreaThreshold: rapid.Float64Range(0, 0.999).Draw(t, "area"), PAMR: rapid.IntRange(0, 1000).Draw(t, "pamr"),
 			Filter: rapid.SampledFrom([]string{"bicubic", "cv2-linear"}).Draw(t, "filter"), DecodeResize: "bilinear", Convention: "mmseg",
 			Size:      Size{rapid.IntRange(minSide, maxSide).Draw(t, "h"), rapid.IntRange(minSide, maxSide).Draw(t, "w")},
-			Positions: rapid.SampledFrom([]string{"reference", "bilinear", "bicubic", "bicubic-antialias"}).Draw(t, "positions"),
+			Positions: rapid.SampledFrom([]string{"reference", "bilinear", "bicubic", "bicubic-size", "bicubic-antialias"}).Draw(t, "positions"),
 			Templates: rapid.SampledFrom([]string{"none", "openai80", "surgery85", "x.txt", "a b/c"}).Draw(t, "templates"),
 			Redundant: rapid.SampledFrom([]string{"reference", "labels", "none"}).Draw(t, "redundant"),
 			Queries:   label.Draw(t, "queries"), Scale: rapid.Float64Range(1e-9, 1000).Draw(t, "scale"), Threshold: rapid.Float64Range(0, 0.999).Draw(t, "threshold"),

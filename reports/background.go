@@ -56,6 +56,11 @@ func (v *view) methods() table {
 		for _, k := range slices.Sorted(maps.Keys(m.Params)) {
 			params = append(params, k+"="+valueText(m.Params[k]))
 		}
+		for _, d := range v.runs[r.run].Datasets {
+			for _, k := range slices.Sorted(maps.Keys(d.Params[r.method])) {
+				params = append(params, fmt.Sprintf("on %s %s=%s", d.Name, k, valueText(d.Params[r.method][k])))
+			}
+		}
 		t.rows = append(t.rows, texts(v.name(r), m.Kind, m.Positions, strings.Join(params, ", ")))
 	}
 	return t

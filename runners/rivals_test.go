@@ -146,6 +146,68 @@ func TestFeedbackNeedsTexts(t *testing.T) {
 	}
 }
 
+// Vocabularies that share a picture get what each gets alone; texts that are aside steer nothing; and a method gives its second
+// pass to those alone that want it.
+func TestVocabularies(t *testing.T) {
+	ms := []runners.Named{residual(t, "naclip", true), named(t, "clip")[0], residual(t, "sclip", true), residual(t, "naclip", false)}
+	r := rivalModels(t)[0]
+	both := images(t, r.model, ms, runners.ImageOptions{Similarities: true})
+	n, e := r.texts.Shape[0], r.texts.Shape[1]
+	some := func(from, to int) tensor.Dense {
+		return tensor.Dense{Shape: []int{to - from, e}, Data: r.texts.Data[from*e : to*e]}
+	}
+	scan := func(pixels tensor.Dense, words ...runners.Vocabulary) runners.Scan {
+		t.Helper()
+		s, err := both.Scan(t.Context(), pixels, runners.Sliding{Window: 32, Stride: 16}, words...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	for name, pixels := range r.pixels {
+		a, b := scan(pixels, runners.Vocabulary{Texts: some(0, n)}), scan(pixels, runners.Vocabulary{Texts: some(1, n-1)})
+		all := scan(pixels, runners.Vocabulary{Texts: some(0, n), Methods: []int{0, 1, 2, 3}}, runners.Vocabulary{Texts: some(1, n), Aside: 1, Methods: []int{1, 2, 3}})
+		steered := false
+		for w := range all.Windows {
+			for m := range ms {
+				if d := differ(all.Similarities(m, w, 0, n), a.Similarities(m, w, 0, n)); d > 1e-6 {
+					t.Errorf("%s of %s: window %d of the first vocabulary is %.2g from its own", ms[m].Name, name, w, d)
+				}
+				d := differ(all.Similarities(m, w, n, 2*n-2), b.Similarities(m, w, 0, n-2))
+				if m > 0 && d > 1e-6 {
+					t.Errorf("%s of %s: window %d of the second vocabulary is %.2g from its own", ms[m].Name, name, w, d)
+				}
+				steered = steered || m == 0 && d > 1e-3
+			}
+			if d := differ(all.Similarities(0, w, n, 2*n-1), all.Similarities(3, w, n, 2*n-1)); d > 1e-6 {
+				t.Errorf("%s: window %d is %.2g from the first pass, without anyone who wants the second", name, w, d)
+			}
+			steered = steered || differ(a.Similarities(2, w, 1, n-1), b.Similarities(2, w, 0, n-2)) > 1e-3
+		}
+		if !steered {
+			t.Errorf("%s: texts steer nothing, and this tests nothing", name)
+		}
+	}
+	for want, words := range map[string][]runners.Vocabulary{
+		"no texts to compare with": nil,
+		"2 of 2 texts are aside":   {{Texts: some(0, 2), Aside: 2}},
+		"embeddings of two models": {{Texts: some(0, 2)}, {Texts: tensor.New(2, e+1)}},
+	} {
+		if _, err := both.Scan(t.Context(), tensor.New(1, 3, 32, 32), runners.Sliding{}, words...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+}
+
+// differ is the largest difference of two lists.
+func differ(a, b []float32) float64 {
+	d := 0.0
+	for i := range a {
+		d = max(d, math.Abs(float64(a[i]-b[i])))
+	}
+	return d
+}
+
 func similarities(t *testing.T, r *runners.Images, pixels, texts tensor.Dense) []tensor.Dense {
 	t.Helper()
 	out, err := r.Similarities(t.Context(), pixels, texts)

@@ -49,7 +49,7 @@ func (o ImageOptions) open() bool { return o.Height == 0 && o.Width == 0 }
 //
 // Methods that need a second graph are refused: a single one would give other numbers under their name.
 func ImageGraph(m *clip.Model, ms []Named, o ImageOptions) (*onnx.Graph, error) {
-	g, stages, err := imageGraph(m, ms, o)
+	g, stages, _, err := imageGraph(m, ms, o)
 	if err != nil {
 		return nil, err
 	}
@@ -59,16 +59,17 @@ func ImageGraph(m *clip.Model, ms []Named, o ImageOptions) (*onnx.Graph, error) 
 	return g, nil
 }
 
-func imageGraph(m *clip.Model, ms []Named, o ImageOptions) (g *onnx.Graph, stages []stage, err error) {
+// imageGraph is the graph, the second passes of its methods, and what its outputs behind the methods' own hold for them.
+func imageGraph(m *clip.Model, ms []Named, o ImageOptions) (g *onnx.Graph, stages []stage, kept []onnx.Value, err error) {
 	if err := checkNames(ms); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	g = o.graph()
 	height, width := o.Height, o.Width
 	if o.open() {
 		height, width = g.Symbol("height"), g.Symbol("width")
 	} else if err := checkSize(m, ms, o); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	pixels := g.Input("pixels", tensor.F32, g.Symbol("batch"), 3, height, width)
 	var texts onnx.Value
@@ -77,7 +78,7 @@ func imageGraph(m *clip.Model, ms []Named, o ImageOptions) (g *onnx.Graph, stage
 	}
 	for i, n := range ms {
 		if err := n.Method.Check(m); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		p := o.Positions
 		if p == "" {
@@ -89,18 +90,24 @@ func imageGraph(m *clip.Model, ms []Named, o ImageOptions) (g *onnx.Graph, stage
 			continue
 		}
 		if !o.Similarities {
-			return nil, nil, fmt.Errorf("method %s compares tokens with texts between two passes, so without texts it has no tokens; a parameter leaves the second pass out (ovbench list methods)", n.Name)
+			return nil, nil, nil, fmt.Errorf("method %s compares tokens with texts between two passes, so without texts it has no tokens; a parameter leaves the second pass out (ovbench list methods)", n.Name)
 		}
-		first, kept := staged.First(g, m, pixels, p)
+		first, values := staged.First(g, m, pixels, p)
 		g.Output(n.Name, o.read(g, first, texts))
-		stages = append(stages, stage{Staged: staged, name: n.Name, index: i, kept: kept})
-	}
-	for _, s := range stages { // behind the methods' own
-		for k, v := range s.kept {
-			g.Output(s.keptName(k), v)
+		s := stage{Staged: staged, name: n.Name, index: i}
+		for _, v := range values {
+			at := slices.Index(kept, v)
+			if at < 0 { // methods that differ in their parameters keep the same
+				at, kept = len(kept), append(kept, v)
+			}
+			s.kept = append(s.kept, at)
 		}
+		stages = append(stages, s)
 	}
-	return g, stages, nil
+	for i, v := range kept {
+		g.Output(fmt.Sprint(keptPrefix, i), v)
+	}
+	return g, stages, kept, nil
 }
 
 // checkSize says why no graph of o's size can be built. The tables of one of open size tell what a fixed one would hold.
@@ -110,7 +117,7 @@ func checkSize(m *clip.Model, ms []Named, o ImageOptions) error {
 	}
 	rows, cols := m.Grid(o.Height, o.Width)
 	o.Height, o.Width = 0, 0
-	g, _, err := imageGraph(m, ms, o)
+	g, _, _, err := imageGraph(m, ms, o)
 	if err != nil {
 		return err
 	}
@@ -156,11 +163,13 @@ type Images struct {
 	names   []string
 	tables  tables
 	stages  []stage
+	kept    []int          // columns of what the graph keeps for the stages
+	seconds []*ort.Session // of the stages, each once
 }
 
 // NewImages builds the graph of the methods on m and loads it, and the second graphs of those that need one.
 func NewImages(lib *ort.Library, m *clip.Model, ms []Named, o ImageOptions) (*Images, error) {
-	g, stages, err := imageGraph(m, ms, o)
+	g, stages, kept, err := imageGraph(m, ms, o)
 	if err != nil {
 		return nil, err
 	}
@@ -172,10 +181,11 @@ func NewImages(lib *ort.Library, m *clip.Model, ms []Named, o ImageOptions) (*Im
 	if r.session, err = newSession(lib, m, g, name, o.Session); err != nil {
 		return nil, err
 	}
-	for i := range r.stages {
-		if err := r.stages[i].open(lib, m, o); err != nil {
-			return nil, errors.Join(err, r.Close())
-		}
+	for _, v := range kept {
+		r.kept = append(r.kept, v.Shape()[2])
+	}
+	if err := r.openStages(lib); err != nil {
+		return nil, errors.Join(err, r.Close())
 	}
 	for _, n := range ms {
 		r.names = append(r.names, n.Name)
@@ -208,25 +218,32 @@ func (r *Images) Tokens(ctx context.Context, pixels tensor.Dense) ([]tensor.Dens
 // Similarities are the cosines [B, 1+N, T] of each method's tokens for pixels [B, 3, H, W] with normalised
 // text embeddings [T, E].
 func (r *Images) Similarities(ctx context.Context, pixels, texts tensor.Dense) ([]tensor.Dense, error) {
+	return r.similarities(ctx, pixels, []Vocabulary{{Texts: texts}})
+}
+
+// similarities are those with the texts of vocabularies, one behind the other. A method of two graphs runs its second one for
+// each vocabulary that wants it, and what it gives for one does not depend on the others.
+func (r *Images) similarities(ctx context.Context, pixels tensor.Dense, words []Vocabulary) ([]tensor.Dense, error) {
 	if !r.options.Similarities {
 		return nil, fmt.Errorf("this image tower gives tokens, not similarities")
 	}
-	if len(texts.Shape) != 2 {
-		return nil, fmt.Errorf("texts have shape %v, want [T, E]", texts.Shape)
+	if err := checkWords(words); err != nil {
+		return nil, err
 	}
-	return r.run(ctx, pixels, &texts)
+	return r.run(ctx, pixels, words)
 }
 
 // run computes tokens, or cosines if there are texts.
-func (r *Images) run(ctx context.Context, pixels tensor.Dense, texts *tensor.Dense) ([]tensor.Dense, error) {
+func (r *Images) run(ctx context.Context, pixels tensor.Dense, words []Vocabulary) ([]tensor.Dense, error) {
 	if err := r.checkPixels(pixels); err != nil {
 		return nil, err
 	}
 	batch, h, w := pixels.Shape[0], pixels.Shape[2], pixels.Shape[3]
 	in := []ort.Value{float32s(pixels)}
 	columns := r.model.Embed
-	if texts != nil {
-		in = append(in, float32s(*texts))
+	if words != nil {
+		texts := joined(words)
+		in = append(in, float32s(texts))
 		columns = texts.Shape[0]
 	}
 	for _, t := range r.tables.at(h, w) {
@@ -237,18 +254,15 @@ func (r *Images) run(ctx context.Context, pixels tensor.Dense, texts *tensor.Den
 	for i := range results {
 		results[i] = tensor.New(batch, 1+rows*cols, columns)
 	}
-	out := values(results)
-	kept := make([][]tensor.Dense, len(r.stages))
-	for i := range r.stages {
-		kept[i] = r.stages[i].space(batch, 1+rows*cols)
-		out = append(out, values(kept[i])...)
+	kept := make([]tensor.Dense, len(r.kept))
+	for i, width := range r.kept {
+		kept[i] = tensor.New(batch, 1+rows*cols, width)
 	}
-	if err := r.session.Run(ctx, in, out); err != nil {
+	if err := r.session.Run(ctx, in, append(values(results), values(kept)...)); err != nil {
 		return nil, err
 	}
 	for i := range r.stages {
-		s := &r.stages[i]
-		if err := s.run(ctx, r.model, pixels, *texts, kept[i], results[s.index]); err != nil {
+		if err := r.stages[i].run(ctx, r.model, pixels, words, kept, results[r.stages[i].index]); err != nil {
 			return nil, err
 		}
 	}
@@ -278,16 +292,18 @@ func (r *Images) checkPixels(pixels tensor.Dense) error {
 		return fmt.Errorf("pixels are %dx%d, but this image tower was built for %dx%d", s[2], s[3], r.options.Height, r.options.Width)
 	}
 	rows, cols := r.Grid(s[2], s[3])
-	return checkTables(r.tables.list, len(r.stages)*s[0], rows, cols)
+	pairs := 0
+	if len(r.stages) > 0 { // one at a time: the biases of a batch, and one image's likeness in float64
+		pairs = s[0] + 2
+	}
+	return checkTables(r.tables.list, pairs, rows, cols)
 }
 
 // Close frees the sessions.
 func (r *Images) Close() error {
 	err := r.session.Close()
-	for i := range r.stages {
-		if s := r.stages[i].session; s != nil {
-			err = errors.Join(err, s.Close())
-		}
+	for _, s := range r.seconds {
+		err = errors.Join(err, s.Close())
 	}
 	return err
 }

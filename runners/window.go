@@ -3,6 +3,7 @@ package runners
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"ovbench/runners/resample"
 	"ovbench/runners/tensor"
@@ -13,9 +14,22 @@ type Window struct{ X, Y, W, H int }
 
 // Sliding says in which windows a network sees its input. The zero Sliding is one window, the whole input.
 type Sliding struct {
-	Window, Stride int  // side of the windows and the step between them; Window 0 is the whole input
-	Pad            bool // surround windows with zeros up to whole patches; else the rest of the last patch is not seen
+	Window, Stride int // side of the windows and the step between them; Window 0 is the whole input
+	Pad            Padding
 }
+
+// Padding is what becomes of windows that are no whole number of patches.
+type Padding uint8
+
+// The paddings in use.
+const (
+	// NoPadding leaves out the rest of the last patch. The map of the tokens is stretched over the window.
+	NoPadding Padding = iota
+	// Around puts zeros around the window, shared out evenly, an odd one behind. The map covers them too, and is cut.
+	Around
+	// Corner puts zeros behind the window, as mmsegmentation's patches do. The map is stretched over the window without them.
+	Corner
+)
 
 // Windows lists the windows of an input of height x width pixels, row by row. An axis of L pixels has
 // max(L - Window + Stride - 1, 0)/Stride + 1 of them; the last is shifted back to end at the border. All have one
@@ -42,20 +56,22 @@ func (s Sliding) starts(length int) []int {
 	return out
 }
 
-// padding is where a window of n pixels lies in its padded size, a multiple of the patch: zeros are shared out evenly,
-// an odd one goes behind.
+// padding is where a window of n pixels lies in its padded size, a multiple of the patch.
 func (s Sliding) padding(n, patch int) (before, size int) {
-	if !s.Pad {
-		return 0, n
-	}
 	size = (n + patch - 1) / patch * patch
-	return (size - n) / 2, size
+	switch s.Pad {
+	case Around:
+		return (size - n) / 2, size
+	case Corner:
+		return 0, size
+	}
+	return 0, n
 }
 
 // cut copies windows out of pixels [1, 3, H, W]: [len(ws), 3, h, w] with the padded size.
 func (s Sliding) cut(pixels tensor.Dense, ws []Window, patch int) tensor.Dense {
 	height, width := pixels.Shape[2], pixels.Shape[3]
-	if len(ws) == 1 && ws[0] == (Window{0, 0, width, height}) && !s.Pad {
+	if len(ws) == 1 && ws[0] == (Window{0, 0, width, height}) && s.Pad == NoPadding {
 		return pixels
 	}
 	top, h := s.padding(ws[0].H, patch)
@@ -86,12 +102,12 @@ type Scan struct {
 
 	sliding Sliding
 	patch   int
-	methods [][]tensor.Dense // [1+N, T], by method and window
+	methods [][]tensor.Dense // [1+N, T], by method and window; of methods that some vocabulary wants
 }
 
-// Scan runs the network on the windows of pixels [1, 3, H, W], with normalised text embeddings [T, E]. Windows run
-// together, as many as fit a bound on memory.
-func (r *Images) Scan(ctx context.Context, pixels, texts tensor.Dense, s Sliding) (Scan, error) {
+// Scan runs the network on the windows of pixels [1, 3, H, W], with the texts of vocabularies, one behind the other. Windows
+// run together, as many as fit a bound on memory.
+func (r *Images) Scan(ctx context.Context, pixels tensor.Dense, s Sliding, words ...Vocabulary) (Scan, error) {
 	out := Scan{Height: pixels.Shape[2], Width: pixels.Shape[3], sliding: s, patch: r.model.Patch, methods: make([][]tensor.Dense, len(r.names))}
 	out.Windows = s.Windows(out.Height, out.Width)
 	if len(out.Windows) > maxWindows {
@@ -103,11 +119,14 @@ func (r *Images) Scan(ctx context.Context, pixels, texts tensor.Dense, s Sliding
 	batch := max(windowTokens/(1+out.Rows*out.Cols), 1)
 	for first := 0; first < len(out.Windows); first += batch {
 		ws := out.Windows[first:min(first+batch, len(out.Windows))]
-		sims, err := r.Similarities(ctx, s.cut(pixels, ws, out.patch), texts)
+		sims, err := r.similarities(ctx, s.cut(pixels, ws, out.patch), words)
 		if err != nil {
 			return Scan{}, err
 		}
 		for m, sim := range sims {
+			if !slices.ContainsFunc(words, func(v Vocabulary) bool { return v.wants(m) }) {
+				continue
+			}
 			for i := range ws {
 				out.methods[m] = append(out.methods[m], sim.At(i))
 			}
@@ -119,15 +138,10 @@ func (r *Images) Scan(ctx context.Context, pixels, texts tensor.Dense, s Sliding
 // Similarities are the cosines [1+N, to-from] of one window's tokens, the class token first, with texts from..to-1, for one method.
 func (s Scan) Similarities(method, window, from, to int) []float32 {
 	sim := s.methods[method][window]
-	columns := sim.Shape[1]
-	if from == 0 && to == columns {
+	if from == 0 && to == sim.Shape[1] {
 		return sim.Data
 	}
-	out := make([]float32, 0, sim.Shape[0]*(to-from))
-	for first := 0; first < len(sim.Data); first += columns {
-		out = append(out, sim.Data[first+from:first+to]...)
-	}
-	return out
+	return columns(sim, from, to).Data
 }
 
 // Mosaic is the map of texts from..to-1 for one method, stitched of the windows.
@@ -135,7 +149,7 @@ func (s Scan) Mosaic(method, from, to int) resample.Mosaic {
 	out := resample.Mosaic{W: s.Width, H: s.Height, Queries: to - from}
 	for i, w := range s.Windows {
 		t := resample.Tile{X: w.X, Y: w.Y, W: w.W, H: w.H, Cols: s.Cols, Rows: s.Rows, Logits: s.Similarities(method, i, from, to)[to-from:]}
-		if s.sliding.Pad {
+		if s.sliding.Pad == Around {
 			t.Left, t.MapW = s.sliding.padding(w.W, s.patch)
 			t.Top, t.MapH = s.sliding.padding(w.H, s.patch)
 		}

@@ -50,21 +50,25 @@ func TestScan(t *testing.T) {
 	pixels := random(1, h, w)
 	words := random(1, texts, m.Embed)
 	words = tensor.Dense{Shape: []int{texts, m.Embed}, Data: words.Data[:texts*m.Embed]}
-	for _, s := range []runners.Sliding{{}, {Pad: true}, {Window: 64, Stride: 32}, {Window: 51, Stride: 20, Pad: true}, {Window: 51, Stride: 20}, {Window: 32, Stride: 5}, {Window: 120, Stride: 60, Pad: true}} {
-		scan, err := r.Scan(context.Background(), pixels, words, s)
+	for _, s := range []runners.Sliding{{}, {Pad: runners.Around}, {Pad: runners.Corner}, {Window: 51, Stride: 20, Pad: runners.Corner}, {Window: 64, Stride: 32}, {Window: 51, Stride: 20, Pad: runners.Around}, {Window: 51, Stride: 20}, {Window: 32, Stride: 5}, {Window: 120, Stride: 60, Pad: runners.Around}} {
+		scan, err := r.Scan(context.Background(), pixels, s, runners.Vocabulary{Texts: words})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i, win := range scan.Windows {
 			ph, pw := win.H, win.W
-			if s.Pad {
+			if s.Pad != runners.NoPadding {
 				ph, pw = (win.H+m.Patch-1)/m.Patch*m.Patch, (win.W+m.Patch-1)/m.Patch*m.Patch
+			}
+			top, left := (ph-win.H)/2, (pw-win.W)/2
+			if s.Pad == runners.Corner {
+				top, left = 0, 0
 			}
 			alone := tensor.New(1, 3, ph, pw)
 			for c := range 3 {
 				for y := range win.H {
 					for x := range win.W {
-						alone.Data[(c*ph+y+(ph-win.H)/2)*pw+x+(pw-win.W)/2] = pixels.Data[(c*h+win.Y+y)*w+win.X+x]
+						alone.Data[(c*ph+y+top)*pw+x+left] = pixels.Data[(c*h+win.Y+y)*w+win.X+x]
 					}
 				}
 			}

@@ -55,6 +55,12 @@ func Check(ctx context.Context, r Request, tell Progress) (lines []string, err e
 		for _, n := range j.info.Notes {
 			lines = append(lines, "  "+n)
 		}
+		if len(j.network) == len(p.methods) {
+			departing := p.departing(j)
+			for _, m := range slices.Sorted(maps.Keys(departing)) {
+				lines = append(lines, fmt.Sprintf("  method %s here: %s", m, ParamText(departing[m])))
+			}
+		}
 		lines = append(lines, histogram(j.info, found)...)
 		for _, f := range found.Faults {
 			if f.Warning() { // a part of a data set may be measured

@@ -298,6 +298,11 @@ func unlike(a, b *results.Run, pairs [][2]string) (noted, refused differences) {
 		refused.note(x.Name+".queries", x.Queries, y.Queries)
 		refused.note(x.Name+".templates", x.Templates, y.Templates)
 		noted.note(x.Name+".samples", x.Samples, y.Samples)
+		for _, p := range pairs {
+			if p[0] == p[1] {
+				noted.note(x.Name+"."+p[0]+".params", x.Params[p[0]], y.Params[p[1]])
+			}
+		}
 	}
 	return noted, refused
 }

@@ -98,7 +98,7 @@ func (p *Plan) describe() *results.Run {
 		r.Datasets = append(r.Datasets, results.Dataset{
 			Name: j.info.Name, Title: j.info.Title, Split: j.info.Split, Root: j.info.Root, ListSHA256: j.info.ListSHA256,
 			Images: j.dataset.Len(), Samples: j.samples, Official: j.info.Official, Classes: j.info.Classes, Queries: j.queries, QuerySet: j.set, Templates: len(p.templates), Background: j.info.Background,
-			Protocol: protocolOf(j.protocol),
+			Protocol: protocolOf(j.protocol), Params: p.departing(&j),
 		})
 	}
 	for _, j := range p.jobs {

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"ovbench/configs"
 	"ovbench/datasets"
@@ -22,10 +21,13 @@ type framing struct {
 	upright bool
 }
 
+// paddings by their names in protocols.
+var paddings = map[string]runners.Padding{"none": runners.NoPadding, "patch": runners.Around, "corner": runners.Corner}
+
 func framingOf(p configs.Protocol, d configs.Dataset) framing {
 	f := framing{
 		input:   clip.Input{Resize: clip.Resize(p.Resize), Height: p.Size.H, Width: p.Size.W, Filter: clip.Filter(p.Filter), Colours: clip.Colours(p.Mean)},
-		sliding: runners.Sliding{Window: p.Window, Pad: p.Pad == "patch"},
+		sliding: runners.Sliding{Window: p.Window, Pad: paddings[p.Pad]},
 		upright: d.ApplyEXIF,
 	}
 	if p.Window > 0 {
@@ -37,8 +39,8 @@ func framingOf(p configs.Protocol, d configs.Dataset) framing {
 	return f
 }
 
-// whole reports whether the network sees a picture at once and unpadded: one map of tokens tells all.
-func (f framing) whole() bool { return f.sliding == runners.Sliding{} }
+// whole reports whether the network sees a picture at once, and its map of tokens covers the picture and no more.
+func (f framing) whole() bool { return f.sliding.Window == 0 && f.sliding.Pad != runners.Around }
 
 // checkFraming says why the network or the task cannot take pictures so.
 func (p *Plan) checkFraming(j job) error {
@@ -64,6 +66,9 @@ func (p *Plan) checkFraming(j job) error {
 	if j.protocol.PAMR > 0 {
 		return fmt.Errorf("task %s does not refine its maps: set protocol.pamr to 0", p.suite.Task)
 	}
+	if _, ok := p.task.(prober); ok && f.sliding.Pad != runners.NoPadding {
+		return fmt.Errorf("task %s changes what the network sees, to the last pixel: set protocol.pad to none", p.suite.Task)
+	}
 	if _, ok := p.task.(prober); ok && f.input.Resize == clip.ShortSide {
 		return fmt.Errorf("task %s compares pictures of one size: set protocol.resize to squash", p.suite.Task)
 	}
@@ -75,7 +80,7 @@ func fixedSize(jobs []job) (size [2]int) {
 	for i, j := range jobs {
 		f := j.framing
 		this := [2]int{f.input.Height, f.input.Width}
-		if !f.whole() || f.input.Resize == clip.ShortSide || i > 0 && this != size {
+		if f.sliding != (runners.Sliding{}) || f.input.Resize == clip.ShortSide || i > 0 && this != size {
 			return [2]int{}
 		}
 		size = this
@@ -89,15 +94,12 @@ type errand struct{ members []member }
 // member is a sample of a job.
 type member struct{ job, index int }
 
-// errands lists the samples without a record, those that share a picture together, in the order of jobs. What a staged
-// method makes of a picture depends on all texts it is asked with: where there is one, data sets go alone.
+// errands lists the samples without a record, those that share a picture together, in the order of jobs.
 func (r *run) errands() (list []*errand) {
 	type key struct {
 		framing framing
 		path    string
-		job     int
 	}
-	alone := slices.ContainsFunc(r.methods, func(n runners.Named) bool { _, ok := methods.StagedOf(n.Method); return ok })
 	known := map[key]*errand{}
 	for k := range r.jobs {
 		j := &r.jobs[k]
@@ -106,9 +108,6 @@ func (r *run) errands() (list []*errand) {
 				continue
 			}
 			at := key{framing: j.framing, path: j.picture(i)}
-			if alone {
-				at.job = k
-			}
 			if known[at] == nil {
 				known[at] = &errand{}
 				list = append(list, known[at])
@@ -137,36 +136,29 @@ type seen struct {
 	pamr    map[[2]int]*resample.PAMR
 }
 
-// look shows a picture to the network, with the texts of all jobs at once.
+// look shows a picture to the network, with the texts of all jobs at once. The empty text is measured, but steers nothing.
 func (r *run) look(ctx context.Context, pixels tensor.Dense, f framing, jobs []int) (*seen, error) {
 	s := &seen{pixels: pixels, columns: map[int][2]int{}, pamr: map[[2]int]*resample.PAMR{}}
-	texts := r.texts[jobs[0]]
-	if len(jobs) > 1 {
-		rows := 0
-		for _, k := range jobs {
-			rows += r.texts[k].Shape[0]
-		}
-		texts = tensor.Dense{Shape: []int{rows, texts.Shape[1]}, Data: make([]float32, 0, rows*texts.Shape[1])}
-		for _, k := range jobs {
-			texts.Data = append(texts.Data, r.texts[k].Data...)
-		}
-	}
+	words := make([]runners.Vocabulary, len(jobs))
 	at := 0
-	for _, k := range jobs {
-		s.columns[k] = [2]int{at, at + r.texts[k].Shape[0]}
-		at += r.texts[k].Shape[0]
+	for i, k := range jobs {
+		n := r.texts[k].Shape[0]
+		words[i] = runners.Vocabulary{Texts: r.texts[k], Aside: n - len(r.jobs[k].texts), Methods: r.jobs[k].network}
+		s.columns[k] = [2]int{at, at + n}
+		at += n
 	}
 	r.forward <- struct{}{}
 	defer func() { <-r.forward }()
 	defer r.watch.start("forward")()
 	var err error
-	s.scan, err = r.images.Scan(ctx, pixels, texts, f.sliding)
+	s.scan, err = r.images.Scan(ctx, pixels, f.sliding, words...)
 	return s, err
 }
 
 // similarity is what one method saw of the picture, for one job.
 func (s *seen) similarity(j *job, job, method int) similarity {
 	from, to := s.columns[job][0], s.columns[job][1]
+	method = j.network[method]
 	sim := similarity{rows: s.scan.Rows, cols: s.scan.Cols, refiner: s.refiner}
 	sim.stitched = func() resample.Mosaic { return s.scan.Mosaic(method, from, from+len(j.texts)) }
 	if j.framing.whole() {

@@ -39,6 +39,7 @@ var framings = map[string]string{
 	"unlike":      "{base: sclip, size: 56, window: 32, stride: 20, datasets: {voc20: {size: 48}}}",
 	"padded":      "{base: clearclip, size: 50, window: 50, stride: 25}",
 	"refined":     "{base: naclip, size: 52, window: 32, stride: 20, pamr: 2, datasets: {voc21: {window: 0}}}",
+	"corner":      "{base: clearclip, size: 50, window: 50, stride: 25, pad: corner}",
 	"whole twice": "{base: maskclip, size: 52, long: 60}",
 }
 
@@ -97,19 +98,86 @@ func TestErrands(t *testing.T) {
 	}
 }
 
-// A method of two passes reads all texts between them: data sets then go alone.
-func TestStagedErrands(t *testing.T) {
-	r := suite(t, demo(t), both, framings["squash"])
-	if err := r.Suite.Set("methods", "[clip, {resclip: {from: 1, to: 2, sfr: true}}]"); err != nil {
+// staged is a suite with ResCLIP, whose second pass depends on all texts of a data set, and whose parameters differ on VOC 20 and 21.
+func staged(t *testing.T, r Request, datasets, protocol string) Request {
+	t.Helper()
+	r = suite(t, r, datasets, protocol)
+	if err := r.Suite.Set("methods", "[clip, {resclip: {from: 1, to: 2}}, {name: fixed, method: resclip, from: 1, to: 2, temp_thd: 0.05, rcs_lambda: 0.5, sfr_tau: 2}, clip_surgery]"); err != nil {
 		t.Fatal(err)
 	}
-	plan, err := NewPlan(r)
+	return r
+}
+
+// A method of two passes gives data sets that share a picture what it gives each alone, with the parameters of each.
+func TestSharedStages(t *testing.T) {
+	for _, protocol := range []string{framings["squash"], framings["windows"]} {
+		r := staged(t, demo(t), both, protocol)
+		together, err := measure(t, t.Context(), r, quiet{})
+		if err != nil || !together.Complete {
+			t.Fatal(together, err)
+		}
+		var cells []results.Cell
+		for _, d := range []string{"voc21", "voc20"} {
+			alone, err := measure(t, t.Context(), staged(t, r, "[{name: "+d+", root: <demo>}]", protocol), quiet{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			cells = append(cells, alone.Cells...)
+		}
+		if d := cmp.Diff(cells, together.Cells); d != "" {
+			t.Errorf("%s: cells differ (-alone +together)\n%s", protocol, d)
+		}
+		voc20 := together.Dataset("voc20").Params
+		want := map[string]map[string]any{
+			"resclip from=1 to=2": {"temp_thd": 0.1, "rcs_lambda": 0.6, "sfr_tau": 2.1, "sfr_lambda": 0.6},
+			"fixed":               {"sfr_lambda": 0.6},
+		}
+		if d := cmp.Diff(want, voc20); d != "" {
+			t.Errorf("parameters on voc20 (-want +got)\n%s", d)
+		}
+		if p := together.Dataset("voc21").Params; p != nil {
+			t.Errorf("parameters on voc21 depart: %v", p)
+		}
+	}
+}
+
+// What is recorded as a data set's parameters is what was measured: written for all, they give the same.
+func TestParametersOfDataset(t *testing.T) {
+	one, protocol := "[{name: voc20, root: <demo>}]", framings["squash"]
+	r := staged(t, demo(t), one, protocol)
+	own, err := measure(t, t.Context(), r, quiet{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = staged(t, r, one, protocol)
+	if err := r.Suite.Set("methods", "[{name: clip, method: resclip, from: 1, to: 2, temp_thd: 0.1, rcs_tau: 2, rcs_lambda: 0.6, sfr_tau: 2.1, sfr_lambda: 0.6}, {name: of voc21, method: resclip, from: 1, to: 2, temp_thd: 0.5, rcs_tau: 2, rcs_lambda: 0.3, sfr_tau: 2.2, sfr_lambda: 0.7}]"); err != nil {
+		t.Fatal(err)
+	}
+	written, err := measure(t, t.Context(), r, quiet{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	scores := func(run *results.Run, method string) []results.Score { return run.Cell("voc20", method).Scores }
+	if d := cmp.Diff(scores(written, "clip"), scores(own, "resclip from=1 to=2")); d != "" {
+		t.Errorf("scores differ (-written +own)\n%s", d)
+	}
+	if cmp.Equal(scores(written, "clip"), scores(written, "of voc21")) {
+		t.Error("the parameters make no difference and test nothing")
+	}
+}
+
+// Methods of two passes leave data sets together.
+func TestStagedErrands(t *testing.T) {
+	plan, err := NewPlan(staged(t, demo(t), both, framings["squash"]))
 	if err != nil {
 		t.Fatal(err)
 	}
 	list := (&run{Plan: plan, records: &records{done: map[recordKey]Record{}}}).errands()
-	if len(list) != 16 {
-		t.Errorf("%d pictures for 16 samples, want 16", len(list))
+	if len(list) != 8 {
+		t.Errorf("%d pictures for 16 samples, want 8", len(list))
+	}
+	if len(plan.network) != 6 { // two of ResCLIP are there twice
+		t.Errorf("%d methods in the network, want 6: %v", len(plan.network), plan.network)
 	}
 }
 
@@ -189,7 +257,8 @@ func TestFramingFaults(t *testing.T) {
 	for _, c := range []struct{ task, datasets, protocol, want string }{
 		{"explain", "[{name: voc21, root: <demo>}]", tiny, "s.yaml:2: task explain is of maps of the whole picture at once, not stitched ones: set protocol.window to 0"},
 		{"multilabel", "[{name: voc21, root: <demo>}]", "{base: naclip, window: 0}", "task multilabel does not refine its maps: set protocol.pamr to 0"},
-		{"faithfulness", "[{name: voc21, root: <demo>}]", "{base: maskclip}", "task faithfulness compares pictures of one size"},
+		{"faithfulness", "[{name: voc21, root: <demo>}]", "{base: maskclip}", "task faithfulness changes what the network sees, to the last pixel: set protocol.pad to none"},
+		{"faithfulness", "[{name: voc21, root: <demo>}]", "{base: maskclip, pad: none}", "task faithfulness compares pictures of one size"},
 		{"segmentation", "[{name: voc20, root: <demo>}]", "{base: sclip, threshold: 0.1}", "s.yaml:2: voc20 has no background, so protocol.threshold 0.1"},
 		{"segmentation", "[{name: voc20, root: <demo>}]", "{base: sclip, area_threshold: 0.1}", "voc20 has no background, so protocol.area_threshold 0.1"},
 	} {
@@ -227,7 +296,7 @@ func TestEveryKeyIsHeeded(t *testing.T) {
 		{windows, "size: 58"}, {windows, "window: 48"}, {windows, "stride: 11"}, {windows, "long: 56"}, {windows, "filter: bicubic"}, {windows, "mean: imagenet"},
 		{"base: sclip, size: 52, window: 30, stride: 20, templates: none", "pad: patch"}, {windows, "templates: photo"}, {windows, "queries: plain"}, {windows, "scale: 100"},
 		{windows, "threshold: 0.2"}, {windows, "area_threshold: 0.3"}, {windows, "pamr: 3"}, {windows, "positions: bicubic-antialias"}, {windows, "resize: squash"},
-		{windows, "window: 0"}, {whole, "decode_resize: bilinear-twice"}, {whole, "pad: patch"}, {whole, "pamr: 3"}, {whole, "area_threshold: 0.3"}, {whole, "resize: short-side"},
+		{windows, "window: 0"}, {whole, "decode_resize: bilinear-twice"}, {whole, "pad: patch"}, {whole, "pad: corner"}, {"base: clip-surgery, size: 60, templates: none, pad: patch", "pad: corner"}, {windows, "positions: bicubic-size"}, {whole, "pamr: 3"}, {whole, "area_threshold: 0.3"}, {whole, "resize: short-side"},
 	} {
 		key, _, _ := strings.Cut(c.change, ":")
 		kept := c.base

@@ -89,7 +89,7 @@ func (r *run) session() ort.Options {
 
 func (r *run) loadImages() (err error) {
 	defer r.watch.start("load")()
-	r.images, err = runners.NewImages(r.library, r.model.Model, r.methods, runners.ImageOptions{
+	r.images, err = runners.NewImages(r.library, r.model.Model, r.network, runners.ImageOptions{
 		Height: r.size[0], Width: r.size[1], Positions: r.positions, Similarities: true, Session: r.session(),
 	})
 	if err == nil {

@@ -58,9 +58,10 @@ type Plan struct {
 	model     *Model
 	library   *ort.Library
 	task      task
-	methods   []runners.Named
-	forms     []methodOf // feature surgery of each method
-	size      [2]int     // height, width of what the network sees, if always the same; else 0
+	methods   []runners.Named // of the suite
+	network   []runners.Named // these, each as often as its parameters differ between data sets
+	forms     []methodOf      // feature surgery of each method
+	size      [2]int          // height, width of what the network sees, if always the same; else 0
 	positions clip.Interpolation
 	templates []string
 	jobs      []job
@@ -72,6 +73,7 @@ type job struct {
 	info     datasets.Info
 	protocol configs.Protocol // as it holds on this data set
 	framing  framing
+	network  []int      // of each method of the suite, which of the plan's network it is here
 	set      string     // name of the query set
 	queries  [][]string // by class
 	texts    []string   // all queries, class by class
@@ -95,7 +97,7 @@ func NewPlan(r Request) (*Plan, error) {
 	}
 	if errors.Join(faults...) == nil {
 		p.size = fixedSize(p.jobs)
-		faults = append(faults, p.checkOnly())
+		faults = append(faults, p.fitMethods(), p.checkOnly())
 	}
 	return p, errors.Join(faults...)
 }
@@ -292,6 +294,7 @@ func (p *Plan) fingerprint(modelHashes []string) (string, error) {
 		Protocol          string
 		EXIF              bool
 		Queries           [][]string
+		Params            map[string]map[string]any `json:",omitempty"`
 	}
 	type method struct {
 		Name, Kind string
@@ -312,7 +315,7 @@ func (p *Plan) fingerprint(modelHashes []string) (string, error) {
 		f.Methods = append(f.Methods, method{m.Name, m.Kind, methods.Params(p.methods[i].Method)})
 	}
 	for i, j := range p.jobs {
-		f.Datasets = append(f.Datasets, set{j.info.Name, j.info.Split, j.info.ListSHA256, j.protocol.Fingerprint(), p.suite.Datasets[i].ApplyEXIF, j.queries})
+		f.Datasets = append(f.Datasets, set{j.info.Name, j.info.Split, j.info.ListSHA256, j.protocol.Fingerprint(), p.suite.Datasets[i].ApplyEXIF, j.queries, p.departing(&j)})
 	}
 	b, err := json.Marshal(f)
 	return fmt.Sprintf("%x", sha256.Sum256(b)), err

@@ -150,6 +150,8 @@ type Dataset struct {
 	Templates  int        `json:"templates,omitempty"`  // prompts averaged for one query
 	Background bool       `json:"background,omitempty"` // Classes[0] is the background
 	Protocol   Protocol   `json:"protocol,omitzero"`    // as it holds on this data set: what Run.Protocol says of it included
+	// Params are parameters that methods had on this data set and not by Run.Methods, by the method's name.
+	Params map[string]map[string]any `json:"params,omitempty"`
 }
 
 // Cell is what one method scored on one data set.

@@ -41,7 +41,8 @@ func example() *Run {
 		Methods:  []Method{{Name: "clip_surgery", Kind: "surgery", Params: map[string]any{"depth": 7.0, "tau": 2.0}, Positions: "bilinear"}},
 		Protocol: Protocol{Name: "plain", Fingerprint: "ee", Fields: map[string]any{"window": 224.0, "names": []any{"a", "b"}}},
 		Datasets: []Dataset{{Name: "shapes", Title: "Shapes", Split: "val", Root: "/d", Samples: "0-9", Official: 12, ListSHA256: "ff", Images: 10, Measured: 9,
-			Classes: []string{"background", "été"}, Queries: [][]string{{"background", "sky"}, {"summer"}}, QuerySet: "plain", Templates: 85, Background: true, Protocol: Protocol{Name: "plain", Fingerprint: "ef", Fields: map[string]any{"window": 112.0}}}},
+			Classes: []string{"background", "été"}, Queries: [][]string{{"background", "sky"}, {"summer"}}, QuerySet: "plain", Templates: 85, Background: true, Protocol: Protocol{Name: "plain", Fingerprint: "ef", Fields: map[string]any{"window": 112.0}},
+			Params: map[string]map[string]any{"clip_surgery": {"tau": 1.5}}}},
 		Cells: []Cell{{Dataset: "shapes", Method: "clip_surgery", Task: "segmentation", Convention: "mmseg", Images: 9, Counts: map[string]int{"failed": 1, "undefined_classes": 0},
 			Scores:     []Score{{Name: "mIoU", Value: 1.0 / 3, Low: ptr(0.3), High: ptr(0.35), Level: 0.95, Resamples: 1000}, {Name: "aAcc", Value: 0}},
 			Classes:    []ClassScore{{Class: "background", IoU: ptr(0.1), Acc: ptr(0.2), Precision: ptr(0.3), Dice: ptr(0.4), AP: ptr(0.5), Images: 3, Pixels: 1 << 40, Predicted: 7}, {Class: "été"}},
@@ -218,6 +219,7 @@ func TestWriteRefuses(t *testing.T) {
 		{"doubled score", `score "mIoU" occurs twice`, func(r *Run) { r.Cells[0].Scores[1].Name = "mIoU" }},
 		{"nameless method", `method 1 has no name`, func(r *Run) { r.Methods[0].Name = "" }},
 		{"stray cell", `the data set is not in datasets`, func(r *Run) { r.Cells[0].Dataset = "voc21" }},
+		{"stray parameters", `params: method "gem" is not in methods`, func(r *Run) { r.Datasets[0].Params["gem"] = nil }},
 		{"stray method", `the method is not in methods`, func(r *Run) { r.Cells[0].Method = "gem" }},
 		{"stray class", `class "winter" is not in the classes`, func(r *Run) { r.Cells[0].Classes[1].Class = "winter" }},
 		{"class twice", `3 classes, the data set has 2`, func(r *Run) {

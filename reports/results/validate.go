@@ -38,6 +38,10 @@ func (r *Run) Validate() error {
 	for i := range r.Datasets {
 		v.dataset(&r.Datasets[i])
 		v.plain(fmt.Sprintf("data set %.60q: protocol: fields", r.Datasets[i].Name), r.Datasets[i].Protocol.Fields)
+		for _, m := range slices.Sorted(maps.Keys(r.Datasets[i].Params)) {
+			v.check(r.Method(m) != nil, "data set %.60q: params: method %.60q is not in methods", r.Datasets[i].Name, m)
+			v.plain(fmt.Sprintf("data set %.60q: params of %.60q", r.Datasets[i].Name, m), r.Datasets[i].Params[m])
+		}
 	}
 	for i := range r.Methods {
 		v.plain(fmt.Sprintf("method %.60q: params", r.Methods[i].Name), r.Methods[i].Params)

@@ -19,12 +19,14 @@ const (
 	// Bicubic is that of SCLIP and its family, after DINO: torch's bicubic (a = -0.75) at the scale factor (n+0.1)/g
 	// of an axis of n new and g old cells, which is not n/g.
 	Bicubic Interpolation = "bicubic"
+	// BicubicSize is MaskCLIP's, whose code is mmsegmentation's: torch's bicubic (a = -0.75) to a given size, at n/g.
+	BicubicSize Interpolation = "bicubic-size"
 	// BicubicAntialias is open_clip's and GEM's: antialiased bicubic (a = -0.5).
 	BicubicAntialias Interpolation = "bicubic-antialias"
 )
 
 // Interpolations lists them.
-var Interpolations = []Interpolation{Bilinear, Bicubic, BicubicAntialias}
+var Interpolations = []Interpolation{Bilinear, Bicubic, BicubicSize, BicubicAntialias}
 
 // ParseInterpolation understands the names above, and "reference" or "" as none: the method's own.
 func ParseInterpolation(s string) (Interpolation, error) {
@@ -57,6 +59,8 @@ func (p Interpolation) resize(table tensor.Dense, rows, cols int) tensor.Dense {
 	case p == Bicubic:
 		step := func(n int) float64 { return float64(g) / (float64(n) + 0.1) }
 		resample.Bicubic(dst, cols, rows, src, g, g, width, step(cols), step(rows))
+	case p == BicubicSize:
+		resample.Bicubic(dst, cols, rows, src, g, g, width, 0, 0)
 	case p == BicubicAntialias:
 		resample.BicubicAntialias(dst, cols, rows, src, g, g, width)
 	default:

@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -51,6 +52,12 @@ func StagedOf(m Method) (s Staged, ok bool) {
 	return s, ok && s.Staged()
 }
 
+// Fitted is a Method with values that its authors chose for single data sets.
+type Fitted interface {
+	// On are the parameters that are others on a data set than those of [All], by name; nil where there are none.
+	On(dataset string) map[string]any
+}
+
 // Entry is a method one can name.
 type Entry struct {
 	Name  string
@@ -86,12 +93,23 @@ func Names() []string {
 }
 
 // New makes a method with params over the paper's values. Keys are the fields' names in lower case.
-func New(name string, params map[string]any) (Method, error) {
+func New(name string, params map[string]any) (Method, error) { return NewOn("", name, params) }
+
+// NewOn is New with what the authors chose for a data set, if they did, between the paper's values and params.
+func NewOn(dataset, name string, params map[string]any) (Method, error) {
 	i := slices.IndexFunc(All, func(e Entry) bool { return e.Name == name })
 	if i < 0 {
 		return nil, fmt.Errorf("method %q is not known; known are %s (ovbench list methods)", name, strings.Join(Names(), ", "))
 	}
 	m := All[i].New()
+	if f, ok := m.(Fitted); ok {
+		all := maps.Clone(f.On(dataset))
+		if all == nil {
+			all = map[string]any{}
+		}
+		maps.Copy(all, params)
+		params = all
+	}
 	data, err := json.Marshal(params)
 	if err != nil {
 		return nil, fmt.Errorf("method %s: %w", name, err)

@@ -62,6 +62,8 @@ func TestCheck(t *testing.T) {
 		{"sc_clip", `{"multi_from": 5, "multi_to": 4}`, "sc_clip: multi_from 5 is behind multi_to 4"},
 		{"sc_clip", `{"contamination": 1}`, "is out of range"},
 		{"resclip", `{"to": 12}`, "resclip: blocks from 6 to 12 are out of range"},
+		{"resclip", `{"temp_thd": 1}`, "resclip: temp_thd 1 is no probability below 1"},
+		{"resclip", `{"scale": 0}`, "resclip: scale 0 is not positive"},
 		{"resclip", `{"base": "gem"}`, `resclip: base "gem" is not known`},
 	} {
 		var params map[string]any
@@ -102,5 +104,34 @@ func TestParse(t *testing.T) {
 		if _, err := Parse(s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", s, err, want)
 		}
+	}
+}
+
+// What authors chose for a data set lies between the paper's values and those that are written.
+func TestFitted(t *testing.T) {
+	get := func(dataset string, params map[string]any) [3]any {
+		t.Helper()
+		m, err := NewOn(dataset, "resclip", params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := Params(m)
+		return [3]any{p["temp_thd"], p["rcs_lambda"], p["sfr_tau"]}
+	}
+	written := map[string]any{"rcs_lambda": 0.9}
+	for _, c := range []struct {
+		dataset string
+		params  map[string]any
+		want    [3]any
+	}{
+		{"", nil, [3]any{0.5, 0.3, 2.2}}, {"voc21", nil, [3]any{0.5, 0.3, 2.2}}, {"camvid", nil, [3]any{0.5, 0.3, 2.2}},
+		{"context59", nil, [3]any{0.25, 0.4, 1.8}}, {"context59", written, [3]any{0.25, 0.9, 1.8}}, {"cityscapes", nil, [3]any{0.1, 0.2, 2.1}},
+	} {
+		if got := get(c.dataset, c.params); got != c.want {
+			t.Errorf("on %q with %v: %v, want %v", c.dataset, c.params, got, c.want)
+		}
+	}
+	if len(written) != 1 {
+		t.Errorf("the caller's parameters became %v", written)
 	}
 }

@@ -2,6 +2,7 @@ package methods
 
 import (
 	"fmt"
+	"math"
 
 	"ovbench/runners/clip"
 	"ovbench/runners/onnx"
@@ -13,8 +14,8 @@ import (
 //	τ ((1-λ) A + λ mean_i softmax(q_i k_iᵀ s)) v,  i from From to To
 //
 // where A is the attention of another method, the Base. Its second part (section 3.3, SFR) segments the image with that, and
-// computes A anew from logits that favour patches of one segment; see [ResCLIP.Between]. τ and λ differ from data set to data
-// set in the authors' configurations; the values here are those for VOC21.
+// computes A anew from logits that favour patches of one segment; see [ResCLIP.Between]. τ, λ and the threshold differ from data
+// set to data set in the authors' configurations: [ResCLIP.On] has them, [All] those for VOC21.
 type ResCLIP struct {
 	Base      string  `json:"base"`       // naclip, clearclip, sclip or vanilla (q kᵀ); sclip keeps the residual and the MLP
 	Sigma     float64 `json:"sigma"`      // of naclip's neighbourhood and of the blur of segments, in patches
@@ -28,6 +29,27 @@ type ResCLIP struct {
 	Threshold float64 `json:"temp_thd"`   // least probability of a pixel's text in the second part; below it the first text stands
 	Scale     float64 `json:"scale"`      // logit scale of the second part
 	Split     bool    `json:"split"`      // weakens pairs of a segment that the line between them leaves
+}
+
+// resclipOn is the authors' configurations by data set: temp_thd, rcs_tau, rcs_lambda, sfr_tau, sfr_lambda.
+var resclipOn = map[string][5]float64{
+	"voc21":       {0.50, 2.0, 0.3, 2.2, 0.7},
+	"voc20":       {0.10, 2.0, 0.6, 2.1, 0.6},
+	"context60":   {0.30, 2.0, 0.3, 1.8, 0.7},
+	"context59":   {0.25, 2.0, 0.4, 1.8, 0.7},
+	"coco_object": {0.11, 2.0, 0.4, 1.8, 0.7},
+	"coco_stuff":  {0.11, 2.0, 0.4, 1.8, 0.7},
+	"cityscapes":  {0.10, 2.0, 0.2, 2.1, 0.6},
+	"ade20k":      {0.25, 2.0, 0.3, 2.1, 0.7},
+}
+
+// On are the authors' values for a data set.
+func (*ResCLIP) On(dataset string) map[string]any {
+	v, ok := resclipOn[dataset]
+	if !ok {
+		return nil
+	}
+	return map[string]any{"temp_thd": v[0], "rcs_tau": v[1], "rcs_lambda": v[2], "sfr_tau": v[3], "sfr_lambda": v[4]}
 }
 
 // Positions is bicubic, as in the authors' code.
@@ -46,6 +68,12 @@ func (r *ResCLIP) Check(m *clip.Model) error {
 	}
 	if err := oneOf("resclip", "base", r.Base, "naclip", "clearclip", "sclip", "vanilla"); err != nil {
 		return err
+	}
+	if !(r.Threshold >= 0 && r.Threshold < 1) {
+		return fmt.Errorf("resclip: temp_thd %v is no probability below 1", r.Threshold)
+	}
+	if !(r.Scale > 0) || math.IsInf(r.Scale, 0) {
+		return fmt.Errorf("resclip: scale %v is not positive", r.Scale)
 	}
 	return checkSigma("resclip", r.Sigma)
 }

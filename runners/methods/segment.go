@@ -14,23 +14,21 @@ type segments struct {
 }
 
 // segment is the segmentation between ResCLIP's parts: patch cosines [1+N, T] are upsampled to the pixels [3, H, W], refined by the image's
-// colours and turned into probabilities. A pixel whose best one is below threshold is of the first text, the background.
+// colours and turned into probabilities. A pixel whose best one is below threshold is of the first text, the background. Memory does not grow with the texts.
 func segment(pixels, cosines tensor.Dense, rows, cols, patch int, scale, threshold float64) segments {
 	h, w := pixels.Shape[1], pixels.Shape[2]
 	texts := cosines.Shape[1]
-	planes := make([]float32, texts*h*w)
-	for t := range texts {
-		resample.Bilinear(planes[t*h*w:][:h*w], w, h, Column(cosines.Data, texts, t), cols, rows)
-	}
+	labels := make([]uint16, h*w)
 	const iterations = 10
-	resample.NewPAMR(pixels.Data, w, h).Apply(planes, iterations)
+	resample.Whole(cosines.Data[texts:], cols, rows, texts, w, h).
+		Refine(labels, w, h, resample.Rule{Scale: scale, Threshold: threshold}, resample.NewPAMR(pixels.Data, w, h), iterations)
 	s := segments{rows, cols, make([]int, rows*cols)}
 	votes := make([]int, texts)
 	for i := range s.text {
 		clear(votes)
 		for y := i / cols * patch; y < (i/cols+1)*patch; y++ {
 			for x := i % cols * patch; x < (i%cols+1)*patch; x++ {
-				votes[winner(planes[y*w+x:], texts, h*w, scale, threshold)]++
+				votes[labels[y*w+x]]++
 			}
 		}
 		for t, n := range votes { // the first of equals, as torch.mode
@@ -40,27 +38,6 @@ func segment(pixels, cosines tensor.Dense, rows, cols, patch int, scale, thresho
 		}
 	}
 	return s
-}
-
-// winner is the text of the largest logit among n, step apart, or 0 if its probability is below threshold.
-func winner(logits []float32, n, step int, scale, threshold float64) int {
-	best := 0
-	for t := range n {
-		if logits[t*step] > logits[best*step] {
-			best = t
-		}
-	}
-	if threshold <= 0 {
-		return best
-	}
-	sum := 0.0
-	for t := range n {
-		sum += math.Exp(scale * (float64(logits[t*step]) - float64(logits[best*step])))
-	}
-	if 1/sum < threshold {
-		return 0
-	}
-	return best
 }
 
 // affinity says how much patches belong together, [N, N] in 0..1: 1 for patches of one text, blurred along each row over patches in

@@ -71,13 +71,15 @@ def stitched(pixels, window, stride, pad, run, texts):
         for x in xs:
             cut = pixels[:, y : y + ch, x : x + cw]
             top = left = 0
-            if pad:
+            behind = pad == "corner"
+            if pad != "none":
                 ph, pw = -(-ch // PATCH) * PATCH, -(-cw // PATCH) * PATCH
-                top, left = (ph - ch) // 2, (pw - cw) // 2
+                top, left = (0, 0) if behind else ((ph - ch) // 2, (pw - cw) // 2)
                 cut = np.pad(cut, ((0, 0), (top, ph - ch - top), (left, pw - cw - left)))
             tokens = run(cut[None].astype(np.float32))[0, 1:].astype(np.float64)
             cosines = tokens / np.linalg.norm(tokens, axis=1, keepdims=True) @ texts.T
-            m = bilinear(cosines.T.reshape(len(texts), cut.shape[1] // PATCH, cut.shape[2] // PATCH), *cut.shape[1:])
+            grid = cosines.T.reshape(len(texts), cut.shape[1] // PATCH, cut.shape[2] // PATCH)
+            m = bilinear(grid, ch, cw) if behind else bilinear(grid, *cut.shape[1:])
             total[:, y : y + ch, x : x + cw] += m[:, top : top + ch, left : left + cw]
             count[y : y + ch, x : x + cw] += 1
     return total / count
@@ -115,7 +117,7 @@ def main(folder, model, texts):
         factor = min(int(f["long"]) / max(h, w), short / min(h, w))
         image = image.resize((int(w * factor + 0.5), int(h * factor + 0.5)), Image.BICUBIC)
         pixels = ((np.asarray(image) / 255 - MEAN) / STD).transpose(2, 0, 1)
-        logits = bilinear(stitched(pixels, window, stride, f["pad"] == "patch", lambda x: session.run(None, {name: x})[0], texts), h, w)
+        logits = bilinear(stitched(pixels, window, stride, f["pad"], lambda x: session.run(None, {name: x})[0], texts), h, w)
         if int(f["pamr"]):
             logits = refine(logits, bilinear(pixels, h, w), int(f["pamr"]))
         want = labels(logits, classes, float(f["scale"]), float(f["threshold"]), float(f["area_threshold"]))

@@ -18,12 +18,13 @@ cases = []
 for rows, cols in ((3, 3), (2, 2), (5, 4), (3, 7), (6, 6)):
     if (rows, cols) == (g, g):
         same = table.flatten().tolist()
-        out = {"bilinear": same, "bicubic": same, "bicubic-antialias": same}
+        out = {"bilinear": same, "bicubic": same, "bicubic-size": same, "bicubic-antialias": same}
     else:
         flat = lambda x: x[0].permute(1, 2, 0).flatten().tolist()
         out = {
             "bilinear": flat(F.interpolate(planes, size=(rows, cols), mode="bilinear", align_corners=False)),
             "bicubic": flat(F.interpolate(planes, scale_factor=((rows + 0.1) / g, (cols + 0.1) / g), mode="bicubic", align_corners=False)),
+            "bicubic-size": flat(F.interpolate(planes, size=(rows, cols), mode="bicubic", align_corners=False)),
             "bicubic-antialias": flat(F.interpolate(planes, size=(rows, cols), mode="bicubic", antialias=True, align_corners=False)),
         }
     cases.append({"rows": rows, "cols": cols, "out": out})
