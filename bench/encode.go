@@ -9,6 +9,7 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
+	"ovbench/bench/engine"
 	"ovbench/datasets"
 	"ovbench/runners"
 	"ovbench/runners/clip"
@@ -55,7 +56,7 @@ The class token comes first, patches follow row by row; nothing is normalised.`,
 		if err != nil {
 			return usageError{err, c.CommandPath()}
 		}
-		m, lib, err := f.open(c)
+		m, lib, err := f.openWith(c, engine.OpenImageModel) // no texts, no vocabulary
 		if err != nil {
 			return err
 		}

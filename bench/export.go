@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ovbench/bench/engine"
 	"ovbench/runners"
 	"ovbench/runners/clip"
 	"ovbench/runners/onnx"
@@ -51,7 +52,7 @@ ONNX Runtime's own operators (domain com.microsoft) unless --standard-ops is giv
 		if err != nil {
 			return usageError{err, c.CommandPath()}
 		}
-		m, err := f.openModel(c)
+		m, err := f.openBy(c, engine.OpenImageModel)
 		if err != nil {
 			return err
 		}

@@ -36,10 +36,15 @@ func (f *modelFlags) session() ort.Options { return ort.Options{Threads: f.threa
 
 // openModel is the model alone.
 func (f *modelFlags) openModel(c *cobra.Command) (*engine.Model, error) {
+	return f.openBy(c, engine.OpenModel)
+}
+
+// openBy is the model, opened with its vocabulary or without.
+func (f *modelFlags) openBy(c *cobra.Command, open func(engine.ModelOptions) (*engine.Model, error)) (*engine.Model, error) {
 	if f.model == "" {
 		return nil, usagef(c.CommandPath(), "--model is missing: name a checkpoint, or demo (ovbench list models)")
 	}
-	m, err := engine.OpenModel(f.options())
+	m, err := open(f.options())
 	if err != nil {
 		return nil, err
 	}
@@ -51,10 +56,14 @@ func (f *modelFlags) openModel(c *cobra.Command) (*engine.Model, error) {
 
 // open is the model and the library, for commands that compute.
 func (f *modelFlags) open(c *cobra.Command) (*engine.Model, *ort.Library, error) {
+	return f.openWith(c, engine.OpenModel)
+}
+
+func (f *modelFlags) openWith(c *cobra.Command, open func(engine.ModelOptions) (*engine.Model, error)) (*engine.Model, *ort.Library, error) {
 	if f.threads < 0 {
 		return nil, nil, usagef(c.CommandPath(), "--threads %d: want 0 for all cores, or more", f.threads)
 	}
-	m, err := f.openModel(c)
+	m, err := f.openBy(c, open)
 	if err != nil {
 		return nil, nil, err
 	}

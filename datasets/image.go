@@ -33,8 +33,8 @@ const (
 //
 // PNG pixels are Pillow's Image.convert("RGB") exactly: alpha is dropped, 16-bit colours keep the
 // high byte and 16-bit greys saturate at 255, gamma and ICC profiles are ignored. JPEG pixels are
-// within 3 grey levels of libjpeg-turbo's (the inverse DCT rounds differently), 0.05 on average;
-// built with the tag turbojpeg they are equal. [JPEGDecoder] says which it is.
+// libjpeg-turbo's with its accurate inverse DCT and triangle chroma filter, which is Pillow's and OpenCV's setting.
+// [JPEGDecoder] says what decodes them.
 func ReadImage(path string, o Orientation) (*image.NRGBA, error) {
 	data, err := readBounded(path, MaxFileBytes)
 	if err != nil {

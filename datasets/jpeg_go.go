@@ -9,22 +9,19 @@ import (
 	"image/jpeg"
 )
 
-// JPEGDecoder names what decodes JPEGs: Go's image/jpeg with libjpeg's chroma filter and colour tables, within 3 grey
-// levels of libjpeg-turbo, or with the build tag turbojpeg libjpeg-turbo itself.
-const JPEGDecoder = "image/jpeg"
+// JPEGDecoder names what decodes JPEGs: the decoder of this package, whose pixels are libjpeg-turbo's, or with the build tag
+// turbojpeg libjpeg-turbo itself.
+const JPEGDecoder = "built-in"
 
-// jpegPixels decodes with image/jpeg and converts as libjpeg does: chroma goes through the
-// triangle ("fancy") filter that image/jpeg lacks, colours through libjpeg's integer tables.
+// jpegPixels decodes and converts as libjpeg does: chroma goes through the triangle ("fancy") filter that image/jpeg lacks,
+// colours through libjpeg's integer tables.
 func jpegPixels(data []byte, head jpegHeader) (*image.NRGBA, error) {
-	if head.components == 4 {
-		data = head.withoutTransform(data)
-	}
-	src, err := jpeg.Decode(bytes.NewReader(data))
-	if err != nil && !bytes.HasSuffix(data, []byte("\xff\xd9")) { // no end-of-image marker
-		return nil, errTruncated
-	}
-	if err != nil {
-		return nil, explain(err)
+	src := readJPEG(data)
+	if src == nil {
+		var err error
+		if src, err = rareJPEG(data, head); err != nil {
+			return nil, err
+		}
 	}
 	dst := image.NewNRGBA(image.Rect(0, 0, src.Bounds().Dx(), src.Bounds().Dy()))
 	switch m := src.(type) {
@@ -44,4 +41,19 @@ func jpegPixels(data []byte, head jpegHeader) (*image.NRGBA, error) {
 		return nil, fmt.Errorf("JPEG decoded to %T, which is not handled", src)
 	}
 	return dst, nil
+}
+
+// rareJPEG is image/jpeg's picture of a file that readJPEG does not know, or its reason why there is none.
+func rareJPEG(data []byte, head jpegHeader) (image.Image, error) {
+	if head.components == 4 {
+		data = head.withoutTransform(data)
+	}
+	src, err := jpeg.Decode(bytes.NewReader(data))
+	if err != nil && !bytes.HasSuffix(data, []byte("\xff\xd9")) { // no end-of-image marker
+		return nil, errTruncated
+	}
+	if err != nil {
+		return nil, explain(err)
+	}
+	return src, nil
 }

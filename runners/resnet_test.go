@@ -40,7 +40,7 @@ func TestResNetTower(t *testing.T) {
 		}
 		for _, n := range []int{64, 128} {
 			for _, standard := range []bool{false, true} {
-				ms := append(named(t, "clip"), surgeryOf(t, "released"), surgeryOf(t, "intended"))
+				ms := append(named(t, "clip"), surgeryOf(t, "released"), surgeryOf(t, "intended"), surgeryOf(t, "normalised"))
 				images, err := runners.NewImages(lib, m, ms, runners.ImageOptions{Height: n, Width: n, StandardOps: standard})
 				if err != nil {
 					t.Fatal(err)
@@ -57,6 +57,7 @@ func TestResNetTower(t *testing.T) {
 					what := fmt.Sprintf("%s standard=%v %s at %d", form, standard, picture, n)
 					equal(t, what+" clip", got[0], plain)
 					equal(t, what+" released", got[1], array("surgery_tokens"))
+					equal(t, what+" normalised", got[3], normalised)
 					copy(normalised.Data[:m.Embed], plain.Data) // the class token
 					equal(t, what+" intended", got[2], normalised)
 				}
@@ -149,7 +150,7 @@ func TestResNetRefusals(t *testing.T) {
 		size   int
 		want   string
 	}{
-		{surgeryOf(t, "fixed"), 64, `clip_surgery: resnet "fixed" is not known; known are released, intended`},
+		{surgeryOf(t, "fixed"), 64, `clip_surgery: resnet "fixed" is not known; known are released, intended, normalised`},
 		{surgeryOf(t, "released"), 31, "31x31 is out of range"},
 	} {
 		_, err := runners.ImageGraph(m, []runners.Named{c.method}, runners.ImageOptions{Height: c.size, Width: c.size})

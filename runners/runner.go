@@ -82,7 +82,7 @@ func imageGraph(m *clip.Model, ms []Named, o ImageOptions) (g *onnx.Graph, stage
 		}
 		p := o.Positions
 		if p == "" {
-			p = n.Method.Positions()
+			p = methods.Positions(n.Method, m)
 		}
 		staged, ok := methods.StagedOf(n.Method)
 		if !ok {

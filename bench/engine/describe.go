@@ -86,7 +86,7 @@ func (p *Plan) describe() *results.Run {
 	for i, m := range s.Methods {
 		positions := p.positions
 		if positions == "" {
-			positions = p.methods[i].Method.Positions()
+			positions = methods.Positions(p.methods[i].Method, p.model.Model)
 		}
 		params := methods.Params(p.methods[i].Method)
 		if s.Task != "segmentation" {

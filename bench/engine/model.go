@@ -28,6 +28,21 @@ type ModelOptions struct {
 
 // OpenModel finds a model and its vocabulary.
 func OpenModel(o ModelOptions) (*Model, error) {
+	m, err := OpenImageModel(o)
+	if err != nil {
+		return nil, err
+	}
+	if m.Vocabulary, err = clip.VocabularyPath(m.Path, o.Vocabulary); err != nil {
+		return nil, err
+	}
+	if m.Tokenizer, err = clip.LoadTokenizer(m.Vocabulary); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// OpenImageModel finds a model for work without texts: it needs no vocabulary and has no tokenizer.
+func OpenImageModel(o ModelOptions) (*Model, error) {
 	path, err := locate(o.Name)
 	if err != nil {
 		return nil, err
@@ -44,15 +59,7 @@ func OpenModel(o ModelOptions) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	vocabulary, err := clip.VocabularyPath(path, o.Vocabulary)
-	if err != nil {
-		return nil, err
-	}
-	t, err := clip.LoadTokenizer(vocabulary)
-	if err != nil {
-		return nil, err
-	}
-	return &Model{Model: m, Name: o.Name, Tokenizer: t, Vocabulary: vocabulary}, nil
+	return &Model{Model: m, Name: o.Name}, nil
 }
 
 func locate(name string) (string, error) {

@@ -114,7 +114,7 @@ type Runtime struct {
 	Jobs      int    `json:"jobs,omitempty"`    // images at the same time
 	Mmap      bool   `json:"mmap,omitempty"`    // weights were mapped, not read
 	Attention string `json:"attention,omitempty"`
-	JPEG      string `json:"jpeg,omitempty"` // the decoder: image/jpeg or libjpeg-turbo
+	JPEG      string `json:"jpeg,omitempty"` // the decoder: built-in or libjpeg-turbo; image/jpeg in older runs
 }
 
 // Method is a method with every parameter it ran with. Numbers in Params are float64 once they have been read.

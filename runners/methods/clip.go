@@ -8,8 +8,8 @@ import (
 // CLIP is the unchanged model: every token goes where the class token goes.
 type CLIP struct{}
 
-// Positions is bilinear, as in CLIP Surgery's code.
-func (*CLIP) Positions() clip.Interpolation { return clip.Bilinear }
+// Positions is bicubic, as in the code of SCLIP and of those that build on it, where CLIP is the baseline.
+func (*CLIP) Positions() clip.Interpolation { return clip.Bicubic }
 
 // Redundant is none: the maps are plain cosines.
 func (*CLIP) Redundant() Redundant { return NoSurgery }

@@ -21,7 +21,7 @@ import (
 
 // Method reads patch tokens. Exported fields are the paper's parameters; methods are immutable once made.
 type Method interface {
-	// Positions is the interpolation of positional embeddings that the method's authors use.
+	// Positions is the interpolation of positional embeddings that the method's authors use on a ViT, see [Positions].
 	Positions() clip.Interpolation
 	// Redundant is the feature surgery that belongs to the method's maps for a set of texts.
 	Redundant() Redundant
@@ -56,6 +56,15 @@ func StagedOf(m Method) (s Staged, ok bool) {
 type Fitted interface {
 	// On are the parameters that are others on a data set than those of [All], by name; nil where there are none.
 	On(dataset string) map[string]any
+}
+
+// Positions is the interpolation of positional embeddings that the authors of m use on a model. The attention pools of
+// ResNets are bilinear in all code there is.
+func Positions(m Method, on *clip.Model) clip.Interpolation {
+	if on.ResNet != nil {
+		return clip.Bilinear
+	}
+	return m.Positions()
 }
 
 // Entry is a method one can name.

@@ -18,19 +18,28 @@ const (
 	// Intended is what the code has behind a switch that is never on: the values are normalised per head where they
 	// stand for queries and keys, at eight times the scale, and the class token is CLIP's own.
 	Intended ResNetSurgery = "intended"
+	// Normalised is the code with that switch on and nothing mended: patches as Intended, the class token as Released.
+	Normalised ResNetSurgery = "normalised"
 )
+
+var resnetSurgeries = []string{string(Released), string(Intended), string(Normalised)}
 
 func (r ResNetSurgery) tokens(g *onnx.Graph, m *clip.ResNet, pixels onnx.Value, p clip.Interpolation) onnx.Value {
 	x := m.Embed(g, pixels, p)
 	_, _, v := m.QKV(g, x)
 	scale := headScale(m)
+	released := m.Attention(g, v, v, v, scale)
 	if r == Released {
-		return m.Project(g, m.Attention(g, v, v, v, scale))
+		return m.Project(g, released)
+	}
+	class := released
+	if r == Intended {
+		class = pooled(g, m, x)
 	}
 	s := v.Shape()
 	n := g.Reshape(g.L2Normalize(g.Reshape(v, s[0], s[1], m.Heads(), m.HeadDim())), s...)
 	patches := m.Attention(g, n, n, v, 8*scale)
-	return m.Project(g, g.Concat(1, g.Slice(pooled(g, m, x), 1, 0, 1), g.Slice(patches, 1, 1, onnx.End)))
+	return m.Project(g, g.Concat(1, g.Slice(class, 1, 0, 1), g.Slice(patches, 1, 1, onnx.End)))
 }
 
 // pooled is CLIP's attention pool for all tokens.

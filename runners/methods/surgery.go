@@ -1,8 +1,6 @@
 package methods
 
 import (
-	"fmt"
-
 	"ovbench/runners/clip"
 	"ovbench/runners/onnx"
 )
@@ -19,7 +17,7 @@ import (
 // A ResNet has no blocks but an attention pool, which [ResNetSurgery] is about.
 type Surgery struct {
 	Depth  int           `json:"depth"`  // blocks with a second stream, counted from the last; the authors' code has 6
-	ResNet ResNetSurgery `json:"resnet"` // released or intended; of no effect on a ViT
+	ResNet ResNetSurgery `json:"resnet"` // released, intended or normalised; of no effect on a ViT
 }
 
 // Positions is bilinear, as in the authors' code.
@@ -30,8 +28,8 @@ func (*Surgery) Redundant() Redundant { return Labels }
 
 // Check wants a ResNet, or a vision transformer of at least Depth blocks.
 func (s *Surgery) Check(m *clip.Model) error {
-	if s.ResNet != Released && s.ResNet != Intended {
-		return fmt.Errorf("clip_surgery: resnet %q is not known; known are %s, %s", s.ResNet, Released, Intended)
+	if err := oneOf("clip_surgery", "resnet", string(s.ResNet), resnetSurgeries...); err != nil {
+		return err
 	}
 	if m.ResNet != nil {
 		return nil
