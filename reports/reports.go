@@ -9,8 +9,8 @@
 //  4. Markdown, Terminal, LaTeX, CSV and JSON spell tables; HTML and PDF spell a
 //     document of tables, figures and samples (document.go has its order).
 //
-// [Report] does all of that for one format. [Overlay] and [Points] are pictures
-// of a single image that need no run. Names and texts in a run are foreign: every
+// [Report] does all of that for one format. [Overlay] and [Caption] are pictures
+// of a single image that need no run; a [Comparison] writes itself. Names and texts in a run are foreign: every
 // format escapes them, and paths are opened inside of the run folder only.
 package reports
 
