@@ -288,7 +288,7 @@ func TestQuantile(t *testing.T) {
 
 // Two images can be drawn in three ways: {0,0} and {1,1} with a quarter each, {0,1} with a half.
 // Their pooled mIoU is 1, 1/4 and 7/12 (by hand), so the 50 % interval spans the quartiles.
-func TestResampleSmall(t *testing.T) {
+func TestPooledInterval(t *testing.T) {
 	// Image 0 is right on both classes; image 1 has class 0 right, wrong where class 1 is.
 	records := []Sparse{{{0, 0, 1}, {1, 1, 1}}, {{0, 0, 1}, {1, 0, 1}}}
 	pooled := func(a ...Sparse) float64 {
