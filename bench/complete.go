@@ -22,7 +22,7 @@ var flagValues = map[string]func() []string{
 	"difficult":      fixed(string(metrics.DifficultSkip), string(metrics.DifficultNegative), string(metrics.DifficultPositive)),
 	"format":         func() []string { return append(reports.Formats(), onTerminal) },
 	"method":         methods.Names,
-	"model":          func() []string { return append([]string{"demo"}, clip.Cached()...) },
+	"model":          func() []string { return append([]string{"demo", "micro"}, clip.Cached()...) },
 	"panels":         fixed("all", "best", "worst", "median", "random", "id="),
 	"positions":      fixed("reference", string(clip.Bilinear), string(clip.Bicubic), string(clip.BicubicAntialias)),
 	"records format": func() []string { return engine.RowFormats },
