@@ -21,7 +21,7 @@ func encodeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "encode",
 		Short: "Write image tokens or text embeddings as .npy",
-		Args:  cobra.NoArgs,
+		Args:  subcommand,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(encodeImageCommand(), encodeTextCommand())
@@ -40,10 +40,10 @@ func encodeImageCommand() *cobra.Command {
 		Long: `Write projected tokens [B, 1+N, E] of pictures as float32 .npy, one row of B per file, in order.
 The class token comes first, patches follow row by row; nothing is normalised.`,
 		Example: "  ovbench encode image a.jpg b.png --model openai/clip-vit-base-patch16 --method clip_surgery --size 512 --out tokens.npy",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    arguments(1, -1),
 	}
 	f.add(c)
-	c.Flags().StringVar(&method, "method", "clip", "method (ovbench list methods), with parameters as in naclip:attn=kk:sigma=3")
+	c.Flags().StringVar(&method, "method", "clip", "`method` (ovbench list methods), with parameters as in naclip:attn=kk:sigma=3")
 	c.Flags().Var(&size, "size", "network input in pixels (default: the model's own)")
 	c.Flags().StringVar(&positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-size, bicubic-antialias, or reference for the method's own")
 	c.Flags().StringVar(&fit, "resize", string(clip.Squash), "squash, or crop for shorter side and centre crop")
@@ -102,7 +102,7 @@ func encodeTextCommand() *cobra.Command {
 un-normalised; with a set of templates each is the normalised mean over the filled templates.
 --tokens writes ids [T, context] as int32 instead, padded with 0.`,
 		Example: "  ovbench encode text cat dog --model openai/clip-vit-base-patch16 --templates surgery85 --out classes.npy",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    arguments(1, -1),
 	}
 	f.add(c)
 	c.Flags().StringVar(&templates, "templates", "none", "none, openai80, surgery85, or a `file` with one template a line")

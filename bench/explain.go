@@ -53,7 +53,7 @@ words to [end]; a token has read those before it, and [end] stands for the capti
 No templates are used, and no feature surgery unless --redundant labels or paper asks for it.`,
 		Example: `  ovbench explain photo.jpg --model openai/clip-vit-base-patch16 --text dog --text grass --out maps
   ovbench explain photo.jpg --model openai/clip-vit-base-patch16 --caption "a dog on the grass" --out tokens`,
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			e.file = args[0]
 			return e.run(c)
@@ -61,9 +61,9 @@ No templates are used, and no feature surgery unless --redundant labels or paper
 	}
 	e.add(c)
 	e.size = sizeFlag{512, 512}
-	c.Flags().StringArrayVar(&e.texts, "text", nil, "what to look for; repeat for more")
-	c.Flags().StringVar(&e.caption, "caption", "", "show each token of this text instead")
-	c.Flags().StringVar(&e.method, "method", "clip_surgery", "method (ovbench list methods)")
+	c.Flags().StringArrayVar(&e.texts, "text", nil, "`text` to look for; repeat for more")
+	c.Flags().StringVar(&e.caption, "caption", "", "show each token of this `text` instead")
+	c.Flags().StringVar(&e.method, "method", "clip_surgery", "`method` (ovbench list methods), with parameters as in naclip:attn=kk:sigma=3")
 	c.Flags().Var(&e.size, "size", "network input in pixels")
 	c.Flags().StringVar(&e.positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-size, bicubic-antialias, or reference for the method's own")
 	c.Flags().StringVar(&e.templates, "templates", "surgery85", "none, openai80, surgery85, or a `file` with one template a line")

@@ -27,10 +27,10 @@ func exportCommand() *cobra.Command {
 [batch, 3, H, W]. Weights of more than 1 GiB go to a .data file beside it. Attention and QuickGELU use
 ONNX Runtime's own operators (domain com.microsoft) unless --standard-ops is given.`,
 		Example: "  ovbench export --model openai/clip-vit-base-patch16 --method clip --method clip_surgery --size 512 --out surgery.onnx",
-		Args:    cobra.NoArgs,
+		Args:    arguments(0, 0),
 	}
 	f.add(c)
-	c.Flags().StringSliceVar(&names, "method", nil, "methods, repeated or separated by commas, with parameters as in naclip:attn=kk:sigma=3 (default clip_surgery)")
+	c.Flags().StringSliceVar(&names, "method", nil, "`methods`, repeated or separated by commas, with parameters as in naclip:attn=kk:sigma=3 (default clip_surgery)")
 	c.Flags().Var(&size, "size", "network input in pixels (default: the model's own)")
 	c.Flags().StringVar(&positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-size, bicubic-antialias, or reference for the method's own")
 	c.Flags().BoolVar(&standard, "standard-ops", false, "use operators of the ONNX standard only")
@@ -57,22 +57,11 @@ ONNX Runtime's own operators (domain com.microsoft) unless --standard-ops is giv
 			return err
 		}
 		h, w := size.or(m.Image)
-		build := func(ms ...runners.Named) (*onnx.Graph, error) {
-			return runners.ImageGraph(m.Model, ms, runners.ImageOptions{Height: h, Width: w, Positions: p, Similarities: sims, StandardOps: standard})
-		}
-		g, err := build(named...)
+		g, alone, err := shared(m.Model, named, runners.ImageOptions{Height: h, Width: w, Positions: p, Similarities: sims, StandardOps: standard})
 		if err != nil {
 			return err
 		}
 		if len(named) > 1 {
-			alone := 0
-			for _, n := range named {
-				one, err := build(n)
-				if err != nil {
-					return err
-				}
-				alone += one.Nodes()
-			}
 			fmt.Fprintf(c.ErrOrStderr(), "%d methods take %d nodes together, %d one by one\n", len(named), g.Nodes(), alone)
 		}
 		if text {
@@ -88,4 +77,18 @@ ONNX Runtime's own operators (domain com.microsoft) unless --standard-ops is giv
 		return err
 	}
 	return c
+}
+
+// shared is the graph of several methods, and the nodes that one graph for each would have.
+func shared(m *clip.Model, methods []runners.Named, o runners.ImageOptions) (g *onnx.Graph, alone int, err error) {
+	for _, one := range methods {
+		if g, err = runners.ImageGraph(m, []runners.Named{one}, o); err != nil {
+			return nil, 0, err
+		}
+		alone += g.Nodes()
+	}
+	if g, err = runners.ImageGraph(m, methods, o); err != nil {
+		return nil, 0, err
+	}
+	return g, alone, nil
 }

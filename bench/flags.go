@@ -20,11 +20,11 @@ type modelFlags struct {
 }
 
 func (f *modelFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.model, "model", "", "Hugging Face directory, name in its cache, .safetensors, .pt, or demo")
+	c.Flags().StringVar(&f.model, "model", "", "`model`: Hugging Face directory, name in its cache, .safetensors, .pt, or demo")
 	c.Flags().StringVar(&f.vocab, "vocab", "", "vocab.json + merges.txt `directory`, or bpe_simple_vocab_16e6.txt.gz, if the checkpoint brings none")
 	c.Flags().StringVar(&f.activation, "activation", "", "quick_gelu or gelu, where the checkpoint does not say (LAION and DataComp: gelu)")
 	c.Flags().StringVar(&f.runtime, "runtime", "", "ONNX Runtime `library` (default: ONNXRUNTIME_SHARED_LIBRARY_PATH, then what is found)")
-	c.Flags().IntVar(&f.threads, "threads", 0, "threads of the network (default: all cores)")
+	c.Flags().IntVar(&f.threads, "threads", 0, "`N` threads of the network (default: all cores)")
 	c.Flags().BoolVar(&f.mmap, "mmap", false, "map weights instead of packing them: slower, but shared by all processes of a host")
 }
 

@@ -99,22 +99,16 @@ func claimText(c reports.Claim) string {
 }
 
 func listCommand() *cobra.Command {
-	var kinds []string
-	for k := range lists {
-		kinds = append(kinds, k)
-	}
-	slices.Sort(kinds)
+	kinds := slices.Sorted(maps.Keys(lists))
 	var asJSON bool
 	c := &cobra.Command{
-		Use:       "list " + strings.Join(kinds, "|"),
-		Short:     "List what suites and flags can name",
+		Use:   "list " + strings.Join(kinds, "|"),
+		Short: "List what suites and flags can name",
+		Long: `List what suites and flags can name: methods with their parameters, data sets with their sets of queries, metrics,
+built-in suites, protocols with all their values, models in the caches, and numbers that papers published.`,
+		Example:   "  ovbench list methods\n  ovbench list protocols --json",
 		ValidArgs: kinds,
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) != 1 || lists[args[0]] == nil {
-				return fmt.Errorf("want one of %s", strings.Join(kinds, ", "))
-			}
-			return nil
-		},
+		Args:      oneOf(kinds),
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.RunE = func(c *cobra.Command, args []string) error {

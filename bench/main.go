@@ -48,25 +48,40 @@ with ONNX Runtime, and reports scores with their protocol, interval and provenan
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       engine.Tool().Version,
-		Args:          cobra.NoArgs,
+		Args:          subcommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError{err, c.CommandPath()}
+		return usageError{unknownFlag(c, err), c.CommandPath()}
 	})
-	root.AddCommand(
-		runCommand(), checkCommand(), listCommand(), encodeCommand(), explainCommand(), exportCommand(),
-		mergeCommand(), rescoreCommand(), recordsCommand(), scoreCommand(), compareCommand(), reportCommand(), schemaCommand(), shapesCommand(), pullCommand(), setupCommand(), doctorCommand(),
-	)
-	finishHelp(root)
+	for _, group := range []struct {
+		title    string
+		commands []*cobra.Command
+	}{
+		{"Measure:", []*cobra.Command{runCommand(), checkCommand(), mergeCommand(), rescoreCommand()}},
+		{"Look at results:", []*cobra.Command{reportCommand(), compareCommand(), recordsCommand(), scoreCommand()}},
+		{"Use a model:", []*cobra.Command{explainCommand(), encodeCommand(), exportCommand(), pullCommand()}},
+		{"Find out:", []*cobra.Command{listCommand(), doctorCommand(), schemaCommand()}},
+		{"Set up:", []*cobra.Command{setupCommand(), shapesCommand()}},
+	} {
+		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})
+		for _, c := range group.commands {
+			c.GroupID = group.title
+		}
+		root.AddCommand(group.commands...)
+	}
+	root.SetHelpCommandGroupID("Find out:")
+	root.SetCompletionCommandGroupID("Set up:")
+	finish(root)
 	return root
 }
 
-// finishHelp ends every help text with the exit codes, and turns wrong arguments into usage errors.
-func finishHelp(c *cobra.Command) {
+// finish ends every help text with the exit codes, turns wrong arguments into usage errors, and has shells complete flags.
+func finish(c *cobra.Command) {
 	for _, sub := range c.Commands() {
-		finishHelp(sub)
+		finish(sub)
 	}
+	completeFlags(c)
 	if c.Long == "" {
 		c.Long = c.Short + "."
 	}

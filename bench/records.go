@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/google/renameio/v2"
@@ -25,13 +24,13 @@ func recordsCommand() *cobra.Command {
 Lines without a class are scores of one image alone. Lines with one are what pooled scores are made of: for
 segmentation intersection, truth and predicted, in pixels. What is undefined has no line.`,
 		Example: "  ovbench records out/voc20 --format csv --out voc20.csv",
-		Args:    cobra.ExactArgs(1),
+		Args:    arguments(1, 1),
 	}
 	c.Flags().StringVar(&format, "format", "csv", "format: "+strings.Join(engine.RowFormats, ", "))
 	c.Flags().StringVar(&out, "out", "", "`file` to write (default: standard output)")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if !slices.Contains(engine.RowFormats, format) {
-			return usagef(c.CommandPath(), "--format %q is not known; known are %s", format, strings.Join(engine.RowFormats, ", "))
+		if err := known(format, engine.RowFormats); err != nil {
+			return usagef(c.CommandPath(), "--format %w", err)
 		}
 		run, recs, err := engine.Load(args[0])
 		if err != nil {
@@ -66,11 +65,11 @@ func rescoreCommand() *cobra.Command {
 		Long: `Compute the scores of a run again from its records alone, without model and pictures, for example under another
 convention or with more resamples, and write a run folder.`,
 		Example: "  ovbench rescore out/ade20k --convention ade20k --out out/ade20k-devkit",
-		Args:    cobra.ExactArgs(1),
+		Args:    arguments(1, 1),
 	}
 	c.Flags().StringVar(&convention, "convention", "", "how intersection and union are counted: "+conventionNames()+" (default: as in the run)")
 	c.Flags().IntVar(&resamples, "resamples", 0, "bootstrap resamples of the images, 0 for no intervals (default: as in the run)")
-	c.Flags().Uint64Var(&seed, "seed", 0, "of the resamples (default: as in the run)")
+	c.Flags().Uint64Var(&seed, "seed", 0, "seed of the resamples (default: as in the run)")
 	c.Flags().StringVar(&out, "out", "", "`folder` to write")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if out == "" {

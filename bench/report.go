@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -41,8 +42,10 @@ same data sets and backbone stand in a table apart (ovbench list published).
 
 Panels are of the samples whose pictures the run kept (panels: N in a suite). --panels chooses among those: best, worst or
 median by the score of the image, random, or id=ID,ID. Documents carry the date of the results, or SOURCE_DATE_EPOCH.`,
-		Example: "  ovbench report out/voc20 --format html,pdf --out out/voc20/report\n  ovbench report out/voc20 --format pdf --panels best --panel-count 4 --panel-by clip_surgery --panel-baseline clip --out best\n  ovbench report out/* --format terminal",
-		Args:    cobra.MinimumNArgs(1),
+		Example: `  ovbench report out/voc20 --format html,pdf --out out/voc20/report
+  ovbench report out/voc20 --format pdf --panels best --panel-count 4 --panel-by clip_surgery --panel-baseline clip --out best
+  ovbench report out/* --format terminal`,
+		Args: arguments(1, -1),
 	}
 	c.Flags().StringSliceVar(&formats, "format", []string{"md"}, "formats: "+strings.Join(append(reports.Formats(), onTerminal), ", "))
 	c.Flags().StringVar(&out, "out", "", "`folder` to write")
@@ -54,6 +57,11 @@ median by the score of the image, random, or id=ID,ID. Documents carry the date 
 	c.RunE = func(c *cobra.Command, dirs []string) error {
 		if out == "" && slices.ContainsFunc(formats, func(f string) bool { return f != onTerminal }) {
 			return usagef(c.CommandPath(), "--out is missing: name the folder to write")
+		}
+		for _, f := range formats {
+			if err := known(f, append(reports.Formats(), onTerminal)); err != nil {
+				return usagef(c.CommandPath(), "--format %w", err)
+			}
 		}
 		asked, err := reports.ParseChoice(rule)
 		if err != nil {
@@ -75,22 +83,27 @@ median by the score of the image, random, or id=ID,ID. Documents carry the date 
 			return err
 		}
 		for _, format := range formats {
-			if format == onTerminal {
-				width, colour := terminal(c.OutOrStdout())
-				if err := reports.Terminal(c.OutOrStdout(), runs, width, colour); err != nil {
-					return err
-				}
-				continue
-			}
-			files, err := reports.Report(runs, format, out)
-			if err != nil {
+			if err := writeReport(c.OutOrStdout(), runs, format, out); err != nil {
 				return err
-			}
-			for _, f := range files {
-				fmt.Fprintln(c.OutOrStdout(), f)
 			}
 		}
 		return nil
 	}
 	return c
+}
+
+// writeReport writes runs in one format and prints the files' names, or the table itself.
+func writeReport(w io.Writer, runs []*results.Run, format, dir string) error {
+	if format == onTerminal {
+		width, colour := terminal(w)
+		return reports.Terminal(w, runs, width, colour)
+	}
+	files, err := reports.Report(runs, format, dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		fmt.Fprintln(w, f)
+	}
+	return nil
 }

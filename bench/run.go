@@ -27,7 +27,7 @@ type suiteFlags struct {
 func (f *suiteFlags) add(c *cobra.Command) {
 	f.modelFlags.add(c)
 	c.Flags().StringVar(&f.data, "data", os.Getenv("OVBENCH_DATA"), "`root` of the data sets (default: OVBENCH_DATA)")
-	c.Flags().IntVar(&f.limit, "limit", 0, "measure the first N samples of each data set")
+	c.Flags().IntVar(&f.limit, "limit", 0, "measure the first `N` samples of each data set")
 	c.Flags().StringSliceVar(&f.only, "only", nil, "measure these sample `ids`")
 	c.Flags().StringArrayVar(&f.set, "set", nil, "change the suite: `key=value`, such as protocol.size=336")
 	c.Flag("model").Usage += " (default: the suite's)"
@@ -45,7 +45,7 @@ func (f *suiteFlags) load(c *cobra.Command, name string) (*configs.Suite, error)
 			return nil, usagef(c.CommandPath(), "--set %q: want key=value", kv)
 		}
 		if err := s.Set(key, value); err != nil {
-			return nil, usageError{fmt.Errorf("--set %s: %w", kv, err), c.CommandPath()}
+			return nil, usageError{err, c.CommandPath()}
 		}
 	}
 	return s, nil
@@ -76,26 +76,33 @@ func runCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run SUITE...",
 		Short: "Measure suites",
-		Long: `Measure suites: files, or names of built-in ones (ovbench list suites). All methods of a suite run in
-one pass. The folder --out gets
+		Long: `Measure suites: files, or names of built-in ones. All methods of a suite run in one pass. The folder --out gets
 
   results.json    what was asked, resolved and measured (ovbench report makes tables and pictures of it)
   records.jsonl   one line per sample, from which every score is computed
   panels/         pictures, label maps and similarity maps of a few samples
 
 and, with --save maps, the cosines of every query with each patch [T, rows, cols] as .npy under maps/ and with the
-class token [T] under cls/ (of windows the stitched maps alone); with --save labels, every predicted label map as PNG under labels/. With several suites, each gets a folder of
-its own below --out. An interrupted run continues with --resume. --shard 2/8 measures every eighth sample, from
-the second; ovbench merge joins the parts.`,
-		Example: "  ovbench run voc20 --data /data --model openai/clip-vit-base-patch16 --out out/voc20",
-		Args:    cobra.MinimumNArgs(1),
+class token [T] under cls/ (of windows the stitched maps alone); with --save labels, every predicted label map as PNG
+under labels/. With several suites, each gets a folder of its own below --out. An interrupted run continues with
+--resume. --shard 2/8 measures every eighth sample, from the second; ovbench merge joins the parts.
+
+Built-in suites (ovbench list suites says what each is):
+` + indented(configs.Names(), 100),
+		Example: `  ovbench run demo --out out/demo
+  ovbench run voc20 --data /data --model openai/clip-vit-base-patch16 --out out/voc20
+  ovbench run voc20 --set protocol=naclip --set methods=clip,naclip --data /data --out out/naclip
+  ovbench run mine.yaml --data /data --out out/mine --shard 2/8`,
+		Args: arguments(1, -1),
+
+		ValidArgsFunction: completeSuites,
 	}
 	f.add(c)
 	c.Flags().StringVar(&out, "out", "", "`folder` to write")
-	c.Flags().StringSliceVar(&save, "save", nil, "keep more: maps, labels")
+	c.Flags().StringSliceVar(&save, "save", nil, "keep more `kinds` of files: maps, labels")
 	c.Flags().BoolVar(&resume, "resume", false, "continue an earlier run in --out")
 	c.Flags().Var(&shard, "shard", "measure part i of n")
-	c.Flags().IntVar(&jobs, "jobs", 2, "samples at a time: one is in the network while others are read and scored")
+	c.Flags().IntVar(&jobs, "jobs", 2, "`N` samples at a time: one is in the network while others are read and scored")
 	c.RunE = func(c *cobra.Command, names []string) error {
 		if out == "" {
 			return usagef(c.CommandPath(), "--out is missing: name the folder to write")
@@ -132,6 +139,20 @@ the second; ovbench merge joins the parts.`,
 		return missing
 	}
 	return c
+}
+
+// indented is words as lines of at most width columns, two of them blank.
+func indented(words []string, width int) string {
+	var b strings.Builder
+	column := width
+	for _, w := range words {
+		if column += 1 + len(w); column > width {
+			b.WriteString("\n ")
+			column = 2 + len(w)
+		}
+		b.WriteString(" " + w)
+	}
+	return b.String()
 }
 
 // loadAll reads all suites and reports the faults of all of them at once.
@@ -215,7 +236,10 @@ func checkCommand() *cobra.Command {
 		Long: `Open all that suites name (model, vocabulary, data sets, every picture and label file) and report every
 fault at once. Where there is none, say how long a run would take here and what its records would weigh: a few prompts, one
 window of each size and, where that is quick, one picture of each kind are measured, the rest is extrapolated. Nothing is kept.`,
-		Args: cobra.MinimumNArgs(1),
+		Example: "  ovbench check ovs8 --data /data --model openai/clip-vit-base-patch16",
+		Args:    arguments(1, -1),
+
+		ValidArgsFunction: completeSuites,
 	}
 	f.add(c)
 	c.RunE = func(c *cobra.Command, names []string) error {
@@ -247,8 +271,10 @@ func mergeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "merge SHARD...",
 		Short: "Join the shards of a run",
-		Long:  "Join run folders made with --shard into one. Folders of unlike models, methods, protocols or data are refused.",
-		Args:  cobra.MinimumNArgs(1),
+		Long: `Join run folders made with --shard into one. The scores are those of a run without shards. Folders of unlike models,
+methods, protocols or data are refused; if shards are missing, the rest is joined and the exit status is 3.`,
+		Example: "  ovbench merge out/part1 out/part2 --out out/voc20",
+		Args:    arguments(1, -1),
 	}
 	c.Flags().StringVar(&out, "out", "", "`folder` to write")
 	c.RunE = func(c *cobra.Command, dirs []string) error {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -24,12 +23,7 @@ func schemaCommand() *cobra.Command {
 readers in other languages.`,
 		Example:   "  ovbench schema suite > suite.schema.json",
 		ValidArgs: kinds,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 || schemas[args[0]] == nil {
-				return fmt.Errorf("want one of %s", strings.Join(kinds, ", "))
-			}
-			return nil
-		},
+		Args:      oneOf(kinds),
 		RunE: func(c *cobra.Command, args []string) error {
 			_, err := c.OutOrStdout().Write(schemas[args[0]]())
 			return err

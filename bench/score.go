@@ -40,7 +40,7 @@ per_class with class, scores and what they are made of, and with --resamples int
 Counts of a segmentation: void_images (wholly ignored), undefined_classes, pixels_out_of_range (predicted as no class); of label ids
 images_with_instances too. Of a multilabel task: classes_without_positives, difficult_labels, images_without_labels.`,
 		Example: "  ovbench score --task segmentation --truth gt --pred out --classes 21 --json",
-		Args:    cobra.NoArgs,
+		Args:    arguments(0, 0),
 	}
 	c.Flags().StringVar(&task, "task", "segmentation", "segmentation or multilabel")
 	c.Flags().StringVar(&labels.Truth, "truth", "", "`folder` of label maps, or .npy file")

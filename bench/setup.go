@@ -21,7 +21,7 @@ func setupCommand() *cobra.Command {
 		Short: "Fetch ONNX Runtime into the user's cache",
 		Long: `Fetch ONNX Runtime with npm into the user's cache, unless one is there: a library named by
 ONNXRUNTIME_SHARED_LIBRARY_PATH, in the cache, in a Python environment or on the system is used as it is.`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			path, err := ort.Setup(c.Context(), c.ErrOrStderr())
 			if err == nil {
@@ -36,7 +36,7 @@ func doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what works here and what to do about the rest",
-		Args:  cobra.NoArgs,
+		Args:  arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			table := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 			err := doctor(table)

@@ -42,7 +42,7 @@ the same bytes on every machine, and as many pictures as one asks for.
 
 Splits are train, dev, val, and heldout, which has the pairs of colour and shape that the others lack.`,
 		Example: "  ovbench shapes --out shapes --split val --images 100 --layout voc",
-		Args:    cobra.NoArgs,
+		Args:    arguments(0, 0),
 	}
 	c.Flags().StringVar(&o.Split, "split", "val", "train, dev, val or heldout")
 	c.Flags().IntVar(&o.Images, "images", 0, "how `many` pictures (default: as many as the data set has)")

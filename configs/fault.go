@@ -64,7 +64,7 @@ func quote(s string) string {
 
 // notKnown says that name is none of known: with the nearest of them, else with all of them if they are few.
 func notKnown(name string, known []string) string {
-	if near := nearest(name, known); near != "" {
+	if near := Nearest(name, known); near != "" {
 		return fmt.Sprintf("is not known; did you mean %q?", near)
 	}
 	if len(known) == 0 || len(known) > 12 {
@@ -73,8 +73,8 @@ func notKnown(name string, known []string) string {
 	return "is not known; known are " + strings.Join(known, ", ")
 }
 
-// nearest is the known name within a third of its letters of name, or "".
-func nearest(name string, known []string) string {
+// Nearest is the known name within a third of its letters of name, or "": what somebody who wrote name may have meant.
+func Nearest(name string, known []string) string {
 	if len(name) > 100 {
 		return ""
 	}

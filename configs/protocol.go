@@ -214,15 +214,6 @@ func fingerprint(v any) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Diff says where two protocols differ, a line for each field such as "size: 512x512, 224x224". Names do not count.
-func Diff(a, b Protocol) []string {
-	var out []string
-	for _, d := range differences(a, b) {
-		out = append(out, fmt.Sprintf("%s: %s, %s", d.key, d.a, d.b))
-	}
-	return out
-}
-
 type difference struct{ key, a, b string }
 
 func differences(a, b Protocol) (out []difference) {

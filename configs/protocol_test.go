@@ -72,7 +72,7 @@ func TestEveryFieldCounts(t *testing.T) {
 		if same := p.Fingerprint() == base.Fingerprint(); same != name {
 			t.Errorf("%s: equal fingerprints %v", fields.Field(i).Name, same)
 		}
-		if n := len(Diff(base, p)); n != map[bool]int{true: 0, false: 1}[name] {
+		if n := len(differences(base, p)); n != map[bool]int{true: 0, false: 1}[name] {
 			t.Errorf("%s: %d differences", fields.Field(i).Name, n)
 		}
 		if s := p.String(); strings.Contains(s, "(") == name {
@@ -85,11 +85,11 @@ func TestProtocolWords(t *testing.T) {
 	a, _ := builtin("clip-surgery")
 	b := a
 	b.Size, b.Scale = Size{224, 336}, 40
-	if got, want := Diff(a, b), []string{"size: 512x512, 224x336", "scale: 100, 40"}; !reflect.DeepEqual(got, want) {
-		t.Errorf("Diff = %q, want %q", got, want)
+	if got, want := differences(a, b), []difference{{"size", "512x512", "224x336"}, {"scale", "100", "40"}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("differences %q, want %q", got, want)
 	}
-	if got := Diff(a, a); got != nil {
-		t.Errorf("Diff of equals = %q", got)
+	if got := differences(a, a); got != nil {
+		t.Errorf("equal protocols differ in %q", got)
 	}
 	if got, want := a.String(), "clip-surgery"; got != want {
 		t.Errorf("%s, want %s", got, want)

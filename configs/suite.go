@@ -8,7 +8,7 @@
 // faults about names with lines and the nearest known name.
 //
 // Each mapping is described once, as a list of fields (suiteFields, protocolFields …). Reading, [Suite.Set],
-// [Suite.Canonical], [Protocol.Fingerprint], [Diff] and [Schema] all follow from these lists: to add a key, add
+// [Suite.Canonical], [Protocol.Fingerprint] and [Schema] all follow from these lists: to add a key, add
 // its field.
 package configs
 

@@ -43,7 +43,7 @@ func openCamVid(o Options) (Dataset, error) {
 	}
 	help := "get it from " + camvidHomepage + "; the tree must be\n" + camvidLayout
 	if o.Root == "" {
-		return nil, fmt.Errorf("no data directory is given; name the one that holds test and testannot\n%s", help)
+		return nil, fmt.Errorf("no data directory is given; name the one that holds test and testannot, with --data or root\n%s", help)
 	}
 	info := Info{Name: "camvid", Title: "CamVid as SegNet has it", Split: o.Split, Classes: camvidClasses,
 		Official: camvidOfficial[o.Split], Homepage: camvidHomepage, Layout: camvidLayout}

@@ -70,7 +70,7 @@ func openCityscapes(o Options) (Dataset, error) {
 	}
 	help := "get it from " + cityscapesHomepage + "; the tree must be\n" + cityscapesLayout
 	if o.Root == "" {
-		return nil, fmt.Errorf("no data directory is given; name the one that holds leftImg8bit and gtFine\n%s", help)
+		return nil, fmt.Errorf("no data directory is given; name the one that holds leftImg8bit and gtFine, with --data or root\n%s", help)
 	}
 	dirs := candidates(o.Root, "cityscapes", "Cityscapes", "CityScapes")
 	root := firstWith(dirs, "leftImg8bit", "gtFine")

@@ -150,7 +150,7 @@ func openContext(o Options, info Info, forms ...*contextForm) (Dataset, error) {
 // find looks for label maps in one of the forms, the first counting most, and for pictures.
 func (t *contextTree) find(forms []*contextForm) error {
 	if t.Root == "" {
-		return fmt.Errorf("no data directory is given; name the one that holds VOCdevkit\n%s", contextHelp(forms))
+		return fmt.Errorf("no data directory is given; name the one that holds VOCdevkit, with --data or root\n%s", contextHelp(forms))
 	}
 	t.dirs = candidates(t.Root, "VOCdevkit/VOC2010")
 	for _, form := range forms {

@@ -60,7 +60,7 @@ func openImageNetS(o Options, s imagenetsSubset) (Dataset, error) {
 	layout := fmt.Sprintf(imagenetsLayout, s.folder)
 	help := "get it from " + imagenetsHomepage + "; the tree must be\n" + layout
 	if o.Root == "" {
-		return nil, fmt.Errorf("no data directory is given; name the one that holds %s\n%s", s.folder, help)
+		return nil, fmt.Errorf("no data directory is given; name the one that holds %s, with --data or root\n%s", s.folder, help)
 	}
 	dirs := candidates(o.Root, s.folder, "ImageNetS/"+s.folder, "ImageNet-S/"+s.folder)
 	dirs = slices.DeleteFunc(dirs, func(dir string) bool { return imagenetsOther(dir, s.folder) })

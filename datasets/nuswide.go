@@ -73,7 +73,7 @@ type nuswide struct {
 
 func openNUSWIDE(o Options) (Dataset, error) {
 	if o.Root == "" {
-		return nil, fmt.Errorf("no data directory is given; name the one that holds NUS-WIDE\n%s", nuswideHelp())
+		return nil, fmt.Errorf("no data directory is given; name the one that holds NUS-WIDE, with --data or root\n%s", nuswideHelp())
 	}
 	tree := newNUSTree(o.Root)
 	split, list, err := tree.split(o.Split)

@@ -93,7 +93,7 @@ func openVOC(o Options, info Info) (Dataset, error) {
 // vocRoot finds VOC2012 at or below root.
 func vocRoot(root string) (string, error) {
 	if root == "" {
-		return "", fmt.Errorf("no data directory is given; name the one that holds VOCdevkit\n%s", vocHelp())
+		return "", fmt.Errorf("no data directory is given; name the one that holds VOCdevkit, with --data or root\n%s", vocHelp())
 	}
 	dirs := candidates(root, "VOCdevkit/VOC2012")
 	dir := firstWith(dirs, "ImageSets/Segmentation")

@@ -141,7 +141,7 @@ func (b *Boundary) PerClass(v Convention) []ClassScores {
 }
 
 // MBIoU is the mean Boundary IoU over the classes that count, of areas of halved classes. With
-// [Bootstrap] over records as Sparse of 2*classes it gives intervals.
+// [AreasStatistic] of records as Sparse of 2*classes it gives intervals.
 func (v Convention) MBIoU(halved Areas) (float64, bool) { return BoundaryAreas(halved).mean(v.iou) }
 
 // BoundaryAreas picks the boundaries from areas of halved classes.

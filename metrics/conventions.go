@@ -109,7 +109,7 @@ func FindConvention(name string) (Convention, error) {
 	return Convention{}, fmt.Errorf("convention %q is not known (known: %s)", name, strings.Join(known, ", "))
 }
 
-// Stat is a score as a function of pooled areas, ready for [Bootstrap].
+// Stat is a score as a function of pooled areas, ready for [AreasStatistic].
 type Stat struct {
 	Name string
 	Of   func(Areas) (float64, bool)

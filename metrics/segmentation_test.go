@@ -288,7 +288,7 @@ func TestQuantile(t *testing.T) {
 
 // Two images can be drawn in three ways: {0,0} and {1,1} with a quarter each, {0,1} with a half.
 // Their pooled mIoU is 1, 1/4 and 7/12 (by hand), so the 50 % interval spans the quartiles.
-func TestBootstrapSmall(t *testing.T) {
+func TestPooledInterval(t *testing.T) {
 	// Image 0 is right on both classes; image 1 has class 0 right, wrong where class 1 is.
 	records := []Sparse{{{0, 0, 1}, {1, 1, 1}}, {{0, 0, 1}, {1, 0, 1}}}
 	pooled := func(a ...Sparse) float64 {
@@ -302,7 +302,7 @@ func TestBootstrapSmall(t *testing.T) {
 		t.Fatalf("pooled mIoU %v, %v, %v, want 1, 1/4, 7/12", a, b, c)
 	}
 	counts := make(map[float64]int)
-	lo, hi, ok := Bootstrap(records, 2, 4000, 7, 0.95, func(a Areas) (float64, bool) {
+	lo, hi, ok := interval(records, 2, 4000, 7, 0.95, func(a Areas) (float64, bool) {
 		v, ok := MMSeg.MIoU(a)
 		counts[v]++
 		return v, ok
@@ -314,19 +314,19 @@ func TestBootstrapSmall(t *testing.T) {
 	if n := counts[1]; len(counts) != 3 || n < 863 || n > 1137 {
 		t.Errorf("resamples by value: %v, want about a quarter at 1", counts)
 	}
-	if lo, hi, _ := Bootstrap(records, 2, 4000, 7, 0.4, MMSeg.MIoU); math.Abs(lo-7./12) > 1e-15 || lo != hi {
+	if lo, hi, _ := interval(records, 2, 4000, 7, 0.4, MMSeg.MIoU); math.Abs(lo-7./12) > 1e-15 || lo != hi {
 		t.Errorf("40 %% interval %v..%v, want 7/12 alone", lo, hi)
 	}
 }
 
 // The interval is that of full matrices added up, resample by resample.
-func TestBootstrapAgreesWithMatrices(t *testing.T) {
+func TestResampleAgreesWithMatrices(t *testing.T) {
 	const classes = 5
 	records := randomRecords(t, 40, classes, 3)
 	var fast []float64
-	lo, hi, ok := Bootstrap(records, classes, 200, 11, 0.9, func(a Areas) (float64, bool) {
+	lo, hi, ok := interval(records, classes, 200, 11, 0.9, func(a Areas) (float64, bool) {
 		v, ok := MMSeg.MIoU(a)
-		fast = append(fast, v)
+		fast = append(fast, v) // first that of the images as they are
 		return v, ok
 	})
 	if !ok {
@@ -343,31 +343,41 @@ func TestBootstrapAgreesWithMatrices(t *testing.T) {
 		}
 		slow = append(slow, byName(c.Scores(MMSeg))["mIoU"])
 	}
-	if diff := cmp.Diff(slow, fast); diff != "" {
+	if diff := cmp.Diff(slow, fast[1:]); diff != "" {
 		t.Errorf("resamples differ (-matrices +areas):\n%s", diff)
 	}
 	slices.Sort(slow)
 	if lo != quantile(slow, 0.05) || math.Abs(hi-quantile(slow, 0.95)) > 1e-15 || !(lo < hi) {
 		t.Errorf("interval %v..%v", lo, hi)
 	}
-	if lo2, hi2, _ := Bootstrap(records, classes, 200, 11, 0.9, MMSeg.MIoU); lo2 != lo || hi2 != hi {
+	if lo2, hi2, _ := interval(records, classes, 200, 11, 0.9, MMSeg.MIoU); lo2 != lo || hi2 != hi {
 		t.Error("the same seed gave another interval")
 	}
-	if lo2, _, _ := Bootstrap(records, classes, 200, 12, 0.9, MMSeg.MIoU); lo2 == lo {
+	if lo2, _, _ := interval(records, classes, 200, 12, 0.9, MMSeg.MIoU); lo2 == lo {
 		t.Error("another seed gave the same interval")
 	}
 }
 
-func TestBootstrapUndefined(t *testing.T) {
+// interval is the interval of a pooled score; ok is false where there is none.
+func interval(records []Sparse, classes, b int, seed uint64, level float64, score func(Areas) (float64, bool)) (lo, hi float64, ok bool) {
+	stat, err := AreasStatistic(records, classes, score)
+	if err != nil {
+		return 0, 0, false
+	}
+	iv, err := Resample(len(records), b, seed, level, stat)
+	return iv.Low, iv.High, err == nil
+}
+
+func TestResampleUndefined(t *testing.T) {
 	one := []Sparse{{{0, 0, 1}}}
 	for name, got := range map[string]func() (float64, float64, bool){
-		"no images":    func() (float64, float64, bool) { return Bootstrap(nil, 2, 10, 1, 0.95, MMSeg.MIoU) },
-		"no pixels":    func() (float64, float64, bool) { return Bootstrap([]Sparse{nil, nil}, 2, 10, 1, 0.95, MMSeg.MIoU) },
-		"no resamples": func() (float64, float64, bool) { return Bootstrap(one, 2, 0, 1, 0.95, MMSeg.MIoU) },
-		"level 1":      func() (float64, float64, bool) { return Bootstrap(one, 2, 10, 1, 1, MMSeg.MIoU) },
-		"level NaN":    func() (float64, float64, bool) { return Bootstrap(one, 2, 10, 1, math.NaN(), MMSeg.MIoU) },
-		"bad record":   func() (float64, float64, bool) { return Bootstrap([]Sparse{{{5, 0, 1}}}, 2, 10, 1, 0.95, MMSeg.MIoU) },
-		"no classes":   func() (float64, float64, bool) { return Bootstrap(one, 0, 10, 1, 0.95, MMSeg.MIoU) },
+		"no images":    func() (float64, float64, bool) { return interval(nil, 2, 10, 1, 0.95, MMSeg.MIoU) },
+		"no pixels":    func() (float64, float64, bool) { return interval([]Sparse{nil, nil}, 2, 10, 1, 0.95, MMSeg.MIoU) },
+		"no resamples": func() (float64, float64, bool) { return interval(one, 2, 0, 1, 0.95, MMSeg.MIoU) },
+		"level 1":      func() (float64, float64, bool) { return interval(one, 2, 10, 1, 1, MMSeg.MIoU) },
+		"level NaN":    func() (float64, float64, bool) { return interval(one, 2, 10, 1, math.NaN(), MMSeg.MIoU) },
+		"bad record":   func() (float64, float64, bool) { return interval([]Sparse{{{5, 0, 1}}}, 2, 10, 1, 0.95, MMSeg.MIoU) },
+		"no classes":   func() (float64, float64, bool) { return interval(one, 0, 10, 1, 0.95, MMSeg.MIoU) },
 	} {
 		if lo, hi, ok := got(); ok {
 			t.Errorf("%s: %v..%v", name, lo, hi)
@@ -428,13 +438,13 @@ func BenchmarkCount(b *testing.B) {
 	}
 }
 
-// BenchmarkBootstrap is an interval for VOC21 val: 10,000 resamples of 1449 images.
-func BenchmarkBootstrap(b *testing.B) {
+// BenchmarkResample is an interval for VOC21 val: 10,000 resamples of 1449 images.
+func BenchmarkResample(b *testing.B) {
 	for _, seen := range []int{5, 21} {
 		records := randomRecords(b, 1449, 21, seen)
 		b.Run(fmt.Sprintf("classes-per-image=%d", seen), func(b *testing.B) {
 			for b.Loop() {
-				if _, _, ok := Bootstrap(records, 21, 10000, 1, 0.95, MMSeg.MIoU); !ok {
+				if _, _, ok := interval(records, 21, 10000, 1, 0.95, MMSeg.MIoU); !ok {
 					b.Fatal("undefined")
 				}
 			}

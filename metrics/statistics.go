@@ -8,8 +8,9 @@ import (
 )
 
 // Statistic is a score of a set of images in which image i appears times[i] times; ok is false where
-// it is undefined, as for another number of images than it was made for. All that is chosen on the data, such as a threshold, is chosen anew in each call.
-// It must not keep or change its argument. One goroutine at a time may call it.
+// it is undefined, as for another number of images than it was made for. All that is chosen on the data,
+// such as a threshold, is chosen anew in each call. It must not keep or change its argument.
+// One goroutine at a time may call it.
 type Statistic func(times []int32) (value float64, ok bool)
 
 // Interval is a percentile interval from resampled images.
@@ -22,9 +23,11 @@ type Interval struct {
 
 // Resample is the percentile interval of a statistic over images: b times, as many images as there
 // are are drawn with replacement; the interval holds the middle share level (0.95, say) of the
-// values. The same seed gives the same draws, for every statistic. See [Bootstrap], which is this for
-// confusion matrices, on why images are drawn. For a paired comparison of two methods give it their
-// [Difference].
+// values. The same seed gives the same draws, for every statistic. Images and not classes or pixels are
+// drawn, because those of one image depend on each other; it is how the PASCAL VOC organisers compare
+// methods (Everingham et al., "The PASCAL Visual Object Classes Challenge: A Retrospective", IJCV 2015).
+// Resamples for which stat is undefined are left out. For a paired comparison of two methods give it
+// their [Difference].
 func Resample(images, b int, seed uint64, level float64, stat Statistic) (Interval, error) {
 	switch {
 	case images < 1 || images > maxPixels:
@@ -62,6 +65,15 @@ func Resample(images, b int, seed uint64, level float64, stat Statistic) (Interv
 	tail := (1 - level) / 2
 	out.Low, out.High = quantile(values, tail), quantile(values, 1-tail)
 	return out, nil
+}
+
+// quantile interpolates linearly between sorted values at position q*(n-1), as numpy.quantile
+// does by default.
+func quantile(sorted []float64, q float64) float64 {
+	at := q * float64(len(sorted)-1)
+	below := int(math.Floor(at))
+	above := min(below+1, len(sorted)-1)
+	return sorted[below] + (at-float64(below))*(sorted[above]-sorted[below])
 }
 
 // Difference is a minus b on the same images: the statistic of a paired comparison.
@@ -163,11 +175,6 @@ func BestThresholdStatistic(records []ExplainRecord, images, classes int) (Stati
 		_, v, ok := bestOf(pool.curve())
 		return v, ok
 	}, nil
-}
-
-// PointingStatistic is the accuracy over the classes with events (pointing-seen) of that many images.
-func PointingStatistic(records []PointRecord, images, classes int) (Statistic, error) {
-	return PointingStatisticOf(records, images, classes, "pointing-seen")
 }
 
 // checkRecords refuses records that are faulty or not of one of the images.

@@ -21,27 +21,6 @@ func TestResampleSmall(t *testing.T) {
 	}
 }
 
-// The interval is that of Bootstrap, which adds the same draws in another way.
-func TestResampleAgreesWithBootstrap(t *testing.T) {
-	const classes = 7
-	records := randomRecords(t, 60, classes, 3)
-	stat, err := AreasStatistic(records, classes, MMSeg.MIoU)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := Resample(len(records), 500, 11, 0.9, stat)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lo, hi, ok := Bootstrap(records, classes, 500, 11, 0.9, MMSeg.MIoU)
-	if !ok || got.Low != lo || got.High != hi || !(lo < hi) {
-		t.Errorf("%+v, want %v..%v", got, lo, hi)
-	}
-	if want := byName(confusion(t, classes, records...).Scores(MMSeg))["mIoU"]; got.Estimate != want {
-		t.Errorf("estimate %v, want %v", got.Estimate, want)
-	}
-}
-
 // A method against itself differs by exactly nothing, however much the score itself varies: both
 // see the same images.
 func TestDifferenceIsPaired(t *testing.T) {
@@ -127,7 +106,7 @@ func TestPointingStatistic(t *testing.T) {
 			records = append(records, PointRecord{Image: i, Class: c, Outcome: Outcome(r.IntN(3) - 1)})
 		}
 	}
-	stat, err := PointingStatistic(records, images, classes)
+	stat, err := PointingStatisticOf(records, images, classes, "pointing-seen")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +171,7 @@ func TestResampleErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	points, err := PointingStatistic([]PointRecord{{Outcome: Hit}}, 1, 1)
+	points, err := PointingStatisticOf([]PointRecord{{Outcome: Hit}}, 1, 1, "pointing-seen")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +198,7 @@ func TestResampleErrors(t *testing.T) {
 	if _, err := BestThresholdStatistic(records, 3, 0); err == nil {
 		t.Error("no classes")
 	}
-	if _, err := PointingStatistic([]PointRecord{{Class: 3}}, 1, 3); err == nil {
+	if _, err := PointingStatisticOf([]PointRecord{{Class: 3}}, 1, 3, "pointing-seen"); err == nil {
 		t.Error("class 3 of 3")
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
-	"math"
 	"strings"
 	"sync"
 
@@ -99,20 +98,6 @@ func frame(dst draw.Image, r image.Rectangle, c color.Color) {
 	fill(dst, image.Rect(o.Min.X, r.Max.Y, o.Max.X, o.Max.Y), c)
 	fill(dst, image.Rect(o.Min.X, o.Min.Y, r.Min.X, o.Max.Y), c)
 	fill(dst, image.Rect(r.Max.X, o.Min.Y, o.Max.X, o.Max.Y), c)
-}
-
-// disc draws a smooth disc of radius r around (x, y), in pixels.
-func disc(dst *image.RGBA, x, y, r float64, c color.RGBA) {
-	box := image.Rect(int(x-r)-1, int(y-r)-1, int(x+r)+3, int(y+r)+3).Intersect(dst.Rect)
-	for py := box.Min.Y; py < box.Max.Y; py++ {
-		for px := box.Min.X; px < box.Max.X; px++ {
-			cover := min(max(r+0.5-math.Hypot(float64(px)+0.5-x, float64(py)+0.5-y), 0), 1)
-			a := uint32(math.Round(cover * 255))
-			at := dst.RGBAAt(px, py)
-			mix := func(below, above uint8) uint8 { return uint8((uint32(below)*(255-a) + uint32(above)*a + 127) / 255) }
-			dst.SetRGBA(px, py, color.RGBA{mix(at.R, c.R), mix(at.G, c.G), mix(at.B, c.B), 255})
-		}
-	}
 }
 
 // onWhite is img from the origin without transparency. It may share memory with img.

@@ -145,23 +145,6 @@ func TestOverlayGolden(t *testing.T) {
 	checkPicture(t, "overlay.png", Overlay(img, bump(240, 180), "a photo of a cœur, naïve façade; 日本 has no glyphs here, and this text is long"))
 	small := scene(40, 30)
 	checkPicture(t, "overlay_small.png", Overlay(small, bump(40, 30), "a_word_too_long_for_the_width_of_this_canvas"))
-	checkPicture(t, "points.png", Points(img, []image.Point{{120, 90}, {110, 80}, {500, 500}}, []image.Point{{10, 10}, {0, 0}, {239, 179}}, "cat"))
-}
-
-// TestPointsLandWhereTheyAre looks at the centres of dots, also of an image that does not begin at the origin.
-func TestPointsLandWhereTheyAre(t *testing.T) {
-	img := scene(240, 180)
-	view := img.SubImage(image.Rect(40, 20, 240, 180))
-	out := Points(view, []image.Point{{50, 60}}, []image.Point{{200, 100}}, "").(*image.RGBA)
-	m := 7 // margin of a picture with text of 14 pixels
-	for p, want := range map[image.Point]color.RGBA{{50, 60}: positiveColor, {200, 100}: negativeColor} {
-		if got := out.RGBAAt(m+p.X-40, m+p.Y-20); got != want {
-			t.Errorf("colour at %v is %v, want %v", p, got, want)
-		}
-	}
-	if got, want := out.RGBAAt(m+100, m+20), img.RGBAAt(140, 40); got != want {
-		t.Errorf("image is %v beside the dots, want %v", got, want)
-	}
 }
 
 // TestBlend: 0.4 image + 0.6 jet for all pairs of grey value and heat but heat 159 (see TestJet),

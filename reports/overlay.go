@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"image"
-	"image/color"
 	"image/draw"
 	"image/png"
 	"strconv"
@@ -20,33 +19,6 @@ func Overlay(img image.Image, heat []float32, title string) image.Image {
 	b := img.Bounds()
 	pic := blend(onWhite(img), MapImage(heat, b.Dx(), b.Dy()))
 	return captioned(pic, title, true)
-}
-
-// The colours of points, and their edge.
-var (
-	positiveColor = color.RGBA{255, 102, 0, 255}
-	negativeColor = color.RGBA{51, 102, 255, 255}
-)
-
-// Points is img with dots, orange ones for what is the object and blue ones for
-// what is not, and title above. Points outside of img are not drawn. Later points
-// lie on earlier ones, positive on negative.
-func Points(img image.Image, positive, negative []image.Point, title string) image.Image {
-	b := img.Bounds()
-	pic := canvas(b.Dx(), b.Dy())
-	draw.Draw(pic, pic.Rect, img, b.Min, draw.Over)
-	r := max(3, float64(min(b.Dx(), b.Dy()))/110)
-	dots := func(points []image.Point, c color.RGBA) {
-		for _, p := range points {
-			if p = p.Sub(b.Min); p.In(pic.Rect) {
-				disc(pic, float64(p.X)+0.5, float64(p.Y)+0.5, r+1, paper)
-				disc(pic, float64(p.X)+0.5, float64(p.Y)+0.5, r, c)
-			}
-		}
-	}
-	dots(negative, negativeColor)
-	dots(positive, positiveColor)
-	return captioned(pic, title, false)
 }
 
 // blend is 0.4 pic + 0.6 jet(heat), cut off to 8 bits. heat has the size of pic.

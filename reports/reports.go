@@ -6,11 +6,13 @@
 //  1. a view puts the runs' cells in rows (methods) and columns (data sets),
 //  2. tables make texts of them, and round there and only there,
 //  3. figures draw the same cells, on whatever canvas there is (figures.go lists the kinds),
-//  4. Markdown, Terminal, LaTeX, CSV and JSON spell tables; HTML and PDF spell a
-//     document of tables, figures and samples (document.go has its order).
+//  4. Markdown, Terminal, LaTeX, CSV, JSON and Benchstat spell tables; HTML and PDF
+//     spell a document of tables, figures and samples (document.go has its order).
 //
-// [Report] does all of that for one format. [Overlay] and [Points] are pictures
-// of a single image that need no run. Names and texts in a run are foreign: every
+// [Report] does all of that for one format, with the samples that a [Choice] left. What
+// papers claim for the same data sets and backbone ([Published], published/*.yaml)
+// stands in a table apart. [Overlay] and [Caption] are pictures
+// of a single image that need no run; a [Comparison] writes itself. Names and texts in a run are foreign: every
 // format escapes them, and paths are opened inside of the run folder only.
 package reports
 
@@ -52,8 +54,7 @@ func Formats() []string { return slices.Sorted(maps.Keys(formats)) }
 // pdf-figures (the figures alone, one a file).
 func Report(runs []*results.Run, format, outDir string) ([]string, error) {
 	write, ok := formats[format]
-	switch {
-	case !ok:
+	if !ok {
 		return nil, fmt.Errorf("format %q is not known; use %s", format, strings.Join(Formats(), ", "))
 	}
 	if err := some(runs); err != nil {

@@ -144,6 +144,20 @@ func scene(w, h int) *image.RGBA {
 	return m
 }
 
+// disc draws a smooth disc of radius r around (x, y), in pixels.
+func disc(dst *image.RGBA, x, y, r float64, c color.RGBA) {
+	box := image.Rect(int(x-r)-1, int(y-r)-1, int(x+r)+3, int(y+r)+3).Intersect(dst.Rect)
+	for py := box.Min.Y; py < box.Max.Y; py++ {
+		for px := box.Min.X; px < box.Max.X; px++ {
+			cover := min(max(r+0.5-math.Hypot(float64(px)+0.5-x, float64(py)+0.5-y), 0), 1)
+			a := uint32(math.Round(cover * 255))
+			at := dst.RGBAAt(px, py)
+			mix := func(below, above uint8) uint8 { return uint8((uint32(below)*(255-a) + uint32(above)*a + 127) / 255) }
+			dst.SetRGBA(px, py, color.RGBA{mix(at.R, c.R), mix(at.G, c.G), mix(at.B, c.B), 255})
+		}
+	}
+}
+
 // patchwork has every class, as far as there is room, and a void line.
 func patchwork(w, h, shift, classes int) []uint16 {
 	across := int(math.Ceil(math.Sqrt(float64(classes))))

@@ -1,8 +1,10 @@
 // Package runners answers: how do weights and pixels become maps?
 //
-// [Images] runs one image tower for any number of methods in a single graph, [Texts] the text tower for
-// prompts and their ensembles. Both take a loaded ONNX Runtime and a [clip.Model], and hand out plain
-// arrays; what these say about an image is decoded in packages methods and resample.
+// [Images] runs one image tower for any number of methods in a single graph, over whole inputs or their windows
+// ([Sliding]); what depends on the size alone is computed once a size and handed in (tables.go), and a method of two
+// passes has a second graph (stage.go). [Texts] runs the text tower for prompts and their ensembles, [EncodeCaption] for
+// the tokens of one text. All take a loaded ONNX Runtime and a [clip.Model], and hand out plain arrays; what these say
+// about an image is decoded in packages methods and resample.
 package runners
 
 import (

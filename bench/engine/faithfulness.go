@@ -324,25 +324,3 @@ func (faithfulness) statistics(c cellContext, recs []Record) (out []statistic, e
 	}
 	return out, nil
 }
-
-// MeanCurves are the curves that papers draw: deletion and insertion averaged over the images of a data set, point by point.
-// convention is "rise" or "grad-eclip". Their areas are the scores.
-func MeanCurves(run *results.Run, recs []Record, dataset, method, convention string) (deletion, insertion []float64, err error) {
-	s := Side{Run: run, Records: recs, Dataset: dataset, Method: method}
-	for _, form := range faithfulnessConventions {
-		if form.name != convention {
-			continue
-		}
-		list, err := cellContext{run: run, method: method}.curves(s.records(), form.of)
-		if err != nil {
-			return nil, nil, err
-		}
-		var total metrics.Faithfulness
-		if err := addAll(total.Add, list); err != nil {
-			return nil, nil, err
-		}
-		deletion, insertion = total.MeanCurves()
-		return deletion, insertion, nil
-	}
-	return nil, nil, fmt.Errorf("convention %q is not known; known are rise, grad-eclip", convention)
-}

@@ -45,29 +45,6 @@ type Side struct {
 	Score string
 }
 
-// PerImage is a score of every image alone: what the sign-flip test compares. Images for which it is undefined are left out.
-// Scores that one image does not have, such as mAP, are an error.
-func PerImage(run *results.Run, recs []Record, dataset, method, score string) (ids []string, values []float64, err error) {
-	s := Side{run, recs, dataset, method, score}
-	of := s.records()
-	m, err := s.bind(of)
-	if err != nil {
-		return nil, nil, err
-	}
-	if m.each == nil {
-		return nil, nil, fmt.Errorf("%s is a score of many images; one alone has none", m.score)
-	}
-	all, err := m.each()
-	if err != nil {
-		return nil, nil, err
-	}
-	values, at := defined(all)
-	for _, i := range at {
-		ids = append(ids, of[i].ID)
-	}
-	return ids, values, nil
-}
-
 // records are those of the side's data set, failed samples left out, in the order of samples.
 func (s Side) records() []Record {
 	of := slices.DeleteFunc(slices.Clone(s.Records), func(r Record) bool { return r.Dataset != s.Dataset || r.Error != "" })

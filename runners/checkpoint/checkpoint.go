@@ -90,15 +90,6 @@ func Open(path string) (*Checkpoint, error) {
 // Names lists the tensors in sorted order.
 func (c *Checkpoint) Names() []string { return slices.Sorted(maps.Keys(c.Tensors)) }
 
-// Tensor is the tensor of that name, or an error naming the checkpoint.
-func (c *Checkpoint) Tensor(name string) (tensor.Ref, error) {
-	r, ok := c.Tensors[name]
-	if !ok {
-		return r, fmt.Errorf("%s: no tensor %q among its %d; is it the checkpoint of another architecture?", c.Path, name, len(c.Tensors))
-	}
-	return r, nil
-}
-
 // weightFiles are the names weights have in a Hugging Face directory, best first: a pickle is
 // taken only where nothing else is.
 var weightFiles = []string{

@@ -50,13 +50,6 @@ func (r Rule) Check(queries int) error {
 	return nil
 }
 
-// Argmax sets dst, w x h pixels, to the class of the largest logit at each pixel; of
-// equal ones the first wins. logits is token-major, [sh*sw, classes], and is upsampled
-// by the rule of [Bilinear]. It is the zero [Rule].
-func Argmax(dst []uint16, w, h int, logits []float32, sw, sh, classes int) {
-	Rule{}.Decode(dst, w, h, logits, sw, sh, classes)
-}
-
 // Decode sets dst, w x h pixels, to the labels r reads off the logits, token-major
 // [sh*sw, queries], upsampled by the rule of [Bilinear]. Of classes that tie the
 // smallest wins. The result is that of upsampling every query to a plane first, but

@@ -6,7 +6,7 @@
 // The four differ in antialiasing, cubic parameter, borders and rounding, and each
 // difference moves published scores.
 //
-// [Argmax] and [Rule] read labels off an upsampled logit map without ever holding it.
+// [Mosaic] stitches the maps of windows, and [Rule] reads labels off it, without a map of every class.
 // [PAMR] lets the colours of an image refine maps at its size.
 //
 // Everything here is a pure function of its arguments and may be called from any

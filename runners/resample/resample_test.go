@@ -210,9 +210,9 @@ func TestWrongSizesPanic(t *testing.T) {
 		"unknown filter":     func() { Pillow(img, 1, 1, LanczosFilter+1) },
 		"short destination":  func() { Bilinear(f[:3], 2, 2, f, 2, 2) },
 		"short source":       func() { Bicubic(f, 2, 2, f[:3], 2, 2, 1, 0, 0) },
-		"short logits":       func() { Argmax(make([]uint16, 4), 2, 2, f, 2, 2, 2) },
+		"short logits":       func() { Rule{}.Decode(make([]uint16, 4), 2, 2, f, 2, 2, 2) },
 		"unfit rule":         func() { Rule{Threshold: 2}.Decode(make([]uint16, 4), 2, 2, f, 2, 2, 1) },
-		"short label map":    func() { Argmax(make([]uint16, 3), 2, 2, f, 2, 2, 1) },
+		"short label map":    func() { Rule{}.Decode(make([]uint16, 3), 2, 2, f, 2, 2, 1) },
 		"no channels at all": func() { BicubicAntialias(nil, 2, 2, nil, 2, 2, 0) },
 	} {
 		func() {
