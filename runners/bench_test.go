@@ -67,12 +67,14 @@ func tower(b testing.TB, m *clip.Model, o runners.ImageOptions, names ...string)
 // written. The metrics are ratios of best times.
 func BenchmarkForward(b *testing.B) {
 	m, x := vitB16(b), noise(512)
-	plain := runners.ImageOptions{StandardOps: true}
+	fused := runners.ImageOptions{Positions: clip.Bilinear}
+	plain := fused
+	plain.StandardOps = true
 	written := plain
 	written.Session.Optimize = ort.OptimizeBasic
 	best := race(b, x, map[string]*runners.Images{
-		"clip":    tower(b, m, runners.ImageOptions{}, "clip"),
-		"both":    tower(b, m, runners.ImageOptions{}, "clip", "clip_surgery"),
+		"clip":    tower(b, m, fused, "clip"),
+		"both":    tower(b, m, fused, "clip", "clip_surgery"),
 		"plain":   tower(b, m, plain, "clip"),
 		"written": tower(b, m, written, "clip"),
 	})
@@ -104,9 +106,10 @@ func BenchmarkRivals(b *testing.B) {
 // BenchmarkOpenSize compares a graph of open size with one built for 512 px. The metric is the ratio of best times.
 func BenchmarkOpenSize(b *testing.B) {
 	m, x := vitB16(b), noise(512)
+	o := runners.ImageOptions{Positions: clip.Bilinear}
 	best := race(b, x, map[string]*runners.Images{
-		"open":  images(b, m, named(b, "clip", "clip_surgery"), runners.ImageOptions{}),
-		"fixed": tower(b, m, runners.ImageOptions{}, "clip", "clip_surgery"),
+		"open":  images(b, m, named(b, "clip", "clip_surgery"), o),
+		"fixed": tower(b, m, o, "clip", "clip_surgery"),
 	})
 	b.ReportMetric(best["open"]/best["fixed"], "open/fixed")
 }
