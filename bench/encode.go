@@ -56,6 +56,9 @@ The class token comes first, patches follow row by row; nothing is normalised.`,
 		if err != nil {
 			return usageError{err, c.CommandPath()}
 		}
+		if r := clip.Resize(fit); r != clip.Squash && r != clip.Crop {
+			return usagef(c.CommandPath(), "--resize %q is not known; known are %s, %s", fit, clip.Squash, clip.Crop)
+		}
 		m, lib, err := f.openWith(c, engine.OpenImageModel) // no texts, no vocabulary
 		if err != nil {
 			return err
