@@ -256,7 +256,7 @@ func TestFaithfulnessInPython(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command(t, "export", "--model", "micro", "--method", "clip", "--similarities", "--size", "64", "--out", model)
+	command(t, "export", "--model", "micro", "--method", "clip", "--similarities", "--size", "64", "--positions", r.Protocol.Fields["positions"].(string), "--out", model)
 	args := []string{"encode", "text", "--model", "micro", "--templates", "openai80", "--out", texts}
 	for _, q := range r.Datasets[0].Queries {
 		args = append(args, q...)
