@@ -68,9 +68,14 @@ func (e *GEM) root(g *onnx.Graph, v *clip.ViT, i int, o onnx.Value) onnx.Value {
 func (e *GEM) group(g *onnx.Graph, v *clip.ViT, root, z, u onnx.Value) onnx.Value {
 	t := v.Tower()
 	s := z.Shape()
+	if r := root.Shape(); len(r) == 3 {
+		root = g.Reshape(root, r[0], 1, 1, 1) // beside the heads
+	}
+	// unit is ẑ times the root, in one pass over z; the last term keeps a zero vector zero.
 	unit := func(z onnx.Value) onnx.Value {
-		heads := g.L2Normalize(g.Reshape(z, s[0], s[1], t.Heads, t.HeadDim()))
-		return g.Mul(g.Reshape(heads, s...), root)
+		heads := g.Reshape(z, s[0], s[1], t.Heads, t.HeadDim())
+		factor := g.Div(root, g.Add(g.Norm(heads), g.Scalar(1e-12)))
+		return g.Reshape(g.Mul(heads, factor), s...)
 	}
 	for range e.Iterations {
 		z = unit(z)
