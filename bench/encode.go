@@ -124,6 +124,9 @@ un-normalised; with a set of templates each is the normalised mean over the fill
 			if err != nil {
 				return err
 			}
+			if err := runners.CheckVocabulary(m.Model, m.Tokenizer); err != nil {
+				return err
+			}
 			return writeTokens(m.Tokenizer, m.Context, texts, out)
 		}
 		m, lib, err := f.open(c)

@@ -21,7 +21,7 @@ type Caption struct {
 // EncodeCaption runs the text tower of m on one text and keeps all tokens. Each has seen the tokens before it, none those
 // behind.
 func EncodeCaption(ctx context.Context, lib *ort.Library, m *clip.Model, t *clip.Tokenizer, text string, o ort.Options) (Caption, error) {
-	if err := fits(m, t); err != nil {
+	if err := CheckVocabulary(m, t); err != nil {
 		return Caption{}, err
 	}
 	ids, err := (&Texts{model: m, tokenizer: t}).tokens(text)

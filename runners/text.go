@@ -21,7 +21,7 @@ type Texts struct {
 
 // NewTexts loads the text tower of m.
 func NewTexts(lib *ort.Library, m *clip.Model, t *clip.Tokenizer, o ort.Options) (*Texts, error) {
-	if err := fits(m, t); err != nil {
+	if err := CheckVocabulary(m, t); err != nil {
 		return nil, err
 	}
 	model, err := m.TextGraph().Model()
@@ -35,8 +35,8 @@ func NewTexts(lib *ort.Library, m *clip.Model, t *clip.Tokenizer, o ort.Options)
 	return &Texts{s, m, t}, nil
 }
 
-// fits says if the vocabulary is of another model.
-func fits(m *clip.Model, t *clip.Tokenizer) error {
+// CheckVocabulary says if the token ids of t are not those that m was trained with.
+func CheckVocabulary(m *clip.Model, t *clip.Tokenizer) error {
 	if t.Size() != m.Vocab {
 		return fmt.Errorf("%s: the vocabulary has %d entries, the model %d token embeddings: it belongs to another model; name the right one with --vocab", m.Path, t.Size(), m.Vocab)
 	}
