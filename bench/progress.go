@@ -30,29 +30,25 @@ func newProgress(w io.Writer) *progress {
 
 // Start begins a stage.
 func (p *progress) Start(stage string, total int) {
-	p.finish()
-	if p.out == nil || total == 0 {
-		return
-	}
 	p.stage, p.total, p.begun = stage, total, time.Now()
-	p.bar = progressbar.NewOptions(total,
-		progressbar.OptionSetWriter(p.out), progressbar.OptionSetDescription(stage), progressbar.OptionShowCount(),
-		progressbar.OptionSetElapsedTime(false), progressbar.OptionSetPredictTime(false),
-		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(),
-	)
+	p.draw(stage, int64(total), progressbar.OptionShowCount(), progressbar.OptionSetElapsedTime(false), progressbar.OptionSetPredictTime(false))
 }
 
 // StartBytes begins a stage that counts bytes. A negative total is unknown.
 func (p *progress) StartBytes(stage string, total int64) {
+	p.draw(stage, total, progressbar.OptionShowBytes(true), progressbar.OptionSetPredictTime(true))
+}
+
+// draw puts a new bar in place of the last.
+func (p *progress) draw(stage string, total int64, options ...progressbar.Option) {
 	p.finish()
 	if p.out == nil || total == 0 {
 		return
 	}
-	p.bar = progressbar.NewOptions64(total,
-		progressbar.OptionSetWriter(p.out), progressbar.OptionSetDescription(stage), progressbar.OptionShowBytes(true),
-		progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(30),
-		progressbar.OptionClearOnFinish(),
-	)
+	p.bar = progressbar.NewOptions64(total, append(options,
+		progressbar.OptionSetWriter(p.out), progressbar.OptionSetDescription(stage),
+		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(),
+	)...)
 }
 
 // At64 says how many bytes of the stage are done.

@@ -39,32 +39,16 @@ func ImageClassStatistic(records []Sparse, classes int, v Convention) (Statistic
 	if !ok {
 		return nil, fmt.Errorf("records that do not fit %d classes", classes)
 	}
-	type cell struct {
-		image, class int
-		iou          float64
-	}
-	var cells []cell
+	var values []classValue
 	rule := v.OfImages().iou
 	for i, image := range images {
 		for _, c := range image {
 			if iou, ok := rule(c.intersection, c.truth, c.pred); ok {
-				cells = append(cells, cell{i, c.class, iou})
+				values = append(values, classValue{i, c.class, iou})
 			}
 		}
 	}
-	sums, counts := make([]float64, classes), make([]int64, classes)
-	return func(times []int32) (float64, bool) {
-		if len(times) != len(images) {
-			return 0, false
-		}
-		clear(sums)
-		clear(counts)
-		for _, c := range cells {
-			sums[c.class] += float64(times[c.image]) * c.iou
-			counts[c.class] += int64(times[c.image])
-		}
-		return meanOfMeans(sums, counts)
-	}, nil
+	return classMeanStatistic(values, len(images), classes), nil
 }
 
 // meanOfMeans is the mean of sums[c]/counts[c] over the c that have a count.

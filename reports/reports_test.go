@@ -505,23 +505,7 @@ func TestTextsStayTexts(t *testing.T) {
 		if err := Markdown(&md, runs); err != nil {
 			t.Fatal(err)
 		}
-		columns := 0
-		for line := range strings.Lines(md.String()) {
-			n := pipes(line)
-			if strings.HasPrefix(line, "|") {
-				if columns == 0 {
-					columns = n
-				}
-				if n != columns {
-					t.Fatalf("%d bars in a table with %d: %q", n, columns, line)
-				}
-				continue
-			}
-			columns = 0
-			if strings.Contains(line, "<b>") {
-				t.Fatalf("HTML from outside: %q", line)
-			}
-		}
+		wholeMarkdown(t, md.String())
 		width := rapid.IntRange(minWidth, 160).Draw(t, "width")
 		var term strings.Builder
 		if err := Terminal(&term, runs, width, false); err != nil {
@@ -793,6 +777,27 @@ func TestModelsAreToldApart(t *testing.T) {
 		v := newView([]*results.Run{a, b})
 		if got := v.name(v.rows[0]); got != tt.want {
 			t.Errorf("beside %s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// wholeMarkdown fails where rows of a table differ in columns, or HTML of a foreign name comes through.
+func wholeMarkdown(t *rapid.T, text string) {
+	t.Helper()
+	columns := 0
+	for line := range strings.Lines(text) {
+		if n := pipes(line); strings.HasPrefix(line, "|") {
+			if columns == 0 {
+				columns = n
+			}
+			if n != columns {
+				t.Fatalf("%d bars in a table with %d: %q", n, columns, line)
+			}
+			continue
+		}
+		columns = 0
+		if strings.Contains(line, "<b>") {
+			t.Fatalf("HTML from outside: %q", line)
 		}
 	}
 }

@@ -90,9 +90,9 @@ func Open(path string) (*Checkpoint, error) {
 // Names lists the tensors in sorted order.
 func (c *Checkpoint) Names() []string { return slices.Sorted(maps.Keys(c.Tensors)) }
 
-// weightFiles are the names weights have in a Hugging Face directory, best first: a pickle is
+// WeightFiles are the names weights have in a Hugging Face directory, best first: a pickle is
 // taken only where nothing else is.
-var weightFiles = []string{
+var WeightFiles = []string{
 	"model.safetensors",
 	"model.safetensors.index.json",
 	"open_clip_model.safetensors",
@@ -110,7 +110,7 @@ func locate(path string) (string, error) {
 	if !info.IsDir() {
 		return path, nil
 	}
-	for _, name := range weightFiles {
+	for _, name := range WeightFiles {
 		file := filepath.Join(path, name)
 		_, err := os.Stat(file)
 		if err == nil {
@@ -123,7 +123,7 @@ func locate(path string) (string, error) {
 			return "", err
 		}
 	}
-	return "", fmt.Errorf("%s: no weights in this directory: none of %s; download them or give the file itself", path, strings.Join(weightFiles, ", "))
+	return "", fmt.Errorf("%s: no weights in this directory: none of %s; download them or give the file itself", path, strings.Join(WeightFiles, ", "))
 }
 
 // errIndex says that a file is no weight file but an index of shards.

@@ -129,7 +129,7 @@ func TestMetadataAndFiles(t *testing.T) {
 func TestDirectory(t *testing.T) {
 	pickle, safe := content(t, "testdata/plain.pt"), content(t, "testdata/types.safetensors")
 	dir := t.TempDir()
-	for _, name := range slices.Backward(weightFiles) {
+	for _, name := range slices.Backward(WeightFiles) {
 		if strings.HasSuffix(name, ".json") {
 			continue // TestOpenReadsWhatTorchReads opens such a directory
 		}

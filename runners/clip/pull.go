@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ovbench/runners/checkpoint"
 )
 
 // Puller downloads models from the Hugging Face hub into its cache, in the layout of huggingface_hub, and OpenAI's ResNets, which are
@@ -193,10 +195,7 @@ var vocabularyNames = []string{vocabFile, mergesFile, fastTokenizerFile}
 
 // modelFiles picks weights, the best form there is, with the files that explain them.
 func modelFiles(all []string) ([]string, error) {
-	weights := []string{
-		"model.safetensors", "model.safetensors.index.json", "open_clip_model.safetensors", "open_clip_model.safetensors.index.json",
-		"pytorch_model.bin", "open_clip_pytorch_model.bin",
-	}
+	weights := checkpoint.WeightFiles
 	i := slices.IndexFunc(weights, func(w string) bool { return slices.Contains(all, w) })
 	if i < 0 {
 		return nil, fmt.Errorf("it holds none of %s: it is no CLIP model in a form ovbench reads", strings.Join(weights, ", "))

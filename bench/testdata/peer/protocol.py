@@ -15,6 +15,7 @@ from PIL import Image
 
 try:
     import onnxruntime
+    from scores import upsample
 except ImportError as e:
     print(e, file=sys.stderr)
     sys.exit(3)
@@ -22,20 +23,6 @@ except ImportError as e:
 MEAN = np.array([0.48145466, 0.4578275, 0.40821073])
 STD = np.array([0.26862954, 0.26130258, 0.27577711])
 PATCH = 8
-
-
-def bilinear(planes, h, w):
-    """Half-pixel centres, no antialias, edges clamped: [T, rows, cols] to [T, h, w]."""
-
-    def weights(n, size):
-        at = np.maximum((np.arange(n) + 0.5) * size / n - 0.5, 0)
-        low = np.minimum(at.astype(int), size - 1)
-        return low, np.minimum(low + 1, size - 1), at - low
-
-    y0, y1, fy = weights(h, planes.shape[1])
-    x0, x1, fx = weights(w, planes.shape[2])
-    rows = planes[:, y0] * (1 - fy)[:, None] + planes[:, y1] * fy[:, None]
-    return rows[:, :, x0] * (1 - fx) + rows[:, :, x1] * fx
 
 
 def around(x):
@@ -79,7 +66,7 @@ def stitched(pixels, window, stride, pad, run, texts):
             tokens = run(cut[None].astype(np.float32))[0, 1:].astype(np.float64)
             cosines = tokens / np.linalg.norm(tokens, axis=1, keepdims=True) @ texts.T
             grid = cosines.T.reshape(len(texts), cut.shape[1] // PATCH, cut.shape[2] // PATCH)
-            m = bilinear(grid, ch, cw) if behind else bilinear(grid, *cut.shape[1:])
+            m = upsample(grid, ch, cw) if behind else upsample(grid, *cut.shape[1:])
             total[:, y : y + ch, x : x + cw] += m[:, top : top + ch, left : left + cw]
             count[y : y + ch, x : x + cw] += 1
     return total / count
@@ -117,9 +104,9 @@ def main(folder, model, texts):
         factor = min(int(f["long"]) / max(h, w), short / min(h, w))
         image = image.resize((int(w * factor + 0.5), int(h * factor + 0.5)), Image.BICUBIC)
         pixels = ((np.asarray(image) / 255 - MEAN) / STD).transpose(2, 0, 1)
-        logits = bilinear(stitched(pixels, window, stride, f["pad"], lambda x: session.run(None, {name: x})[0], texts), h, w)
+        logits = upsample(stitched(pixels, window, stride, f["pad"], lambda x: session.run(None, {name: x})[0], texts), h, w)
         if int(f["pamr"]):
-            logits = refine(logits, bilinear(pixels, h, w), int(f["pamr"]))
+            logits = refine(logits, upsample(pixels, h, w), int(f["pamr"]))
         want = labels(logits, classes, float(f["scale"]), float(f["threshold"]), float(f["area_threshold"]))
         got = np.asarray(Image.open(f"{folder}/labels/{data['name']}/{method}/{panel['id']}.png"))
         out[panel["id"]] = [int((got != want).sum()), int(got.size), len(np.unique(got))]
