@@ -25,6 +25,9 @@ const (
 
 // Options are how a session runs. The zero value is ready: all cores, weights repacked in memory.
 type Options struct {
+	// Device computes, and Precision is that of its products. See [CheckDevice] for what goes together.
+	Device    Device
+	Precision Precision
 	// Threads work on one run; 0 is as many as the Go program uses (GOMAXPROCS), which respects a container's limit.
 	Threads int
 	// Mmap keeps float32 weights where they are: mapped from their file and shared between processes,
@@ -76,6 +79,12 @@ func (l *Library) NewSession(name string, model []byte, o Options) (*Session, er
 }
 
 func (o Options) apply(opts *onnxruntime.SessionOptions) error {
+	if err := CheckDevice(o.Device, o.Precision); err != nil {
+		return err
+	}
+	if o.Device != (Device{}) {
+		return fmt.Errorf("device %v: no sessions run there yet; use --device cpu", o.Device)
+	}
 	if o.Threads < 0 {
 		return fmt.Errorf("%d threads", o.Threads)
 	}
