@@ -13,6 +13,7 @@ import (
 	"ovbench/runners/methods"
 	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
+	"ovbench/runners/weights"
 )
 
 // matrix is a float64 matrix of the slow twin below, row by row.
@@ -25,7 +26,7 @@ type slow struct {
 	m *clip.Model
 }
 
-func (s slow) weights(w clip.Tensor) tensor.Dense {
+func (s slow) weights(w weights.Tensor) tensor.Dense {
 	d, err := w.Read()
 	if err != nil {
 		s.t.Fatal(err)
@@ -33,7 +34,7 @@ func (s slow) weights(w clip.Tensor) tensor.Dense {
 	return d
 }
 
-func (s slow) norm(x matrix, n clip.Norm) matrix {
+func (s slow) norm(x matrix, n weights.Norm) matrix {
 	w, b := s.weights(n.Weight).Data, s.weights(n.Bias).Data
 	out := make(matrix, len(x))
 	for i, row := range x {
@@ -51,7 +52,7 @@ func (s slow) norm(x matrix, n clip.Norm) matrix {
 	return out
 }
 
-func (s slow) linear(x matrix, l clip.Linear) matrix {
+func (s slow) linear(x matrix, l weights.Linear) matrix {
 	w, b := s.weights(l.Weight), s.weights(l.Bias).Data
 	out := make(matrix, len(x))
 	for i, row := range x {

@@ -8,8 +8,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strconv"
 
 	"ovbench/runners/checkpoint"
 )
@@ -334,26 +332,4 @@ func (c *Config) tower(what string, t *Tower, heads int, act Activation, eps flo
 		}
 	}
 	return nil
-}
-
-var blockIndex = regexp.MustCompile(`^(.*\.(?:resblocks|layers|layer[1-4]))\.(\d+)\.`)
-
-// countBlocks counts the consecutively numbered children of prefix among names.
-func countBlocks(names []string, prefix string) (int, error) {
-	seen := map[int]bool{}
-	for _, name := range names {
-		if m := blockIndex.FindStringSubmatch(name); m != nil && m[1] == prefix {
-			i, err := strconv.Atoi(m[2])
-			if err != nil || i > 999 {
-				return 0, fmt.Errorf("tensor %s: block number out of range", name)
-			}
-			seen[i] = true
-		}
-	}
-	for i := range len(seen) {
-		if !seen[i] {
-			return 0, fmt.Errorf("block %d of %s is missing", i, prefix)
-		}
-	}
-	return len(seen), nil
 }

@@ -1,103 +1,119 @@
 package clip
 
+import (
+	"math"
+
+	"ovbench/runners/weights"
+)
+
+// unwrap drops prefixes under which wrappers of CLIP keep the model, and gives open_clip's CustomTextCLIP the names of CLIP.
+func unwrap(l *weights.Loader) {
+	l.TrimPrefix([]string{"model.", "clip.", "clip_model."}, "visual.conv1.weight", "vision_model.embeddings.class_embedding")
+	l.TrimPrefix([]string{"text."}, "token_embedding.weight")
+}
+
 // openAI places the tensors of OpenAI's and open_clip's naming.
-func openAI(l *loader, m *Model) {
+func openAI(l *weights.Loader, m *Model) {
 	block := func(width int) func(string) Block {
 		return func(p string) Block {
 			mlp := 0
-			if t := l.any(p+".mlp.c_fc.weight", 2); l.err == nil {
+			if t := l.Any(p+".mlp.c_fc.weight", 2); l.Err() == nil {
 				mlp = t.Shape[0]
 			}
-			w, b := l.get(p+".attn.in_proj_weight", 3*width, width), l.get(p+".attn.in_proj_bias", 3*width)
-			part := func(s string, i int) Linear {
-				return Linear{l.rows(w, "."+s, i*width, (i+1)*width), l.rows(b, "."+s, i*width, (i+1)*width)}
-			}
+			qkv := l.Fused(p+".attn.in_proj_weight", p+".attn.in_proj_bias", width, width, "q", "k", "v")
 			return Block{
-				LN1: l.norm(p+".ln_1", width), LN2: l.norm(p+".ln_2", width),
-				Q: part("q", 0), K: part("k", 1), V: part("v", 2), Out: l.linear(p+".attn.out_proj", width, width),
-				Up: l.linear(p+".mlp.c_fc", mlp, width), Down: l.linear(p+".mlp.c_proj", width, mlp),
+				LN1: l.Norm(p+".ln_1", width), LN2: l.Norm(p+".ln_2", width),
+				Q: qkv[0], K: qkv[1], V: qkv[2], Out: l.Linear(p+".attn.out_proj", width, width),
+				Up: l.Linear(p+".mlp.c_fc", mlp, width), Down: l.Linear(p+".mlp.c_proj", width, mlp),
 			}
 		}
 	}
-	tokens := l.any("token_embedding.weight", 2)
-	positions := l.any("positional_embedding", 2)
-	proj := l.any("text_projection", 2)
-	if l.err != nil {
+	tokens := l.Any("token_embedding.weight", 2)
+	positions := l.Any("positional_embedding", 2)
+	proj := l.Any("text_projection", 2)
+	if l.Err() != nil {
 		return
 	}
 	width := tokens.Shape[1]
 	m.Vocab, m.Context, m.Embed = tokens.Shape[0], positions.Shape[0], proj.Shape[1]
 	m.Text = Text{
-		Tokens: tokens, Positions: l.get("positional_embedding", m.Context, width),
-		Blocks: l.blocks("transformer.resblocks", block(width)), Final: l.norm("ln_final", width),
-		Proj: Projection{Weight: l.get("text_projection", width, m.Embed)},
+		Tokens: tokens, Positions: l.Take("positional_embedding", m.Context, width),
+		Blocks: weights.Blocks(l, "transformer.resblocks", block(width)), Final: l.Norm("ln_final", width),
+		Proj: weights.Projection{Weight: l.Take("text_projection", width, m.Embed)},
 	}
 	m.Config.Text = tower(width, m.Text.Blocks)
-	l.logitScale(m)
-	if _, resnet := l.tensors["visual.attnpool.positional_embedding"]; resnet {
+	logitScale(l, m)
+	if l.Has("visual.attnpool.positional_embedding") {
 		loadResNet(l, m)
 		return
 	}
-	conv := l.any("visual.conv1.weight", 4)
-	vpos := l.any("visual.positional_embedding", 2)
-	if l.err != nil {
+	conv := l.Any("visual.conv1.weight", 4)
+	vpos := l.Any("visual.positional_embedding", 2)
+	if l.Err() != nil {
 		return
 	}
 	w := conv.Shape[0]
 	m.Kind, m.Patch = "vit", conv.Shape[2]
-	m.Image = m.Patch * l.square(vpos.Name, vpos.Shape[0]-1)
+	m.Image = m.Patch * l.Side(vpos.Name, vpos.Shape[0]-1)
 	m.Vision = &ViT{
-		Conv: l.get("visual.conv1.weight", w, 3, m.Patch, m.Patch), Class: l.read("visual.class_embedding", w),
-		Positions: l.read("visual.positional_embedding", vpos.Shape[0], w),
-		Pre:       l.norm("visual.ln_pre", w), Post: l.norm("visual.ln_post", w),
-		Blocks: l.blocks("visual.transformer.resblocks", block(w)),
-		Proj:   Projection{Weight: l.get("visual.proj", w, m.Embed)},
+		Conv: l.Take("visual.conv1.weight", w, 3, m.Patch, m.Patch), Class: l.Read("visual.class_embedding", w),
+		Positions: l.Read("visual.positional_embedding", vpos.Shape[0], w),
+		Pre:       l.Norm("visual.ln_pre", w), Post: l.Norm("visual.ln_post", w),
+		Blocks: weights.Blocks(l, "visual.transformer.resblocks", block(w)),
+		Proj:   weights.Projection{Weight: l.Take("visual.proj", w, m.Embed)},
 	}
 	m.Config.Vision = tower(w, m.Vision.Blocks)
 }
 
 // huggingFace places the tensors of transformers' CLIPModel.
-func huggingFace(l *loader, m *Model) {
+func huggingFace(l *weights.Loader, m *Model) {
 	block := func(width int) func(string) Block {
 		return func(p string) Block {
 			mlp := 0
-			if t := l.any(p+".mlp.fc1.weight", 2); l.err == nil {
+			if t := l.Any(p+".mlp.fc1.weight", 2); l.Err() == nil {
 				mlp = t.Shape[0]
 			}
-			attn := func(s string) Linear { return l.linear(p+".self_attn."+s, width, width) }
+			attn := func(s string) weights.Linear { return l.Linear(p+".self_attn."+s, width, width) }
 			return Block{
-				LN1: l.norm(p+".layer_norm1", width), LN2: l.norm(p+".layer_norm2", width),
+				LN1: l.Norm(p+".layer_norm1", width), LN2: l.Norm(p+".layer_norm2", width),
 				Q: attn("q_proj"), K: attn("k_proj"), V: attn("v_proj"), Out: attn("out_proj"),
-				Up: l.linear(p+".mlp.fc1", mlp, width), Down: l.linear(p+".mlp.fc2", width, mlp),
+				Up: l.Linear(p+".mlp.fc1", mlp, width), Down: l.Linear(p+".mlp.fc2", width, mlp),
 			}
 		}
 	}
-	tokens := l.any("text_model.embeddings.token_embedding.weight", 2)
-	positions := l.any("text_model.embeddings.position_embedding.weight", 2)
-	proj := l.any("text_projection.weight", 2)
-	conv := l.any("vision_model.embeddings.patch_embedding.weight", 4)
-	vpos := l.any("vision_model.embeddings.position_embedding.weight", 2)
-	if l.err != nil {
+	tokens := l.Any("text_model.embeddings.token_embedding.weight", 2)
+	positions := l.Any("text_model.embeddings.position_embedding.weight", 2)
+	proj := l.Any("text_projection.weight", 2)
+	conv := l.Any("vision_model.embeddings.patch_embedding.weight", 4)
+	vpos := l.Any("vision_model.embeddings.position_embedding.weight", 2)
+	if l.Err() != nil {
 		return
 	}
 	width, w := tokens.Shape[1], conv.Shape[0]
 	m.Kind, m.Patch = "vit", conv.Shape[2]
 	m.Vocab, m.Context, m.Embed = tokens.Shape[0], positions.Shape[0], proj.Shape[0]
-	m.Image = m.Patch * l.square(vpos.Name, vpos.Shape[0]-1)
+	m.Image = m.Patch * l.Side(vpos.Name, vpos.Shape[0]-1)
 	m.Text = Text{
-		Tokens: tokens, Positions: l.get(positions.Name, m.Context, width),
-		Blocks: l.blocks("text_model.encoder.layers", block(width)), Final: l.norm("text_model.final_layer_norm", width),
-		Proj: Projection{l.get("text_projection.weight", m.Embed, width), true},
+		Tokens: tokens, Positions: l.Take(positions.Name, m.Context, width),
+		Blocks: weights.Blocks(l, "text_model.encoder.layers", block(width)), Final: l.Norm("text_model.final_layer_norm", width),
+		Proj: weights.Projection{Weight: l.Take("text_projection.weight", m.Embed, width), Transposed: true},
 	}
 	m.Vision = &ViT{
-		Conv:  l.get(conv.Name, w, 3, m.Patch, m.Patch),
-		Class: l.read("vision_model.embeddings.class_embedding", w), Positions: l.read(vpos.Name, vpos.Shape[0], w),
-		Pre: l.norm("vision_model.pre_layrnorm", w), Post: l.norm("vision_model.post_layernorm", w), // the typo is part of the name
-		Blocks: l.blocks("vision_model.encoder.layers", block(w)),
-		Proj:   Projection{l.get("visual_projection.weight", m.Embed, w), true},
+		Conv:  l.Take(conv.Name, w, 3, m.Patch, m.Patch),
+		Class: l.Read("vision_model.embeddings.class_embedding", w), Positions: l.Read(vpos.Name, vpos.Shape[0], w),
+		Pre: l.Norm("vision_model.pre_layrnorm", w), Post: l.Norm("vision_model.post_layernorm", w), // the typo is part of the name
+		Blocks: weights.Blocks(l, "vision_model.encoder.layers", block(w)),
+		Proj:   weights.Projection{Weight: l.Take("visual_projection.weight", m.Embed, w), Transposed: true},
 	}
 	m.Config.Text, m.Config.Vision = tower(width, m.Text.Blocks), tower(w, m.Vision.Blocks)
-	l.logitScale(m)
+	logitScale(l, m)
+}
+
+// logitScale is 100, as trained models have it, where the checkpoint says nothing.
+func logitScale(l *weights.Loader, m *Model) {
+	if m.LogitScale = 100; l.Has("logit_scale") {
+		m.LogitScale = math.Exp(l.Scalar("logit_scale"))
+	}
 }
 
 // tower is the shape that blocks of width have.

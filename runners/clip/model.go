@@ -14,8 +14,8 @@ import (
 	"path/filepath"
 
 	"ovbench/runners/checkpoint"
-	"ovbench/runners/onnx"
 	"ovbench/runners/tensor"
+	"ovbench/runners/weights"
 )
 
 // Model is a CLIP checkpoint with its tensors in place. It holds ranges of files, not weights, and is
@@ -37,49 +37,29 @@ type ViT struct {
 	tower     Tower
 	patch     int
 	pixels    Normalization
-	Conv      Tensor       // [W, 3, patch, patch]
-	Class     tensor.Dense // [W]
-	Positions tensor.Dense // [1+g·g, W], row 0 for the class token
-	Pre, Post Norm
+	Conv      weights.Tensor // [W, 3, patch, patch]
+	Class     tensor.Dense   // [W]
+	Positions tensor.Dense   // [1+g·g, W], row 0 for the class token
+	Pre, Post weights.Norm
 	Blocks    []Block
-	Proj      Projection // [W] → [E]
+	Proj      weights.Projection // [W] → [E]
 }
 
 // Text is the text transformer.
 type Text struct {
 	tower     Tower
-	Tokens    Tensor // [vocabulary, W]
-	Positions Tensor // [context, W]
+	Tokens    weights.Tensor // [vocabulary, W]
+	Positions weights.Tensor // [context, W]
 	Blocks    []Block
-	Final     Norm
-	Proj      Projection
+	Final     weights.Norm
+	Proj      weights.Projection
 }
 
 // Block is a pre-norm transformer block.
 type Block struct {
-	LN1, LN2     Norm
-	Q, K, V, Out Linear
-	Up, Down     Linear // of the MLP
-}
-
-// Linear is x Wᵀ + b.
-type Linear struct{ Weight, Bias Tensor } // [out, in], [out]
-
-// Norm is a LayerNorm.
-type Norm struct{ Weight, Bias Tensor }
-
-// Projection is a linear map without bias; Hugging Face stores [out, in], OpenAI [in, out].
-type Projection struct {
-	Weight     Tensor
-	Transposed bool // the weight is [out, in]
-}
-
-// Tensor is a named weight. Data holds it in memory where the file's order of elements is not
-// row-major, which a graph cannot point at.
-type Tensor struct {
-	Name string
-	tensor.Ref
-	Data *tensor.Dense
+	LN1, LN2     weights.Norm
+	Q, K, V, Out weights.Linear
+	Up, Down     weights.Linear // of the MLP
 }
 
 // Option adjusts how a checkpoint is understood.
@@ -118,21 +98,21 @@ func Open(path string, opts ...Option) (*Model, error) {
 
 // assemble gives the checkpoint's tensors their places.
 func assemble(c *checkpoint.Checkpoint, h hints) (*Model, error) {
-	l := &loader{tensors: c.Tensors, names: c.Names(), used: map[string]bool{}}
-	l.unwrap()
-	if err := l.refuseUnknown(); err != nil {
+	l := weights.NewLoader(c, "CLIP")
+	unwrap(l)
+	if err := refuseUnknown(l); err != nil {
 		return nil, err
 	}
 	m := &Model{}
-	if _, ok := l.tensors["vision_model.embeddings.class_embedding"]; ok {
+	if l.Has("vision_model.embeddings.class_embedding") {
 		huggingFace(l, m)
 	} else {
 		openAI(l, m)
 	}
-	if l.err != nil {
-		return nil, l.err
+	if l.Err() != nil {
+		return nil, l.Err()
 	}
-	if err := l.refuseUnused(); err != nil {
+	if err := refuseUnused(l); err != nil {
 		return nil, err
 	}
 	if err := m.tower("text", &m.Config.Text, h.textHeads, h.textAct, h.textEps, c.Format); err != nil {
@@ -169,27 +149,4 @@ func assemble(c *checkpoint.Checkpoint, h hints) (*Model, error) {
 		m.ResNet.pixels = m.Pixels
 	}
 	return m, nil
-}
-
-// in places t in a graph.
-func (t Tensor) in(g *onnx.Graph) onnx.Value {
-	if t.Data != nil {
-		return g.Const(t.Name, *t.Data)
-	}
-	return g.Weight(t.Name, t.Ref)
-}
-
-func (n Norm) apply(g *onnx.Graph, x onnx.Value, eps float32) onnx.Value {
-	return g.LayerNorm(x, n.Weight.in(g), n.Bias.in(g), eps)
-}
-
-func (l Linear) apply(g *onnx.Graph, x onnx.Value) onnx.Value {
-	return g.Linear(x, l.Weight.in(g), l.Bias.in(g))
-}
-
-func (p Projection) apply(g *onnx.Graph, x onnx.Value) onnx.Value {
-	if p.Transposed {
-		return g.Linear(x, p.Weight.in(g), onnx.Value{})
-	}
-	return g.MatMul(x, p.Weight.in(g))
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"ovbench/runners/weights"
 )
 
 // relatives are parts of models that descend from CLIP and that would change the numbers if they were left out.
@@ -26,16 +28,15 @@ var relatives = []struct {
 }
 
 // refuseUnknown names the relative a checkpoint belongs to.
-func (l *loader) refuseUnknown() error {
-	for _, name := range l.names {
+func refuseUnknown(l *weights.Loader) error {
+	for _, name := range l.Names() {
 		for _, r := range relatives {
 			if r.part.MatchString(name) {
 				return fmt.Errorf("tensor %s: %s is not supported", name, r.what)
 			}
 		}
 	}
-	_, vit := l.tensors["visual.class_embedding"]
-	if _, ok := l.tensors["visual.ln_pre.weight"]; vit && !ok {
+	if l.Has("visual.class_embedding") && !l.Has("visual.ln_pre.weight") {
 		return fmt.Errorf("tensor visual.ln_pre.weight is missing: an image tower without ln_pre is not supported")
 	}
 	return nil
@@ -49,9 +50,9 @@ var counters = regexp.MustCompile(`\.num_batches_tracked$|\.position_ids$|(^|\.)
 
 // refuseUnused wants every tensor of the towers to have found its place: one left over is a part that this program
 // does not know.
-func (l *loader) refuseUnused() error {
-	for _, name := range l.names {
-		if l.used[name] || counters.MatchString(name) {
+func refuseUnused(l *weights.Loader) error {
+	for _, name := range l.Left() {
+		if counters.MatchString(name) {
 			continue
 		}
 		for _, prefix := range towers {

@@ -5,6 +5,7 @@ import (
 
 	"ovbench/runners/onnx"
 	"ovbench/runners/tensor"
+	"ovbench/runners/weights"
 )
 
 // ResNet is CLIP's modified ResNet (arXiv 2103.00020, section 2.4): a stem of three convolutions, bottlenecks that
@@ -19,8 +20,8 @@ type ResNet struct {
 
 // ConvNorm is a convolution without bias and the BatchNorm behind it.
 type ConvNorm struct {
-	Weight                       Tensor // [out, in, k, k]
-	Scale, Shift, Mean, Variance Tensor // [out]
+	Weight                       weights.Tensor // [out, in, k, k]
+	Scale, Shift, Mean, Variance weights.Tensor // [out]
 }
 
 // Bottleneck is a residual block: 1x1, 3x3 and 1x1 convolutions, four times wider at its end than inside.
@@ -32,42 +33,36 @@ type Bottleneck struct {
 
 // AttentionPool is one layer of multi-head attention over the pixels of the last stage and their mean.
 type AttentionPool struct {
-	Positions tensor.Dense // [1+g·g, C], row 0 for the mean
-	Q, K, V   Linear       // [C] → [C]
-	Out       Linear       // [C] → [E]
+	Positions tensor.Dense   // [1+g·g, C], row 0 for the mean
+	Q, K, V   weights.Linear // [C] → [C]
+	Out       weights.Linear // [C] → [E]
 }
 
 // batchNormEps is torch's default, which CLIP leaves as it is.
 const batchNormEps = 1e-5
 
 // loadResNet places the image tower of OpenAI's and open_clip's ResNets.
-func loadResNet(l *loader, m *Model) {
-	stem := l.any("visual.layer1.0.conv1.weight", 4)
-	pos := l.any("visual.attnpool.positional_embedding", 2)
-	if l.err != nil {
+func loadResNet(l *weights.Loader, m *Model) {
+	stem := l.Any("visual.layer1.0.conv1.weight", 4)
+	pos := l.Any("visual.attnpool.positional_embedding", 2)
+	if l.Err() != nil {
 		return
 	}
 	w := stem.Shape[0]
 	m.Kind, m.Patch = "resnet", 32
-	m.Image = 32 * l.square(pos.Name, pos.Shape[0]-1)
+	m.Image = 32 * l.Side(pos.Name, pos.Shape[0]-1)
 	m.Config.Vision = Tower{Width: w, Activation: ReLU}
 	r := &ResNet{}
 	in := 3
 	for i, out := range [...]int{w / 2, w / 2, w} {
-		r.Stem[i] = l.convNorm(fmt.Sprintf("visual.conv%d", i+1), fmt.Sprintf("visual.bn%d", i+1), out, in, 3)
+		r.Stem[i] = loadConvNorm(l, fmt.Sprintf("visual.conv%d", i+1), fmt.Sprintf("visual.bn%d", i+1), out, in, 3)
 		in = out
 	}
 	for i := range r.Stages {
 		prefix := fmt.Sprintf("visual.layer%d", i+1)
-		n, err := countBlocks(l.names, prefix)
-		if err != nil {
-			l.fail("%w", err)
-		} else if n == 0 {
-			l.fail("no tensors under %s: this is only a part of a CLIP checkpoint", prefix)
-		}
-		m.Stages[i] = n
-		for b := range n {
-			block := l.bottleneck(fmt.Sprintf("%s.%d", prefix, b), in, w<<i)
+		m.Stages[i] = l.Count(prefix)
+		for b := range m.Stages[i] {
+			block := loadBottleneck(l, fmt.Sprintf("%s.%d", prefix, b), in, w<<i)
 			if b == 0 && i > 0 {
 				block.stride = 2
 			}
@@ -76,29 +71,29 @@ func loadResNet(l *loader, m *Model) {
 		}
 	}
 	r.Pool = AttentionPool{
-		Positions: l.read(pos.Name, pos.Shape[0], in),
-		Q:         l.linear("visual.attnpool.q_proj", in, in), K: l.linear("visual.attnpool.k_proj", in, in),
-		V: l.linear("visual.attnpool.v_proj", in, in), Out: l.linear("visual.attnpool.c_proj", m.Embed, in),
+		Positions: l.Read(pos.Name, pos.Shape[0], in),
+		Q:         l.Linear("visual.attnpool.q_proj", in, in), K: l.Linear("visual.attnpool.k_proj", in, in),
+		V: l.Linear("visual.attnpool.v_proj", in, in), Out: l.Linear("visual.attnpool.c_proj", m.Embed, in),
 	}
 	m.ResNet = r
 }
 
-func (l *loader) convNorm(conv, bn string, out, in, k int) ConvNorm {
+func loadConvNorm(l *weights.Loader, conv, bn string, out, in, k int) ConvNorm {
 	return ConvNorm{
-		Weight: l.get(conv+".weight", out, in, k, k),
-		Scale:  l.get(bn+".weight", out), Shift: l.get(bn+".bias", out),
-		Mean: l.get(bn+".running_mean", out), Variance: l.get(bn+".running_var", out),
+		Weight: l.Take(conv+".weight", out, in, k, k),
+		Scale:  l.Take(bn+".weight", out), Shift: l.Take(bn+".bias", out),
+		Mean: l.Take(bn+".running_mean", out), Variance: l.Take(bn+".running_var", out),
 	}
 }
 
-// bottleneck reads a block of planes channels inside. A block that changes the number of channels has a short cut of its own.
-func (l *loader) bottleneck(prefix string, in, planes int) Bottleneck {
+// loadBottleneck reads a block of planes channels inside. A block that changes the number of channels has a short cut of its own.
+func loadBottleneck(l *weights.Loader, prefix string, in, planes int) Bottleneck {
 	b := Bottleneck{stride: 1}
 	for i, s := range [3][3]int{{planes, in, 1}, {planes, planes, 3}, {4 * planes, planes, 1}} {
-		b.Conv[i] = l.convNorm(fmt.Sprintf("%s.conv%d", prefix, i+1), fmt.Sprintf("%s.bn%d", prefix, i+1), s[0], s[1], s[2])
+		b.Conv[i] = loadConvNorm(l, fmt.Sprintf("%s.conv%d", prefix, i+1), fmt.Sprintf("%s.bn%d", prefix, i+1), s[0], s[1], s[2])
 	}
 	if in != 4*planes {
-		d := l.convNorm(prefix+".downsample.0", prefix+".downsample.1", 4*planes, in, 1)
+		d := loadConvNorm(l, prefix+".downsample.0", prefix+".downsample.1", 4*planes, in, 1)
 		b.Down = &d
 	}
 	return b
@@ -154,13 +149,13 @@ func (b *Bottleneck) apply(g *onnx.Graph, x onnx.Value) onnx.Value {
 }
 
 func (c *ConvNorm) apply(g *onnx.Graph, x onnx.Value, stride, pad int) onnx.Value {
-	x = g.Conv(x, c.Weight.in(g), onnx.Value{}, stride, pad)
-	return g.BatchNorm(x, c.Scale.in(g), c.Shift.in(g), c.Mean.in(g), c.Variance.in(g), batchNormEps)
+	x = g.Conv(x, c.Weight.In(g), onnx.Value{}, stride, pad)
+	return g.BatchNorm(x, c.Scale.In(g), c.Shift.In(g), c.Mean.In(g), c.Variance.In(g), batchNormEps)
 }
 
 // QKV is the queries, keys and values [B, 1+N, C] of the attention pool for tokens x.
 func (r *ResNet) QKV(g *onnx.Graph, x onnx.Value) (q, k, u onnx.Value) {
-	return r.Pool.Q.apply(g, x), r.Pool.K.apply(g, x), r.Pool.V.apply(g, x)
+	return r.Pool.Q.Apply(g, x), r.Pool.K.Apply(g, x), r.Pool.V.Apply(g, x)
 }
 
 // Heads is the number of heads of the attention pool.
@@ -175,4 +170,4 @@ func (r *ResNet) Attention(g *onnx.Graph, q, k, u onnx.Value, scale float32) onn
 }
 
 // Project takes the pool's result [B, 1+N, C] to tokens [B, 1+N, E].
-func (r *ResNet) Project(g *onnx.Graph, x onnx.Value) onnx.Value { return r.Pool.Out.apply(g, x) }
+func (r *ResNet) Project(g *onnx.Graph, x onnx.Value) onnx.Value { return r.Pool.Out.Apply(g, x) }

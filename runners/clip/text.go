@@ -38,17 +38,17 @@ func (t *Text) states(g *onnx.Graph) onnx.Value {
 	tokens := g.Symbol("tokens")
 	ids := g.Input("ids", tensor.I64, g.Symbol("batch"), tokens)
 	positions := g.Input("positions", tensor.I64, tokens)
-	x := g.Add(g.Gather(t.Tokens.in(g), ids), g.Gather(t.Positions.in(g), positions))
+	x := g.Add(g.Gather(t.Tokens.In(g), ids), g.Gather(t.Positions.In(g), positions))
 	for i := range t.Blocks {
 		b := &t.Blocks[i]
-		h := b.LN1.apply(g, x, t.tower.Eps)
-		a := g.Attention(b.Q.apply(g, h), b.K.apply(g, h), b.V.apply(g, h), t.tower.Heads, t.tower.Scale(), onnx.Value{}, true)
-		x = g.Add(x, b.Out.apply(g, a))
+		h := b.LN1.Apply(g, x, t.tower.Eps)
+		a := g.Attention(b.Q.Apply(g, h), b.K.Apply(g, h), b.V.Apply(g, h), t.tower.Heads, t.tower.Scale(), onnx.Value{}, true)
+		x = g.Add(x, b.Out.Apply(g, a))
 		x = g.Add(x, b.mlp(g, x, t.tower))
 	}
 	return x
 }
 
 func (t *Text) project(g *onnx.Graph, x onnx.Value) onnx.Value {
-	return t.Proj.apply(g, t.Final.apply(g, x, t.tower.Eps))
+	return t.Proj.Apply(g, t.Final.Apply(g, x, t.tower.Eps))
 }

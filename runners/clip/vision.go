@@ -37,7 +37,7 @@ func (m *Model) CheckVision() error {
 // positions resized to the grid, LayerNorm. H and W are numbers that CheckSize accepts, or symbols: then the positions
 // are a table of the graph.
 func (v *ViT) Embed(g *onnx.Graph, pixels onnx.Value, p Interpolation) onnx.Value {
-	x := g.Conv(v.pixels.apply(g, pixels), v.Conv.in(g), onnx.Value{}, v.patch, 0)
+	x := g.Conv(v.pixels.apply(g, pixels), v.Conv.In(g), onnx.Value{}, v.patch, 0)
 	patches := v.patches(g, pixels)
 	x = g.Transpose(g.Reshape(x, x.Shape()[0], v.tower.Width, patches), 0, 2, 1)
 	x = g.PadFront(x, 1, 1)
@@ -50,7 +50,7 @@ func (v *ViT) Embed(g *onnx.Graph, pixels onnx.Value, p Interpolation) onnx.Valu
 		return t
 	}
 	x = g.Add(x, g.Table("positions."+string(p), pixels, table, x.Shape()[1:]...))
-	return v.Pre.apply(g, x, v.tower.Eps)
+	return v.Pre.Apply(g, x, v.tower.Eps)
 }
 
 // Tokens is the number of tokens 1+N of pixels, or its symbol.
@@ -92,7 +92,7 @@ func (v *ViT) ClassBlock(g *onnx.Graph, i int, x onnx.Value) onnx.Value {
 	class := func(x onnx.Value) onnx.Value { return g.Slice(x, 1, 0, 1) }
 	h := v.Norm(g, i, x)
 	b := &v.Blocks[i]
-	q, k, u := b.Q.apply(g, class(h)), b.K.apply(g, h), b.V.apply(g, h)
+	q, k, u := b.Q.Apply(g, class(h)), b.K.Apply(g, h), b.V.Apply(g, h)
 	c := g.Add(class(x), v.Out(g, i, v.Attention(g, q, k, u, onnx.Value{})))
 	return g.Add(c, v.MLP(g, i, c))
 }
@@ -101,12 +101,12 @@ func (v *ViT) ClassBlock(g *onnx.Graph, i int, x onnx.Value) onnx.Value {
 func (v *ViT) QKV(g *onnx.Graph, i int, x onnx.Value) (q, k, u onnx.Value) {
 	b := &v.Blocks[i]
 	h := v.Norm(g, i, x)
-	return b.Q.apply(g, h), b.K.apply(g, h), b.V.apply(g, h)
+	return b.Q.Apply(g, h), b.K.Apply(g, h), b.V.Apply(g, h)
 }
 
 // Norm is the LayerNorm that block i applies before its attention.
 func (v *ViT) Norm(g *onnx.Graph, i int, x onnx.Value) onnx.Value {
-	return v.Blocks[i].LN1.apply(g, x, v.tower.Eps)
+	return v.Blocks[i].LN1.Apply(g, x, v.tower.Eps)
 }
 
 // Attention is multi-head attention at CLIP's scale, without projections; bias may be absent.
@@ -115,7 +115,7 @@ func (v *ViT) Attention(g *onnx.Graph, q, k, u, bias onnx.Value) onnx.Value {
 }
 
 // Out is the output projection of block i's attention.
-func (v *ViT) Out(g *onnx.Graph, i int, x onnx.Value) onnx.Value { return v.Blocks[i].Out.apply(g, x) }
+func (v *ViT) Out(g *onnx.Graph, i int, x onnx.Value) onnx.Value { return v.Blocks[i].Out.Apply(g, x) }
 
 // MLP is block i's feed-forward part with its LayerNorm, without the residual.
 func (v *ViT) MLP(g *onnx.Graph, i int, x onnx.Value) onnx.Value {
@@ -124,15 +124,15 @@ func (v *ViT) MLP(g *onnx.Graph, i int, x onnx.Value) onnx.Value {
 
 // Project takes tokens [B, 1+N, W] through the last LayerNorm and the projection to [B, 1+N, E].
 func (v *ViT) Project(g *onnx.Graph, x onnx.Value) onnx.Value {
-	return v.Proj.apply(g, v.Post.apply(g, x, v.tower.Eps))
+	return v.Proj.Apply(g, v.Post.Apply(g, x, v.tower.Eps))
 }
 
 func (b *Block) mlp(g *onnx.Graph, x onnx.Value, t Tower) onnx.Value {
-	h := b.Up.apply(g, b.LN2.apply(g, x, t.Eps))
+	h := b.Up.Apply(g, b.LN2.Apply(g, x, t.Eps))
 	if t.Activation == GELU {
 		h = g.Gelu(h)
 	} else {
 		h = g.QuickGelu(h)
 	}
-	return b.Down.apply(g, h)
+	return b.Down.Apply(g, h)
 }
