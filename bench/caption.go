@@ -54,13 +54,13 @@ func (e *explanation) runCaption(c *cobra.Command) error {
 		return err
 	}
 	tokens := rankTokens(caption, sim, img.Rect.Dx(), img.Rect.Dy())
-	if err := methods.FeatureSurgery(form, sim.cos, len(tokens), nil); err != nil {
+	if err := methods.FeatureSurgery(form, sim.Global, sim.Patches, len(tokens), nil); err != nil {
 		return err
 	}
 	return e.writeCaption(c, img, sim, tokens)
 }
 
-// captionSimilarities are the cosines [1+N, n] of the picture with the n tokens of the caption.
+// captionSimilarities are the cosines of the picture with the n tokens of the caption.
 func (e *explanation) captionSimilarities(c *cobra.Command, img *image.NRGBA) (caption runners.Caption, s similarity, err error) {
 	images, m, lib, err := e.openImages(c)
 	if err != nil {
@@ -80,7 +80,7 @@ func rankTokens(c runners.Caption, s similarity, w, h int) []captionToken {
 	tokens := make([]captionToken, len(c.IDs))
 	order := make([]int, len(tokens))
 	for i := range tokens {
-		column := methods.Column(s.cos, len(tokens), i)
+		column := methods.Column(s.Patches, len(tokens), i)
 		best := 0
 		for k, v := range column {
 			if v > column[best] {
@@ -90,7 +90,7 @@ func rankTokens(c runners.Caption, s similarity, w, h int) []captionToken {
 		at := func(cell, cells, side int) int { return (2*cell + 1) * side / (2 * cells) }
 		tokens[i] = captionToken{
 			Text: c.Words[i], Open: c.Open[i], ID: c.IDs[i], Position: i, Score: float64(column[best]),
-			Peak: [2]int{at(best%s.cols, s.cols, w), at(best/s.cols, s.rows, h)},
+			Peak: [2]int{at(best%s.Cols, s.Cols, w), at(best/s.Cols, s.Rows, h)},
 		}
 		order[i] = i
 	}
@@ -115,7 +115,7 @@ func (e *explanation) writeCaption(c *cobra.Command, img *image.NRGBA, s similar
 		fmt.Fprintf(table, "%d\t%s\t%.3f\t%d\n", i, t.Text, t.Score, t.Rank)
 	}
 	row := func(i int) ([]float32, error) {
-		heat, ok := methods.SimilarityMap(methods.Column(s.cos, len(tokens), i), s.rows, s.cols, h, w)
+		heat, ok := methods.SimilarityMap(methods.Column(s.Patches, len(tokens), i), s.Rows, s.Cols, h, w)
 		if !ok {
 			fmt.Fprintf(c.ErrOrStderr(), "ovbench: warning: the map of token %d, %q, is constant\n", i, tokens[i].Text)
 		}

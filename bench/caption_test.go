@@ -12,15 +12,14 @@ import (
 // Scores are those of the patches alone, ranks fall with them, ties keep the reading order, and peaks are middles of patches.
 func TestRankTokens(t *testing.T) {
 	c := runners.Caption{IDs: []int32{9, 4, 5, 8}, Words: []string{"[start]", "do", "g", "[end]"}, Open: []bool{false, true, false, false}}
-	s := similarity{rows: 2, cols: 3, cos: []float32{
-		0.9, 0.9, 0.9, 0.9, // the class token does not count
+	s := similarity{Maps: runners.Maps{Rows: 2, Cols: 3, Global: []float32{0.9, 0.9, 0.9, 0.9}, Patches: []float32{ // the global token does not count
 		0.1, 0.0, -0.2, 0.0,
 		0.0, 0.3, -0.1, 0.0,
 		0.0, 0.0, -0.1, 0.0,
 		0.0, 0.0, -0.4, 0.0,
 		0.0, 0.0, -0.4, 0.0,
 		0.0, 0.0, -0.4, 0.3,
-	}}
+	}}}
 	want := []captionToken{
 		{Text: "[start]", ID: 9, Position: 0, Score: 0.1, Rank: 3, Peak: [2]int{15, 10}},
 		{Text: "do", ID: 4, Position: 1, Open: true, Score: 0.3, Rank: 1, Peak: [2]int{45, 10}},
@@ -39,16 +38,13 @@ func TestRankTokens(t *testing.T) {
 // A single text's probability is against the empty text; those of several add up to 1.
 func TestPresence(t *testing.T) {
 	e := explanation{texts: []string{"cat"}}
-	s := similarity{cos: []float32{0.25, 0.1, 0.1}, scale: 100}
-	one := e.presence(s, []float32{0.24, 0, 0}, true)
+	s := similarity{Maps: runners.Maps{Global: []float32{0.25}}, empty: runners.Maps{Global: []float32{0.24}}, scale: 100}
+	one := e.presence(s, true)
 	if p := one[0].Probability; p < 0.731 || p > 0.7311 { // 1 / (1 + exp(-1))
 		t.Errorf("%v", one)
 	}
-	if s.cos[1] != 0.1 {
-		t.Error("the cosines have changed")
-	}
 	e.texts = []string{"cat", "dog"}
-	two := e.presence(similarity{cos: []float32{0.25, 0.24, 0, 0}, scale: 100}, nil, false)
+	two := e.presence(similarity{Maps: runners.Maps{Global: []float32{0.25, 0.24}}, scale: 100}, false)
 	if p := two[0].Probability; p < 0.731 || p > 0.7311 || two[0].Probability+two[1].Probability < 0.9999 || two[1].Text != "dog" {
 		t.Errorf("%v", two)
 	}

@@ -83,8 +83,8 @@ The class token comes first, patches follow row by row; nothing is normalised.`,
 			if err != nil {
 				return fmt.Errorf("%s: %w", file, err)
 			}
-			all.Data = append(all.Data, tokens[0].Data...)
-			all.Shape = tokens[0].Shape
+			all.Data = append(all.Data, tokens[0].Values.Data...)
+			all.Shape = tokens[0].Values.Shape
 		}
 		all.Shape[0] = len(files)
 		return writeFile(out, func(w io.Writer) error { return tensor.WriteNPY(w, all) })

@@ -115,15 +115,15 @@ func (e *explanation) run(c *cobra.Command) error {
 		return err
 	}
 	alone := len(e.texts) == 1 // then its rival is the empty text
-	sim, empty, err := e.similarities(c, img, form == methods.Empty || alone)
+	sim, err := e.similarities(c, img, form == methods.Empty || alone)
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(e.out, 0o777); err != nil {
 		return err
 	}
-	seen := e.presence(sim, empty, alone)
-	if err := methods.FeatureSurgery(form, sim.cos, len(e.texts), empty); err != nil {
+	seen := e.presence(sim, alone)
+	if err := methods.FeatureSurgery(form, sim.Global, sim.Patches, len(e.texts), sim.empty.Patches); err != nil {
 		return err
 	}
 	return e.write(c, img, sim, seen)
@@ -151,27 +151,27 @@ func (e *explanation) form() (methods.Redundant, error) {
 	return m.Redundant(), nil
 }
 
-// similarity is one picture's cosines [1+N, T] with the texts.
+// similarity is one picture's cosines with the texts.
 type similarity struct {
-	cos        []float32
-	rows, cols int
-	scale      float64 // logit scale
+	runners.Maps
+	empty runners.Maps // with the empty text, if asked for
+	scale float64      // logit scale
 }
 
-// similarities runs both towers. empty [1+N] is filled if asked for.
-func (e *explanation) similarities(c *cobra.Command, img *image.NRGBA, withEmpty bool) (s similarity, empty []float32, err error) {
+// similarities runs both towers.
+func (e *explanation) similarities(c *cobra.Command, img *image.NRGBA, withEmpty bool) (s similarity, err error) {
 	templates, err := clip.Templates(e.templates)
 	if err != nil {
-		return s, nil, usageError{err, c.CommandPath()}
+		return s, usageError{err, c.CommandPath()}
 	}
 	images, m, lib, err := e.openImages(c)
 	if err != nil {
-		return s, nil, err
+		return s, err
 	}
 	defer images.Close()
 	tower, err := runners.NewTexts(lib, m.Model, m.Tokenizer, e.session())
 	if err != nil {
-		return s, nil, err
+		return s, err
 	}
 	defer tower.Close()
 	texts := e.texts
@@ -180,15 +180,15 @@ func (e *explanation) similarities(c *cobra.Command, img *image.NRGBA, withEmpty
 	}
 	embeddings, err := tower.Ensemble(c.Context(), texts, templates, nil)
 	if err != nil {
-		return s, nil, err
+		return s, err
 	}
 	if s, err = e.compare(c, images, m, img, embeddings); err != nil {
-		return s, nil, err
+		return s, err
 	}
-	if withEmpty {
-		s.cos, empty = methods.SplitLast(s.cos, len(texts))
+	if n := len(texts); withEmpty {
+		s.Maps, s.empty = s.Select(0, n-1, n), s.Select(n-1, n, n)
 	}
-	return s, empty, nil
+	return s, nil
 }
 
 // openImages loads the method's image tower at the size asked for.
@@ -221,9 +221,7 @@ func (e *explanation) compare(c *cobra.Command, images *runners.Images, m *engin
 	if err != nil {
 		return similarity{}, fmt.Errorf("%s: %w", e.file, err)
 	}
-	s := similarity{cos: out[0].Data, scale: m.LogitScale}
-	s.rows, s.cols = images.Grid(h, w)
-	return s, nil
+	return similarity{Maps: out[0].At(0), scale: m.LogitScale}, nil
 }
 
 // prompt is one text's entry in points.json.
@@ -240,11 +238,11 @@ type presence struct {
 	Probability float64 `json:"probability"` // among the texts, or of a single text against the empty one
 }
 
-// presence reads the class token's cosines before feature surgery changes them.
-func (e *explanation) presence(s similarity, empty []float32, alone bool) []presence {
-	cls := s.cos[:len(e.texts):len(e.texts)]
+// presence reads the global token.
+func (e *explanation) presence(s similarity, alone bool) []presence {
+	cls := s.Global
 	if alone {
-		cls = append(cls, empty[0])
+		cls = append(cls, s.empty.Global...)
 	}
 	shares := methods.Softmax(cls, s.scale)
 	out := make([]presence, len(e.texts))
@@ -279,13 +277,13 @@ func (e *explanation) write(c *cobra.Command, img *image.NRGBA, s similarity, se
 	fmt.Fprintln(table, "text\tprobability\tpicture")
 	row := func(i int) ([]float32, error) {
 		text := e.texts[i]
-		cells := methods.Column(s.cos, len(e.texts), i)
-		heat, ok := methods.SimilarityMap(cells, s.rows, s.cols, h, w)
+		cells := methods.Column(s.Patches, len(e.texts), i)
+		heat, ok := methods.SimilarityMap(cells, s.Rows, s.Cols, h, w)
 		if !ok {
 			fmt.Fprintf(c.ErrOrStderr(), "ovbench: warning: the map of %q is constant\n", text)
 		}
 		pr := prompt{Text: text, Points: [][2]int{}, Labels: []int{}}
-		for _, p := range methods.Points(cells, s.rows, s.cols, w, h, e.points) {
+		for _, p := range methods.Points(cells, s.Rows, s.Cols, w, h, e.points) {
 			pr.Points = append(pr.Points, [2]int{p.X, p.Y})
 			pr.Labels = append(pr.Labels, p.Label)
 		}

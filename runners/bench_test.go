@@ -174,7 +174,7 @@ func BenchmarkPyTorch(b *testing.B) {
 	two := tower(b, m, o, "clip", "clip_surgery")
 	seven := tower(b, m, o, append(rivals[:len(rivals):len(rivals)], "gem")...)
 	ours, theirs := map[*runners.Images]float64{}, map[string]float64{}
-	var results []tensor.Dense
+	var results []runners.Batch
 	for b.Loop() {
 		for range 3 {
 			for _, t := range []*runners.Images{two, seven} {
@@ -199,7 +199,7 @@ func BenchmarkPyTorch(b *testing.B) {
 	}
 	all := 0.0
 	for i, name := range seven.Methods() {
-		if d := distance(results[i], load(b, filepath.Join(dir, name+".npy"))); !(d < tolerance) {
+		if d := distance(results[i].Values, load(b, filepath.Join(dir, name+".npy"))); !(d < tolerance) {
 			b.Errorf("%s: distance %.2g from PyTorch", name, d)
 		}
 		all += theirs[name]

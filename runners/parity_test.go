@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -390,15 +391,14 @@ func (r recording) checkMaps(t *testing.T, lib *ort.Library, m *clip.Model, pref
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, cols := images.Grid(n, n)
-	rest, empty := methods.SplitLast(sims[0].Data, texts+1)
-	cos := tensor.Dense{Shape: []int{1, 1 + rows*cols, texts}, Data: rest}
-	surgery := func(form methods.Redundant) tensor.Dense {
-		s := tensor.Dense{Shape: cos.Shape, Data: append([]float32(nil), cos.Data...)}
-		if err := methods.FeatureSurgery(form, s.Data, texts, empty); err != nil {
+	all := sims[0].At(0)
+	cos, empty := all.Select(0, texts, texts+1), all.Select(texts, texts+1, texts+1)
+	surgery := func(form methods.Redundant) tensor.Dense { // the global token is treated as a patch
+		s := append(slices.Clone(cos.Global), cos.Patches...)
+		if err := methods.FeatureSurgery(form, cos.Global, s, texts, append(slices.Clone(empty.Global), empty.Patches...)); err != nil {
 			t.Fatal(err)
 		}
-		return s
+		return tensor.Dense{Shape: []int{1, len(s) / texts, texts}, Data: s}
 	}
 	labels := surgery(methods.Labels)
 	equal(t, prefix+size+" feature surgery", labels, load(t, r.array(prefix, size, "feature_surgery", ".npy")))
@@ -413,9 +413,9 @@ func (r recording) checkMaps(t *testing.T, lib *ort.Library, m *clip.Model, pref
 	loadJSON(t, r.array(prefix, size, "points", ".json"), &points)
 	h, w := want.Shape[1], want.Shape[2]
 	for j := range texts {
-		cells := methods.Column(labels.Data, texts, j)
+		cells := methods.Column(labels.Data[texts:], texts, j)
 		if j < want.Shape[0] {
-			heat, ok := methods.SimilarityMap(cells, rows, cols, h, w)
+			heat, ok := methods.SimilarityMap(cells, cos.Rows, cos.Cols, h, w)
 			if !ok {
 				t.Errorf("%s%s map %d is constant", prefix, size, j)
 			}
@@ -423,7 +423,7 @@ func (r recording) checkMaps(t *testing.T, lib *ort.Library, m *clip.Model, pref
 		}
 		got := points[j]
 		got.Points, got.Labels = nil, nil
-		for _, p := range methods.Points(cells, rows, cols, w, h, methods.DefaultPoints) {
+		for _, p := range methods.Points(cells, cos.Rows, cos.Cols, w, h, methods.DefaultPoints) {
 			got.Points = append(got.Points, [2]int{p.X, p.Y})
 			got.Labels = append(got.Labels, p.Label)
 		}
@@ -451,15 +451,9 @@ func TestBatches(t *testing.T) {
 				batch.At(i).Data[k] = v * float32(1-2*(i%2)) / float32(1+i)
 			}
 		}
-		out, err := images.Tokens(t.Context(), batch)
-		if err != nil {
-			t.Fatal(err)
-		}
+		out := tokens(t, images, batch)
 		for i := range count {
-			single, err := images.Tokens(t.Context(), tensor.Dense{Shape: []int{1, 3, n, n}, Data: batch.At(i).Data})
-			if err != nil {
-				t.Fatal(err)
-			}
+			single := tokens(t, images, tensor.Dense{Shape: []int{1, 3, n, n}, Data: batch.At(i).Data})
 			for k := range out {
 				if d := distance(tensor.Dense{Shape: single[k].Shape[1:], Data: out[k].At(i).Data}, single[k].At(0)); d > 1e-6 {
 					t.Errorf("picture %d of a batch of %d at %d: distance %.2g from the single one", i, count, n, d)

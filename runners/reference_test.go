@@ -350,10 +350,7 @@ func TestUnusualShapes(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer images.Close()
-				got, err := images.Tokens(t.Context(), pixels)
-				if err != nil {
-					t.Fatal(err)
-				}
+				got := tokens(t, images, pixels)
 				if !standard {
 					fused = got
 				}
@@ -429,7 +426,7 @@ func TestSurgeryKeepsTheOriginalPath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cls := func(i int) tensor.Dense { return tensor.Dense{Shape: []int{16}, Data: out[i].Data[:16]} }
+	cls := func(i int) tensor.Dense { return tensor.Dense{Shape: []int{16}, Data: out[i].Values.Data[:16]} }
 	if d := distance(cls(1), cls(0)); d > 1e-6 {
 		t.Errorf("class tokens are %.2g apart", d)
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -170,19 +171,19 @@ func TestVocabularies(t *testing.T) {
 		steered := false
 		for w := range all.Windows {
 			for m := range ms {
-				if d := differ(all.Similarities(m, w, 0, n), a.Similarities(m, w, 0, n)); d > 1e-6 {
+				if d := differ(all.Maps(m, w, 0, n), a.Maps(m, w, 0, n)); d > 1e-6 {
 					t.Errorf("%s of %s: window %d of the first vocabulary is %.2g from its own", ms[m].Name, name, w, d)
 				}
-				d := differ(all.Similarities(m, w, n, 2*n-2), b.Similarities(m, w, 0, n-2))
+				d := differ(all.Maps(m, w, n, 2*n-2), b.Maps(m, w, 0, n-2))
 				if m > 0 && d > 1e-6 {
 					t.Errorf("%s of %s: window %d of the second vocabulary is %.2g from its own", ms[m].Name, name, w, d)
 				}
 				steered = steered || m == 0 && d > 1e-3
 			}
-			if d := differ(all.Similarities(0, w, n, 2*n-1), all.Similarities(3, w, n, 2*n-1)); d > 1e-6 {
+			if d := differ(all.Maps(0, w, n, 2*n-1), all.Maps(3, w, n, 2*n-1)); d > 1e-6 {
 				t.Errorf("%s: window %d is %.2g from the first pass, without anyone who wants the second", name, w, d)
 			}
-			steered = steered || differ(a.Similarities(2, w, 1, n-1), b.Similarities(2, w, 0, n-2)) > 1e-3
+			steered = steered || differ(a.Maps(2, w, 1, n-1), b.Maps(2, w, 0, n-2)) > 1e-3
 		}
 		if !steered {
 			t.Errorf("%s: texts steer nothing, and this tests nothing", name)
@@ -199,11 +200,11 @@ func TestVocabularies(t *testing.T) {
 	}
 }
 
-// differ is the largest difference of two lists.
-func differ(a, b []float32) float64 {
+// differ is the largest difference of two maps.
+func differ(a, b runners.Maps) float64 {
 	d := 0.0
-	for i := range a {
-		d = max(d, math.Abs(float64(a[i]-b[i])))
+	for i, v := range append(slices.Clone(a.Global), a.Patches...) {
+		d = max(d, math.Abs(float64(v-append(slices.Clone(b.Global), b.Patches...)[i])))
 	}
 	return d
 }
@@ -211,10 +212,7 @@ func differ(a, b []float32) float64 {
 func similarities(t *testing.T, r *runners.Images, pixels, texts tensor.Dense) []tensor.Dense {
 	t.Helper()
 	out, err := r.Similarities(t.Context(), pixels, texts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
+	return values(t, out, err)
 }
 
 // cosines of tokens [1, N, E] with normalised texts [T, E].

@@ -209,23 +209,22 @@ func (r *Images) Methods() []string { return slices.Clone(r.names) }
 // Grid is the number of patch tokens, rows by columns, of images of height x width pixels.
 func (r *Images) Grid(height, width int) (rows, cols int) { return r.model.Grid(height, width) }
 
-// Tokens are the projected tokens [B, 1+N, E] of each method for pixels [B, 3, H, W].
-func (r *Images) Tokens(ctx context.Context, pixels tensor.Dense) ([]tensor.Dense, error) {
+// Tokens are the projected tokens of each method for pixels [B, 3, H, W].
+func (r *Images) Tokens(ctx context.Context, pixels tensor.Dense) ([]Batch, error) {
 	if r.options.Similarities {
 		return nil, fmt.Errorf("this image tower gives similarities, not tokens")
 	}
 	return r.run(ctx, pixels, nil)
 }
 
-// Similarities are the cosines [B, 1+N, T] of each method's tokens for pixels [B, 3, H, W] with normalised
-// text embeddings [T, E].
-func (r *Images) Similarities(ctx context.Context, pixels, texts tensor.Dense) ([]tensor.Dense, error) {
+// Similarities are the cosines of each method's tokens for pixels [B, 3, H, W] with normalised text embeddings [T, E].
+func (r *Images) Similarities(ctx context.Context, pixels, texts tensor.Dense) ([]Batch, error) {
 	return r.similarities(ctx, pixels, []Vocabulary{{Texts: texts}})
 }
 
 // similarities are those with the texts of vocabularies, one behind the other. A method of two graphs runs its second one for
 // each vocabulary that wants it, and what it gives for one does not depend on the others.
-func (r *Images) similarities(ctx context.Context, pixels tensor.Dense, words []Vocabulary) ([]tensor.Dense, error) {
+func (r *Images) similarities(ctx context.Context, pixels tensor.Dense, words []Vocabulary) ([]Batch, error) {
 	if !r.options.Similarities {
 		return nil, fmt.Errorf("this image tower gives tokens, not similarities")
 	}
@@ -236,7 +235,7 @@ func (r *Images) similarities(ctx context.Context, pixels tensor.Dense, words []
 }
 
 // run computes tokens, or cosines if there are texts.
-func (r *Images) run(ctx context.Context, pixels tensor.Dense, words []Vocabulary) ([]tensor.Dense, error) {
+func (r *Images) run(ctx context.Context, pixels tensor.Dense, words []Vocabulary) ([]Batch, error) {
 	if err := r.checkPixels(pixels); err != nil {
 		return nil, err
 	}
@@ -268,7 +267,11 @@ func (r *Images) run(ctx context.Context, pixels tensor.Dense, words []Vocabular
 			return nil, err
 		}
 	}
-	return results, nil
+	out := make([]Batch, len(results))
+	for i, d := range results {
+		out[i] = Batch{Rows: rows, Cols: cols, Global: true, Values: d}
+	}
+	return out, nil
 }
 
 func float32s(d tensor.Dense) ort.Value { return ort.Float32(d.Shape, d.Data) }

@@ -37,10 +37,19 @@ func images(t testing.TB, m *clip.Model, ms []runners.Named, o runners.ImageOpti
 func tokens(t testing.TB, r *runners.Images, pixels tensor.Dense) []tensor.Dense {
 	t.Helper()
 	out, err := r.Tokens(t.Context(), pixels)
+	return values(t, out, err)
+}
+
+// values are those of all methods.
+func values(t testing.TB, out []runners.Batch, err error) (list []tensor.Dense) {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return out
+	for _, b := range out {
+		list = append(list, b.Values)
+	}
+	return list
 }
 
 // A graph of open size gives at every size what a graph of that size gives: for all methods, for every interpolation, in

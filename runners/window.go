@@ -102,13 +102,17 @@ type Scan struct {
 
 	sliding Sliding
 	patch   int
-	methods [][]tensor.Dense // [1+N, T], by method and window; of methods that some vocabulary wants
+	texts   int      // of all vocabularies
+	methods [][]Maps // by method and window, of methods that some vocabulary wants
 }
 
 // Scan runs the network on the windows of pixels [1, 3, H, W], with the texts of vocabularies, one behind the other. Windows
 // run together, as many as fit a bound on memory.
 func (r *Images) Scan(ctx context.Context, pixels tensor.Dense, s Sliding, words ...Vocabulary) (Scan, error) {
-	out := Scan{Height: pixels.Shape[2], Width: pixels.Shape[3], sliding: s, patch: r.model.Patch, methods: make([][]tensor.Dense, len(r.names))}
+	out := Scan{Height: pixels.Shape[2], Width: pixels.Shape[3], sliding: s, patch: r.model.Patch, methods: make([][]Maps, len(r.names))}
+	for _, v := range words {
+		out.texts += v.Texts.Shape[0]
+	}
 	out.Windows = s.Windows(out.Height, out.Width)
 	if len(out.Windows) > maxWindows {
 		return Scan{}, fmt.Errorf("an input of %dx%d pixels has %d windows of %d at stride %d, more than %d; choose a larger stride", out.Height, out.Width, len(out.Windows), s.Window, s.Stride, maxWindows)
@@ -135,20 +139,17 @@ func (r *Images) Scan(ctx context.Context, pixels tensor.Dense, s Sliding, words
 	return out, nil
 }
 
-// Similarities are the cosines [1+N, to-from] of one window's tokens, the class token first, with texts from..to-1, for one method.
-func (s Scan) Similarities(method, window, from, to int) []float32 {
-	sim := s.methods[method][window]
-	if from == 0 && to == sim.Shape[1] {
-		return sim.Data
-	}
-	return columns(sim, from, to).Data
+// Maps are what one method says of one window, for texts from..to-1.
+func (s Scan) Maps(method, window, from, to int) Maps {
+	return s.methods[method][window].Select(from, to, s.texts)
 }
 
 // Mosaic is the map of texts from..to-1 for one method, stitched of the windows.
 func (s Scan) Mosaic(method, from, to int) resample.Mosaic {
 	out := resample.Mosaic{W: s.Width, H: s.Height, Queries: to - from}
 	for i, w := range s.Windows {
-		t := resample.Tile{X: w.X, Y: w.Y, W: w.W, H: w.H, Cols: s.Cols, Rows: s.Rows, Logits: s.Similarities(method, i, from, to)[to-from:]}
+		m := s.Maps(method, i, from, to)
+		t := resample.Tile{X: w.X, Y: w.Y, W: w.W, H: w.H, Cols: m.Cols, Rows: m.Rows, Logits: m.Patches}
 		if s.sliding.Pad == Around {
 			t.Left, t.MapW = s.sliding.padding(w.W, s.patch)
 			t.Top, t.MapH = s.sliding.padding(w.H, s.patch)

@@ -72,12 +72,10 @@ func TestScan(t *testing.T) {
 					}
 				}
 			}
-			want, err := r.Similarities(context.Background(), alone, words)
-			if err != nil {
-				t.Fatal(err)
-			}
+			want := similarities(t, r, alone, words)
 			for k := range want {
-				got := scan.Similarities(k, i, 0, texts)
+				m := scan.Maps(k, i, 0, texts)
+				got := append(slices.Clone(m.Global), m.Patches...)
 				if len(got) != len(want[k].Data) {
 					t.Fatalf("%+v: %d numbers, want %d", s, len(got), len(want[k].Data))
 				}
@@ -102,7 +100,7 @@ func checkStitched(t *testing.T, scan runners.Scan, s runners.Sliding, texts, h,
 		t.Errorf("%+v: the map of a text depends on its neighbours", s)
 	}
 	first := scan.Mosaic(1, 0, texts).Tiles[0]
-	if got, want := first.Logits[:texts], scan.Similarities(1, 0, 0, texts)[texts:2*texts]; !slices.Equal(got, want) {
+	if got, want := first.Logits[:texts], scan.Maps(1, 0, 0, texts).Patches[:texts]; !slices.Equal(got, want) {
 		t.Errorf("%+v: the map begins with %v, want the first patch %v", s, got, want)
 	}
 }

@@ -122,7 +122,7 @@ func (l looker) pairs(t *testing.T, split string) (right float64, singles int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if best := argmax(sims[0].Data[:len(names)]); best == s.Objects[0].Class {
+		if best := argmax(sims[0].At(0).Global); best == s.Objects[0].Class {
 			right++
 		}
 		singles++

@@ -27,7 +27,7 @@ func (explain) heat(j *job, m *methodOf, class int, sim similarity) ([]float32, 
 	if err != nil {
 		return nil, err
 	}
-	return j.classColumns(cos, class)[1:], nil
+	return j.classColumns(cos, class), nil
 }
 
 func (e explain) read(j *job, m *methodOf, index int, s datasets.Sample, sim similarity) (reading, error) {
@@ -43,7 +43,7 @@ func (e explain) read(j *job, m *methodOf, index int, s datasets.Sample, sim sim
 		if err != nil {
 			return reading{}, err
 		}
-		heat, _ := methods.SimilarityMap(cells, sim.rows, sim.cols, h, w)
+		heat, _ := methods.SimilarityMap(cells, sim.Rows, sim.Cols, h, w)
 		p := pointed{index, class, metrics.ExtentOf(heat), w, h}
 		if inLabels {
 			mask := metrics.ClassMask(s.Labels.Pix, uint16(class), datasets.Ignore)
@@ -103,7 +103,7 @@ const squareSide = 224
 // addSquared scores a map by the ImageNet-segmentation protocol: map and mask at 224 x 224, the mask by Pillow's nearest
 // neighbour, which takes the pixel that holds the centre.
 func (e *Evidence) addSquared(p pointed, cells []float32, sim similarity, mask []uint8) error {
-	heat, _ := methods.SimilarityMap(cells, sim.rows, sim.cols, squareSide, squareSide)
+	heat, _ := methods.SimilarityMap(cells, sim.Rows, sim.Cols, squareSide, squareSide)
 	square := make([]uint8, squareSide*squareSide)
 	judged := false
 	for y := range squareSide {

@@ -74,7 +74,7 @@ func (f faithfulness) probe(j *job, forms []methodOf, index int, v view, sims []
 		if err != nil {
 			return nil, err
 		}
-		heat, varied := methods.SimilarityMap(cells, sims[m].rows, sims[m].cols, v.height, v.width)
+		heat, varied := methods.SimilarityMap(cells, sims[m].Rows, sims[m].Cols, v.height, v.width)
 		order, err := metrics.Order(heat)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", forms[m].name, err)
@@ -240,7 +240,7 @@ func (r *run) cosines(ctx context.Context, job int) func(images [][]float32) ([]
 		}
 		out := make([][]float32, len(images))
 		for i := range out {
-			out[i] = sims[0].At(i).At(0).Data[:len(r.jobs[job].texts)] // without the empty text
+			out[i] = sims[0].At(i).Global[:len(r.jobs[job].texts)] // without the empty text
 		}
 		return out, nil
 	}

@@ -11,6 +11,7 @@ import (
 
 	"ovbench/datasets"
 	"ovbench/metrics"
+	"ovbench/runners"
 	"ovbench/runners/clip"
 	"ovbench/runners/methods"
 	"ovbench/runners/resample"
@@ -60,7 +61,7 @@ func TestFaithfulnessCurves(t *testing.T) {
 		return out, nil
 	}
 	// Four patches; the map of class 1 is highest at the upper left.
-	sim := similarity{rows: 2, cols: 2, cos: []float32{9, 0, 0, 0, 1, 0, 0, 0.5, 0, 0, 0.25, 0, 0, 0, 1}}
+	sim := similarity{Maps: runners.Maps{Rows: 2, Cols: 2, Global: []float32{9, 0, 0}, Patches: []float32{0, 1, 0, 0, 0.5, 0, 0, 0.25, 0, 0, 0, 1}}}
 	found, err := faithfulness{}.probe(probeJob(), []methodOf{{name: "m", form: methods.NoSurgery}}, 5, v, []similarity{sim})
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"ovbench/datasets"
 	"ovbench/runners"
 	"ovbench/runners/clip"
-	"ovbench/runners/methods"
 	"ovbench/runners/resample"
 	"ovbench/runners/tensor"
 )
@@ -159,12 +158,12 @@ func (r *run) look(ctx context.Context, pixels tensor.Dense, f framing, jobs []i
 func (s *seen) similarity(j *job, job, method int) similarity {
 	from, to := s.columns[job][0], s.columns[job][1]
 	method = j.network[method]
-	sim := similarity{rows: s.scan.Rows, cols: s.scan.Cols, refiner: s.refiner}
+	sim := similarity{refiner: s.refiner}
 	sim.stitched = func() resample.Mosaic { return s.scan.Mosaic(method, from, from+len(j.texts)) }
 	if j.framing.whole() {
-		sim.cos = s.scan.Similarities(method, 0, from, to)
+		sim.Maps = s.scan.Maps(method, 0, from, to)
 		if columns := to - from; columns > len(j.texts) {
-			sim.cos, sim.empty = methods.SplitLast(sim.cos, columns)
+			sim.Maps, sim.empty = sim.SplitLast(columns)
 		}
 	}
 	return sim
@@ -184,16 +183,16 @@ func (s *seen) refiner(w, h int) *resample.PAMR {
 }
 
 // onPatches is a stitched similarity as if the network had seen the picture at once: its map read at the centres of patches.
-// It serves pictures and --save maps; no class token goes with it.
+// It serves pictures and --save maps; no global token goes with it.
 func (s similarity) onPatches(patch, texts int) similarity {
 	m := s.stitched()
-	s.rows, s.cols = max(m.H/patch, 1), max(m.W/patch, 1)
-	s.cos = make([]float32, (1+s.rows*s.cols)*texts)
-	plane := make([]float32, s.rows*s.cols)
+	s.Maps = runners.Maps{Rows: max(m.H/patch, 1), Cols: max(m.W/patch, 1)}
+	plane := make([]float32, s.Rows*s.Cols)
+	s.Patches = make([]float32, len(plane)*texts)
 	for q := range texts {
-		m.Plane(plane, s.cols, s.rows, q)
+		m.Plane(plane, s.Cols, s.Rows, q)
 		for i, v := range plane {
-			s.cos[(1+i)*texts+q] = v
+			s.Patches[i*texts+q] = v
 		}
 	}
 	return s

@@ -25,8 +25,8 @@ func (multilabel) heat(j *job, m *methodOf, class int, sim similarity) ([]float3
 	return explain{}.heat(j, m, class, sim)
 }
 
-func (multilabel) read(j *job, _ *methodOf, _ int, _ datasets.Sample, sim similarity) (reading, error) {
-	return reading{evidence: Evidence{Cosines: slices.Clone(sim.cos[:len(j.texts)])}}, nil
+func (multilabel) read(_ *job, _ *methodOf, _ int, _ datasets.Sample, sim similarity) (reading, error) {
+	return reading{evidence: Evidence{Cosines: slices.Clone(sim.Global)}}, nil
 }
 
 // tags are a sample's own, or else the classes of its label map.
@@ -54,8 +54,8 @@ var classScores = []struct {
 		return methods.Softmax(cos, scale), nil
 	}},
 	{"surgery", func(cos []float32, _ float64, form methods.Redundant) ([]float64, error) {
-		row := append([]float32(nil), cos...)
-		err := methods.FeatureSurgery(form, row, len(row), nil)
+		row := slices.Clone(cos)
+		err := methods.FeatureSurgery(form, cos, row, len(row), nil)
 		return widen(row), err
 	}},
 }

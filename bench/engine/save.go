@@ -74,10 +74,10 @@ func (r *run) save(j *job, index int, s datasets.Sample, sims []similarity, read
 			if err := r.writeMaps(path.Join("maps", name, clean(method.name), id+".npy"), len(j.texts), sims[m]); err != nil {
 				return err
 			}
-			if !j.framing.whole() {
-				continue // windows have class tokens, the picture has none
+			if sims[m].Global == nil {
+				continue // windows have global tokens, the picture has none
 			}
-			cls := tensor.Dense{Shape: []int{len(j.texts)}, Data: sims[m].cos[:len(j.texts)]}
+			cls := tensor.Dense{Shape: []int{len(j.texts)}, Data: sims[m].Global}
 			if err := r.write(path.Join("cls", name, clean(method.name), id+".npy"), func(w io.Writer) error { return tensor.WriteNPY(w, cls) }); err != nil {
 				return err
 			}
@@ -110,7 +110,7 @@ func (r *run) savePanel(j *job, index int, s datasets.Sample, sims []similarity,
 		if heatErr != nil {
 			return errors.Join(err, heatErr)
 		}
-		heat, _ := methods.SimilarityMap(cells, sims[m].rows, sims[m].cols, s.Labels.H, s.Labels.W)
+		heat, _ := methods.SimilarityMap(cells, sims[m].Rows, sims[m].Cols, s.Labels.H, s.Labels.W)
 		pm := results.PanelMap{Method: method.name, Class: j.info.Classes[class], Path: path.Join(panelDir(j.info.Name, panel.ID), "map "+clean(method.name)+".png")}
 		err = errors.Join(err, r.write(pm.Path, func(w io.Writer) error { return encodePNG(w, reports.MapImage(heat, s.Labels.W, s.Labels.H)) }))
 		panel.Maps = append(panel.Maps, pm)
@@ -165,11 +165,11 @@ func (r *run) writeLabels(name string, j *job, w, h int, labels []uint16) error 
 	})
 }
 
-// writeMaps writes one image's cosines as [T, rows, cols], without the class token.
+// writeMaps writes one image's cosines as [T, rows, cols].
 func (r *run) writeMaps(name string, texts int, sim similarity) error {
-	out := tensor.New(texts, sim.rows, sim.cols)
+	out := tensor.New(texts, sim.Rows, sim.Cols)
 	for t := range texts {
-		copy(out.At(t).Data, methods.Column(sim.cos, texts, t))
+		copy(out.At(t).Data, methods.Column(sim.Patches, texts, t))
 	}
 	return r.write(name, func(w io.Writer) error { return tensor.WriteNPY(w, out) })
 }

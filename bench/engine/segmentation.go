@@ -45,12 +45,12 @@ func decode(j *job, w, h int, sim similarity) ([]uint16, error) {
 	texts := len(j.texts)
 	once := j.framing.whole() && j.protocol.DecodeResize != "bilinear-twice"
 	if once && j.protocol.PAMR == 0 {
-		j.rule.Decode(labels, w, h, sim.cos[texts:], sim.cols, sim.rows, texts)
+		j.rule.Decode(labels, w, h, sim.Patches, sim.Cols, sim.Rows, texts)
 		return labels, nil
 	}
 	m := sim.stitched
 	if once {
-		m = func() resample.Mosaic { return resample.Whole(sim.cos[texts:], sim.cols, sim.rows, texts, w, h) }
+		m = func() resample.Mosaic { return resample.Whole(sim.Patches, sim.Cols, sim.Rows, texts, w, h) }
 	}
 	if j.protocol.PAMR > 0 {
 		m().Refine(labels, w, h, j.rule, sim.refiner(w, h), j.protocol.PAMR)
@@ -177,7 +177,7 @@ func cityscapesRecord(cells metrics.Sparse, in *Instances) (metrics.CityscapesRe
 }
 
 func (segmentation) heat(j *job, _ *methodOf, class int, sim similarity) ([]float32, error) {
-	return j.classColumns(sim.cos, class)[1:], nil
+	return j.classColumns(sim.Patches, class), nil
 }
 
 // segmented is what the records of one data set and method say, image by image.

@@ -7,6 +7,7 @@ import (
 	"ovbench/datasets"
 	"ovbench/metrics"
 	"ovbench/reports/results"
+	"ovbench/runners"
 	"ovbench/runners/methods"
 	"ovbench/runners/resample"
 )
@@ -27,12 +28,11 @@ type Evidence struct {
 	Cosines      []float32                            `json:"cosines,omitempty"` // multilabel: of the class token with each query
 }
 
-// similarity is one image's cosines with all queries, token by token, the class token first: [1+N, T].
+// similarity is one image's cosines with all queries.
 type similarity struct {
-	cos        []float32
-	empty      []float32 // [1+N] with the empty text, where feature surgery needs it
-	rows, cols int
-	// stitched is the map of the picture where the network saw it in windows; cos is empty then.
+	runners.Maps           // empty where the network saw the picture in windows
+	empty        []float32 // [N] with the empty text, where feature surgery needs it
+	// stitched is the map of the whole picture.
 	stitched func() resample.Mosaic
 	refiner  func(w, h int) *resample.PAMR
 }
@@ -125,8 +125,8 @@ func (j *job) classColumns(cos []float32, class int) []float32 {
 	return out
 }
 
-// surgery is sim after feature surgery, new memory.
+// surgery is the patches of sim after feature surgery, new memory.
 func (j *job) surgery(form methods.Redundant, sim similarity) ([]float32, error) {
-	cos := slices.Clone(sim.cos)
-	return cos, methods.FeatureSurgery(form, cos, len(j.texts), sim.empty)
+	cos := slices.Clone(sim.Patches)
+	return cos, methods.FeatureSurgery(form, sim.Global, cos, len(j.texts), sim.empty)
 }

@@ -58,21 +58,21 @@ func Softmax(x []float32, scale float64) []float64 {
 }
 
 // Weights are the class weights w_j = softmax(τ c_j) / mean of the label-set form, from the cosines c of
-// the class token with each text.
-func Weights(cls []float32) []float64 {
-	w := Softmax(cls, Tau)
+// the global token with each text.
+func Weights(global []float32) []float64 {
+	w := Softmax(global, Tau)
 	for j := range w {
 		w[j] *= float64(len(w))
 	}
 	return w
 }
 
-// FeatureSurgery replaces cosines sim [1+N, T] of one image's normalised tokens (the class token first) with
-// T normalised texts by their feature surgery. empty [1+N] holds the cosines with the empty text and is used
-// by the form Empty only. With a single text the label-set forms are zero everywhere.
+// FeatureSurgery replaces cosines sim [N, T] of one image's normalised tokens with T normalised texts by their feature surgery.
+// The label-set forms weigh texts by global [T], the cosines of the global token; with a single text they are zero everywhere.
+// empty [N] holds the cosines with the empty text and is used by the form Empty only.
 //
 // The closed form costs N·T; the authors' code multiplies N·T·E features to the same end.
-func FeatureSurgery(form Redundant, sim []float32, texts int, empty []float32) error {
+func FeatureSurgery(form Redundant, global, sim []float32, texts int, empty []float32) error {
 	if texts < 1 || len(sim) == 0 || len(sim)%texts != 0 {
 		return fmt.Errorf("feature surgery: %d similarities are not of %d texts", len(sim), texts)
 	}
@@ -88,7 +88,10 @@ func FeatureSurgery(form Redundant, sim []float32, texts int, empty []float32) e
 			}
 		}
 	case Labels, Paper:
-		w := Weights(sim[:texts])
+		if len(global) != texts {
+			return fmt.Errorf("feature surgery: form %s weighs texts by a global token, which is not there: use %s or %s", form, Empty, NoSurgery)
+		}
+		w := Weights(global)
 		for row := range slices.Chunk(sim, texts) {
 			shared := 0.0
 			for j, c := range row {
@@ -109,21 +112,11 @@ func FeatureSurgery(form Redundant, sim []float32, texts int, empty []float32) e
 	return nil
 }
 
-// SplitLast takes the last of the columns off similarities [tokens, columns]: that of the empty text, where one was asked for.
-func SplitLast(sim []float32, columns int) (rest, last []float32) {
-	rest = make([]float32, 0, len(sim)/columns*(columns-1))
-	for row := range slices.Chunk(sim, columns) {
-		rest = append(rest, row[:columns-1]...)
-		last = append(last, row[columns-1])
-	}
-	return rest, last
-}
-
-// Column copies text j of sim [1+N, T] without the class token: [N].
+// Column copies text j of sim [N, T]: [N].
 func Column(sim []float32, texts, j int) []float32 {
-	out := make([]float32, len(sim)/texts-1)
+	out := make([]float32, len(sim)/texts)
 	for i := range out {
-		out[i] = sim[(i+1)*texts+j]
+		out[i] = sim[i*texts+j]
 	}
 	return out
 }

@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Worked by hand. Class token (0.2, 0.1): w = 2 softmax(0.4, 0.2) = 1 ± tanh(0.1). The patch has cosines 0.3 and 0.5.
+// Worked by hand. Global token (0.2, 0.1): w = 2 softmax(0.4, 0.2) = 1 ± tanh(0.1). The patch has cosines 0.3 and 0.5.
 func TestFeatureSurgeryByHand(t *testing.T) {
 	th := math.Tanh(0.1)
 	shared := ((1+th)*0.3 + (1-th)*0.5) / 2
@@ -24,7 +24,7 @@ func TestFeatureSurgeryByHand(t *testing.T) {
 		NoSurgery: {0.3, 0.5},
 	} {
 		sim := []float32{0.2, 0.1, 0.3, 0.5}
-		if err := FeatureSurgery(form, sim, 2, []float32{0.15, 0.25}); err != nil {
+		if err := FeatureSurgery(form, sim[:2], sim[2:], 2, []float32{0.25}); err != nil {
 			t.Fatal(err)
 		}
 		for j, w := range want {
@@ -34,11 +34,13 @@ func TestFeatureSurgeryByHand(t *testing.T) {
 		}
 	}
 	for _, c := range []struct {
-		form  Redundant
-		sim   []float32
-		empty []float32
-	}{{"nobody", make([]float32, 4), nil}, {Labels, make([]float32, 5), nil}, {Empty, make([]float32, 4), make([]float32, 3)}} {
-		if err := FeatureSurgery(c.form, c.sim, 2, c.empty); err == nil {
+		form               Redundant
+		global, sim, empty []float32
+	}{
+		{"nobody", make([]float32, 2), make([]float32, 4), nil}, {Labels, make([]float32, 2), make([]float32, 5), nil},
+		{Labels, nil, make([]float32, 4), nil}, {Empty, nil, make([]float32, 4), make([]float32, 3)},
+	} {
+		if err := FeatureSurgery(c.form, c.global, c.sim, 2, c.empty); err == nil {
 			t.Errorf("%s of %d similarities and %d empty ones is accepted", c.form, len(c.sim), len(c.empty))
 		}
 	}
@@ -83,7 +85,7 @@ func TestFeatureSurgeryExample(t *testing.T) {
 				sim = append(sim, float32(v))
 			}
 		}
-		if err := FeatureSurgery(form, sim, texts, empty); err != nil {
+		if err := FeatureSurgery(form, sim[:texts], sim, texts, empty); err != nil {
 			t.Fatal(err)
 		}
 		for i, row := range want {
@@ -139,7 +141,7 @@ func TestPaperFormKeepsTheOrder(t *testing.T) {
 		texts := rapid.IntRange(2, 6).Draw(t, "texts")
 		sim := rapid.SliceOfN(rapid.Float32Range(-1, 1), texts*4, texts*4).Draw(t, "sim")
 		before := slices.Clone(sim)
-		if err := FeatureSurgery(Paper, sim, texts, nil); err != nil {
+		if err := FeatureSurgery(Paper, sim[:texts], sim, texts, nil); err != nil {
 			t.Fatal(err)
 		}
 		for i := range 4 {
