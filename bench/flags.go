@@ -2,11 +2,14 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"os"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"ovbench/bench/cluster"
 	"ovbench/bench/engine"
 	"ovbench/runners/clip"
 	"ovbench/runners/ort"
@@ -108,18 +111,42 @@ func (s *sizeFlag) or(side int) (h, w int) {
 	return s.h, s.w
 }
 
-// shardFlag is --shard i/n.
-type shardFlag struct{ engine.Shard }
+// shardFlag is --shard i/n, or auto/n.
+type shardFlag struct {
+	engine.Shard
+	auto bool // i is the scheduler's to say
+}
 
 func (s *shardFlag) Type() string { return "i/n" }
 
 func (s *shardFlag) Set(v string) error {
-	a, b, ok := strings.Cut(v, "/")
-	i, err1 := strconv.Atoi(a)
-	n, err2 := strconv.Atoi(b)
-	if !ok || err1 != nil || err2 != nil || n < 1 || i < 1 || i > n {
-		return fmt.Errorf("want i/n with i from 1 to n, such as 2/8")
+	if v == "auto" {
+		return fmt.Errorf("the number of parts is missing, which no scheduler says reliably: write auto/N")
 	}
-	s.Index, s.Count = i, n
+	a, b, ok := strings.Cut(v, "/")
+	n, err := strconv.Atoi(b)
+	if !ok || err != nil || n < 1 || n > cluster.MaxParts {
+		return fmt.Errorf("want i/n with i from 1 to n, such as 2/8, or auto/8")
+	}
+	s.Count, s.auto = n, a == "auto"
+	if s.auto {
+		return nil
+	}
+	if s.Index, err = strconv.Atoi(a); err != nil || s.Index < 1 || s.Index > n {
+		return fmt.Errorf("want i/n with i from 1 to n, such as 2/8, or auto/8")
+	}
+	return nil
+}
+
+// resolve asks the scheduler for the part, and says on w which it is.
+func (s *shardFlag) resolve(w io.Writer) (err error) {
+	if !s.auto {
+		return nil
+	}
+	var variable string
+	if s.Index, variable, err = cluster.Part(s.Count, os.Getenv); err != nil {
+		return fmt.Errorf("--shard auto/%d: %w", s.Count, err)
+	}
+	fmt.Fprintf(w, "ovbench: shard %d of %d (%s=%s)\n", s.Index, s.Count, variable, os.Getenv(variable))
 	return nil
 }

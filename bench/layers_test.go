@@ -15,6 +15,7 @@ var floors = map[string]int{
 	"runners/methods":       6,
 	"runners/clip":          5,
 	"runners/weights":       3,
+	"bench/cluster":         1,
 	"runners/clip/cliptest": 2,
 	"runners/checkpoint":    2,
 	"runners/onnx":          2,

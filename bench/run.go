@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ovbench/bench/cluster"
 	"ovbench/bench/engine"
 	"ovbench/configs"
 	"ovbench/reports"
@@ -64,15 +65,27 @@ func (f *suiteFlags) request(c *cobra.Command, s *configs.Suite) (engine.Request
 	}, nil
 }
 
+// runFlags are the flags of a run.
+type runFlags struct {
+	suiteFlags
+	out    string
+	save   []string
+	resume bool
+	shard  shardFlag
+	jobs   int
+}
+
+func (f *runFlags) add(c *cobra.Command) {
+	f.suiteFlags.add(c)
+	c.Flags().StringVar(&f.out, "out", "", "`folder` to write")
+	c.Flags().StringSliceVar(&f.save, "save", nil, "keep more `kinds` of files: maps, labels")
+	c.Flags().BoolVar(&f.resume, "resume", false, "continue an earlier run in --out")
+	c.Flags().Var(&f.shard, "shard", "measure part i of n; auto/n takes i from the scheduler and writes below --out/shards")
+	c.Flags().IntVar(&f.jobs, "jobs", 2, "`N` samples at a time: one is in the network while others are read and scored")
+}
+
 func runCommand() *cobra.Command {
-	var (
-		f      suiteFlags
-		out    string
-		save   []string
-		resume bool
-		shard  shardFlag
-		jobs   int
-	)
+	var f runFlags
 	c := &cobra.Command{
 		Use:   "run SUITE...",
 		Short: "Measure suites",
@@ -85,7 +98,9 @@ func runCommand() *cobra.Command {
 and, with --save maps, the cosines of every query with each patch [T, rows, cols] as .npy under maps/ and with the
 class token [T] under cls/ (of windows the stitched maps alone); with --save labels, every predicted label map as PNG
 under labels/. With several suites, each gets a folder of its own below --out. An interrupted run continues with
---resume. --shard 2/8 measures every eighth sample, from the second; ovbench merge joins the parts.
+--resume. --shard 2/8 measures every eighth sample, from the second; ovbench merge joins the parts. In a job of an array,
+--shard auto/8 takes the number from the scheduler (Slurm, Kubernetes, PBS, LSF, SGE, or OVBENCH_SHARD from 1 to 8) and
+writes OUT/shards/002-of-008; ovbench submit writes such jobs.
 
 Built-in suites (ovbench list suites says what each is):
 ` + indented(configs.Names(), 100),
@@ -98,19 +113,17 @@ Built-in suites (ovbench list suites says what each is):
 		ValidArgsFunction: completeSuites,
 	}
 	f.add(c)
-	c.Flags().StringVar(&out, "out", "", "`folder` to write")
-	c.Flags().StringSliceVar(&save, "save", nil, "keep more `kinds` of files: maps, labels")
-	c.Flags().BoolVar(&resume, "resume", false, "continue an earlier run in --out")
-	c.Flags().Var(&shard, "shard", "measure part i of n")
-	c.Flags().IntVar(&jobs, "jobs", 2, "`N` samples at a time: one is in the network while others are read and scored")
 	c.RunE = func(c *cobra.Command, names []string) error {
-		if out == "" {
+		if f.out == "" {
 			return usagef(c.CommandPath(), "--out is missing: name the folder to write")
 		}
-		if jobs < 1 {
-			return usagef(c.CommandPath(), "--jobs %d: want 1 or more", jobs)
+		if f.jobs < 1 {
+			return usagef(c.CommandPath(), "--jobs %d: want 1 or more", f.jobs)
 		}
-		keep, err := parseSave(save)
+		if err := f.shard.resolve(c.ErrOrStderr()); err != nil {
+			return usageError{err, c.CommandPath()}
+		}
+		keep, err := parseSave(f.save)
 		if err != nil {
 			return usageError{err, c.CommandPath()}
 		}
@@ -124,10 +137,11 @@ Built-in suites (ovbench list suites says what each is):
 			if err != nil {
 				return err
 			}
-			req.Out, req.Save, req.Resume, req.Shard, req.Jobs = out, keep, resume, shard.Shard, jobs
+			req.Out = suiteFolder(f.out, s, len(suites))
+			req.Save, req.Resume, req.Shard, req.Jobs = keep, f.resume, f.shard.Shard, f.jobs
 			req.Command = append([]string{"ovbench"}, os.Args[1:]...)
-			if len(suites) > 1 {
-				req.Out = filepath.Join(out, s.Name)
+			if f.shard.auto {
+				req.Out = cluster.Folder(req.Out, f.shard.Index, f.shard.Count)
 			}
 			if err := runSuite(c, req); err != nil {
 				if m := (missingError{}); !errors.As(err, &m) {
@@ -139,6 +153,14 @@ Built-in suites (ovbench list suites says what each is):
 		return missing
 	}
 	return c
+}
+
+// suiteFolder is the run folder of one of several suites: each has its own below out.
+func suiteFolder(out string, s *configs.Suite, suites int) string {
+	if suites == 1 {
+		return out
+	}
+	return filepath.Join(out, s.Name)
 }
 
 // indented is words as lines of at most width columns, two of them blank.

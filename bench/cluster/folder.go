@@ -1,0 +1,124 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// shardsFolder holds the folders of parts, in the output folder of all.
+const shardsFolder = "shards"
+
+// Folder is where a part goes below the folder out of all: shards/003-of-016. The count is in the name, so that parts of
+// another division cannot write over it.
+func Folder(out string, part, count int) string {
+	width := max(3, len(strconv.Itoa(count)))
+	return filepath.Join(out, shardsFolder, fmt.Sprintf("%0*d-of-%0*d", width, part, width, count))
+}
+
+// MaxParts bounds the parts of a run. Schedulers take about a thousand jobs of one array.
+const MaxParts = 100_000
+
+// Parts are the folders below an output folder.
+type Parts struct {
+	Count   int
+	Found   map[int]string // folders, by part from 1
+	Missing []int          // parts without a folder, ascending
+}
+
+var partName = regexp.MustCompile(`^(\d{3,9})-of-(\d{3,9})$`)
+
+// Has reports whether out holds folders of parts.
+func Has(out string) bool {
+	info, err := os.Stat(filepath.Join(out, shardsFolder))
+	return err == nil && info.IsDir()
+}
+
+// Find lists the parts below out. Folders of two divisions are refused: their samples overlap.
+func Find(out string) (Parts, error) {
+	dir := filepath.Join(out, shardsFolder)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Parts{}, fmt.Errorf("%s has no folder %s: name the --out of runs with --shard auto/N, or the folders of all shards", out, shardsFolder)
+	}
+	if err != nil {
+		return Parts{}, err
+	}
+	byCount := map[int]map[int]string{}
+	for _, e := range entries {
+		m := partName.FindStringSubmatch(e.Name())
+		if m == nil || !e.IsDir() {
+			continue
+		}
+		part, _ := strconv.Atoi(m[1])
+		count, _ := strconv.Atoi(m[2])
+		if part < 1 || part > count || count > MaxParts {
+			continue
+		}
+		if byCount[count] == nil {
+			byCount[count] = map[int]string{}
+		}
+		byCount[count][part] = filepath.Join(dir, e.Name())
+	}
+	switch len(byCount) {
+	case 0:
+		return Parts{}, fmt.Errorf("%s holds no part, such as %s", dir, filepath.Base(Folder(out, 1, 16)))
+	case 1:
+	default:
+		return Parts{}, fmt.Errorf("%s holds parts of more than one division (%s), which overlap: delete those of all but one", dir, divisions(byCount))
+	}
+	var p Parts
+	for count, found := range byCount {
+		p.Count, p.Found = count, found
+	}
+	for i := 1; i <= p.Count; i++ {
+		if p.Found[i] == "" {
+			p.Missing = append(p.Missing, i)
+		}
+	}
+	return p, nil
+}
+
+// divisions says how many parts of each count there are.
+func divisions(byCount map[int]map[int]string) string {
+	var words []string
+	for _, count := range slices.Sorted(maps.Keys(byCount)) {
+		words = append(words, fmt.Sprintf("%d of %d", len(byCount[count]), count))
+	}
+	return strings.Join(words, ", ")
+}
+
+// Folders are the folders found, by part.
+func (p Parts) Folders() []string {
+	var out []string
+	for i := 1; i <= p.Count; i++ {
+		if dir := p.Found[i]; dir != "" {
+			out = append(out, dir)
+		}
+	}
+	return out
+}
+
+// Array spells parts, counted from 1, as sbatch takes them for arrays that begin with 0: 0,2-4.
+func Array(parts []int) string {
+	var words []string
+	for i := 0; i < len(parts); {
+		j := i
+		for j+1 < len(parts) && parts[j+1] == parts[j]+1 {
+			j++
+		}
+		word := strconv.Itoa(parts[i] - 1)
+		if j > i {
+			word += "-" + strconv.Itoa(parts[j]-1)
+		}
+		words, i = append(words, word), j+1
+	}
+	return strings.Join(words, ",")
+}
