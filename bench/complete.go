@@ -11,6 +11,7 @@ import (
 	"ovbench/metrics"
 	"ovbench/reports"
 	"ovbench/runners/clip"
+	"ovbench/runners/hub"
 	"ovbench/runners/methods"
 )
 
@@ -22,7 +23,7 @@ var flagValues = map[string]func() []string{
 	"difficult":      fixed(string(metrics.DifficultSkip), string(metrics.DifficultNegative), string(metrics.DifficultPositive)),
 	"format":         func() []string { return append(reports.Formats(), onTerminal) },
 	"method":         methods.Names,
-	"model":          func() []string { return append([]string{"demo", "micro"}, clip.Cached()...) },
+	"model":          func() []string { return append([]string{"demo", "micro"}, hub.Cached()...) },
 	"panels":         fixed("all", "best", "worst", "median", "random", "id="),
 	"positions":      fixed("reference", string(clip.Bilinear), string(clip.Bicubic), string(clip.BicubicAntialias)),
 	"records format": func() []string { return engine.RowFormats },

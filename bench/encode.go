@@ -15,6 +15,7 @@ import (
 	"ovbench/runners/clip"
 	"ovbench/runners/methods"
 	"ovbench/runners/tensor"
+	"ovbench/runners/tokenizer"
 )
 
 func encodeCommand() *cobra.Command {
@@ -152,7 +153,7 @@ un-normalised; with a set of templates each is the normalised mean over the fill
 	return c
 }
 
-func writeTokens(t *clip.Tokenizer, context int, texts []string, out string) error {
+func writeTokens(t *tokenizer.Tokenizer, context int, texts []string, out string) error {
 	var all []int32
 	for _, text := range texts {
 		ids, err := t.Padded(text, context, false)

@@ -16,6 +16,8 @@ var floors = map[string]int{
 	"runners/clip":          5,
 	"runners/weights":       3,
 	"bench/cluster":         1,
+	"runners/hub":           3,
+	"runners/tokenizer":     1,
 	"runners/clip/cliptest": 2,
 	"runners/checkpoint":    2,
 	"runners/onnx":          2,

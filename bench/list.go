@@ -14,7 +14,7 @@ import (
 	"ovbench/configs"
 	"ovbench/datasets"
 	"ovbench/reports"
-	"ovbench/runners/clip"
+	"ovbench/runners/hub"
 	"ovbench/runners/methods"
 )
 
@@ -56,7 +56,7 @@ var lists = map[string]func() ([]item, error){
 		out = append(out,
 			item{Name: "demo", Doc: "built in: a small CLIP, trained on captions of shapes"},
 			item{Name: "micro", Doc: "built in: a tiny random model, to try the machinery"})
-		for _, name := range clip.Cached() {
+		for _, name := range hub.Cached() {
 			out = append(out, item{Name: name, Doc: "in the cache"})
 		}
 		return out, nil

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ovbench/runners/clip"
+	"ovbench/runners/hub"
 )
 
 func pullCommand() *cobra.Command {
@@ -24,7 +24,7 @@ Weights have licences of their own.`,
 			bar := newProgress(c.ErrOrStderr())
 			defer bar.finish()
 			file := ""
-			p := clip.Puller{Progress: func(name string, done, total int64) {
+			p := hub.Puller{Progress: func(name string, done, total int64) {
 				if name != file {
 					file = name
 					bar.StartBytes(name, total)

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovbench/bench/engine"
-	"ovbench/runners/clip"
+	"ovbench/runners/hub"
 	"ovbench/runners/ort"
 )
 
@@ -71,7 +71,7 @@ func doctor(w *tabwriter.Writer) error {
 		}
 		fmt.Fprintf(w, "in use\tonnxruntime %s, sha256 %.16s…, providers %s\n", lib.Version, hash, strings.Join(providers, ", "))
 	}
-	models := clip.Cached()
+	models := hub.Cached()
 	if len(models) == 0 {
 		fmt.Fprintf(w, "models\tnone in the caches; demo is built in, --model takes any path\n")
 	}

@@ -17,6 +17,7 @@ import (
 	"ovbench/runners/clip/cliptest"
 	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
+	"ovbench/runners/tokenizer"
 )
 
 // vitB16 is a random ViT-B/16, made once a machine.
@@ -226,7 +227,7 @@ func BenchmarkPrompts(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	tok, err := clip.LoadTokenizer(filepath.Join(dir, "clip-vocabulary"))
+	tok, err := tokenizer.Load(filepath.Join(dir, "clip-vocabulary"))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -268,7 +269,7 @@ func BenchmarkPrompts(b *testing.B) {
 }
 
 // encodePadded is the ensemble of one class from prompts padded to the full context.
-func encodePadded(b *testing.B, s *ort.Session, m *clip.Model, tok *clip.Tokenizer, class string, templates []string) tensor.Dense {
+func encodePadded(b *testing.B, s *ort.Session, m *clip.Model, tok *tokenizer.Tokenizer, class string, templates []string) tensor.Dense {
 	n := len(templates)
 	ids, positions, last := make([]int64, 0, n*m.Context), make([]int64, m.Context), make([]int64, n)
 	for i, t := range templates {

@@ -8,6 +8,7 @@ import (
 	"ovbench/runners/clip"
 	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
+	"ovbench/runners/tokenizer"
 )
 
 // Caption is a text as CLIP reads it, token by token from the start token to the end token.
@@ -20,7 +21,7 @@ type Caption struct {
 
 // EncodeCaption runs the text tower of m on one text and keeps all tokens. Each has seen the tokens before it, none those
 // behind.
-func EncodeCaption(ctx context.Context, lib *ort.Library, m *clip.Model, t *clip.Tokenizer, text string, o ort.Options) (Caption, error) {
+func EncodeCaption(ctx context.Context, lib *ort.Library, m *clip.Model, t *tokenizer.Tokenizer, text string, o ort.Options) (Caption, error) {
 	if err := CheckVocabulary(m, t); err != nil {
 		return Caption{}, err
 	}
@@ -50,7 +51,7 @@ func EncodeCaption(ctx context.Context, lib *ort.Library, m *clip.Model, t *clip
 }
 
 // piece is a token as a reader knows it, and whether its word goes on behind it.
-func piece(t *clip.Tokenizer, id int32) (word string, open bool) {
+func piece(t *tokenizer.Tokenizer, id int32) (word string, open bool) {
 	switch id {
 	case t.SOT():
 		return "[start]", false

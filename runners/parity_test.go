@@ -17,6 +17,7 @@ import (
 	"ovbench/runners/methods"
 	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
+	"ovbench/runners/tokenizer"
 )
 
 // The arrays under clip/testdata/micro and golden/tiny-vit were recorded with the authors' code (OpenAI's CLIP, CLIP
@@ -177,13 +178,13 @@ func every(t testing.TB, m *clip.Model) (out []runners.Named) {
 	return out
 }
 
-func open(t testing.TB, path, vocab string) (*clip.Model, *clip.Tokenizer) {
+func open(t testing.TB, path, vocab string) (*clip.Model, *tokenizer.Tokenizer) {
 	t.Helper()
 	m, err := clip.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tok, err := clip.LoadTokenizer(vocab)
+	tok, err := tokenizer.Load(vocab)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,17 +10,18 @@ import (
 	"ovbench/runners/clip"
 	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
+	"ovbench/runners/tokenizer"
 )
 
 // Texts runs a text tower. It may be used from many goroutines; Close it when done.
 type Texts struct {
 	session   *ort.Session
 	model     *clip.Model
-	tokenizer *clip.Tokenizer
+	tokenizer *tokenizer.Tokenizer
 }
 
 // NewTexts loads the text tower of m.
-func NewTexts(lib *ort.Library, m *clip.Model, t *clip.Tokenizer, o ort.Options) (*Texts, error) {
+func NewTexts(lib *ort.Library, m *clip.Model, t *tokenizer.Tokenizer, o ort.Options) (*Texts, error) {
 	if err := CheckVocabulary(m, t); err != nil {
 		return nil, err
 	}
@@ -36,7 +37,7 @@ func NewTexts(lib *ort.Library, m *clip.Model, t *clip.Tokenizer, o ort.Options)
 }
 
 // CheckVocabulary says if the token ids of t are not those that m was trained with.
-func CheckVocabulary(m *clip.Model, t *clip.Tokenizer) error {
+func CheckVocabulary(m *clip.Model, t *tokenizer.Tokenizer) error {
 	if t.Size() != m.Vocab {
 		return fmt.Errorf("%s: the vocabulary has %d entries, the model %d token embeddings: it belongs to another model; name the right one with --vocab", m.Path, t.Size(), m.Vocab)
 	}

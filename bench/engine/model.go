@@ -9,13 +9,15 @@ import (
 
 	"ovbench/reports/results"
 	"ovbench/runners/clip"
+	"ovbench/runners/hub"
+	"ovbench/runners/tokenizer"
 )
 
 // Model is a checkpoint with the vocabulary that belongs to it.
 type Model struct {
 	*clip.Model
 	Name       string // as asked for
-	Tokenizer  *clip.Tokenizer
+	Tokenizer  *tokenizer.Tokenizer
 	Vocabulary string // where the tokenizer came from
 }
 
@@ -32,10 +34,10 @@ func OpenModel(o ModelOptions) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.Vocabulary, err = clip.VocabularyPath(m.Path, o.Vocabulary); err != nil {
+	if m.Vocabulary, err = hub.VocabularyPath(m.Path, o.Vocabulary); err != nil {
 		return nil, err
 	}
-	if m.Tokenizer, err = clip.LoadTokenizer(m.Vocabulary); err != nil {
+	if m.Tokenizer, err = tokenizer.Load(m.Vocabulary); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -71,7 +73,7 @@ func locate(name string) (string, error) {
 	case "micro":
 		return microModel()
 	}
-	return clip.Locate(name)
+	return hub.Locate(name)
 }
 
 // Describe is the model as results record it; hashes are added by hashFiles.
@@ -118,5 +120,5 @@ func hashFiles(m *results.Model) error {
 			return err
 		}
 	}
-	return hash(&m.Vocabulary, clip.VocabularyFiles(m.Vocabulary.Path)...)
+	return hash(&m.Vocabulary, tokenizer.Files(m.Vocabulary.Path)...)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ovbench/runners/clip/cliptest"
 	"ovbench/runners/tensor"
 )
 
@@ -210,18 +211,7 @@ func write(t testing.TB, path string, b []byte) {
 // golden is a folder of recorded models, or skips the test.
 func golden(t *testing.T, name string) string {
 	t.Helper()
-	root := os.Getenv("OVBENCH_SHARED")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared")
-	}
-	dir := filepath.Join(root, "golden", name)
-	if _, err := os.Stat(dir); err != nil {
-		if os.Getenv("OVBENCH_PARITY") == "1" {
-			t.Fatalf("%v; set OVBENCH_SHARED", err)
-		}
-		t.Skipf("no recorded models: set OVBENCH_SHARED (%v)", err)
-	}
-	return dir
+	return cliptest.Recorded(t, "golden", name)
 }
 
 // One random ViT in the four forms CLIP is published in, written by torch 1.13 and safetensors. Its

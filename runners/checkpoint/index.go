@@ -58,6 +58,19 @@ func readSharded(path string) (c contents, files []string, err error) {
 	return c, files, nil
 }
 
+// Shards are the files that an index of shards names, sorted. They lie beside it.
+func Shards(index string) ([]string, error) {
+	text, err := readBounded(index, maxIndex)
+	if err != nil {
+		return nil, err
+	}
+	ix, err := parseIndex(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", index, err)
+	}
+	return slices.Sorted(maps.Keys(ix.shards)), nil
+}
+
 // parseIndex reads {"metadata": {…}, "weight_map": {tensor: file}}.
 func parseIndex(text []byte) (index, error) {
 	ix := index{shards: map[string][]string{}}

@@ -1,13 +1,26 @@
 package clip
 
 import (
+	"encoding/json"
 	"image"
 	"image/color"
 	"math"
+	"os"
 	"testing"
 
 	"ovbench/runners/tensor"
 )
+
+func readJSON(t *testing.T, path string, v any) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(data, v)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
 
 // positions.json was made by testdata/make_positions.py with torch 2.15.
 func TestPositions(t *testing.T) {

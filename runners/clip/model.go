@@ -100,7 +100,7 @@ func Open(path string, opts ...Option) (*Model, error) {
 func assemble(c *checkpoint.Checkpoint, h hints) (*Model, error) {
 	l := weights.NewLoader(c, "CLIP")
 	unwrap(l)
-	if err := refuseUnknown(l); err != nil {
+	if err := refuseUnsupported(l); err != nil {
 		return nil, err
 	}
 	m := &Model{}

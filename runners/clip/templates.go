@@ -100,7 +100,7 @@ func parseTemplates(file string, data []byte) ([]string, error) {
 			if place == "template" {
 				at = fmt.Sprintf("%s: template %d", file, i+1)
 			}
-			return nil, fmt.Errorf("%s: %s has %d %s: write one, where the name goes", at, excerpt(line), n, slot)
+			return nil, fmt.Errorf("%s: %.60q has %d %s: write one, where the name goes", at, line, n, slot)
 		}
 		templates = append(templates, line)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"ovbench/runners/clip/cliptest"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -56,7 +58,7 @@ func TestTemplates(t *testing.T) {
 // The order is that of the recorded list.
 func TestTemplateOrder(t *testing.T) {
 	var want []string
-	readJSON(t, recordedFile(t, "classes", "templates", "prompt_templates_85.json"), &want)
+	readJSON(t, cliptest.Recorded(t, "classes", "templates", "prompt_templates_85.json"), &want)
 	got, err := Templates("surgery85")
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)

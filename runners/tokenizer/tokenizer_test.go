@@ -1,4 +1,4 @@
-package clip
+package tokenizer
 
 import (
 	"bytes"
@@ -17,14 +17,15 @@ import (
 	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 
+	"ovbench/runners/clip/cliptest"
 	"ovbench/runners/tensor"
 )
 
-const microVocabulary = "testdata/micro/hf"
+const microVocabulary = "../clip/testdata/micro/hf"
 
 func microTokenizer(t testing.TB) *Tokenizer {
 	t.Helper()
-	tok, err := LoadTokenizer(microVocabulary)
+	tok, err := Load(microVocabulary)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,28 +35,12 @@ func microTokenizer(t testing.TB) *Tokenizer {
 // recordedVocabulary is OpenAI's vocabulary file among the recorded reference data, or the end of the test.
 func recordedVocabulary(t testing.TB) string {
 	t.Helper()
-	return recordedFile(t, "golden", "clip-vocabulary", openAIVocabulary)
-}
-
-func recordedFile(t testing.TB, elem ...string) string {
-	t.Helper()
-	root := os.Getenv("OVBENCH_SHARED")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared")
-	}
-	path := filepath.Join(append([]string{root}, elem...)...)
-	if _, err := os.Stat(path); err != nil {
-		if os.Getenv("OVBENCH_PARITY") == "1" {
-			t.Fatalf("%v; set OVBENCH_SHARED", err)
-		}
-		t.Skipf("no recorded reference data: set OVBENCH_SHARED (%v)", err)
-	}
-	return path
+	return cliptest.Recorded(t, "golden", "clip-vocabulary", OpenAIFile)
 }
 
 func openAITokenizer(t testing.TB) *Tokenizer {
 	t.Helper()
-	tok, err := LoadTokenizer(recordedVocabulary(t))
+	tok, err := Load(recordedVocabulary(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,8 +64,8 @@ func TestMicroTokens(t *testing.T) {
 	var texts struct {
 		Texts []string `json:"texts"`
 	}
-	readJSON(t, "testdata/micro/texts.json", &texts)
-	f, err := os.Open("testdata/micro/tokens.npy")
+	readJSON(t, "../clip/testdata/micro/texts.json", &texts)
+	f, err := os.Open("../clip/testdata/micro/tokens.npy")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +145,7 @@ func TestRecordedVectors(t *testing.T) {
 			IDs  []int32 `json:"ids_without_specials"`
 		} `json:"vectors"`
 	}
-	readJSON(t, recordedFile(t, "golden", "tokenizer_vectors.json"), &file)
+	readJSON(t, cliptest.Recorded(t, "golden", "tokenizer_vectors.json"), &file)
 	if tok.SOT() != file.SOT || tok.EOT() != file.EOT || tok.Size() != 49408 || len(file.Vectors) == 0 {
 		t.Errorf("start %d, end %d, size %d, %d texts", tok.SOT(), tok.EOT(), tok.Size(), len(file.Vectors))
 	}
@@ -262,7 +247,7 @@ func TestSplitMergesRankByRank(t *testing.T) {
 	if err := smallVocabulary(&vocab, &merges, []mergePair{{"abc", "ab"}, {"a", "b"}, {"ab", "c"}}); err != nil {
 		t.Fatal(err)
 	}
-	tok, err := NewTokenizer(&vocab, &merges)
+	tok, err := New(&vocab, &merges)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +280,7 @@ func TestSplitEqualsSlowTwin(t *testing.T) {
 		if err := smallVocabulary(&vocab, &merges, pairs); err != nil {
 			r.Fatal(err)
 		}
-		tok, err := NewTokenizer(&vocab, &merges)
+		tok, err := New(&vocab, &merges)
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -408,7 +393,7 @@ func TestLoadTokenizer(t *testing.T) {
 		"fast, pairs":           write("pairs/tokenizer.json", fast(pairs)),
 		"fast, directory":       filepath.Join(dir, "pairs"),
 		"OpenAI, unpacked":      write("bpe.txt", merges),
-		"OpenAI":                write("gz/"+openAIVocabulary, zipped.Bytes()),
+		"OpenAI":                write("gz/"+OpenAIFile, zipped.Bytes()),
 		"OpenAI, directory":     filepath.Join(dir, "gz"),
 		"windows line ends":     filepath.Dir(write("crlf/vocab.json", vocab)),
 		"pair before fast form": filepath.Dir(write("both/tokenizer.json", []byte("{}"))),
@@ -420,7 +405,7 @@ func TestLoadTokenizer(t *testing.T) {
 			write("both/vocab.json", vocab)
 			write("both/merges.txt", merges)
 		}
-		got, err := LoadTokenizer(path)
+		got, err := Load(path)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -468,7 +453,7 @@ func TestLoadTokenizerFaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := NewTokenizer(bytes.NewReader(vocab), strings.NewReader(merges)); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := New(bytes.NewReader(vocab), strings.NewReader(merges)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
 		}
 	}
@@ -493,7 +478,7 @@ func TestLoadTokenizerFaults(t *testing.T) {
 		if strings.HasPrefix(name, "here/") {
 			path = filepath.Dir(path)
 		}
-		if _, err := LoadTokenizer(path); err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), path+": ") {
+		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), path+": ") {
 			t.Errorf("%s: error %v, want %q", name, err, c.want)
 		}
 	}
@@ -561,7 +546,7 @@ func FuzzVocabulary(f *testing.F) {
 	}
 	f.Add(vocab.Bytes(), merges.Bytes())
 	f.Fuzz(func(t *testing.T, vocab, merges []byte) {
-		if tok, err := NewTokenizer(bytes.NewReader(vocab), bytes.NewReader(merges)); err == nil {
+		if tok, err := New(bytes.NewReader(vocab), bytes.NewReader(merges)); err == nil {
 			tok.Decode(tok.Encode("abc a<|endoftext|>\x00é"))
 		}
 		if tok, err := readFastTokenizer(bytes.NewReader(vocab)); err == nil {
@@ -576,14 +561,14 @@ func FuzzVocabulary(f *testing.F) {
 // prompts are class names in templates, as an evaluation encodes them.
 func prompts(b *testing.B) []string {
 	b.Helper()
-	templates, err := Templates("surgery85")
+	data, err := os.ReadFile("../clip/templates/surgery85.txt")
 	if err != nil {
 		b.Fatal(err)
 	}
 	var texts []string
 	for _, name := range []string{"aeroplane", "potted plant", "tv/monitor", "traffic light", "Motorbike", "wall-brick"} {
-		for _, template := range templates {
-			texts = append(texts, Fill(template, name))
+		for template := range strings.Lines(string(data)) {
+			texts = append(texts, strings.Replace(template, "{}", name, 1))
 		}
 	}
 	return texts
@@ -616,7 +601,7 @@ func BenchmarkSplit(b *testing.B) {
 func BenchmarkLoadTokenizer(b *testing.B) {
 	path := recordedVocabulary(b)
 	for b.Loop() {
-		if _, err := LoadTokenizer(path); err != nil {
+		if _, err := Load(path); err != nil {
 			b.Fatal(err)
 		}
 	}

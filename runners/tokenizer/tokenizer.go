@@ -1,4 +1,7 @@
-package clip
+// Package tokenizer answers: which token ids does a text tower read for a text?
+//
+// [Load] reads the vocabulary that lies beside a checkpoint; [Tokenizer] cleans a text, splits it and gives the ids.
+package tokenizer
 
 import (
 	"container/heap"
@@ -19,7 +22,7 @@ const (
 	endOfText   = "<|endoftext|>"
 )
 
-// Tokenizer is CLIP's byte-level BPE: texts to token ids. Get one from [LoadTokenizer] or [NewTokenizer];
+// Tokenizer is CLIP's byte-level BPE: texts to token ids. Get one from [Load] or [New];
 // the zero value is of no use. Its vocabulary does not change, and any number of goroutines may share it.
 //
 // It gives the ids of OpenAI's simple_tokenizer.py wherever ftfy.fix_text, run there first, does no more than bring text

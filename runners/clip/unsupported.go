@@ -8,8 +8,8 @@ import (
 	"ovbench/runners/weights"
 )
 
-// relatives are parts of models that descend from CLIP and that would change the numbers if they were left out.
-var relatives = []struct {
+// unsupported are parts of models that descend from CLIP and that would change the numbers if they were left out.
+var unsupported = []struct {
 	part *regexp.Regexp // of a tensor's name
 	what string
 }{
@@ -27,10 +27,10 @@ var relatives = []struct {
 	{regexp.MustCompile(`^image_encoder\.|^visual\.(blocks|patch_embed)\.`), "an image tower that is neither CLIP's ViT nor its ResNet"},
 }
 
-// refuseUnknown names the relative a checkpoint belongs to.
-func refuseUnknown(l *weights.Loader) error {
+// refuseUnsupported names the part that a descendant of CLIP has.
+func refuseUnsupported(l *weights.Loader) error {
 	for _, name := range l.Names() {
-		for _, r := range relatives {
+		for _, r := range unsupported {
 			if r.part.MatchString(name) {
 				return fmt.Errorf("tensor %s: %s is not supported", name, r.what)
 			}

@@ -1,10 +1,12 @@
-package clip
+package hub
 
 import (
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ovbench/runners/tokenizer"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -138,7 +140,7 @@ func TestCached(t *testing.T) {
 }
 
 func TestVocabularyPath(t *testing.T) {
-	const gz = openAIVocabulary
+	const gz = tokenizer.OpenAIFile
 	packages := "venv/lib/python3.11/site-packages/"
 	for _, c := range []struct {
 		name, model, vocab string

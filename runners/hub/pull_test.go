@@ -1,4 +1,4 @@
-package clip
+package hub
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -18,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ovbench/runners/checkpoint"
 )
 
 // hub is a Hugging Face hub of one model. Files of more than small bytes lie on another host, as on the real one.
@@ -119,7 +120,7 @@ func (h *hub) serve(w http.ResponseWriter, r *http.Request, name string) {
 func testHub(t *testing.T) *hub {
 	h := &hub{t: t, name: "org/micro", commit: strings.Repeat("ab", 20), files: map[string][]byte{}, broken: map[string]int{}}
 	for _, name := range []string{"config.json", "vocab.json", "merges.txt", "model.safetensors"} {
-		data, err := fs.ReadFile(Demo(), name)
+		data, err := os.ReadFile(filepath.Join("..", "clip", "demo", name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +162,7 @@ func TestPull(t *testing.T) {
 	if found, err := Locate("org/micro"); err != nil || found != dir {
 		t.Errorf("Locate finds %q, %v, want %q", found, err, dir)
 	}
-	if _, err := Open(dir); err != nil {
+	if _, err := checkpoint.Open(dir); err != nil {
 		t.Error(err)
 	}
 	if names := entries(dir); len(names) != 4 {
@@ -214,9 +215,11 @@ func TestPullShards(t *testing.T) {
 	if data, err := os.ReadFile(filepath.Join(dir, "model-2.safetensors")); err != nil || string(data) != "two" {
 		t.Errorf("%q, %v", data, err)
 	}
-	h.files["model.safetensors.index.json"] = []byte(`{"weight_map":{"a":"../../../evil"}}`)
-	if _, err := new(Puller).Pull(t.Context(), "org/micro"); err == nil || !strings.Contains(err.Error(), "is not a file of the model") {
-		t.Errorf("a shard outside: %v", err)
+	for shard, want := range map[string]string{"../../../evil": "must lie beside their index", "absent": "is not a file of the model"} {
+		h.files["model.safetensors.index.json"] = fmt.Appendf(nil, `{"weight_map":{"a":%q}}`, shard)
+		if _, err := new(Puller).Pull(t.Context(), "org/micro"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("shard %s: %v, want %q", shard, err, want)
+		}
 	}
 }
 

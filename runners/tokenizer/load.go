@@ -1,4 +1,4 @@
-package clip
+package tokenizer
 
 import (
 	"bufio"
@@ -15,10 +15,10 @@ import (
 
 // Names of the files a vocabulary comes in.
 const (
-	vocabFile         = "vocab.json" // with mergesFile: Hugging Face
-	mergesFile        = "merges.txt"
-	fastTokenizerFile = "tokenizer.json"               // Hugging Face, all in one
-	openAIVocabulary  = "bpe_simple_vocab_16e6.txt.gz" // OpenAI and open_clip: merges alone
+	VocabFile  = "vocab.json" // with MergesFile: Hugging Face
+	MergesFile = "merges.txt"
+	FastFile   = "tokenizer.json"               // Hugging Face, all in one
+	OpenAIFile = "bpe_simple_vocab_16e6.txt.gz" // OpenAI and open_clip: merges alone
 )
 
 // Limits on vocabulary files. CLIP's largest, tokenizer.json, has 2.2 MB, and its vocabulary 49408 entries.
@@ -30,17 +30,17 @@ const (
 // openAIMerges is how many merges of OpenAI's file belong to the vocabulary of 49408: it has more.
 const openAIMerges = 49152 - 256 - 2
 
-// LoadTokenizer reads the vocabulary at path: a directory with vocab.json and merges.txt, tokenizer.json or
+// Load reads the vocabulary at path: a directory with vocab.json and merges.txt, tokenizer.json or
 // bpe_simple_vocab_16e6.txt.gz, or one of these files.
-func LoadTokenizer(path string) (*Tokenizer, error) {
+func Load(path string) (*Tokenizer, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if info.IsDir() {
-		found, ok := vocabularyIn(path)
+		found, ok := In(path)
 		if !ok {
-			return nil, fmt.Errorf("%s: no vocabulary here: it takes %s and %s, or %s, or %s", path, vocabFile, mergesFile, fastTokenizerFile, openAIVocabulary)
+			return nil, fmt.Errorf("%s: no vocabulary here: it takes %s and %s, or %s, or %s", path, VocabFile, MergesFile, FastFile, OpenAIFile)
 		}
 		if found == path {
 			return loadPair(path)
@@ -48,7 +48,7 @@ func LoadTokenizer(path string) (*Tokenizer, error) {
 		path = found
 	}
 	switch name := filepath.Base(path); {
-	case name == vocabFile || name == mergesFile:
+	case name == VocabFile || name == MergesFile:
 		return loadPair(filepath.Dir(path))
 	case strings.HasSuffix(name, ".json"):
 		return loadFile(path, readFastTokenizer)
@@ -63,19 +63,19 @@ func LoadTokenizer(path string) (*Tokenizer, error) {
 	case strings.HasSuffix(name, ".txt"):
 		return loadFile(path, readOpenAI)
 	}
-	return nil, fmt.Errorf("%s: not a vocabulary file: name a directory with %s and %s, or a %s or %s", path, vocabFile, mergesFile, fastTokenizerFile, openAIVocabulary)
+	return nil, fmt.Errorf("%s: not a vocabulary file: name a directory with %s and %s, or a %s or %s", path, VocabFile, MergesFile, FastFile, OpenAIFile)
 }
 
-// vocabularyIn is what of directory dir LoadTokenizer would read: dir itself for a pair of files, or a file.
-func vocabularyIn(dir string) (path string, ok bool) {
+// In is what of directory dir [Load] would read: dir itself for a pair of files, or a file.
+func In(dir string) (path string, ok bool) {
 	has := func(name string) bool {
 		info, err := os.Stat(filepath.Join(dir, name))
 		return err == nil && info.Mode().IsRegular()
 	}
-	if has(vocabFile) && has(mergesFile) {
+	if has(VocabFile) && has(MergesFile) {
 		return dir, true
 	}
-	for _, name := range []string{fastTokenizerFile, openAIVocabulary} {
+	for _, name := range []string{FastFile, OpenAIFile} {
 		if has(name) {
 			return filepath.Join(dir, name), true
 		}
@@ -83,18 +83,18 @@ func vocabularyIn(dir string) (path string, ok bool) {
 	return "", false
 }
 
-// VocabularyFiles are the files that [LoadTokenizer] reads at path.
-func VocabularyFiles(path string) []string {
-	if found, ok := vocabularyIn(path); ok {
+// Files are the files that [Load] reads at path.
+func Files(path string) []string {
+	if found, ok := In(path); ok {
 		path = found
 	}
 	switch name := filepath.Base(path); {
-	case name == vocabFile || name == mergesFile:
+	case name == VocabFile || name == MergesFile:
 		path = filepath.Dir(path)
 	case strings.HasSuffix(name, ".json"), strings.HasSuffix(name, ".gz"), strings.HasSuffix(name, ".txt"):
 		return []string{path}
 	}
-	return []string{filepath.Join(path, vocabFile), filepath.Join(path, mergesFile)}
+	return []string{filepath.Join(path, VocabFile), filepath.Join(path, MergesFile)}
 }
 
 func loadFile(path string, read func(io.Reader) (*Tokenizer, error)) (*Tokenizer, error) {
@@ -111,23 +111,23 @@ func loadFile(path string, read func(io.Reader) (*Tokenizer, error)) (*Tokenizer
 }
 
 func loadPair(dir string) (*Tokenizer, error) {
-	merges, err := os.Open(filepath.Join(dir, mergesFile))
+	merges, err := os.Open(filepath.Join(dir, MergesFile))
 	if err != nil {
 		return nil, err
 	}
 	defer merges.Close()
-	return loadFile(filepath.Join(dir, vocabFile), func(vocab io.Reader) (*Tokenizer, error) { return NewTokenizer(vocab, merges) })
+	return loadFile(filepath.Join(dir, VocabFile), func(vocab io.Reader) (*Tokenizer, error) { return New(vocab, merges) })
 }
 
-// NewTokenizer reads a vocabulary from the contents of vocab.json, token to id, and of merges.txt, pairs by rank.
-func NewTokenizer(vocab, merges io.Reader) (*Tokenizer, error) {
+// New reads a vocabulary from the contents of vocab.json, token to id, and of merges.txt, pairs by rank.
+func New(vocab, merges io.Reader) (*Tokenizer, error) {
 	var ids map[string]int32
 	if err := readVocabularyJSON(vocab, &ids); err != nil {
 		return nil, err
 	}
 	pairs, err := readMerges(merges, -1)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", mergesFile, err)
+		return nil, fmt.Errorf("%s: %w", MergesFile, err)
 	}
 	return buildTokenizer(ids, pairs)
 }

@@ -1,4 +1,8 @@
-package clip
+// Package hub answers: where do a model's files lie, and how do they get there?
+//
+// [Locate] finds a model in the caches that huggingface_hub and OpenAI's package keep, and [VocabularyPath] the vocabulary
+// that belongs to it; neither opens a network connection. [Puller] downloads what is missing into the same caches.
+package hub
 
 import (
 	"encoding/json"
@@ -11,6 +15,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"ovbench/runners/tokenizer"
 )
 
 // openAIModels are the checkpoints OpenAI published, and the same weights on the Hugging Face hub where it put them there.
@@ -49,7 +55,7 @@ func Locate(model string) (path string, err error) {
 		revision = "main"
 	}
 	if looksLikePath(model) || !hubName.MatchString(name) {
-		return "", fmt.Errorf("model %s: no such file or directory, and no name of a model%s", excerpt(model), didYouMean(model))
+		return "", fmt.Errorf("model %.60q: no such file or directory, and no name of a model%s", model, didYouMean(model))
 	}
 	dir, err := snapshot(name, revision)
 	switch {
@@ -107,7 +113,7 @@ func snapshot(name, revision string) (string, error) {
 		}
 		commit = strings.TrimSpace(string(data))
 		if !hubRevision.MatchString(commit) || strings.Contains(commit, "/") {
-			return "", fmt.Errorf("%s holds %s, which is no commit", ref, excerpt(commit))
+			return "", fmt.Errorf("%s holds %.60q, which is no commit", ref, commit)
 		}
 	}
 	dir := filepath.Join(root, "snapshots", commit)
@@ -214,10 +220,10 @@ func isCLIP(dir string) bool {
 	return err == nil && json.Unmarshal(data, &config) == nil && config.Type == "clip"
 }
 
-// VocabularyPath is where the tokenizer of the model at modelPath comes from, for [LoadTokenizer]: vocab, a file or directory
+// VocabularyPath is where the tokenizer of the model at modelPath comes from, for [tokenizer.Load]: vocab, a file or directory
 // the user named, if not empty; else what lies beside the checkpoint; else OpenAI's vocabulary, which most CLIP models share,
 // from ~/.cache/clip, an openai/clip-* model in the Hugging Face cache, or the clip or open_clip package of VIRTUAL_ENV.
-// Whether it fits the model is for the caller to check by [Tokenizer.Size].
+// Whether it fits the model is for the caller to check by [tokenizer.Tokenizer.Size].
 func VocabularyPath(modelPath, vocab string) (string, error) {
 	if vocab != "" {
 		info, err := os.Stat(vocab)
@@ -227,10 +233,10 @@ func VocabularyPath(modelPath, vocab string) (string, error) {
 		if !info.IsDir() {
 			return vocab, nil
 		}
-		if found, ok := vocabularyIn(vocab); ok {
+		if found, ok := tokenizer.In(vocab); ok {
 			return found, nil
 		}
-		return "", fmt.Errorf("vocabulary: no %s with %s, %s or %s in %s", vocabFile, mergesFile, fastTokenizerFile, openAIVocabulary, vocab)
+		return "", fmt.Errorf("vocabulary: no %s with %s, %s or %s in %s", tokenizer.VocabFile, tokenizer.MergesFile, tokenizer.FastFile, tokenizer.OpenAIFile, vocab)
 	}
 	beside := modelPath
 	if info, err := os.Stat(modelPath); err == nil && !info.IsDir() {
@@ -251,12 +257,12 @@ func VocabularyPath(modelPath, vocab string) (string, error) {
 		}
 	}
 	for _, dir := range dirs {
-		if found, ok := vocabularyIn(dir); ok {
+		if found, ok := tokenizer.In(dir); ok {
 			return found, nil
 		}
 	}
 	return "", fmt.Errorf("%s: no vocabulary: no %s with %s, %s or %s beside it, nor OpenAI's in the caches: name one with --vocab, or: ovbench pull %s",
-		modelPath, vocabFile, mergesFile, fastTokenizerFile, openAIVocabulary, vocabularyModel)
+		modelPath, tokenizer.VocabFile, tokenizer.MergesFile, tokenizer.FastFile, tokenizer.OpenAIFile, vocabularyModel)
 }
 
 // didYouMean is a question naming the models nearest to what was asked for, or "".

@@ -1,4 +1,4 @@
-package clip
+package hub
 
 import (
 	"cmp"
@@ -16,7 +16,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/renameio/v2"
+
 	"ovbench/runners/checkpoint"
+	"ovbench/runners/tokenizer"
 )
 
 // Puller downloads models from the Hugging Face hub into its cache, in the layout of huggingface_hub, and OpenAI's ResNets, which are
@@ -62,7 +65,7 @@ func (p *Puller) Pull(ctx context.Context, model string) (path string, err error
 		revision = "main"
 	}
 	if !hubName.MatchString(name) || !hubRevision.MatchString(revision) {
-		return "", fmt.Errorf("model %s: want a name of the Hugging Face hub such as openai/clip-vit-base-patch16, or one of OpenAI's%s", excerpt(model), didYouMean(model))
+		return "", fmt.Errorf("model %.60q: want a name of the Hugging Face hub such as openai/clip-vit-base-patch16, or one of OpenAI's%s", model, didYouMean(model))
 	}
 	return p.pullHub(ctx, name, revision, modelFiles)
 }
@@ -132,7 +135,7 @@ func (p *Puller) pullHub(ctx context.Context, name, revision string, choose func
 	if err := os.MkdirAll(filepath.Dir(ref), 0o777); err != nil {
 		return "", err
 	}
-	return dir, os.WriteFile(ref, []byte(commit), 0o666)
+	return dir, renameio.WriteFile(ref, []byte(commit), 0o666)
 }
 
 // commitPattern is a hash of git, which names a folder here.
@@ -191,7 +194,7 @@ func hubToken() string {
 }
 
 // vocabularyNames are what a tokenizer is read from.
-var vocabularyNames = []string{vocabFile, mergesFile, fastTokenizerFile}
+var vocabularyNames = []string{tokenizer.VocabFile, tokenizer.MergesFile, tokenizer.FastFile}
 
 // modelFiles picks weights, the best form there is, with the files that explain them.
 func modelFiles(all []string) ([]string, error) {
@@ -222,31 +225,19 @@ func vocabularyFiles(all []string) (out []string, err error) {
 	return out, nil
 }
 
-// shardsOf are the files that an index of shards names.
+// shardsOf are the files that an index of shards names, all of them among the model's.
 func shardsOf(index string, all []string) ([]string, error) {
-	data, err := os.ReadFile(index)
+	shards, err := checkpoint.Shards(index)
 	if err != nil {
 		return nil, err
 	}
-	var x struct {
-		Map map[string]string `json:"weight_map"`
-	}
-	if err := json.Unmarshal(data, &x); err != nil {
-		return nil, fmt.Errorf("%s: %w", index, err)
-	}
-	var out []string
-	for _, shard := range x.Map {
-		if !slices.Contains(all, shard) || !plainName(shard) {
+	for _, shard := range shards {
+		if !slices.Contains(all, shard) {
 			return nil, fmt.Errorf("%s: shard %.80q is not a file of the model", index, shard)
 		}
-		out = append(out, shard)
 	}
-	slices.Sort(out)
-	return slices.Compact(out), nil
+	return shards, nil
 }
-
-// plainName reports whether a file lies in the folder itself.
-func plainName(s string) bool { return s != "" && s == filepath.Base(s) && s != "." && s != ".." }
 
 // pullFile downloads a file as a blob and links it into the snapshot.
 func (p *Puller) pullFile(ctx context.Context, at, root, dir, name string) error {
