@@ -21,6 +21,9 @@ import (
 	"ovbench/runners/tensor"
 )
 
+// le is the byte order of ONNX.
+var le = binary.LittleEndian
+
 // Value is one tensor of a Graph. Values of one graph compare with ==: equal means the same
 // computation. The zero Value is absent and stands for an omitted optional input.
 type Value struct {
@@ -196,7 +199,7 @@ func (g *Graph) Weight(name string, ref tensor.Ref) Value {
 func (g *Graph) Const(name string, d tensor.Dense) Value {
 	raw := make([]byte, 0, 4*len(d.Data))
 	for _, x := range d.Data {
-		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(x))
+		raw = le.AppendUint32(raw, math.Float32bits(x))
 	}
 	return g.bytes(name, tensor.F32, d.Shape, raw)
 }
@@ -205,7 +208,7 @@ func (g *Graph) Const(name string, d tensor.Dense) Value {
 func (g *Graph) Ints(xs ...int64) Value {
 	raw := make([]byte, 0, 8*len(xs))
 	for _, x := range xs {
-		raw = binary.LittleEndian.AppendUint64(raw, uint64(x))
+		raw = le.AppendUint64(raw, uint64(x))
 	}
 	return g.bytes("ints", tensor.I64, []int{len(xs)}, raw)
 }
