@@ -40,6 +40,12 @@ func (g *Graph) Weights(q, k Value, heads int, scale float32, bias Value, causal
 	return g.Softmax(logits, -1)
 }
 
+// AtWeights is the gradient [T, B, heads, M, N] by the probabilities of an attention, from that by its result [T, B, M, W] and the
+// values [B, N, W].
+func (g *Graph) AtWeights(result, v Value, heads int) Value {
+	return g.product(g.Heads(result, heads), g.Heads(v, heads), false, true, 1)
+}
+
 // future is the bias that hides later tokens.
 func (g *Graph) future(m, n int) Value {
 	if m < 0 || n < 0 {
@@ -68,16 +74,15 @@ func attentionRule(s step, c Value) []Value {
 	}
 	q, k, v := s.in(0), s.in(1), s.in(2)
 	weights := g.Weights(q, k, heads, scale, bias, s.n.int("unidirectional", 0) == 1)
-	c = g.Heads(s.spread(c, s.out().Shape(), 1, 2), heads)
+	c = s.spread(c, s.out().Shape(), 1, 2)
 	out := make([]Value, len(s.n.in))
-	// Tokens attend within their image: an axis of images that is 1 in a cotangent and not in the value is one along the product's too.
 	if s.wants(2) {
-		out[2] = g.merge(g.product(weights, c, true, false, 1))
+		out[2] = g.merge(g.product(weights, g.Heads(c, heads), true, false, 1))
 	}
 	if !s.wants(0) && !s.wants(1) && !(bias.Present() && s.wants(5)) {
 		return out
 	}
-	logits := s.softmaxCotangent(weights, g.product(c, g.Heads(v, heads), false, true, 1), 3)
+	logits := s.softmaxCotangent(weights, g.AtWeights(c, v, heads), 3)
 	if bias.Present() && s.wants(5) {
 		out[5] = s.fold(logits, weights.Shape(), bias.Shape())
 	}
