@@ -10,13 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ovbench/bench/engine"
+	"ovbench/bench/analysis"
 	"ovbench/reports"
 )
 
 // comparison is one call of compare.
 type comparison struct {
-	engine.CompareRequest
+	analysis.CompareRequest
 	out       string
 	below     string // percent points; "" for no check
 	confident bool
@@ -84,7 +84,7 @@ func (cmp *comparison) run(c *cobra.Command, dirs []string) error {
 		return err
 	}
 	cmp.A, cmp.B = dirs[0], dirs[len(dirs)-1]
-	compared, err := engine.Compare(cmp.CompareRequest)
+	compared, err := analysis.Compare(cmp.CompareRequest)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"ovbench/bench/engine"
+	"ovbench/bench/analysis"
 	"ovbench/configs"
 	"ovbench/metrics"
 	"ovbench/reports"
@@ -26,7 +26,7 @@ var flagValues = map[string]func() []string{
 	"model":          func() []string { return append([]string{"demo", "micro"}, hub.Cached()...) },
 	"panels":         fixed("all", "best", "worst", "median", "random", "id="),
 	"positions":      fixed("reference", string(clip.Bilinear), string(clip.Bicubic), string(clip.BicubicAntialias)),
-	"records format": func() []string { return engine.RowFormats },
+	"records format": func() []string { return analysis.RowFormats },
 	"redundant":      fixed(string(methods.Labels), string(methods.Empty), string(methods.Paper), string(methods.NoSurgery)),
 	"resize":         fixed(string(clip.Squash), string(clip.Crop)),
 	"save":           fixed("maps", "labels"),

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovbench/bench/engine"
+	"ovbench/bench/tasks"
 	"ovbench/configs"
 	"ovbench/datasets"
 	"ovbench/reports"
@@ -47,7 +48,7 @@ var lists = map[string]func() ([]item, error){
 		return out, nil
 	},
 	"metrics": func() (out []item, _ error) {
-		for _, m := range engine.Metrics {
+		for _, m := range tasks.Metrics {
 			out = append(out, item{Name: m.Name, Doc: m.Doc})
 		}
 		return out, nil
@@ -63,7 +64,7 @@ var lists = map[string]func() ([]item, error){
 	},
 	"suites": func() (out []item, _ error) {
 		for _, name := range configs.Names() {
-			s, err := configs.Load(name, engine.Known())
+			s, err := configs.Load(name, tasks.Known())
 			if err != nil {
 				return nil, err
 			}

@@ -8,7 +8,7 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
-	"ovbench/bench/engine"
+	"ovbench/bench/analysis"
 	"ovbench/metrics"
 )
 
@@ -26,17 +26,17 @@ segmentation intersection, truth and predicted, in pixels. What is undefined has
 		Example: "  ovbench records out/voc20 --format csv --out voc20.csv",
 		Args:    arguments(1, 1),
 	}
-	c.Flags().StringVar(&format, "format", "csv", "format: "+strings.Join(engine.RowFormats, ", "))
+	c.Flags().StringVar(&format, "format", "csv", "format: "+strings.Join(analysis.RowFormats, ", "))
 	c.Flags().StringVar(&out, "out", "", "`file` to write (default: standard output)")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := known(format, engine.RowFormats); err != nil {
+		if err := known(format, analysis.RowFormats); err != nil {
 			return usagef(c.CommandPath(), "--format %w", err)
 		}
-		run, recs, err := engine.Load(args[0])
+		run, recs, err := analysis.Load(args[0])
 		if err != nil {
 			return err
 		}
-		write := func(w io.Writer) error { return engine.WriteRows(w, format, run, recs) }
+		write := func(w io.Writer) error { return analysis.WriteRows(w, format, run, recs) }
 		if out == "" {
 			return write(c.OutOrStdout())
 		}
@@ -84,7 +84,7 @@ convention or with more resamples, and write a run folder.`,
 				set[key] = f.Value.String()
 			}
 		}
-		r, err := engine.Rescore(args[0], out, set)
+		r, err := analysis.Rescore(args[0], out, set)
 		if err != nil {
 			return err
 		}

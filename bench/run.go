@@ -9,8 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ovbench/bench/analysis"
 	"ovbench/bench/cluster"
 	"ovbench/bench/engine"
+	"ovbench/bench/tasks"
 	"ovbench/configs"
 	"ovbench/reports"
 	"ovbench/reports/results"
@@ -36,7 +38,7 @@ func (f *suiteFlags) add(c *cobra.Command) {
 
 // load reads a suite with the changes of --set.
 func (f *suiteFlags) load(c *cobra.Command, name string) (*configs.Suite, error) {
-	s, err := configs.Load(name, engine.Known())
+	s, err := configs.Load(name, tasks.Known())
 	if err != nil {
 		return nil, usageError{error: err}
 	}
@@ -303,7 +305,7 @@ methods, protocols or data are refused; if shards are missing, the rest is joine
 		if out == "" {
 			return usagef(c.CommandPath(), "--out is missing: name the folder to write")
 		}
-		r, err := engine.Merge(dirs, out)
+		r, err := analysis.Merge(dirs, out)
 		if err != nil {
 			return err
 		}

@@ -11,14 +11,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ovbench/bench/engine"
+	"ovbench/bench/analysis"
 	"ovbench/metrics"
 )
 
 func scoreCommand() *cobra.Command {
 	var (
 		task, difficult string
-		labels          = engine.LabelScoring{Seed: 1}
+		labels          = analysis.LabelScoring{Seed: 1}
 		asJSON          bool
 	)
 	c := &cobra.Command{
@@ -64,7 +64,7 @@ images_with_instances too. Of a multilabel task: classes_without_positives, diff
 		}
 		bar := newProgress(c.ErrOrStderr())
 		var (
-			f   *engine.FileScores
+			f   *analysis.FileScores
 			err error
 		)
 		switch task {
@@ -75,12 +75,12 @@ images_with_instances too. Of a multilabel task: classes_without_positives, diff
 			if _, err := metrics.FindConvention(labels.Convention); err != nil {
 				return usageError{err, usage}
 			}
-			f, err = engine.ScoreLabels(c.Context(), labels, bar)
+			f, err = analysis.ScoreLabels(c.Context(), labels, bar)
 		case "multilabel":
 			if !slices.Contains(difficultRules, metrics.DifficultRule(difficult)) {
 				return usagef(usage, "--difficult %q is not known; known are skip, negative, positive", difficult)
 			}
-			f, err = engine.ScoreTags(engine.TagScoring{
+			f, err = analysis.ScoreTags(analysis.TagScoring{
 				Truth: labels.Truth, Pred: labels.Pred, Classes: labels.Classes, Difficult: metrics.DifficultRule(difficult), Resamples: labels.Resamples, Seed: labels.Seed,
 			})
 		default:
@@ -104,7 +104,7 @@ images_with_instances too. Of a multilabel task: classes_without_positives, diff
 var difficultRules = []metrics.DifficultRule{metrics.DifficultSkip, metrics.DifficultNegative, metrics.DifficultPositive}
 
 // labelFlags sets defaults that depend on the convention, and refuses flags that go with another task or convention.
-func labelFlags(c *cobra.Command, task string, labels *engine.LabelScoring) error {
+func labelFlags(c *cobra.Command, task string, labels *analysis.LabelScoring) error {
 	of := map[string]string{"difficult": "multilabel", "ignore": "segmentation",
 		"reduce-zero-label": "segmentation", "convention": "segmentation", "boundary": "segmentation"}
 	for _, flag := range slices.Sorted(maps.Keys(of)) {
@@ -140,7 +140,7 @@ func conventionNames() string {
 }
 
 // scoresJSON writes one object: what was scored and how, then each score under its name, as fractions.
-func scoresJSON(w io.Writer, f *engine.FileScores) error {
+func scoresJSON(w io.Writer, f *analysis.FileScores) error {
 	out := map[string]any{"task": f.Task, "convention": f.Convention, "images": f.Images}
 	for k, v := range f.Counts {
 		out[k] = v
@@ -173,7 +173,7 @@ func scoresJSON(w io.Writer, f *engine.FileScores) error {
 	return enc.Encode(out)
 }
 
-func scoresTable(w io.Writer, f *engine.FileScores) error {
+func scoresTable(w io.Writer, f *analysis.FileScores) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "%s, %s, %d images\n", f.Task, f.Convention, f.Images)
 	for _, s := range f.Scores {

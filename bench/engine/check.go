@@ -9,26 +9,14 @@ import (
 	"slices"
 	"strings"
 
-	"ovbench/configs"
+	"ovbench/bench/tasks"
 	"ovbench/datasets"
 	"ovbench/runners/methods"
 )
 
-// Known is what suites may name.
-func Known() configs.Known {
-	k := configs.Known{Methods: map[string][]string{}}
-	for _, name := range methods.Names() {
-		k.Methods[name] = methods.ParamNames(name)
-	}
-	for _, e := range datasets.All {
-		k.Datasets = append(k.Datasets, e.Name)
-	}
-	return k
-}
-
 // Check opens all that a request names and looks at every file of its data sets, keeping nothing. The lines say what was
 // found and, if there is no fault, what a run would take; the error joins every fault.
-func Check(ctx context.Context, r Request, tell Progress) (lines []string, err error) {
+func Check(ctx context.Context, r Request, progress tasks.Progress) (lines []string, err error) {
 	p, planErr := NewPlan(r)
 	faults := []error{planErr}
 	if p.model != nil {
@@ -43,37 +31,37 @@ func Check(ctx context.Context, r Request, tell Progress) (lines []string, err e
 	for i, m := range p.methods {
 		lines = append(lines, strings.TrimSpace(fmt.Sprintf("method %s: %s %s", m.Name, r.Suite.Methods[i].Kind, ParamText(methods.Params(m.Method)))))
 	}
-	for i := range p.jobs {
-		j := &p.jobs[i]
-		tell.Start("checking "+j.info.Name, j.dataset.Len())
-		found := datasets.Inspect(ctx, j.dataset, datasets.InspectOptions{Report: func(done, total int) { tell.At(done * j.dataset.Len() / max(total, 1)) }})
+	for i := range p.targets {
+		t := &p.targets[i]
+		progress.Start("checking "+t.Info.Name, t.Dataset.Len())
+		found := datasets.Inspect(ctx, t.Dataset, datasets.InspectOptions{Report: func(done, total int) { progress.At(done * t.Dataset.Len() / max(total, 1)) }})
 		if err := ctx.Err(); err != nil {
 			return lines, err
 		}
 		lines = append(lines, fmt.Sprintf("data set %s %s: %d samples in %s, %d classes, %d queries (%s)",
-			j.info.Name, j.info.Split, j.dataset.Len(), j.info.Root, len(j.info.Classes), len(j.texts), j.set))
-		for _, n := range j.info.Notes {
+			t.Info.Name, t.Info.Split, t.Dataset.Len(), t.Info.Root, len(t.Info.Classes), len(t.Texts), t.set))
+		for _, n := range t.Info.Notes {
 			lines = append(lines, "  "+n)
 		}
-		if len(j.network) == len(p.methods) {
-			departing := p.departing(j)
+		if len(t.network) == len(p.methods) {
+			departing := p.departing(t)
 			for _, m := range slices.Sorted(maps.Keys(departing)) {
 				lines = append(lines, fmt.Sprintf("  method %s here: %s", m, ParamText(departing[m])))
 			}
 		}
-		lines = append(lines, histogram(j.info, found)...)
+		lines = append(lines, histogram(t.Info, found)...)
 		for _, f := range found.Faults {
 			if f.Warning() { // a part of a data set may be measured
 				lines = append(lines, "  warning: "+f.Error())
 				continue
 			}
-			faults = append(faults, fmt.Errorf("%s: %w", j.info.Name, f))
+			faults = append(faults, fmt.Errorf("%s: %w", t.Info.Name, f))
 		}
 	}
 	if err := errors.Join(faults...); err != nil {
 		return lines, err
 	}
-	estimate, err := p.Estimate(ctx, tell)
+	estimate, err := p.Estimate(ctx, progress)
 	return append(lines, estimate...), err
 }
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"ovbench/configs"
+	"ovbench/bench/tasks"
 	"ovbench/datasets"
 	"ovbench/reports/results"
 	"ovbench/runners/methods"
@@ -73,7 +73,7 @@ func (p *Plan) describe() *results.Run {
 			Name: "onnxruntime", Version: p.library.Version, Path: p.library.Path, Threads: p.request.Threads, Jobs: p.request.Jobs,
 			Mmap: p.request.Mmap, Attention: "fused", JPEG: datasets.JPEGDecoder,
 		},
-		Protocol: protocolOf(s.Protocol),
+		Protocol: tasks.ProtocolOf(s.Protocol),
 		Warnings: p.model.Assumed,
 	}
 	if hash, err := p.library.SHA256(); err == nil {
@@ -89,32 +89,23 @@ func (p *Plan) describe() *results.Run {
 			positions = methods.Positions(p.methods[i].Method, p.model.Model)
 		}
 		params := methods.Params(p.methods[i].Method)
-		if s.Task != "segmentation" {
-			params["redundant"] = string(p.forms[i].form)
+		if p.task.Needs().Surgery {
+			params["redundant"] = string(p.forms[i])
 		}
 		r.Methods = append(r.Methods, results.Method{Name: m.Name, Kind: m.Kind, Params: params, Positions: string(positions)})
 	}
-	for _, j := range p.jobs {
+	for _, t := range p.targets {
 		r.Datasets = append(r.Datasets, results.Dataset{
-			Name: j.info.Name, Title: j.info.Title, Split: j.info.Split, Root: j.info.Root, ListSHA256: j.info.ListSHA256,
-			Images: j.dataset.Len(), Samples: j.samples, Official: j.info.Official, Classes: j.info.Classes, Queries: j.queries, QuerySet: j.set, Templates: len(p.templates), Background: j.info.Background,
-			Protocol: protocolOf(j.protocol), Params: p.departing(&j),
+			Name: t.Info.Name, Title: t.Info.Title, Split: t.Info.Split, Root: t.Info.Root, ListSHA256: t.Info.ListSHA256,
+			Images: t.Dataset.Len(), Samples: t.samples, Official: t.Info.Official, Classes: t.Info.Classes, Queries: t.queries, QuerySet: t.set, Templates: len(p.templates), Background: t.Info.Background,
+			Protocol: tasks.ProtocolOf(t.Protocol), Params: p.departing(&t),
 		})
 	}
-	for _, j := range p.jobs {
-		for _, n := range j.info.Notes {
-			r.Warnings = append(r.Warnings, j.info.Name+": "+n)
+	for _, t := range p.targets {
+		for _, n := range t.Info.Notes {
+			r.Warnings = append(r.Warnings, t.Info.Name+": "+n)
 		}
 	}
 	r.Panels = p.panelList()
 	return r
-}
-
-// protocolOf is a protocol as results record it.
-func protocolOf(p configs.Protocol) results.Protocol {
-	out := results.Protocol{Name: p.String(), Fingerprint: p.Fingerprint(), Fields: map[string]any{}}
-	for _, f := range p.Fields() {
-		out.Fields[f.Key] = f.Value
-	}
-	return out
 }

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
+	"ovbench/bench/tasks"
 	"ovbench/configs"
 	"ovbench/reports/results"
 	"ovbench/runners/ort"
@@ -28,7 +28,7 @@ func demo(t *testing.T) Request {
 	}
 	t.Setenv(ort.EnvLibrary, lib.Path)
 	t.Setenv(ort.EnvCache, t.TempDir())
-	s, err := configs.Load("micro", Known())
+	s, err := configs.Load("micro", tasks.Known())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func (q quiet) At(done int) {
 	}
 }
 
-func measure(t *testing.T, ctx context.Context, r Request, p Progress) (*results.Run, error) {
+func measure(t *testing.T, ctx context.Context, r Request, p tasks.Progress) (*results.Run, error) {
 	t.Helper()
 	plan, err := NewPlan(r)
 	if err != nil {
@@ -133,7 +133,7 @@ func TestHopelessRun(t *testing.T) {
 // Every fault of a plan comes at once, with the suite's line where there is one.
 func TestPlanFaults(t *testing.T) {
 	r := demo(t)
-	s, err := configs.Parse("s.yaml", []byte("model: nobody/nothing\ndatasets:\n  - voc20\n  - {name: voc21, root: /nowhere}\nmethods: [clip, {clip_surgery: {depth: 99}}]\nprotocol: {base: clip-surgery, templates: ./missing.txt}\n"), Known())
+	s, err := configs.Parse("s.yaml", []byte("model: nobody/nothing\ndatasets:\n  - voc20\n  - {name: voc21, root: /nowhere}\nmethods: [clip, {clip_surgery: {depth: 99}}]\nprotocol: {base: clip-surgery, templates: ./missing.txt}\n"), tasks.Known())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,116 +148,4 @@ func TestPlanFaults(t *testing.T) {
 	if _, err = NewPlan(r); err == nil || !strings.Contains(err.Error(), "s.yaml:5: clip_surgery: depth 99 is out of range") {
 		t.Errorf("error %v", err)
 	}
-}
-
-func TestRecordsFile(t *testing.T) {
-	dir := t.TempDir()
-	begun, err := openRecords(dir, "of another run", false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := begun.close(); err != nil {
-		t.Fatal(err)
-	}
-	recs, err := openRecords(dir, "f", false) // nothing was measured under the other one
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []Record{
-		{Dataset: "d", Index: 0, ID: "a", Methods: map[string]Evidence{"clip": {Confusion: Confusion{{0, 1, 5}, {1, 1, 1 << 40}}}}},
-		{Dataset: "d", Index: 1, ID: "b", Stage: "decode", Error: "no"},
-	}
-	for _, r := range want {
-		if err := recs.add(r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := openRecords(dir, "f", true); err == nil {
-		t.Error("two runs may write one folder at the same time")
-	}
-	if err := recs.close(); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(dir, RecordsFile)
-	got, _, err := readRecords(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got.records); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct{ name, text, want string }{
-		{"empty", "", "the file is empty or cut in its first line"},
-		{"other schema", `{"schema":"x"}` + "\n", `schema "x", want "ovbench.records/1"`},
-		{"broken line", string(text) + "{\n", "records.jsonl:4: "},
-		{"another run", string(text), "holds records of another run"},
-	} {
-		if err := os.WriteFile(path, []byte(c.text), 0o666); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := openRecords(dir, "other", true); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: error %v, want %s", c.name, err, c.want)
-		}
-	}
-}
-
-func TestScoreRefusesForeignRecords(t *testing.T) {
-	run := &results.Run{Datasets: []results.Dataset{{Name: "d", Classes: []string{"x", "y"}}}, Methods: []results.Method{{Name: "m"}}}
-	for _, c := range []struct {
-		want string
-		rec  Record
-	}{
-		{`lacks method "m"`, Record{Dataset: "d", ID: "a"}},
-		{"out of range", Record{Dataset: "d", Methods: map[string]Evidence{"m": {Confusion: Confusion{{70000, 0, 1}}}}}},
-		{"", Record{Dataset: "d", Methods: map[string]Evidence{"m": {Confusion: Confusion{{2, 0, 1}}}}}},
-		{"", Record{Dataset: "d", Methods: map[string]Evidence{"m": {Confusion: Confusion{{0, 0, -1}}}}}},
-	} {
-		if _, err := Score(run, "segmentation", []Record{c.rec}, 10, 1); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%v: error %v, want %q", c.rec, err, c.want)
-		}
-	}
-}
-
-func TestRanges(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		set := rapid.SliceOfDistinct(rapid.IntRange(0, 50), func(i int) int { return i }).Draw(t, "set")
-		in := map[int]bool{}
-		for _, i := range set {
-			in[i] = true
-		}
-		var want []int
-		for i := range 51 {
-			if in[i] {
-				want = append(want, i)
-			}
-		}
-		got, err := parseRanges(ranges(want))
-		if err != nil || !cmp.Equal(want, got) {
-			t.Fatalf("%v became %q, %v (%v)", want, ranges(want), got, err)
-		}
-	})
-	for _, s := range []string{"x", "3-1", "-1", "0-99999999999", "1,,2", "0-9999999,0-9999999"} {
-		if _, err := parseRanges(s); err == nil {
-			t.Errorf("%q is accepted", s)
-		}
-	}
-}
-
-func FuzzReadRecords(f *testing.F) {
-	f.Add([]byte(`{"schema":"ovbench.records/1","fingerprint":"f"}` + "\n" + `{"dataset":"d","methods":{"m":{"confusion":[[0,1,2]]}}}` + "\n"))
-	dir := f.TempDir()
-	f.Fuzz(func(t *testing.T, data []byte) {
-		path := filepath.Join(dir, RecordsFile)
-		if err := os.WriteFile(path, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		_, end, err := readRecords(path)
-		if err == nil && (end < 0 || end > int64(len(data)) || end > 0 && data[end-1] != '\n') {
-			t.Fatalf("whole lines end at %d of %d", end, len(data))
-		}
-	})
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"ovbench/bench/records"
+	"ovbench/bench/tasks"
 	"ovbench/datasets"
 	"ovbench/runners"
 	"ovbench/runners/clip"
@@ -24,14 +26,14 @@ const (
 // Estimate says how long the plan would take on this machine and what it would write: lines for people. It measures a few
 // prompts, one window of each size, and where that is quick one whole picture of each framing; the rest is extrapolated, and
 // the lines say from what. Nothing is written.
-func (p *Plan) Estimate(ctx context.Context, tell Progress) ([]string, error) {
+func (p *Plan) Estimate(ctx context.Context, progress tasks.Progress) ([]string, error) {
 	trial := *p
 	trial.request.Save = Save{}
-	trial.jobs = append([]job(nil), p.jobs...)
-	for i := range trial.jobs {
-		trial.jobs[i].panels = nil
+	trial.targets = append([]target(nil), p.targets...)
+	for i := range trial.targets {
+		trial.targets[i].panels = nil
 	}
-	r := &run{Plan: &trial, tell: tell, forward: make(chan struct{}, 1), records: &records{done: map[recordKey]Record{}}}
+	r := &run{plan: &trial, progress: progress, forward: make(chan struct{}, 1), records: &records.File{}}
 	r.out = trial.describe()
 	if err := r.loadImages(); err != nil {
 		return nil, err
@@ -41,14 +43,14 @@ func (p *Plan) Estimate(ctx context.Context, tell Progress) ([]string, error) {
 		defer r.plain.Close()
 	}
 	groups := r.groups()
-	tell.Start("estimating", len(groups)+1)
+	progress.Start("estimating", len(groups)+1)
 	text, lines, err := r.estimateTexts(ctx)
 	if err != nil {
 		return nil, err
 	}
 	total, bytes, unsized := text, 0.0, 0
 	for i, g := range groups {
-		tell.At(i + 1)
+		progress.At(i + 1)
 		e, err := r.estimate(ctx, g)
 		if err != nil {
 			return nil, err
@@ -71,26 +73,26 @@ func (p *Plan) Estimate(ctx context.Context, tell Progress) ([]string, error) {
 	return append([]string{fmt.Sprintf("estimate, by what was measured here on %d threads:", r.out.Runtime.Threads)}, lines...), nil
 }
 
-// group is the errands of one framing and the same jobs: alike but for the pictures' sizes.
+// group is the pictures of one framing and the same targets: alike but for the pictures' sizes.
 type group struct {
-	framing framing
-	jobs    []int
-	errands []*errand
+	framing        framing
+	targets        []int
+	sharedPictures []*sharedPicture
 }
 
 func (r *run) groups() (list []*group) {
 	known := map[string]*group{}
-	for _, e := range r.errands() {
-		var jobs []int
-		for _, m := range e.members {
-			jobs = append(jobs, m.job)
+	for _, e := range r.sharedPictures() {
+		var targets []int
+		for _, m := range e.samples {
+			targets = append(targets, m.target)
 		}
-		key := fmt.Sprint(jobs)
+		key := fmt.Sprint(targets)
 		if known[key] == nil {
-			known[key] = &group{framing: r.jobs[jobs[0]].framing, jobs: jobs}
+			known[key] = &group{framing: r.plan.targets[targets[0]].framing, targets: targets}
 			list = append(list, known[key])
 		}
-		known[key].errands = append(known[key].errands, e)
+		known[key].sharedPictures = append(known[key].sharedPictures, e)
 	}
 	return list
 }
@@ -98,16 +100,16 @@ func (r *run) groups() (list []*group) {
 // estimateTexts encodes a few prompts of the first data set; random embeddings stand for all others.
 func (r *run) estimateTexts(ctx context.Context) (time.Duration, []string, error) {
 	queries := 0
-	for _, j := range r.jobs {
-		queries += len(j.texts)
-		r.texts = append(r.texts, r.anyTexts(len(j.texts)))
+	for _, t := range r.plan.targets {
+		queries += len(t.Texts)
+		r.texts = append(r.texts, r.anyTexts(len(t.Texts)))
 	}
-	texts, err := runners.NewTexts(r.library, r.model.Model, r.model.Tokenizer, r.session())
+	texts, err := runners.NewTexts(r.plan.library, r.plan.model.Model, r.plan.model.Tokenizer, r.session())
 	if err != nil {
 		return 0, nil, err
 	}
 	defer texts.Close()
-	prompts := fill(r.jobs[0].texts, r.templates, promptsTimed)
+	prompts := fill(r.plan.targets[0].Texts, r.plan.templates, promptsTimed)
 	if _, err := texts.Encode(ctx, prompts[:1], nil); err != nil { // the first run sets memory up
 		return 0, nil, err
 	}
@@ -116,9 +118,9 @@ func (r *run) estimateTexts(ctx context.Context) (time.Duration, []string, error
 		return 0, nil, err
 	}
 	took := time.Since(start)
-	n := queries * len(r.templates)
+	n := queries * len(r.plan.templates)
 	all := time.Duration(float64(took) / float64(len(prompts)) * float64(n))
-	return all, []string{fmt.Sprintf("  texts: %d prompts (%d queries, %d templates); %d took %s: %s", n, queries, len(r.templates), len(prompts), roundTime(took), roundTime(all))}, nil
+	return all, []string{fmt.Sprintf("  texts: %d prompts (%d queries, %d templates); %d took %s: %s", n, queries, len(r.plan.templates), len(prompts), roundTime(took), roundTime(all))}, nil
 }
 
 // fill is up to most distinct prompts, spread over the queries.
@@ -136,12 +138,12 @@ func fill(queries, templates []string, most int) (prompts []string) {
 
 // anyTexts are normalised embeddings that mean nothing, one more than the queries where feature surgery may ask for it.
 func (r *run) anyTexts(queries int) tensor.Dense {
-	out := tensor.New(queries, r.model.Embed)
-	if r.asksEmpty() {
-		out = tensor.New(queries+1, r.model.Embed)
+	out := tensor.New(queries, r.plan.model.Embed)
+	if r.plan.asksEmpty() {
+		out = tensor.New(queries+1, r.plan.model.Embed)
 	}
 	for i := range out.Data {
-		out.Data[i] = float32(math.Sin(float64(i)) / math.Sqrt(float64(r.model.Embed)/2))
+		out.Data[i] = float32(math.Sin(float64(i)) / math.Sqrt(float64(r.plan.model.Embed)/2))
 	}
 	return out
 }
@@ -164,17 +166,17 @@ func (r *run) estimate(ctx context.Context, g *group) (e estimated, err error) {
 		return e, err
 	}
 	var names []string
-	for _, k := range g.jobs {
-		names = append(names, r.jobs[k].info.Name)
+	for _, k := range g.targets {
+		names = append(names, r.plan.targets[k].Info.Name)
 	}
-	n := len(g.errands)
-	e.samples = n * len(g.jobs)
+	n := len(g.sharedPictures)
+	e.samples = n * len(g.targets)
 	windows := sized.perPicture * float64(n)
 	e.time = time.Duration(windows * float64(window))
 	how := fmt.Sprintf("one window took %s; reading and scoring come on top", roundTime(window))
 	if expected := time.Duration(float64(sized.first) * float64(window)); expected <= longestSample {
 		start := time.Now()
-		recs := r.measure(ctx, g.errands[sized.at])
+		recs := r.measure(ctx, g.sharedPictures[sized.at])
 		took := time.Since(start)
 		for _, rec := range recs {
 			if rec.Error != "" {
@@ -196,7 +198,7 @@ func (r *run) estimate(ctx context.Context, g *group) (e estimated, err error) {
 // sizes is what is known of the windows of a group.
 type sizes struct {
 	perPicture float64 // windows
-	at, first  int     // an errand whose picture could be read, and its windows
+	at, first  int     // a picture that could be read, and its windows
 	window     runners.Window
 	how        string
 }
@@ -204,12 +206,12 @@ type sizes struct {
 // sizes reads the headers of some pictures of a group.
 func (r *run) sizes(ctx context.Context, g *group) (s sizes, err error) {
 	read, windows := 0, 0
-	n := min(len(g.errands), headersRead)
+	n := min(len(g.sharedPictures), headersRead)
 	var last error
 	for k := range n {
-		at := k * len(g.errands) / n
-		m := g.errands[at].members[0]
-		h, w, err := r.jobs[m.job].pictureSize(m.index)
+		at := k * len(g.sharedPictures) / n
+		m := g.sharedPictures[at].samples[0]
+		h, w, err := r.plan.targets[m.target].pictureSize(m.index)
 		if err != nil {
 			last = err
 			continue
@@ -225,21 +227,21 @@ func (r *run) sizes(ctx context.Context, g *group) (s sizes, err error) {
 	}
 	s.perPicture = float64(windows) / float64(read)
 	s.how = fmt.Sprintf("counted on %d pictures", read)
-	if read == len(g.errands) {
+	if read == len(g.sharedPictures) {
 		s.how = "counted"
 	}
 	return s, ctx.Err()
 }
 
 // pictureSize is the height and width of a sample's picture, from its header where the data set knows its files.
-func (j *job) pictureSize(index int) (h, w int, err error) {
-	if f, ok := j.dataset.(datasets.Located); ok && !j.framing.upright {
+func (t *target) pictureSize(index int) (h, w int, err error) {
+	if f, ok := t.Dataset.(datasets.Located); ok && !t.framing.upright {
 		if path, _ := f.Files(index); path != "" {
 			w, h, err = datasets.ImageSize(path)
 			return h, w, err
 		}
 	}
-	s, err := j.dataset.At(index)
+	s, err := t.Dataset.At(index)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -252,7 +254,7 @@ func (r *run) timeWindow(ctx context.Context, g *group, w runners.Window) (time.
 	var took time.Duration
 	for range 2 {
 		start := time.Now()
-		if _, err := r.look(ctx, pixels, framing{sliding: runners.Sliding{Pad: g.framing.sliding.Pad}}, g.jobs); err != nil {
+		if _, err := r.encode(ctx, pixels, framing{sliding: runners.Sliding{Pad: g.framing.sliding.Pad}}, g.targets); err != nil {
 			return 0, err
 		}
 		took = time.Since(start)

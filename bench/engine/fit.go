@@ -11,7 +11,7 @@ import (
 
 // fitMethods gives every data set the methods with the parameters that they have on it, and the network each of these once.
 func (p *Plan) fitMethods() error {
-	for k := range p.jobs {
+	for k := range p.targets {
 		d := p.suite.Datasets[k].Name
 		for i, m := range p.suite.Methods {
 			method, err := methods.NewOn(d, m.Kind, m.Params)
@@ -21,7 +21,7 @@ func (p *Plan) fitMethods() error {
 			if err != nil {
 				return p.suite.Fault(fmt.Sprintf("methods[%d]", i), "on %s: %v", d, err)
 			}
-			p.jobs[k].network = append(p.jobs[k].network, p.inNetwork(m.Name, d, method))
+			p.targets[k].network = append(p.targets[k].network, p.inNetwork(m.Name, d, method))
 		}
 	}
 	return nil
@@ -41,11 +41,11 @@ func (p *Plan) inNetwork(label, dataset string, method methods.Method) int {
 }
 
 // departing are the parameters that methods have on a data set and not by themselves, by the method's label; nil for none.
-func (p *Plan) departing(j *job) map[string]map[string]any {
+func (p *Plan) departing(t *target) map[string]map[string]any {
 	var out map[string]map[string]any
 	for i, n := range p.methods {
 		usual := methods.Params(n.Method)
-		for key, v := range methods.Params(p.network[j.network[i]].Method) {
+		for key, v := range methods.Params(p.network[t.network[i]].Method) {
 			if reflect.DeepEqual(v, usual[key]) {
 				continue
 			}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"ovbench/bench/records"
+	"ovbench/bench/tasks"
 	"ovbench/configs"
 	"ovbench/datasets"
 	"ovbench/runners"
@@ -42,8 +44,8 @@ func framingOf(p configs.Protocol, d configs.Dataset) framing {
 func (f framing) whole() bool { return f.sliding.Window == 0 && f.sliding.Pad != runners.Around }
 
 // checkFraming says why the network or the task cannot take pictures so.
-func (p *Plan) checkFraming(j job) error {
-	f := j.framing
+func (p *Plan) checkFraming(t target) error {
+	f := t.framing
 	if err := f.input.Check(); err != nil {
 		return err
 	}
@@ -56,28 +58,26 @@ func (p *Plan) checkFraming(j job) error {
 			return err
 		}
 	}
-	if p.suite.Task == "segmentation" {
-		return nil
-	}
-	if !f.whole() {
+	needs := p.task.Needs()
+	if needs.Whole && !f.whole() {
 		return fmt.Errorf("task %s is of maps of the whole picture at once, not stitched ones: set protocol.window to 0 and protocol.pad to none", p.suite.Task)
 	}
-	if j.protocol.PAMR > 0 {
+	if needs.Whole && t.Protocol.PAMR > 0 {
 		return fmt.Errorf("task %s does not refine its maps: set protocol.pamr to 0", p.suite.Task)
 	}
-	if _, ok := p.task.(prober); ok && f.sliding.Pad != runners.NoPadding {
+	if needs.Probe && f.sliding.Pad != runners.NoPadding {
 		return fmt.Errorf("task %s changes what the network sees, to the last pixel: set protocol.pad to none", p.suite.Task)
 	}
-	if _, ok := p.task.(prober); ok && f.input.Resize == clip.ShortSide {
+	if needs.Probe && f.input.Resize == clip.ShortSide {
 		return fmt.Errorf("task %s compares pictures of one size: set protocol.resize to squash", p.suite.Task)
 	}
 	return nil
 }
 
-// fixedSize is the height and width of what the network sees, if they are the same for all pictures of all jobs, else 0.
-func fixedSize(jobs []job) (size [2]int) {
-	for i, j := range jobs {
-		f := j.framing
+// fixedSize is the height and width of what the network sees, if they are the same for all pictures of all targets, else 0.
+func fixedSize(targets []target) (size [2]int) {
+	for i, t := range targets {
+		f := t.framing
 		this := [2]int{f.input.Height, f.input.Width}
 		if f.sliding != (runners.Sliding{}) || f.input.Resize == clip.ShortSide || i > 0 && this != size {
 			return [2]int{}
@@ -87,90 +87,90 @@ func fixedSize(jobs []job) (size [2]int) {
 	return size
 }
 
-// errand is one picture for all data sets that ask for it in one framing.
-type errand struct{ members []member }
+// sharedPicture is one picture for all data sets that ask for it in one framing.
+type sharedPicture struct{ samples []sampleRef }
 
-// member is a sample of a job.
-type member struct{ job, index int }
+// sampleRef is a sample of a target.
+type sampleRef struct{ target, index int }
 
-// errands lists the samples without a record, those that share a picture together, in the order of jobs.
-func (r *run) errands() (list []*errand) {
+// sharedPictures lists the samples without a record, those that share a picture together, in the order of targets.
+func (r *run) sharedPictures() (list []*sharedPicture) {
 	type key struct {
 		framing framing
 		path    string
 	}
-	known := map[key]*errand{}
-	for k := range r.jobs {
-		j := &r.jobs[k]
-		for _, i := range j.indices {
-			if _, ok := r.records.done[recordKey{j.info.Name, i}]; ok {
+	known := map[key]*sharedPicture{}
+	for k := range r.plan.targets {
+		t := &r.plan.targets[k]
+		for _, i := range t.indices {
+			if _, ok := r.records.Done[records.Key{Dataset: t.Info.Name, Index: i}]; ok {
 				continue
 			}
-			at := key{framing: j.framing, path: j.picture(i)}
+			at := key{framing: t.framing, path: t.picture(i)}
 			if known[at] == nil {
-				known[at] = &errand{}
+				known[at] = &sharedPicture{}
 				list = append(list, known[at])
 			}
-			known[at].members = append(known[at].members, member{k, i})
+			known[at].samples = append(known[at].samples, sampleRef{k, i})
 		}
 	}
 	return list
 }
 
 // picture identifies the picture of a sample: its file, or else the sample alone.
-func (j *job) picture(index int) string {
-	if f, ok := j.dataset.(datasets.Located); ok {
+func (t *target) picture(index int) string {
+	if f, ok := t.Dataset.(datasets.Located); ok {
 		if path, _ := f.Files(index); path != "" {
 			return path
 		}
 	}
-	return fmt.Sprintf("\x00%s %d", j.info.Name, index)
+	return fmt.Sprintf("\x00%s %d", t.Info.Name, index)
 }
 
-// seen is what the network made of one picture for one or more jobs.
-type seen struct {
+// encoded is what the network made of one picture for one or more targets.
+type encoded struct {
 	pixels  tensor.Dense
 	scan    runners.Scan
-	columns map[int][2]int // of each job, in the cosines
+	columns map[int][2]int // of each target, in the cosines
 	pamr    map[[2]int]*resample.PAMR
 }
 
-// look shows a picture to the network, with the texts of all jobs at once. The empty text is measured, but steers nothing.
-func (r *run) look(ctx context.Context, pixels tensor.Dense, f framing, jobs []int) (*seen, error) {
-	s := &seen{pixels: pixels, columns: map[int][2]int{}, pamr: map[[2]int]*resample.PAMR{}}
-	words := make([]runners.Vocabulary, len(jobs))
+// encode shows a picture to the network, with the texts of all targets at once. The empty text is measured, but steers nothing.
+func (r *run) encode(ctx context.Context, pixels tensor.Dense, f framing, targets []int) (*encoded, error) {
+	s := &encoded{pixels: pixels, columns: map[int][2]int{}, pamr: map[[2]int]*resample.PAMR{}}
+	words := make([]runners.Vocabulary, len(targets))
 	at := 0
-	for i, k := range jobs {
+	for i, k := range targets {
 		n := r.texts[k].Shape[0]
-		words[i] = runners.Vocabulary{Texts: r.texts[k], Aside: n - len(r.jobs[k].texts), Methods: r.jobs[k].network}
+		words[i] = runners.Vocabulary{Texts: r.texts[k], Aside: n - len(r.plan.targets[k].Texts), Methods: r.plan.targets[k].network}
 		s.columns[k] = [2]int{at, at + n}
 		at += n
 	}
 	r.forward <- struct{}{}
 	defer func() { <-r.forward }()
-	defer r.watch.start("forward")()
+	defer r.timer.start("forward")()
 	var err error
 	s.scan, err = r.images.Scan(ctx, pixels, f.sliding, words...)
 	return s, err
 }
 
-// similarity is what one method saw of the picture, for one job.
-func (s *seen) similarity(j *job, job, method int) similarity {
-	from, to := s.columns[job][0], s.columns[job][1]
-	method = j.network[method]
-	sim := similarity{refiner: s.refiner}
-	sim.stitched = func() resample.Mosaic { return s.scan.Mosaic(method, from, from+len(j.texts)) }
-	if j.framing.whole() {
+// similarity is what one method saw of the picture, for one target.
+func (s *encoded) similarity(t *target, target, method int) tasks.Similarity {
+	from, to := s.columns[target][0], s.columns[target][1]
+	method = t.network[method]
+	sim := tasks.Similarity{Refiner: s.refiner}
+	sim.Stitched = func() resample.Mosaic { return s.scan.Mosaic(method, from, from+len(t.Texts)) }
+	if t.framing.whole() {
 		sim.Maps = s.scan.Maps(method, 0, from, to)
-		if columns := to - from; columns > len(j.texts) {
-			sim.Maps, sim.empty = sim.SplitLast(columns)
+		if columns := to - from; columns > len(t.Texts) {
+			sim.Maps, sim.Empty = sim.SplitLast(columns)
 		}
 	}
 	return sim
 }
 
 // refiner is the refinement by the picture's colours, at the size of the truth: the pixels of the network, resized.
-func (s *seen) refiner(w, h int) *resample.PAMR {
+func (s *encoded) refiner(w, h int) *resample.PAMR {
 	size := [2]int{w, h}
 	if s.pamr[size] == nil {
 		colours := make([]float32, 3*w*h)
@@ -184,8 +184,8 @@ func (s *seen) refiner(w, h int) *resample.PAMR {
 
 // onPatches is a stitched similarity as if the network had seen the picture at once: its map read at the centres of patches.
 // It serves pictures and --save maps; no global token goes with it.
-func (s similarity) onPatches(patch, texts int) similarity {
-	m := s.stitched()
+func onPatches(s tasks.Similarity, patch, texts int) tasks.Similarity {
+	m := s.Stitched()
 	s.Maps = runners.Maps{Rows: max(m.H/patch, 1), Cols: max(m.W/patch, 1)}
 	plane := make([]float32, s.Rows*s.Cols)
 	s.Patches = make([]float32, len(plane)*texts)

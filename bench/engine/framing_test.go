@@ -11,6 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ovbench/bench/analysis"
+	"ovbench/bench/records"
+	"ovbench/bench/tasks"
 	"ovbench/configs"
 	"ovbench/datasets"
 	"ovbench/reports/results"
@@ -19,7 +22,7 @@ import (
 // suite is the built-in model on the built-in pictures under a protocol, as YAML.
 func suite(t *testing.T, r Request, datasets, protocol string) Request {
 	t.Helper()
-	s, err := configs.Parse("s.yaml", []byte("model: micro\ndatasets: "+datasets+"\nmethods: [clip, clip_surgery, {clip_surgery: {depth: 2}}]\nprotocol: "+protocol+"\nresamples: 50\npanels: 2\n"), Known())
+	s, err := configs.Parse("s.yaml", []byte("model: micro\ndatasets: "+datasets+"\nmethods: [clip, clip_surgery, {clip_surgery: {depth: 2}}]\nprotocol: "+protocol+"\nresamples: 50\npanels: 2\n"), tasks.Known())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,29 +74,29 @@ func TestSharedPictures(t *testing.T) {
 }
 
 // Pictures are shown once for all data sets of one framing, and as often as framings differ.
-func TestErrands(t *testing.T) {
+func TestSharedPictureList(t *testing.T) {
 	for name, want := range map[string]int{"squash": 8, "windows": 8, "padded": 8, "unlike": 16, "refined": 16} {
 		plan, err := NewPlan(suite(t, demo(t), both, framings[name]))
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &run{Plan: plan, records: &records{done: map[recordKey]Record{}}}
-		members := 0
-		list := r.errands()
+		r := &run{plan: plan, records: &records.File{Done: map[records.Key]records.Record{}}}
+		samples := 0
+		list := r.sharedPictures()
 		for _, e := range list {
-			members += len(e.members)
+			samples += len(e.samples)
 		}
-		if len(list) != want || members != 16 {
-			t.Errorf("%s: %d pictures for %d samples, want %d for 16", name, len(list), members, want)
+		if len(list) != want || samples != 16 {
+			t.Errorf("%s: %d pictures for %d samples, want %d for 16", name, len(list), samples, want)
 		}
 		// A record of one data set leaves the picture to the other.
-		r.records.done[recordKey{"voc20", plan.jobs[1].indices[3]}] = Record{}
-		members = 0
-		for _, e := range r.errands() {
-			members += len(e.members)
+		r.records.Done[records.Key{Dataset: "voc20", Index: plan.targets[1].indices[3]}] = records.Record{}
+		samples = 0
+		for _, e := range r.sharedPictures() {
+			samples += len(e.samples)
 		}
-		if members != 15 {
-			t.Errorf("%s: %d samples are left, want 15", name, members)
+		if samples != 15 {
+			t.Errorf("%s: %d samples are left, want 15", name, samples)
 		}
 	}
 }
@@ -167,12 +170,12 @@ func TestParametersOfDataset(t *testing.T) {
 }
 
 // Methods of two passes leave data sets together.
-func TestStagedErrands(t *testing.T) {
+func TestStagedPictureList(t *testing.T) {
 	plan, err := NewPlan(staged(t, demo(t), both, framings["squash"]))
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := (&run{Plan: plan, records: &records{done: map[recordKey]Record{}}}).errands()
+	list := (&run{plan: plan, records: &records.File{Done: map[records.Key]records.Record{}}}).sharedPictures()
 	if len(list) != 8 {
 		t.Errorf("%d pictures for 16 samples, want 8", len(list))
 	}
@@ -202,7 +205,7 @@ func TestSharedPicturesResumeAndShard(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Killed while it wrote: the header and five records are left, one of a picture's two.
-	file := filepath.Join(r.Out, RecordsFile)
+	file := filepath.Join(r.Out, records.FileName)
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -228,7 +231,7 @@ func TestSharedPicturesResumeAndShard(t *testing.T) {
 		}
 		dirs = append(dirs, part.Out)
 	}
-	merged, err := Merge(dirs, t.TempDir())
+	merged, err := analysis.Merge(dirs, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +265,7 @@ func TestFramingFaults(t *testing.T) {
 		{"segmentation", "[{name: voc20, root: <demo>}]", "{base: sclip, threshold: 0.1}", "s.yaml:2: voc20 has no background, so protocol.threshold 0.1"},
 		{"segmentation", "[{name: voc20, root: <demo>}]", "{base: sclip, area_threshold: 0.1}", "voc20 has no background, so protocol.area_threshold 0.1"},
 	} {
-		s, err := configs.Parse("s.yaml", []byte("model: micro\ndatasets: "+c.datasets+"\nmethods: [clip]\nprotocol: "+c.protocol+"\ntask: "+c.task+"\n"), Known())
+		s, err := configs.Parse("s.yaml", []byte("model: micro\ndatasets: "+c.datasets+"\nmethods: [clip]\nprotocol: "+c.protocol+"\ntask: "+c.task+"\n"), tasks.Known())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -319,14 +322,14 @@ func TestEstimate(t *testing.T) {
 		t.Fatal(err)
 	}
 	windows := map[string]int{} // by the sizes of the pictures, as they are decoded
-	for _, j := range plan.jobs {
+	for _, j := range plan.targets {
 		for _, i := range j.indices {
-			s, err := j.dataset.At(i)
+			s, err := j.Dataset.At(i)
 			if err != nil {
 				t.Fatal(err)
 			}
 			h, w := j.framing.input.Size(s.Image.Rect.Dy(), s.Image.Rect.Dx())
-			windows[j.info.Name] += len(j.framing.sliding.Windows(h, w))
+			windows[j.Info.Name] += len(j.framing.sliding.Windows(h, w))
 		}
 	}
 	lines, err := plan.Estimate(t.Context(), quiet{})
@@ -350,16 +353,8 @@ func TestEstimate(t *testing.T) {
 	if files, err := os.ReadDir(r.Out); err != nil || len(files) > 0 {
 		t.Errorf("an estimate left %v, %v", files, err)
 	}
-	if plan.jobs[0].panels == nil {
+	if plan.targets[0].panels == nil {
 		t.Error("an estimate changed the plan")
-	}
-}
-
-// What cannot be refined is an error, not a map that is not.
-func TestTooLargeToRefine(t *testing.T) {
-	j := &job{protocol: configs.Protocol{PAMR: 10}}
-	if _, err := decode(j, 1<<13, 1<<13, similarity{}); err == nil || !strings.Contains(err.Error(), "too large to be refined") {
-		t.Errorf("error %v", err)
 	}
 }
 

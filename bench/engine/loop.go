@@ -11,7 +11,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"ovbench/configs"
+	"ovbench/bench/records"
+	"ovbench/bench/tasks"
 	"ovbench/datasets"
 	"ovbench/reports/results"
 	"ovbench/runners"
@@ -20,34 +21,26 @@ import (
 	"ovbench/runners/tensor"
 )
 
-// Progress is told how far the work is. Its methods are called from one goroutine at a time.
-type Progress interface {
-	// Start begins a stage of total steps; Start ends the stage before it.
-	Start(stage string, total int)
-	// At says how many steps are done.
-	At(done int)
-}
-
 // run is the state of one execution of a plan.
 type run struct {
-	*Plan
-	out     *results.Run
-	images  *runners.Images
-	plain   *runners.Images // the unchanged model, of tasks that probe
-	texts   []tensor.Dense  // normalised query embeddings [T, E] of each job
-	records *records
-	tell    Progress
-	watch   stopwatch
-	forward chan struct{} // held while the session runs: one forward uses all threads
-	mu      sync.Mutex    // guards records, out.Failures and counters below
-	done    int
-	failed  int // in a row from the start
+	plan     *Plan
+	out      *results.Run
+	images   *runners.Images
+	plain    *runners.Images // the unchanged model, of tasks that probe
+	texts    []tensor.Dense  // normalised query embeddings [T, E] of each target
+	records  *records.File
+	progress tasks.Progress
+	timer    timer
+	forward  chan struct{} // held while the session runs: one forward uses all threads
+	mu       sync.Mutex    // guards records, out.Failures and counters below
+	done     int
+	failed   int // in a row from the start
 }
 
 // Run measures. The returned run holds what was measured even if err is not nil, as long as any work was done;
 // its Complete says whether every planned sample was. When ctx ends, finished samples are kept.
-func (p *Plan) Run(ctx context.Context, tell Progress) (*results.Run, error) {
-	r := &run{Plan: p, tell: tell, forward: make(chan struct{}, 1)}
+func (p *Plan) Run(ctx context.Context, progress tasks.Progress) (*results.Run, error) {
+	r := &run{plan: p, progress: progress, forward: make(chan struct{}, 1)}
 	r.out = p.describe()
 	start := time.Now()
 	hashed := make(chan error, 1)
@@ -69,14 +62,14 @@ func (p *Plan) Run(ctx context.Context, tell Progress) (*results.Run, error) {
 		return nil, err
 	}
 	if err := r.encodeTexts(ctx); err != nil {
-		return nil, errors.Join(err, r.records.close())
+		return nil, errors.Join(err, r.records.Close())
 	}
 	loopErr := r.loop(ctx)
-	if err := r.records.close(); err != nil && loopErr == nil {
+	if err := r.records.Close(); err != nil && loopErr == nil {
 		loopErr = err
 	}
 	r.out.Finished = time.Now()
-	r.out.Timing = results.Timing{Seconds: r.watch.seconds(), Wall: time.Since(start).Seconds()}
+	r.out.Timing = results.Timing{Seconds: r.timer.seconds(), Wall: time.Since(start).Seconds()}
 	if err := r.finish(); err != nil {
 		return nil, errors.Join(loopErr, err)
 	}
@@ -84,13 +77,13 @@ func (p *Plan) Run(ctx context.Context, tell Progress) (*results.Run, error) {
 }
 
 func (r *run) session() ort.Options {
-	return ort.Options{Threads: r.request.Threads, Mmap: r.request.Mmap}
+	return ort.Options{Threads: r.plan.request.Threads, Mmap: r.plan.request.Mmap}
 }
 
 func (r *run) loadImages() (err error) {
-	defer r.watch.start("load")()
-	r.images, err = runners.NewImages(r.library, r.model.Model, r.network, runners.ImageOptions{
-		Height: r.size[0], Width: r.size[1], Positions: r.positions, Similarities: true, Session: r.session(),
+	defer r.timer.start("load")()
+	r.images, err = runners.NewImages(r.plan.library, r.plan.model.Model, r.plan.network, runners.ImageOptions{
+		Height: r.plan.size[0], Width: r.plan.size[1], Positions: r.plan.positions, Similarities: true, Session: r.session(),
 	})
 	if err == nil {
 		if err = r.loadProbe(); err != nil {
@@ -102,28 +95,28 @@ func (r *run) loadImages() (err error) {
 
 // encodeTexts encodes the queries of every data set.
 func (r *run) encodeTexts(ctx context.Context) error {
-	defer r.watch.start("text")()
-	texts, err := runners.NewTexts(r.library, r.model.Model, r.model.Tokenizer, r.session())
+	defer r.timer.start("text")()
+	texts, err := runners.NewTexts(r.plan.library, r.plan.model.Model, r.plan.model.Tokenizer, r.session())
 	if err != nil {
 		return err
 	}
 	defer texts.Close()
-	for i := range r.jobs {
-		j := &r.jobs[i]
+	for i := range r.plan.targets {
+		t := &r.plan.targets[i]
 		began := false
-		all := j.texts
-		if r.asksEmpty() {
+		all := t.Texts
+		if r.plan.asksEmpty() {
 			all = append(slices.Clone(all), "")
 		}
-		e, err := texts.Ensemble(ctx, all, r.templates, func(done, total int) {
+		e, err := texts.Ensemble(ctx, all, r.plan.templates, func(done, total int) {
 			if !began {
 				began = true
-				r.tell.Start("encoding prompts of "+j.info.Name, total)
+				r.progress.Start("encoding prompts of "+t.Info.Name, total)
 			}
-			r.tell.At(done)
+			r.progress.At(done)
 		})
 		if err != nil {
-			return fmt.Errorf("class names of %s: %w", j.info.Name, err)
+			return fmt.Errorf("class names of %s: %w", t.Info.Name, err)
 		}
 		r.texts = append(r.texts, e)
 	}
@@ -132,33 +125,33 @@ func (r *run) encodeTexts(ctx context.Context) error {
 
 // asksEmpty reports whether the form of some method's feature surgery takes the empty text.
 func (p *Plan) asksEmpty() bool {
-	return slices.ContainsFunc(p.forms, func(m methodOf) bool { return m.form == methods.Empty })
+	return slices.Contains(p.forms, methods.Empty)
 }
 
 func (r *run) openRecords() error {
-	fingerprint, err := r.fingerprint(hashesOf(r.out))
+	fingerprint, err := r.plan.fingerprint(r.out.Hashes())
 	if err != nil {
 		return err
 	}
 	r.out.Fingerprint = fingerprint
-	r.records, err = openRecords(r.request.Out, fingerprint, r.request.Resume)
+	r.records, err = records.Open(r.plan.request.Out, fingerprint, r.plan.request.Resume)
 	return err
 }
 
 // loop measures every sample that has no record yet.
 func (r *run) loop(ctx context.Context) error {
-	errands, left := r.errands(), 0
-	for _, e := range errands {
-		left += len(e.members)
+	sharedPictures, left := r.sharedPictures(), 0
+	for _, e := range sharedPictures {
+		left += len(e.samples)
 	}
-	r.done = r.Samples() - left
-	r.tell.Start("measuring", r.Samples())
-	r.tell.At(r.done)
+	r.done = r.plan.Samples() - left
+	r.progress.Start("measuring", r.plan.Samples())
+	r.progress.At(r.done)
 	group, ctx := errgroup.WithContext(ctx)
-	queue := make(chan *errand)
+	queue := make(chan *sharedPicture)
 	group.Go(func() error {
 		defer close(queue)
-		for _, e := range errands {
+		for _, e := range sharedPictures {
 			select {
 			case queue <- e:
 			case <-ctx.Done():
@@ -167,7 +160,7 @@ func (r *run) loop(ctx context.Context) error {
 		}
 		return nil
 	})
-	for range max(r.request.Jobs, 1) {
+	for range max(r.plan.request.Jobs, 1) {
 		group.Go(func() error {
 			for e := range queue {
 				for _, rec := range r.measure(ctx, e) {
@@ -182,53 +175,53 @@ func (r *run) loop(ctx context.Context) error {
 	return group.Wait()
 }
 
-// hopeless is the number of samples that must fail, with none succeeding, before a run gives up.
-const hopeless = 20
+// maxLeadingFailures is the number of samples that must fail, with none succeeding, before a run gives up.
+const maxLeadingFailures = 20
 
 // keep writes a sample's record. A sample that only failed because ctx ended leaves none.
-func (r *run) keep(ctx context.Context, rec Record) error {
+func (r *run) keep(ctx context.Context, rec records.Record) error {
 	if rec.Error != "" && ctx.Err() != nil {
 		return ctx.Err()
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.records.add(rec); err != nil {
+	if err := r.records.Add(rec); err != nil {
 		return err
 	}
 	r.done++
-	r.tell.At(r.done)
+	r.progress.At(r.done)
 	if rec.Error == "" {
 		r.failed = -1 << 30
 		return nil
 	}
-	if r.failed++; r.failed == hopeless {
-		return fmt.Errorf("the first %d samples all failed, the last one with: %s: %s", hopeless, rec.ID, rec.Error)
+	if r.failed++; r.failed == maxLeadingFailures {
+		return fmt.Errorf("the first %d samples all failed, the last one with: %s: %s", maxLeadingFailures, rec.ID, rec.Error)
 	}
 	return nil
 }
 
 // measure measures one picture with all methods, for all data sets that ask for it. What goes wrong is in the records.
-func (r *run) measure(ctx context.Context, e *errand) []Record {
-	recs := make([]Record, len(e.members))
-	samples := make([]datasets.Sample, len(e.members))
-	var jobs []int // of members that can be read
+func (r *run) measure(ctx context.Context, e *sharedPicture) []records.Record {
+	recs := make([]records.Record, len(e.samples))
+	samples := make([]datasets.Sample, len(e.samples))
+	var targets []int // of samples that can be read
 	var first *datasets.Sample
-	for i, m := range e.members {
-		j := &r.jobs[m.job]
-		recs[i] = Record{Dataset: j.info.Name, Index: m.index, ID: j.dataset.ID(m.index)}
-		stop := r.watch.start("decode")
-		s, err := j.sample(m.index, first)
+	for i, m := range e.samples {
+		t := &r.plan.targets[m.target]
+		recs[i] = records.Record{Dataset: t.Info.Name, Index: m.index, ID: t.Dataset.ID(m.index)}
+		stop := r.timer.start("decode")
+		s, err := t.sample(m.index, first)
 		stop()
 		if err != nil {
-			recs[i].fail("decode", err)
+			recs[i].Fail("decode", err)
 			continue
 		}
-		if err := r.task.check(s); err != nil {
-			recs[i].fail("score", err)
+		if err := r.plan.task.Check(s); err != nil {
+			recs[i].Fail("score", err)
 			continue
 		}
 		samples[i] = s
-		jobs = append(jobs, m.job)
+		targets = append(targets, m.target)
 		if first == nil {
 			first = &samples[i]
 		}
@@ -236,139 +229,88 @@ func (r *run) measure(ctx context.Context, e *errand) []Record {
 	if first == nil {
 		return recs
 	}
-	stage, picture, err := r.show(ctx, first, r.jobs[jobs[0]].framing, jobs)
-	for i, m := range e.members {
+	stage, picture, err := r.encodeSample(ctx, first, r.plan.targets[targets[0]].framing, targets)
+	for i, m := range e.samples {
 		switch {
 		case recs[i].Error != "":
 		case err != nil:
-			recs[i].fail(stage, err)
+			recs[i].Fail(stage, err)
 		default:
-			r.read(ctx, &recs[i], m, samples[i], picture)
+			r.record(ctx, &recs[i], m, samples[i], picture)
 		}
 	}
 	return recs
 }
 
 // sample reads a sample, with the picture that another data set has read of it, if there is one.
-func (j *job) sample(index int, read *datasets.Sample) (datasets.Sample, error) {
-	if shared, ok := j.dataset.(datasets.Sharing); ok && read != nil {
+func (t *target) sample(index int, read *datasets.Sample) (datasets.Sample, error) {
+	if shared, ok := t.Dataset.(datasets.Sharing); ok && read != nil {
 		return shared.AtWith(index, read.Image)
 	}
-	return j.dataset.At(index)
+	return t.Dataset.At(index)
 }
 
-// show takes a sample's picture through the network. An error comes with the stage where it arose.
-func (r *run) show(ctx context.Context, s *datasets.Sample, f framing, jobs []int) (stage string, _ *seen, err error) {
-	stop := r.watch.start("preprocess")
+// encodeSample takes a sample's picture through the network. An error comes with the stage where it arose.
+func (r *run) encodeSample(ctx context.Context, s *datasets.Sample, f framing, targets []int) (stage string, _ *encoded, err error) {
+	stop := r.timer.start("preprocess")
 	pixels, err := f.input.Pixels(s.Image)
 	stop()
 	if err != nil {
 		return "preprocess", nil, err
 	}
-	picture, err := r.look(ctx, pixels, f, jobs)
+	picture, err := r.encode(ctx, pixels, f, targets)
 	return "forward", picture, err
 }
 
-// read fills in the record of one sample from what the network saw.
-func (r *run) read(ctx context.Context, rec *Record, m member, s datasets.Sample, picture *seen) {
-	defer r.watch.start("score")()
-	j := &r.jobs[m.job]
-	sims := make([]similarity, len(r.forms))
-	readings := make([]reading, len(r.forms))
-	for k := range r.forms {
-		sims[k] = picture.similarity(j, m.job, k)
-		var err error
-		if readings[k], err = r.task.read(j, &r.forms[k], m.index, s, sims[k]); err != nil {
-			rec.fail("score", err)
-			return
-		}
+// record fills in the record of one sample from what the network made of its picture.
+func (r *run) record(ctx context.Context, rec *records.Record, at sampleRef, s datasets.Sample, picture *encoded) {
+	defer r.timer.start("score")()
+	t := &r.plan.targets[at.target]
+	v := tasks.View{Target: &t.Target, Index: at.index, Sample: s, Cosines: r.cosines(ctx, at.target),
+		Pixels: picture.pixels.Data, Height: picture.pixels.Shape[2], Width: picture.pixels.Shape[3]}
+	for k, m := range r.plan.methods {
+		v.Methods = append(v.Methods, tasks.Seen{Name: m.Name, Form: r.plan.forms[k], Similarity: picture.similarity(t, at.target, k)})
 	}
-	if err := r.probe(ctx, m.job, m.index, picture.pixels, sims, readings); err != nil {
-		rec.fail("probe", err)
+	made, err := r.plan.task.Measure(&v)
+	if err != nil {
+		rec.Fail("score", err)
 		return
 	}
-	rec.Methods = map[string]Evidence{}
-	for k := range readings {
-		rec.Methods[r.forms[k].name] = readings[k].evidence
+	rec.Methods, rec.Tags = map[string]records.Evidence{}, made.Tags
+	for k, m := range r.plan.methods {
+		rec.Methods[m.Name] = made.Evidence[k]
 	}
-	if t, ok := r.task.(tagger); ok {
-		rec.Tags = t.tags(j, s)
-	}
-	if err := r.save(j, m.index, s, sims, readings); err != nil {
-		rec.fail("save", err)
+	if err := r.save(t, &v, made.Labels); err != nil {
+		rec.Fail("save", err)
 	}
 }
 
 // finish turns records into the run's scores and writes results.
 func (r *run) finish() error {
-	var recs []Record
-	for _, rec := range r.records.done {
+	var recs []records.Record
+	for _, rec := range r.records.Done {
 		recs = append(recs, rec)
 	}
-	return finish(r.out, recs, r.planned(), r.request.Out, r.suite)
+	return tasks.Finish(r.out, recs, r.planned(), r.plan.request.Out, r.plan.suite)
 }
 
 // planned are the samples of each data set that the run was to measure.
 func (r *run) planned() map[string][]int {
 	out := map[string][]int{}
-	for _, j := range r.jobs {
-		out[j.info.Name] = j.indices
+	for _, t := range r.plan.targets {
+		out[t.Info.Name] = t.indices
 	}
 	return out
 }
 
-// finish completes and writes a run from its records. Planned samples without a good record make it incomplete.
-func finish(out *results.Run, recs []Record, planned map[string][]int, dir string, suite *configs.Suite) error {
-	wanted, good := map[recordKey]bool{}, map[recordKey]bool{}
-	for name, indices := range planned {
-		for _, i := range indices {
-			wanted[recordKey{name, i}] = true
-		}
-	}
-	var kept []Record
-	out.Failures = nil
-	for _, rec := range recs {
-		if !wanted[recordKey{rec.Dataset, rec.Index}] {
-			continue
-		}
-		if rec.Error != "" {
-			out.Failures = append(out.Failures, results.Failure{Dataset: rec.Dataset, ID: rec.ID, Stage: rec.Stage, Error: rec.Error})
-			continue
-		}
-		good[recordKey{rec.Dataset, rec.Index}] = true
-		kept = append(kept, rec)
-	}
-	slices.SortFunc(out.Failures, func(a, b results.Failure) int {
-		return slices.Compare([]string{a.Dataset, a.ID}, []string{b.Dataset, b.ID})
-	})
-	out.Complete = true
-	for i := range out.Datasets {
-		d := &out.Datasets[i]
-		d.Measured = 0
-		for _, k := range planned[d.Name] {
-			if good[recordKey{d.Name, k}] {
-				d.Measured++
-			} else {
-				out.Complete = false
-			}
-		}
-	}
-	out.Panels = wholePanels(dir, out.Panels)
-	var err error
-	if out.Cells, err = Score(out, suite.Task, kept, suite.Resamples, suite.Seed); err != nil {
-		return err
-	}
-	return out.Write(dir)
-}
-
-// stopwatch adds up the time of stages over all workers. The zero value is ready.
-type stopwatch struct {
+// timer adds up the time of stages over all workers. The zero value is ready.
+type timer struct {
 	mu    sync.Mutex
 	total map[string]time.Duration
 }
 
 // start begins a stretch of a stage; the returned function ends it.
-func (s *stopwatch) start(stage string) func() {
+func (s *timer) start(stage string) func() {
 	t := time.Now()
 	return func() {
 		d := time.Since(t)
@@ -381,7 +323,7 @@ func (s *stopwatch) start(stage string) func() {
 	}
 }
 
-func (s *stopwatch) seconds() map[string]float64 {
+func (s *timer) seconds() map[string]float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := map[string]float64{}

@@ -8,6 +8,8 @@ import (
 	"math"
 	"slices"
 
+	"ovbench/bench/records"
+	"ovbench/bench/tasks"
 	"ovbench/configs"
 	"ovbench/datasets"
 	"ovbench/runners"
@@ -57,46 +59,42 @@ type Plan struct {
 	suite     *configs.Suite
 	model     *Model
 	library   *ort.Library
-	task      task
-	methods   []runners.Named // of the suite
-	network   []runners.Named // these, each as often as its parameters differ between data sets
-	forms     []methodOf      // feature surgery of each method
-	size      [2]int          // height, width of what the network sees, if always the same; else 0
+	task      tasks.Task
+	methods   []runners.Named     // of the suite
+	network   []runners.Named     // these, each as often as its parameters differ between data sets
+	forms     []methods.Redundant // feature surgery of each method's maps
+	size      [2]int              // height, width of what the network sees, if always the same; else 0
 	positions clip.Interpolation
 	templates []string
-	jobs      []job
+	targets   []target
 }
 
-// job is one data set of a plan.
-type job struct {
-	dataset  datasets.Dataset
-	info     datasets.Info
-	protocol configs.Protocol // as it holds on this data set
-	framing  framing
-	network  []int      // of each method of the suite, which of the plan's network it is here
-	set      string     // name of the query set
-	queries  [][]string // by class
-	texts    []string   // all queries, class by class
-	rule     resample.Rule
-	samples  string // of the whole plan, whatever the shard, as ranges
-	indices  []int  // samples to measure, ascending
-	panels   []int  // of these, the ones kept for pictures
+// target is one data set of a plan.
+type target struct {
+	tasks.Target
+	framing framing
+	network []int      // of each method of the suite, which of the plan's network it is here
+	set     string     // name of the query set
+	queries [][]string // by class
+	samples string     // of the whole plan, whatever the shard, as ranges
+	indices []int      // samples to measure, ascending
+	panels  []int      // of these, the ones kept for pictures
 }
 
 // NewPlan resolves a request. The error joins every fault found.
 func NewPlan(r Request) (*Plan, error) {
-	p := &Plan{request: r, suite: r.Suite, task: tasks[r.Suite.Task]}
+	p := &Plan{request: r, suite: r.Suite, task: tasks.All[r.Suite.Task]}
 	faults := []error{p.openModel(), p.openLibrary(), p.makeMethods(), p.readProtocol()}
 	for i, d := range p.suite.Datasets {
-		j, err := p.openJob(d)
+		t, err := p.openTarget(d)
 		if err != nil {
 			faults = append(faults, p.suite.Fault(fmt.Sprintf("datasets[%d]", i), "%v", err))
 			continue
 		}
-		p.jobs = append(p.jobs, j)
+		p.targets = append(p.targets, t)
 	}
 	if errors.Join(faults...) == nil {
-		p.size = fixedSize(p.jobs)
+		p.size = fixedSize(p.targets)
 		faults = append(faults, p.fitMethods(), p.checkOnly())
 	}
 	return p, errors.Join(faults...)
@@ -139,7 +137,7 @@ func (p *Plan) makeMethods() error {
 			form = f
 		}
 		p.methods = append(p.methods, runners.Named{Name: m.Name, Method: method})
-		p.forms = append(p.forms, methodOf{name: m.Name, form: form})
+		p.forms = append(p.forms, form)
 	}
 	return errors.Join(faults...)
 }
@@ -160,54 +158,58 @@ func (p *Plan) readProtocol() error {
 	return errors.Join(faults...)
 }
 
-func (p *Plan) openJob(d configs.Dataset) (job, error) {
+func (p *Plan) openTarget(d configs.Dataset) (target, error) {
 	root := p.request.Data
 	switch {
 	case d.Root == configs.DemoRoot:
 		var err error
 		if root, err = demoData(); err != nil {
-			return job{}, err
+			return target{}, err
 		}
 	case d.Root != "":
 		root = p.suite.Path(d.Root)
 	}
 	ds, err := datasets.Open(d.Name, p.options(d, root))
 	if err != nil {
-		return job{}, err
+		return target{}, err
 	}
 	// A sample that cannot be read is measured, and recorded, as failed; here it only tells nothing.
 	if first, err := sampleZero(ds); err == nil {
-		if err := p.task.check(first); err != nil {
-			return job{}, fmt.Errorf("%s does not do: %w", d.Name, err)
+		if err := p.task.Check(first); err != nil {
+			return target{}, fmt.Errorf("%s does not do: %w", d.Name, err)
 		}
 	}
 	proto := p.suite.ProtocolOf(d)
 	set := p.suite.Words(proto.Queries)
-	j := job{dataset: ds, info: ds.Info(), protocol: proto, framing: framingOf(proto, d), set: set}
-	if err := p.checkFraming(j); err != nil {
-		return job{}, err
+	t := target{
+		Target:  tasks.Target{Dataset: ds, Info: ds.Info(), Protocol: proto},
+		framing: framingOf(proto, d), set: set,
 	}
-	if j.queries, err = datasets.QueriesOf(ds, set); err != nil {
-		return job{}, err
+	t.Whole = t.framing.whole()
+	if err := p.checkFraming(t); err != nil {
+		return target{}, err
 	}
-	j.rule = resample.Rule{Scale: proto.Scale, Threshold: proto.Threshold, Area: proto.AreaThreshold}
-	for class, queries := range j.queries {
+	if t.queries, err = datasets.QueriesOf(ds, set); err != nil {
+		return target{}, err
+	}
+	t.Rule = resample.Rule{Scale: proto.Scale, Threshold: proto.Threshold, Area: proto.AreaThreshold}
+	for class, queries := range t.queries {
 		for _, q := range queries {
-			j.texts = append(j.texts, q)
-			j.rule.Classes = append(j.rule.Classes, class)
+			t.Texts = append(t.Texts, q)
+			t.Rule.Classes = append(t.Rule.Classes, class)
 		}
 	}
-	if j.rule.Threshold > 0 && !j.info.Background {
-		return job{}, fmt.Errorf("%s has no background, so protocol.threshold %v would turn its first class into one; set it to 0", d.Name, j.rule.Threshold)
+	if t.Rule.Threshold > 0 && !t.Info.Background {
+		return target{}, fmt.Errorf("%s has no background, so protocol.threshold %v would turn its first class into one; set it to 0", d.Name, t.Rule.Threshold)
 	}
-	if j.rule.Area > 0 && !j.info.Background {
-		return job{}, fmt.Errorf("%s has no background, so protocol.area_threshold %v would spare its first class alone; set it to 0", d.Name, j.rule.Area)
+	if t.Rule.Area > 0 && !t.Info.Background {
+		return target{}, fmt.Errorf("%s has no background, so protocol.area_threshold %v would spare its first class alone; set it to 0", d.Name, t.Rule.Area)
 	}
-	if err := j.rule.Check(len(j.texts)); err != nil {
-		return job{}, err
+	if err := t.Rule.Check(len(t.Texts)); err != nil {
+		return target{}, err
 	}
-	j.choose(p.request, d.Limit, p.suite.Panels)
-	return j, nil
+	t.choose(p.request, d.Limit, p.suite.Panels)
+	return t, nil
 }
 
 // options are what the suite says of a data set. Files it names lie in the suite's folder, those of folder below root.
@@ -236,35 +238,35 @@ func sampleZero(ds datasets.Dataset) (datasets.Sample, error) {
 }
 
 // choose picks the samples to measure and, evenly among them, the panels.
-func (j *job) choose(r Request, limit, panels int) {
+func (t *target) choose(r Request, limit, panels int) {
 	if r.Limit > 0 {
 		limit = r.Limit
 	}
-	for i := range j.dataset.Len() {
-		if r.Only != nil && !slices.Contains(r.Only, j.dataset.ID(i)) {
+	for i := range t.Dataset.Len() {
+		if r.Only != nil && !slices.Contains(r.Only, t.Dataset.ID(i)) {
 			continue
 		}
-		if limit > 0 && len(j.indices) == limit {
+		if limit > 0 && len(t.indices) == limit {
 			break
 		}
-		j.indices = append(j.indices, i)
+		t.indices = append(t.indices, i)
 	}
-	n := min(panels, len(j.indices))
+	n := min(panels, len(t.indices))
 	for k := range n {
-		j.panels = append(j.panels, j.indices[int(math.Round(float64(k)*float64(len(j.indices)-1)/float64(max(n-1, 1))))])
+		t.panels = append(t.panels, t.indices[int(math.Round(float64(k)*float64(len(t.indices)-1)/float64(max(n-1, 1))))])
 	}
-	j.samples = ranges(j.indices)
-	j.indices = slices.DeleteFunc(j.indices, func(i int) bool { return !r.Shard.has(i) })
-	j.panels = slices.DeleteFunc(j.panels, func(i int) bool { return !r.Shard.has(i) })
+	t.samples = records.Ranges(t.indices)
+	t.indices = slices.DeleteFunc(t.indices, func(i int) bool { return !r.Shard.has(i) })
+	t.panels = slices.DeleteFunc(t.panels, func(i int) bool { return !r.Shard.has(i) })
 }
 
 // checkOnly names ids that no data set has.
 func (p *Plan) checkOnly() error {
 	var faults []error
 	for _, id := range p.request.Only {
-		found := slices.ContainsFunc(p.jobs, func(j job) bool {
-			for i := range j.dataset.Len() {
-				if j.dataset.ID(i) == id {
+		found := slices.ContainsFunc(p.targets, func(t target) bool {
+			for i := range t.Dataset.Len() {
+				if t.Dataset.ID(i) == id {
 					return true
 				}
 			}
@@ -280,8 +282,8 @@ func (p *Plan) checkOnly() error {
 // Samples is the number of images the plan measures.
 func (p *Plan) Samples() int {
 	n := 0
-	for _, j := range p.jobs {
-		n += len(j.indices)
+	for _, t := range p.targets {
+		n += len(t.indices)
 	}
 	return n
 }
@@ -314,8 +316,8 @@ func (p *Plan) fingerprint(modelHashes []string) (string, error) {
 	for i, m := range p.suite.Methods {
 		f.Methods = append(f.Methods, method{m.Name, m.Kind, methods.Params(p.methods[i].Method)})
 	}
-	for i, j := range p.jobs {
-		f.Datasets = append(f.Datasets, set{j.info.Name, j.info.Split, j.info.ListSHA256, j.protocol.Fingerprint(), p.suite.Datasets[i].ApplyEXIF, j.queries, p.departing(&j)})
+	for i, t := range p.targets {
+		f.Datasets = append(f.Datasets, set{t.Info.Name, t.Info.Split, t.Info.ListSHA256, t.Protocol.Fingerprint(), p.suite.Datasets[i].ApplyEXIF, t.queries, p.departing(&t)})
 	}
 	b, err := json.Marshal(f)
 	return fmt.Sprintf("%x", sha256.Sum256(b)), err

@@ -12,8 +12,9 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"ovbench/bench/records"
+	"ovbench/bench/tasks"
 	"ovbench/datasets"
 	"ovbench/reports"
 	"ovbench/reports/results"
@@ -21,33 +22,16 @@ import (
 	"ovbench/runners/tensor"
 )
 
-// Paths of what a run keeps, below its folder. Names from suites and data sets are made harmless.
-func panelDir(dataset, id string) string { return path.Join("panels", clean(dataset), clean(id)) }
-
-// clean turns a name into one path element.
-func clean(name string) string {
-	s := strings.Map(func(r rune) rune {
-		if r < ' ' || strings.ContainsRune(`/\:*?"<>|`, r) {
-			return '_'
-		}
-		return r
-	}, name)
-	if strings.Trim(s, ".") == "" {
-		return "_" + s
-	}
-	return s
-}
-
 // panelList names the pictures a plan will keep.
 func (p *Plan) panelList() []results.Panel {
 	var out []results.Panel
-	for _, j := range p.jobs {
-		for _, i := range j.panels {
-			id := j.dataset.ID(i)
-			dir := panelDir(j.info.Name, id)
-			panel := results.Panel{Dataset: j.info.Name, ID: id, Image: path.Join(dir, "image.png"), Truth: path.Join(dir, "truth.png"), Predictions: map[string]string{}}
+	for _, t := range p.targets {
+		for _, i := range t.panels {
+			id := t.Dataset.ID(i)
+			dir := records.PanelDir(t.Info.Name, id)
+			panel := results.Panel{Dataset: t.Info.Name, ID: id, Image: path.Join(dir, "image.png"), Truth: path.Join(dir, "truth.png"), Predictions: map[string]string{}}
 			for _, m := range p.methods {
-				panel.Predictions[m.Name] = path.Join(dir, "labels "+clean(m.Name)+".png")
+				panel.Predictions[m.Name] = path.Join(dir, "labels "+records.Clean(m.Name)+".png")
 			}
 			out = append(out, panel)
 		}
@@ -56,96 +40,94 @@ func (p *Plan) panelList() []results.Panel {
 }
 
 // save keeps what was asked for of one sample: its panel, label maps, similarities.
-func (r *run) save(j *job, index int, s datasets.Sample, sims []similarity, readings []reading) error {
-	name, id := clean(j.info.Name), clean(j.dataset.ID(index))
-	panel := slices.Contains(j.panels, index) && s.Labels.W > 0
-	if !j.framing.whole() && (panel || r.request.Save.Maps) {
-		for m := range sims {
-			sims[m] = sims[m].onPatches(r.model.Patch, len(j.texts))
+func (r *run) save(t *target, v *tasks.View, labels [][]uint16) error {
+	panel := slices.Contains(t.panels, v.Index) && v.Sample.Labels.W > 0
+	if !t.Whole && (panel || r.plan.request.Save.Maps) {
+		for m := range v.Methods {
+			v.Methods[m].Similarity = onPatches(v.Methods[m].Similarity, r.plan.model.Patch, len(t.Texts))
 		}
 	}
-	for m, method := range r.forms {
-		if r.request.Save.Labels && readings[m].labels != nil {
-			if err := r.writeLabels(path.Join("labels", name, clean(method.name), id+".png"), j, s.Labels.W, s.Labels.H, readings[m].labels); err != nil {
+	id := records.Clean(t.Dataset.ID(v.Index))
+	for m := range v.Methods {
+		file := path.Join(records.Clean(t.Info.Name), records.Clean(v.Methods[m].Name), id)
+		if r.plan.request.Save.Labels && labels != nil {
+			if err := r.writeLabels(path.Join("labels", file+".png"), t, v.Sample.Labels, labels[m]); err != nil {
 				return err
 			}
 		}
-		if r.request.Save.Maps {
-			if err := r.writeMaps(path.Join("maps", name, clean(method.name), id+".npy"), len(j.texts), sims[m]); err != nil {
-				return err
-			}
-			if sims[m].Global == nil {
-				continue // windows have global tokens, the picture has none
-			}
-			cls := tensor.Dense{Shape: []int{len(j.texts)}, Data: sims[m].Global}
-			if err := r.write(path.Join("cls", name, clean(method.name), id+".npy"), func(w io.Writer) error { return tensor.WriteNPY(w, cls) }); err != nil {
+		if r.plan.request.Save.Maps {
+			if err := r.writeSimilarity(file+".npy", t, &v.Methods[m].Similarity); err != nil {
 				return err
 			}
 		}
 	}
 	if panel {
-		return r.savePanel(j, index, s, sims, readings)
+		return r.savePanel(t, v, labels)
 	}
 	return nil
 }
 
-func (r *run) savePanel(j *job, index int, s datasets.Sample, sims []similarity, readings []reading) error {
+// writeSimilarity writes one image's cosines as maps [T, rows, cols] and, of pictures seen at once, those of the global
+// token [T]: windows have global tokens, the picture has none.
+func (r *run) writeSimilarity(name string, t *target, sim *tasks.Similarity) error {
+	texts := len(t.Texts)
+	planes := tensor.New(texts, sim.Rows, sim.Cols)
+	for q := range texts {
+		copy(planes.At(q).Data, methods.Column(sim.Patches, texts, q))
+	}
+	npy := func(folder string, values tensor.Dense) error {
+		return r.write(path.Join(folder, name), func(w io.Writer) error { return tensor.WriteNPY(w, values) })
+	}
+	if err := npy("maps", planes); err != nil || sim.Global == nil {
+		return err
+	}
+	return npy("cls", tensor.Dense{Shape: []int{texts}, Data: sim.Global})
+}
+
+func (r *run) savePanel(t *target, v *tasks.View, labels [][]uint16) error {
 	i := slices.IndexFunc(r.out.Panels, func(p results.Panel) bool {
-		return p.Dataset == j.info.Name && p.ID == j.dataset.ID(index)
+		return p.Dataset == t.Info.Name && p.ID == t.Dataset.ID(v.Index)
 	})
-	panel := r.out.Panels[i]
+	panel, truth := r.out.Panels[i], v.Sample.Labels
+	predictions := panel.Predictions
 	panel.Predictions = map[string]string{}
 	err := errors.Join(
-		r.write(panel.Image, func(w io.Writer) error { return encodePNG(w, s.Image) }),
-		r.writeLabels(panel.Truth, j, s.Labels.W, s.Labels.H, s.Labels.Pix),
+		r.write(panel.Image, func(w io.Writer) error { return encodePNG(w, v.Sample.Image) }),
+		r.writeLabels(panel.Truth, t, truth, truth.Pix),
 	)
-	class := shown(j, s.Labels.Pix)
-	for m := range r.forms {
-		method := &r.forms[m]
-		if labels := readings[m].labels; labels != nil {
-			panel.Predictions[method.name] = r.out.Panels[i].Predictions[method.name]
-			err = errors.Join(err, r.writeLabels(panel.Predictions[method.name], j, s.Labels.W, s.Labels.H, labels))
+	dir, class := records.PanelDir(t.Info.Name, panel.ID), mainClass(t, truth.Pix)
+	for m := range v.Methods {
+		method := &v.Methods[m]
+		if labels != nil {
+			panel.Predictions[method.Name] = predictions[method.Name]
+			err = errors.Join(err, r.writeLabels(predictions[method.Name], t, truth, labels[m]))
 		}
-		cells, heatErr := r.task.heat(j, method, class, sims[m])
-		if heatErr != nil {
-			return errors.Join(err, heatErr)
+		cells, saliencyErr := tasks.Saliency(r.plan.task, &t.Target, method, class)
+		if saliencyErr != nil {
+			return errors.Join(err, saliencyErr)
 		}
-		heat, _ := methods.SimilarityMap(cells, sims[m].Rows, sims[m].Cols, s.Labels.H, s.Labels.W)
-		pm := results.PanelMap{Method: method.name, Class: j.info.Classes[class], Path: path.Join(panelDir(j.info.Name, panel.ID), "map "+clean(method.name)+".png")}
-		err = errors.Join(err, r.write(pm.Path, func(w io.Writer) error { return encodePNG(w, reports.MapImage(heat, s.Labels.W, s.Labels.H)) }))
-		panel.Maps = append(panel.Maps, pm)
+		saliency, _ := methods.SimilarityMap(cells, method.Rows, method.Cols, truth.H, truth.W)
+		file := path.Join(dir, "map "+records.Clean(method.Name)+".png")
+		err = errors.Join(err, r.write(file, func(w io.Writer) error {
+			return encodePNG(w, reports.MapImage(saliency, truth.W, truth.H))
+		}))
+		panel.Maps = append(panel.Maps, results.PanelMap{Method: method.Name, Class: t.Info.Classes[class], Path: file})
 	}
-	// The description comes last: where it is, the panel is whole.
-	return errors.Join(err, r.write(path.Join(panelDir(j.info.Name, panel.ID), panelFile), func(w io.Writer) error {
+	return errors.Join(err, r.write(path.Join(dir, records.PanelFile), func(w io.Writer) error {
 		return json.NewEncoder(w).Encode(panel)
 	}))
 }
 
-const panelFile = "panel.json"
-
-// wholePanels are those of list that lie complete in a run folder.
-func wholePanels(dir string, list []results.Panel) []results.Panel {
-	var out []results.Panel
-	for _, p := range list {
-		data, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(path.Join(panelDir(p.Dataset, p.ID), panelFile))))
-		var panel results.Panel
-		if err == nil && json.Unmarshal(data, &panel) == nil && panel.Dataset == p.Dataset && panel.ID == p.ID {
-			out = append(out, panel)
-		}
-	}
-	return out
-}
-
-// shown is the class whose similarity map a panel shows: the largest in the truth, but not the background
+// mainClass is the class whose similarity map a panel shows: the largest in the truth, but not the background
 // where there is another.
-func shown(j *job, truth []uint16) int {
-	counts := make([]int, len(j.info.Classes))
+func mainClass(t *target, truth []uint16) int {
+	counts := make([]int, len(t.Info.Classes))
 	for _, v := range truth {
 		if int(v) < len(counts) {
 			counts[v]++
 		}
 	}
-	if j.info.Background {
+	if t.Info.Background {
 		counts[0] = min(counts[0], 1)
 	}
 	best := 0
@@ -157,26 +139,17 @@ func shown(j *job, truth []uint16) int {
 	return best
 }
 
-// writeLabels writes a label map as a grey PNG: 8 bits with 255 for ignored pixels where classes allow it, else 16 bits
+// writeLabels writes a label map of the size of another as a grey PNG: 8 bits with 255 for ignored pixels where classes allow it, else 16 bits
 // with 65535.
-func (r *run) writeLabels(name string, j *job, w, h int, labels []uint16) error {
+func (r *run) writeLabels(name string, t *target, size datasets.Labels, labels []uint16) error {
 	return r.write(name, func(out io.Writer) error {
-		return encodePNG(out, reports.LabelImage(labels, w, h, len(j.info.Classes)))
+		return encodePNG(out, reports.LabelImage(labels, size.W, size.H, len(t.Info.Classes)))
 	})
-}
-
-// writeMaps writes one image's cosines as [T, rows, cols].
-func (r *run) writeMaps(name string, texts int, sim similarity) error {
-	out := tensor.New(texts, sim.Rows, sim.Cols)
-	for t := range texts {
-		copy(out.At(t).Data, methods.Column(sim.Patches, texts, t))
-	}
-	return r.write(name, func(w io.Writer) error { return tensor.WriteNPY(w, out) })
 }
 
 // write makes a file below the run folder.
 func (r *run) write(name string, fill func(io.Writer) error) error {
-	full := filepath.Join(r.request.Out, filepath.FromSlash(name))
+	full := filepath.Join(r.plan.request.Out, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(full), 0o777); err != nil {
 		return err
 	}

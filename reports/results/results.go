@@ -10,7 +10,10 @@
 // what is undefined (the IoU of a class that never occurs) is absent.
 package results
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Schema names the format of results.json. It changes when a reader of the old
 // format would misunderstand a file of the new one.
@@ -290,4 +293,12 @@ func (r *Run) Failed(dataset string) int {
 		}
 	}
 	return n
+}
+
+// Hashes are those of a run's weights and of its vocabulary.
+func (r *Run) Hashes() (out []string) {
+	for _, f := range append(slices.Clone(r.Model.Files), r.Model.Vocabulary) {
+		out = append(out, f.SHA256)
+	}
+	return out
 }

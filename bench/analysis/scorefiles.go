@@ -1,4 +1,4 @@
-package engine
+package analysis
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"ovbench/bench/tasks"
 	"ovbench/datasets"
 	"ovbench/metrics"
 	"ovbench/runners/tensor"
@@ -50,7 +51,7 @@ type FileScores struct {
 
 // ScoreLabels compares two folders of label maps. Every truth needs a prediction of the same size; predictions without truth
 // are an error too.
-func ScoreLabels(ctx context.Context, s LabelScoring, tell Progress) (*FileScores, error) {
+func ScoreLabels(ctx context.Context, s LabelScoring, progress tasks.Progress) (*FileScores, error) {
 	convention, err := metrics.FindConvention(s.Convention)
 	if err != nil {
 		return nil, err
@@ -65,9 +66,9 @@ func ScoreLabels(ctx context.Context, s LabelScoring, tell Progress) (*FileScore
 	}
 	switch {
 	case ids:
-		return s.cityscapes(ctx, pairs, tell)
+		return s.cityscapes(ctx, pairs, progress)
 	case convention.Name == metrics.ImageNetSIoU.Name:
-		return s.imageNetS(ctx, pairs, tell)
+		return s.imageNetS(ctx, pairs, progress)
 	}
 	ownIgnore := s.Ignore < 0
 	if ownIgnore {
@@ -75,7 +76,7 @@ func ScoreLabels(ctx context.Context, s LabelScoring, tell Progress) (*FileScore
 	}
 	records := make([]metrics.Sparse, len(pairs))
 	edges := make([]metrics.AreaRecord, len(pairs))
-	err = eachPair(ctx, pairs, tell, func(i int, truth, pred datasets.Labels) (err error) {
+	err = eachPair(ctx, pairs, progress, func(i int, truth, pred datasets.Labels) (err error) {
 		if err := s.prepare(truth); err != nil {
 			return err
 		}
@@ -117,7 +118,7 @@ func (s LabelScoring) fileScores(convention string, images int) *FileScores {
 func (f *FileScores) confusion(records []metrics.Sparse, classes int, v metrics.Convention) error {
 	total, err := metrics.NewConfusion(classes)
 	if err == nil {
-		err = addAll(total.Add, records)
+		err = tasks.AddAll(total.Add, records)
 	}
 	if err != nil {
 		return err
@@ -190,7 +191,7 @@ func (f *FileScores) interval(name string, resamples int, seed uint64, of func()
 	if err != nil {
 		return
 	}
-	if iv, err := metrics.Resample(f.Images, resamples, seed, level, stat); err == nil {
+	if iv, err := metrics.Resample(f.Images, resamples, seed, tasks.Level, stat); err == nil {
 		if f.Intervals == nil {
 			f.Intervals = map[string][2]float64{}
 		}
@@ -202,7 +203,7 @@ func (f *FileScores) interval(name string, resamples int, seed uint64, of func()
 func (f *FileScores) boundaries(s LabelScoring, edges []metrics.AreaRecord, v metrics.Convention) error {
 	sums, err := metrics.NewAreaSums(s.Classes)
 	if err == nil {
-		err = addAll(sums.Add, edges)
+		err = tasks.AddAll(sums.Add, edges)
 	}
 	if err != nil {
 		return err
@@ -265,10 +266,10 @@ func shift(pix []uint16) {
 
 // cityscapes is the whole evaluation of cityscapesScripts on label ids, with instance weights where *_instanceIds.png lie beside
 // the truth.
-func (s LabelScoring) cityscapes(ctx context.Context, pairs []filePair, tell Progress) (*FileScores, error) {
+func (s LabelScoring) cityscapes(ctx context.Context, pairs []filePair, progress tasks.Progress) (*FileScores, error) {
 	records := make([]metrics.CityscapesRecord, len(pairs))
 	weighted := 0
-	err := eachPair(ctx, pairs, tell, func(i int, truth, pred datasets.Labels) error {
+	err := eachPair(ctx, pairs, progress, func(i int, truth, pred datasets.Labels) error {
 		var instances []uint16
 		if path, ok := instancePath(pairs[i].truth); ok {
 			l, err := datasets.ReadLabels(path)
@@ -345,12 +346,12 @@ func instancePath(truth string) (string, bool) {
 const imageNetSIgnore = 1000
 
 // imageNetS is the evaluation of ImageNet-S: class 0 is the background, 1000 is ignored.
-func (s LabelScoring) imageNetS(ctx context.Context, pairs []filePair, tell Progress) (*FileScores, error) {
+func (s LabelScoring) imageNetS(ctx context.Context, pairs []filePair, progress tasks.Progress) (*FileScores, error) {
 	if s.Ignore < 0 {
 		s.Ignore = imageNetSIgnore
 	}
 	records := make([]metrics.BoundaryRecord, len(pairs))
-	err := eachPairAs(ctx, pairs, tell, datasets.ReadIDs, func(i int, truth, pred datasets.Labels) (err error) {
+	err := eachPairAs(ctx, pairs, progress, datasets.ReadIDs, func(i int, truth, pred datasets.Labels) (err error) {
 		if err := s.prepare(truth); err != nil {
 			return err
 		}
@@ -511,13 +512,13 @@ func stem(path string) string {
 	return strings.TrimSuffix(base, filepath.Ext(base))
 }
 
-func eachPair(ctx context.Context, pairs []filePair, tell Progress, f func(i int, truth, pred datasets.Labels) error) error {
-	return eachPairAs(ctx, pairs, tell, datasets.ReadLabels, f)
+func eachPair(ctx context.Context, pairs []filePair, progress tasks.Progress, f func(i int, truth, pred datasets.Labels) error) error {
+	return eachPairAs(ctx, pairs, progress, datasets.ReadLabels, f)
 }
 
 // eachPairAs reads all pairs on all cores and hands them to f, which is called for several at a time. Errors name the files.
-func eachPairAs(ctx context.Context, pairs []filePair, tell Progress, read func(string) (datasets.Labels, error), f func(i int, truth, pred datasets.Labels) error) error {
-	tell.Start("scoring", len(pairs))
+func eachPairAs(ctx context.Context, pairs []filePair, progress tasks.Progress, read func(string) (datasets.Labels, error), f func(i int, truth, pred datasets.Labels) error) error {
+	progress.Start("scoring", len(pairs))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.NumCPU())
 	var done atomic.Int64
@@ -546,10 +547,10 @@ func eachPairAs(ctx context.Context, pairs []filePair, tell Progress, read func(
 			done.Add(1)
 			return nil
 		})
-		tell.At(int(done.Load()))
+		progress.At(int(done.Load()))
 	}
 	err := group.Wait()
-	tell.At(int(done.Load()))
+	progress.At(int(done.Load()))
 	return err
 }
 
@@ -594,13 +595,17 @@ func ScoreTags(s TagScoring) (*FileScores, error) {
 			return nil, fmt.Errorf("%s: value %v at [%d, %d]; want 1 for present, 0 for absent, -1 for difficult", s.Truth, v, i/classes, i%classes)
 		}
 	}
-	table := &tagTable{images, classes, tags, pred.data, s.Difficult}
-	out, err := table.scores()
+	table := &tasks.TagTable{Images: images, Classes: classes, Tags: tags, Values: pred.data, Difficult: s.Difficult}
+	made, err := table.Scores()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Pred, err)
 	}
-	for _, stat := range table.statistics("") {
-		out.interval(stat.score, s.Resamples, s.Seed, stat.pooled)
+	out := &FileScores{
+		Task: "multilabel", Convention: metrics.StepAP.Name, Images: images,
+		Scores: made.Scores, Classes: made.Classes, Counts: made.Counts,
+	}
+	for _, stat := range table.Statistics("") {
+		out.interval(stat.Score, s.Resamples, s.Seed, stat.Pooled)
 	}
 	if !hasScore(out.Scores, "mAP") {
 		out.Warnings = append(out.Warnings, "no class is present in any image: mAP is undefined")

@@ -1,10 +1,11 @@
-package engine
+package tasks
 
 import (
 	"fmt"
 	"slices"
 	"strconv"
 
+	"ovbench/bench/records"
 	"ovbench/datasets"
 	"ovbench/metrics"
 	"ovbench/reports/results"
@@ -14,26 +15,28 @@ import (
 // multilabel ranks the images of each class by the class token: by cosine, by softmax over the classes, by feature surgery.
 type multilabel struct{}
 
-func (multilabel) check(s datasets.Sample) error {
+func (multilabel) Needs() Needs { return Needs{Whole: true, Surgery: true} }
+
+func (multilabel) Check(s datasets.Sample) error {
 	if s.Tags == nil && s.Labels.W == 0 {
 		return fmt.Errorf("it says of no image which classes are in it, which task multilabel needs")
 	}
 	return nil
 }
 
-func (multilabel) heat(j *job, m *methodOf, class int, sim similarity) ([]float32, error) {
-	return explain{}.heat(j, m, class, sim)
+func (multilabel) Measure(v *View) (Measured, error) {
+	m, err := v.each(func(s *Seen) (records.Evidence, error) {
+		return records.Evidence{Cosines: slices.Clone(s.Global)}, nil
+	})
+	m.Tags = tagsOf(v.Info, v.Sample)
+	return m, err
 }
 
-func (multilabel) read(_ *job, _ *methodOf, _ int, _ datasets.Sample, sim similarity) (reading, error) {
-	return reading{evidence: Evidence{Cosines: slices.Clone(sim.Global)}}, nil
-}
-
-// tags are a sample's own, or else the classes of its label map.
-func (multilabel) tags(j *job, s datasets.Sample) []int8 {
-	out := make([]int8, len(j.info.Classes))
+// tagsOf are a sample's own, or else the classes of its label map.
+func tagsOf(info datasets.Info, s datasets.Sample) []int8 {
+	out := make([]int8, len(info.Classes))
 	if s.Tags == nil {
-		for _, c := range present(s.Labels.Pix, j) {
+		for _, c := range present(s.Labels.Pix, info) {
 			out[c] = int8(datasets.Present)
 		}
 		return out
@@ -49,18 +52,18 @@ var classScores = []struct {
 	name string
 	of   func(cos []float32, scale float64, form methods.Redundant) ([]float64, error)
 }{
-	{"cosine", func(cos []float32, _ float64, _ methods.Redundant) ([]float64, error) { return widen(cos), nil }},
+	{"cosine", func(cos []float32, _ float64, _ methods.Redundant) ([]float64, error) { return Widen(cos), nil }},
 	{"softmax", func(cos []float32, scale float64, _ methods.Redundant) ([]float64, error) {
 		return methods.Softmax(cos, scale), nil
 	}},
 	{"surgery", func(cos []float32, _ float64, form methods.Redundant) ([]float64, error) {
 		row := slices.Clone(cos)
 		err := methods.FeatureSurgery(form, cos, row, len(row), nil)
-		return widen(row), err
+		return Widen(row), err
 	}},
 }
 
-func widen(x []float32) []float64 {
+func Widen(x []float32) []float64 {
 	out := make([]float64, len(x))
 	for i, v := range x {
 		out[i] = float64(v)
@@ -69,7 +72,7 @@ func widen(x []float32) []float64 {
 }
 
 // tables are what the records of one data set and method say: a ranking by each of classScores.
-func (c cellContext) tables(recs []Record) ([]*tagTable, error) {
+func (c Context) tables(recs []records.Record) ([]*TagTable, error) {
 	scale, err := strconv.ParseFloat(fmt.Sprint(c.field("scale")), 64)
 	if err != nil {
 		return nil, fmt.Errorf("protocol scale: %w", err)
@@ -78,7 +81,7 @@ func (c cellContext) tables(recs []Record) ([]*tagTable, error) {
 	if c.field("redundant") == string(methods.Paper) {
 		form = methods.Paper
 	}
-	classes := len(c.dataset.Classes)
+	classes := len(c.Dataset.Classes)
 	tags := make([]metrics.Tag, 0, len(recs)*classes)
 	for _, r := range recs {
 		if len(r.Tags) != classes {
@@ -88,24 +91,24 @@ func (c cellContext) tables(recs []Record) ([]*tagTable, error) {
 			tags = append(tags, metrics.Tag(t))
 		}
 	}
-	out := make([]*tagTable, len(classScores))
+	out := make([]*TagTable, len(classScores))
 	for w, way := range classScores {
-		out[w] = &tagTable{images: len(recs), classes: classes, tags: tags, difficult: metrics.DifficultSkip}
+		out[w] = &TagTable{Images: len(recs), Classes: classes, Tags: tags, Difficult: metrics.DifficultSkip}
 		for _, r := range recs {
-			row, err := way.of(r.Methods[c.method].Cosines, scale, form)
+			row, err := way.of(r.Methods[c.Method].Cosines, scale, form)
 			if err == nil {
-				row, err = bestQueries(row, c.dataset.Queries)
+				row, err = BestQueries(row, c.Dataset.Queries)
 			}
 			if err != nil {
 				return nil, fmt.Errorf("the record of %s: %w", r.ID, err)
 			}
-			out[w].values = append(out[w].values, row...)
+			out[w].Values = append(out[w].Values, row...)
 		}
 	}
 	return out, nil
 }
 
-func (multilabel) score(c cellContext, recs []Record) ([]results.Cell, error) {
+func (multilabel) Score(c Context, recs []records.Record) ([]results.Cell, error) {
 	tables, err := c.tables(recs)
 	if err != nil {
 		return nil, err
@@ -116,22 +119,22 @@ func (multilabel) score(c cellContext, recs []Record) ([]results.Cell, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.intervals(&cell, t.statistics(classScores[w].name))
+		c.intervals(&cell, t.Statistics(classScores[w].name))
 		cells = append(cells, cell)
 	}
 	return cells, nil
 }
 
-func (multilabel) statistics(c cellContext, recs []Record) (out []statistic, err error) {
+func (multilabel) Statistics(c Context, recs []records.Record) (out []Statistic, err error) {
 	tables, err := c.tables(recs)
 	for w, t := range tables {
-		out = append(out, t.statistics(classScores[w].name)...)
+		out = append(out, t.Statistics(classScores[w].name)...)
 	}
 	return out, err
 }
 
-// bestQueries reduces scores by query to classes: the largest of a class's queries.
-func bestQueries(row []float64, queries [][]string) ([]float64, error) {
+// BestQueries reduces scores by query to classes: the largest of a class's queries.
+func BestQueries(row []float64, queries [][]string) ([]float64, error) {
 	out := make([]float64, len(queries))
 	at := 0
 	for class, qs := range queries {
@@ -152,26 +155,26 @@ func bestQueries(row []float64, queries [][]string) ([]float64, error) {
 
 // tagCell scores one ranking of all classes. Difficult classes of an image are left out, as VOC's development kit does; where
 // there are some, mAP is also given under the other two rules.
-func (c cellContext) tagCell(convention string, t *tagTable) (results.Cell, error) {
-	cell := results.Cell{Convention: convention, Images: t.images, Warnings: c.few(t.images)}
-	if t.images == 0 {
+func (c Context) tagCell(convention string, t *TagTable) (results.Cell, error) {
+	cell := results.Cell{Convention: convention, Images: t.Images, Warnings: c.few(t.Images)}
+	if t.Images == 0 {
 		return cell, nil
 	}
-	f, err := t.scores()
+	f, err := t.Scores()
 	if err != nil {
 		return cell, err
 	}
 	cell.Scores, cell.Counts = scoresOf("", f.Scores), f.Counts
-	ranking, err := metrics.Rank(t.values, t.tags, t.classes, t.difficult)
+	ranking, err := metrics.Rank(t.Values, t.Tags, t.Classes, t.Difficult)
 	if err != nil {
 		return cell, err
 	}
-	cell.Classes, cell.Curves = rankedClasses(c.dataset.Classes, f.Classes), rankingCurve(ranking)
+	cell.Classes, cell.Curves = rankedClasses(c.Dataset.Classes, f.Classes), rankingCurve(ranking)
 	if f.Counts["difficult_labels"] == 0 {
 		return cell, nil
 	}
 	for _, rule := range []metrics.DifficultRule{metrics.DifficultNegative, metrics.DifficultPositive} {
-		ranking, err := metrics.Rank(t.values, t.tags, t.classes, rule)
+		ranking, err := metrics.Rank(t.Values, t.Tags, t.Classes, rule)
 		if err != nil {
 			return cell, err
 		}

@@ -1,4 +1,4 @@
-package engine
+package analysis
 
 import (
 	"bufio"
@@ -44,6 +44,12 @@ func writeMap(t *testing.T, path string, w int, rgb bool, pix ...int) {
 		t.Fatal(err)
 	}
 }
+
+// quiet is a Progress that says nothing.
+type quiet struct{}
+
+func (quiet) Start(string, int) {}
+func (quiet) At(int)            {}
 
 func scoreOf(f *FileScores, name string) float64 {
 	for _, s := range f.Scores {

@@ -1,4 +1,4 @@
-package engine
+package analysis
 
 import (
 	"errors"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"ovbench/bench/records"
+	"ovbench/bench/tasks"
 	"ovbench/configs"
 	"ovbench/reports/results"
 )
@@ -22,7 +24,7 @@ func Rescore(dir, out string, set map[string]string) (*results.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	suite, err := configs.Parse(run.Suite.File, []byte(run.Suite.Text), Known())
+	suite, err := configs.Parse(run.Suite.File, []byte(run.Suite.Text), tasks.Known())
 	if err != nil {
 		return nil, fmt.Errorf("the suite recorded in %s: %w", dir, err)
 	}
@@ -38,34 +40,20 @@ func Rescore(dir, out string, set map[string]string) (*results.Run, error) {
 		return nil, err
 	}
 	run.Suite.Text, run.Suite.SHA256 = string(suite.Canonical()), suite.Fingerprint()
-	run.Protocol = protocolOf(suite.Protocol)
+	run.Protocol = tasks.ProtocolOf(suite.Protocol)
 	for i := range run.Datasets {
 		for _, d := range suite.Datasets {
 			if d.Name == run.Datasets[i].Name {
-				run.Datasets[i].Protocol = protocolOf(suite.ProtocolOf(d))
+				run.Datasets[i].Protocol = tasks.ProtocolOf(suite.ProtocolOf(d))
 			}
 		}
 	}
-	planned, err := plannedOf(run)
+	planned, err := records.Planned(run)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	if err := writeMerged(run, recs, []string{dir}, out); err != nil {
 		return nil, err
 	}
-	return run, finish(run, recs, planned, out, suite)
-}
-
-// plannedOf are the samples that a run was to measure over all shards, by data set, ascending.
-func plannedOf(run *results.Run) (map[string][]int, error) {
-	out := map[string][]int{}
-	for _, d := range run.Datasets {
-		indices, err := parseRanges(d.Samples)
-		if err != nil {
-			return nil, fmt.Errorf("samples of %s: %w", d.Name, err)
-		}
-		slices.Sort(indices)
-		out[d.Name] = indices
-	}
-	return out, nil
+	return run, tasks.Finish(run, recs, planned, out, suite)
 }

@@ -1,4 +1,4 @@
-package engine
+package analysis
 
 import (
 	"cmp"
@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"ovbench/bench/records"
+	"ovbench/bench/tasks"
 	"ovbench/metrics"
 	"ovbench/reports"
 	"ovbench/reports/results"
@@ -56,7 +58,7 @@ func Compare(r CompareRequest) (*reports.Comparison, error) {
 		}
 		return nil, errors.Join(lines...)
 	}
-	c := &reports.Comparison{Schema: reports.ComparisonSchema, A: comparedSide(r.A, a), B: comparedSide(r.B, b), Unlike: append(refused, noted...), Level: level, Seed: r.Seed}
+	c := &reports.Comparison{Schema: reports.ComparisonSchema, A: comparedSide(r.A, a), B: comparedSide(r.B, b), Unlike: append(refused, noted...), Level: tasks.Level, Seed: r.Seed}
 	recsA, recsB, err := r.load(a, b, pairs)
 	if err != nil {
 		return nil, err
@@ -71,7 +73,7 @@ func Compare(r CompareRequest) (*reports.Comparison, error) {
 }
 
 // load reads the records of both runs, once where they are one, as far as they are of the methods compared.
-func (r CompareRequest) load(a, b *results.Run, pairs [][2]string) (recsA, recsB map[string][]Record, err error) {
+func (r CompareRequest) load(a, b *results.Run, pairs [][2]string) (recsA, recsB map[string][]records.Record, err error) {
 	var ofA, ofB []string
 	for _, p := range pairs {
 		ofA, ofB = append(ofA, p[0]), append(ofB, p[1])
@@ -88,25 +90,25 @@ func (r CompareRequest) load(a, b *results.Run, pairs [][2]string) (recsA, recsB
 
 // loadMethods reads the records of some methods of a run by data set, as [Load] reads those of all: what comparing two of a dozen methods
 // takes then depends on two.
-func loadMethods(dir string, run *results.Run, methods []string) (map[string][]Record, error) {
+func loadMethods(dir string, run *results.Run, methods []string) (map[string][]records.Record, error) {
 	type onlyNames struct {
-		Record
+		records.Record
 		Methods map[string]json.RawMessage `json:"methods"`
 	}
-	var recs []Record
-	head, _, err := eachRecord(filepath.Join(dir, RecordsFile), func(line []byte) error {
+	var recs []records.Record
+	head, _, err := records.Each(filepath.Join(dir, records.FileName), func(line []byte) error {
 		var r onlyNames
 		if err := json.Unmarshal(line, &r); err != nil {
 			return err
 		}
 		rec := r.Record
-		rec.Methods = map[string]Evidence{}
+		rec.Methods = map[string]records.Evidence{}
 		for _, m := range methods {
 			raw, ok := r.Methods[m]
 			if !ok {
 				continue
 			}
-			var e Evidence
+			var e records.Evidence
 			if err := json.Unmarshal(raw, &e); err != nil {
 				return err
 			}
@@ -119,14 +121,14 @@ func loadMethods(dir string, run *results.Run, methods []string) (map[string][]R
 		return nil, err
 	}
 	if head.Fingerprint != run.Fingerprint {
-		return nil, fmt.Errorf("%s: %s belongs to another run than %s", dir, RecordsFile, results.FileName)
+		return nil, fmt.Errorf("%s: %s belongs to another run than %s", dir, records.FileName, results.FileName)
 	}
-	planned, err := plannedOf(run)
+	planned, err := records.Planned(run)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	out := map[string][]Record{}
-	for _, r := range lastOf(recs) {
+	out := map[string][]records.Record{}
+	for _, r := range records.Last(recs) {
 		if _, wanted := slices.BinarySearch(planned[r.Dataset], r.Index); wanted && r.Error == "" {
 			out[r.Dataset] = append(out[r.Dataset], r)
 		}
@@ -135,7 +137,7 @@ func loadMethods(dir string, run *results.Run, methods []string) (map[string][]R
 }
 
 // all compares every pair of methods on every data set that both runs have, on all cores, in the order of A.
-func (r CompareRequest) all(a, b *results.Run, recsA, recsB map[string][]Record, pairs [][2]string) ([]reports.ComparedCell, error) {
+func (r CompareRequest) all(a, b *results.Run, recsA, recsB map[string][]records.Record, pairs [][2]string) ([]reports.ComparedCell, error) {
 	cells, faults := make([][]reports.ComparedCell, len(a.Datasets)*len(pairs)), make([]error, len(a.Datasets)*len(pairs))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
@@ -270,7 +272,7 @@ func unlike(a, b *results.Run, pairs [][2]string) (noted, refused differences) {
 	noted.note("model", a.Model.Name, b.Model.Name)
 	noted.note("model.architecture", a.Model.Architecture, b.Model.Architecture)
 	noted.note("model.activation", a.Model.Activation, b.Model.Activation)
-	noted.note("model.weights", strings.TrimSpace(strings.Join(hashesOf(a), " ")), strings.TrimSpace(strings.Join(hashesOf(b), " ")))
+	noted.note("model.weights", strings.TrimSpace(strings.Join(a.Hashes(), " ")), strings.TrimSpace(strings.Join(b.Hashes(), " ")))
 	for _, p := range pairs {
 		x, y := a.Method(p[0]), b.Method(p[1])
 		if p[0] == p[1] {
@@ -340,7 +342,7 @@ func unlikeProtocols(a, b *results.Run, x, y *results.Dataset) (out differences)
 }
 
 // cells compares one method of each side on one data set: a cell for every task and convention that both have, and every score asked for.
-func (r CompareRequest) cells(a, b *results.Run, recsA, recsB []Record, d results.Dataset, m [2]string) ([]reports.ComparedCell, error) {
+func (r CompareRequest) cells(a, b *results.Run, recsA, recsB []records.Record, d results.Dataset, m [2]string) ([]reports.ComparedCell, error) {
 	if n := len(b.Dataset(d.Name).Classes); n != len(d.Classes) {
 		return nil, fmt.Errorf("%d and %d classes cannot be compared", len(d.Classes), n)
 	}

@@ -1,4 +1,4 @@
-package engine
+package analysis
 
 import (
 	"errors"
@@ -7,9 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
+	"ovbench/bench/records"
+	"ovbench/bench/tasks"
 	"ovbench/configs"
 	"ovbench/reports/results"
 )
@@ -19,9 +20,9 @@ import (
 func Merge(dirs []string, out string) (*results.Run, error) {
 	var (
 		merged *results.Run
-		all    []Record
+		all    []records.Record
 	)
-	seen := map[recordKey]string{}
+	seen := map[records.Key]string{}
 	for _, dir := range dirs {
 		r, recs, err := readShard(dir)
 		if err != nil {
@@ -33,7 +34,7 @@ func Merge(dirs []string, out string) (*results.Run, error) {
 			return nil, fmt.Errorf("%s and %s cannot be joined: %w", dirs[0], dir, err)
 		}
 		for _, rec := range recs {
-			key := recordKey{rec.Dataset, rec.Index}
+			key := rec.Key()
 			if before, ok := seen[key]; ok && rec.Error == "" {
 				return nil, fmt.Errorf("sample %s of %s is in both %s and %s", rec.ID, rec.Dataset, before, dir)
 			}
@@ -43,11 +44,11 @@ func Merge(dirs []string, out string) (*results.Run, error) {
 			all = append(all, rec)
 		}
 	}
-	suite, err := configs.Parse(merged.Suite.File, []byte(merged.Suite.Text), Known())
+	suite, err := configs.Parse(merged.Suite.File, []byte(merged.Suite.Text), tasks.Known())
 	if err != nil {
 		return nil, fmt.Errorf("the suite recorded in %s: %w", dirs[0], err)
 	}
-	planned, err := plannedOf(merged)
+	planned, err := records.Planned(merged)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dirs[0], err)
 	}
@@ -55,46 +56,22 @@ func Merge(dirs []string, out string) (*results.Run, error) {
 		return nil, err
 	}
 	merged.Shard = ""
-	return merged, finish(merged, all, planned, out, suite)
+	return merged, tasks.Finish(merged, all, planned, out, suite)
 }
 
-func readShard(dir string) (*results.Run, []Record, error) {
+func readShard(dir string) (*results.Run, []records.Record, error) {
 	r, err := results.Read(dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	file, _, err := readRecords(filepath.Join(dir, RecordsFile))
+	head, recs, _, err := records.Read(filepath.Join(dir, records.FileName))
 	if err != nil {
 		return nil, nil, err
 	}
-	if file.header.Fingerprint != r.Fingerprint {
-		return nil, nil, fmt.Errorf("%s: %s belongs to another run than %s", dir, RecordsFile, "results.json")
+	if head.Fingerprint != r.Fingerprint {
+		return nil, nil, fmt.Errorf("%s: %s belongs to another run than %s", dir, records.FileName, "results.json")
 	}
-	return r, lastOf(file.records), nil
-}
-
-// lastOf keeps the last record of each sample: a resumed run repeats those that failed.
-func lastOf(recs []Record) []Record {
-	at := map[recordKey]int{}
-	var out []Record
-	for _, rec := range recs {
-		key := recordKey{rec.Dataset, rec.Index}
-		if i, ok := at[key]; ok {
-			out[i] = rec
-			continue
-		}
-		at[key] = len(out)
-		out = append(out, rec)
-	}
-	return out
-}
-
-// hashesOf are those of a run's weights and of its vocabulary.
-func hashesOf(r *results.Run) (out []string) {
-	for _, f := range append(slices.Clone(r.Model.Files), r.Model.Vocabulary) {
-		out = append(out, f.SHA256)
-	}
-	return out
+	return r, records.Last(recs), nil
 }
 
 // absorb adds to a what b measured, if both are parts of one run.
@@ -117,7 +94,7 @@ func absorb(a, b *results.Run) error {
 		}
 		return out
 	}
-	note("model weights or vocabulary", slices.Equal(hashesOf(a), hashesOf(b)))
+	note("model weights or vocabulary", slices.Equal(a.Hashes(), b.Hashes()))
 	note("protocol", a.Protocol.Fingerprint == b.Protocol.Fingerprint)
 	note("methods", slices.Equal(names(a), names(b)))
 	note("data sets or planned samples (--limit, --only)", slices.Equal(samples(a), samples(b)))
@@ -150,21 +127,21 @@ func absorb(a, b *results.Run) error {
 }
 
 // writeMerged writes the joined records and copies the panels.
-func writeMerged(merged *results.Run, all []Record, dirs []string, out string) error {
+func writeMerged(merged *results.Run, all []records.Record, dirs []string, out string) error {
 	if err := os.MkdirAll(out, 0o777); err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(out, RecordsFile)); err == nil {
+	if _, err := os.Stat(filepath.Join(out, records.FileName)); err == nil {
 		return fmt.Errorf("%s holds the records of a run: choose another --out", out)
 	}
-	recs, err := openRecords(out, merged.Fingerprint, false)
+	recs, err := records.Open(out, merged.Fingerprint, false)
 	if err != nil {
 		return err
 	}
 	for _, rec := range all {
-		err = errors.Join(err, recs.add(rec))
+		err = errors.Join(err, recs.Add(rec))
 	}
-	if err := errors.Join(err, recs.close()); err != nil {
+	if err := errors.Join(err, recs.Close()); err != nil {
 		return err
 	}
 	for _, dir := range dirs {
@@ -177,46 +154,4 @@ func writeMerged(merged *results.Run, all []Record, dirs []string, out string) e
 		}
 	}
 	return nil
-}
-
-// ranges writes ascending numbers as "0-3,5".
-func ranges(xs []int) string {
-	var parts []string
-	for i := 0; i < len(xs); i++ {
-		first := i
-		for i+1 < len(xs) && xs[i+1] == xs[i]+1 {
-			i++
-		}
-		if i == first {
-			parts = append(parts, strconv.Itoa(xs[i]))
-		} else {
-			parts = append(parts, fmt.Sprintf("%d-%d", xs[first], xs[i]))
-		}
-	}
-	return strings.Join(parts, ",")
-}
-
-// maxSamples bounds what parseRanges makes of a file from elsewhere.
-const maxSamples = 10_000_000
-
-func parseRanges(s string) ([]int, error) {
-	var out []int
-	if s == "" {
-		return nil, nil
-	}
-	for part := range strings.SplitSeq(s, ",") {
-		from, to, ok := strings.Cut(part, "-")
-		if !ok {
-			to = from
-		}
-		a, err1 := strconv.Atoi(from)
-		b, err2 := strconv.Atoi(to)
-		if err1 != nil || err2 != nil || a < 0 || b < a || b-a >= maxSamples-len(out) {
-			return nil, fmt.Errorf("range %q is not understood", part)
-		}
-		for i := a; i <= b; i++ {
-			out = append(out, i)
-		}
-	}
-	return out, nil
 }

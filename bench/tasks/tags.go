@@ -1,4 +1,4 @@
-package engine
+package tasks
 
 import (
 	"fmt"
@@ -8,12 +8,12 @@ import (
 	"ovbench/metrics"
 )
 
-// tagTable is one ranking of all classes: scores and tags [images, classes].
-type tagTable struct {
-	images, classes int
-	tags            []metrics.Tag
-	values          []float64
-	difficult       metrics.DifficultRule
+// TagTable is one ranking of all classes: scores and tags [images, classes].
+type TagTable struct {
+	Images, Classes int
+	Tags            []metrics.Tag
+	Values          []float64
+	Difficult       metrics.DifficultRule
 }
 
 // topKs are the numbers of classes that are predicted for every image.
@@ -27,13 +27,20 @@ func mapName(rule metrics.APRule) string {
 	return "mAP_" + rule.Name
 }
 
+// TagScores is what a table is worth.
+type TagScores struct {
+	Scores  []metrics.Score
+	Classes []metrics.ClassScores
+	Counts  map[string]int
+}
+
 // scores are mAP in every variant, AP by class, and precision and recall of the top 3 and 5.
-func (t *tagTable) scores() (*FileScores, error) {
-	ranking, err := metrics.Rank(t.values, t.tags, t.classes, t.difficult)
+func (t *TagTable) Scores() (*TagScores, error) {
+	ranking, err := metrics.Rank(t.Values, t.Tags, t.Classes, t.Difficult)
 	if err != nil {
 		return nil, err
 	}
-	out := &FileScores{Task: "multilabel", Convention: metrics.StepAP.Name, Images: t.images, Counts: map[string]int{}}
+	out := &TagScores{Counts: map[string]int{}}
 	for _, rule := range metrics.APRules {
 		value, undefined, ok := ranking.MAP(rule, nil)
 		if rule.Name == metrics.StepAP.Name {
@@ -44,10 +51,10 @@ func (t *tagTable) scores() (*FileScores, error) {
 		}
 	}
 	t.count(out.Counts)
-	for c := range t.classes {
+	for c := range t.Classes {
 		row := metrics.ClassScores{Class: c}
-		for i := range t.images {
-			if t.present(t.tags[i*t.classes+c]) {
+		for i := range t.Images {
+			if t.present(t.Tags[i*t.Classes+c]) {
 				row.Truth++
 			}
 		}
@@ -57,13 +64,13 @@ func (t *tagTable) scores() (*FileScores, error) {
 		out.Classes = append(out.Classes, row)
 	}
 	for _, k := range t.topKs() {
-		total, err := metrics.NewTags(t.classes, metrics.PlainTags)
+		total, err := metrics.NewTags(t.Classes, metrics.PlainTags)
 		if err != nil {
 			return nil, err
 		}
 		top, err := t.top(k)
 		if err == nil {
-			err = addAll(total.Add, top)
+			err = AddAll(total.Add, top)
 		}
 		if err != nil {
 			return nil, err
@@ -75,19 +82,19 @@ func (t *tagTable) scores() (*FileScores, error) {
 	return out, nil
 }
 
-func (t *tagTable) topKs() []int {
-	return slices.DeleteFunc(slices.Clone(topKs), func(k int) bool { return k > t.classes })
+func (t *TagTable) topKs() []int {
+	return slices.DeleteFunc(slices.Clone(topKs), func(k int) bool { return k > t.Classes })
 }
 
 // present says whether a tag counts as one of a class that is there.
-func (t *tagTable) present(tag metrics.Tag) bool {
-	return tag == metrics.TagPresent || tag == metrics.TagDifficult && t.difficult == metrics.DifficultPositive
+func (t *TagTable) present(tag metrics.Tag) bool {
+	return tag == metrics.TagPresent || tag == metrics.TagDifficult && t.Difficult == metrics.DifficultPositive
 }
 
 // count counts tags that are marked difficult, and images of which no class is present.
-func (t *tagTable) count(counts map[string]int) {
+func (t *TagTable) count(counts map[string]int) {
 	counts["difficult_labels"], counts["images_without_labels"] = 0, 0
-	for row := range slices.Chunk(t.tags, t.classes) {
+	for row := range slices.Chunk(t.Tags, t.Classes) {
 		labelled := false
 		for _, tag := range row {
 			if tag == metrics.TagDifficult {
@@ -102,12 +109,12 @@ func (t *tagTable) count(counts map[string]int) {
 }
 
 // top predicts the k highest classes of each image.
-func (t *tagTable) top(k int) ([]metrics.TagRecord, error) {
-	out := make([]metrics.TagRecord, t.images)
+func (t *TagTable) top(k int) ([]metrics.TagRecord, error) {
+	out := make([]metrics.TagRecord, t.Images)
 	for i := range out {
-		from, to := i*t.classes, (i+1)*t.classes
+		from, to := i*t.Classes, (i+1)*t.Classes
 		var err error
-		if out[i], err = metrics.TopK(t.values[from:to], t.tags[from:to], k, math.Inf(-1), t.difficult); err != nil {
+		if out[i], err = metrics.TopK(t.Values[from:to], t.Tags[from:to], k, math.Inf(-1), t.Difficult); err != nil {
 			return nil, err
 		}
 	}
@@ -116,11 +123,11 @@ func (t *tagTable) top(k int) ([]metrics.TagRecord, error) {
 
 // statistics are those of its scores. Average precision ranks images within a class, so one image has none; F1 of the highest
 // classes it has.
-func (t *tagTable) statistics(convention string) (out []statistic) {
+func (t *TagTable) Statistics(convention string) (out []Statistic) {
 	for _, rule := range metrics.APRules {
-		out = append(out, statistic{convention: convention, score: mapName(rule), noInterval: rule.Name != metrics.StepAP.Name,
-			pooled: func() (metrics.Statistic, error) {
-				ranking, err := metrics.Rank(t.values, t.tags, t.classes, t.difficult)
+		out = append(out, Statistic{Convention: convention, Score: mapName(rule), NoInterval: rule.Name != metrics.StepAP.Name,
+			Pooled: func() (metrics.Statistic, error) {
+				ranking, err := metrics.Rank(t.Values, t.Tags, t.Classes, t.Difficult)
 				if err != nil {
 					return nil, err
 				}
@@ -129,15 +136,15 @@ func (t *tagTable) statistics(convention string) (out []statistic) {
 	}
 	for _, k := range t.topKs() {
 		for _, score := range []string{"CF1", "OF1"} {
-			s := statistic{convention: convention, score: fmt.Sprintf("%s@%d", score, k), pooled: func() (metrics.Statistic, error) {
+			s := Statistic{Convention: convention, Score: fmt.Sprintf("%s@%d", score, k), Pooled: func() (metrics.Statistic, error) {
 				top, err := t.top(k)
 				if err != nil {
 					return nil, err
 				}
-				return metrics.TagsStatistic(top, t.classes, metrics.PlainTags, score)
+				return metrics.TagsStatistic(top, t.Classes, metrics.PlainTags, score)
 			}}
 			if score == "OF1" {
-				s.each = func() ([]float64, error) { return t.imageF1(k) }
+				s.Each = func() ([]float64, error) { return t.imageF1(k) }
 			}
 			out = append(out, s)
 		}
@@ -146,12 +153,12 @@ func (t *tagTable) statistics(convention string) (out []statistic) {
 }
 
 // imageF1 is the F1 of the k highest classes of each image, NaN where no class is present.
-func (t *tagTable) imageF1(k int) ([]float64, error) {
+func (t *TagTable) imageF1(k int) ([]float64, error) {
 	top, err := t.top(k)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]float64, t.images)
+	out := make([]float64, t.Images)
 	for i, record := range top {
 		var right, predicted, present float64
 		for _, p := range record {

@@ -1,10 +1,11 @@
-package engine
+package tasks
 
 import (
 	"fmt"
 	"math"
 	"slices"
 
+	"ovbench/bench/records"
 	"ovbench/datasets"
 	"ovbench/metrics"
 	"ovbench/runners/methods"
@@ -15,50 +16,49 @@ import (
 // VOC 2007 test does, there is the pointing game alone.
 type explain struct{}
 
-func (explain) check(s datasets.Sample) error {
+func (explain) Needs() Needs { return Needs{Whole: true, Surgery: true} }
+
+func (explain) Check(s datasets.Sample) error {
 	if s.Labels.W == 0 && s.Objects == nil {
 		return fmt.Errorf("it has neither label maps nor boxes, of which task explain needs one")
 	}
 	return nil
 }
 
-func (explain) heat(j *job, m *methodOf, class int, sim similarity) ([]float32, error) {
-	cos, err := j.surgery(m.form, sim)
-	if err != nil {
-		return nil, err
-	}
-	return j.classColumns(cos, class), nil
+func (explain) Measure(v *View) (Measured, error) {
+	return v.each(func(s *Seen) (records.Evidence, error) { return explainOne(v, s) })
 }
 
-func (e explain) read(j *job, m *methodOf, index int, s datasets.Sample, sim similarity) (reading, error) {
-	var out Evidence
+// explainOne scores the maps of one method.
+func explainOne(v *View, seen *Seen) (out records.Evidence, err error) {
+	s := v.Sample
 	w, h := s.Image.Rect.Dx(), s.Image.Rect.Dy()
-	labelled, boxed := present(s.Labels.Pix, j), withObjects(s.Objects)
-	for class := range j.info.Classes {
+	labelled, boxed := present(s.Labels.Pix, v.Info), withObjects(s.Objects)
+	for class := range v.Info.Classes {
 		inLabels, inBoxes := slices.Contains(labelled, class), slices.Contains(boxed, class)
 		if !inLabels && !inBoxes {
 			continue
 		}
-		cells, err := e.heat(j, m, class, sim)
+		cells, err := v.surgical(seen, class)
 		if err != nil {
-			return reading{}, err
+			return out, err
 		}
-		heat, _ := methods.SimilarityMap(cells, sim.Rows, sim.Cols, h, w)
-		p := pointed{index, class, metrics.ExtentOf(heat), w, h}
+		saliency, _ := methods.SimilarityMap(cells, seen.Rows, seen.Cols, h, w)
+		p := pointed{v.Index, class, metrics.ExtentOf(saliency), w, h}
 		if inLabels {
 			mask := metrics.ClassMask(s.Labels.Pix, uint16(class), datasets.Ignore)
-			if err = out.addMask(p, heat, mask); err == nil {
-				err = out.addSquared(p, cells, sim, mask)
+			if err = addMask(&out, p, saliency, mask); err == nil {
+				err = addSquared(&out, p, cells, seen.Similarity, mask)
 			}
 		}
 		if inBoxes && err == nil {
-			err = out.addObjects(p, s.Objects)
+			err = addObjects(&out, p, s.Objects)
 		}
 		if err != nil {
-			return reading{}, err
+			return out, err
 		}
 	}
-	return reading{evidence: out}, nil
+	return out, nil
 }
 
 // pointed is the map of one class in one image of w x h pixels, by its extremes.
@@ -72,17 +72,17 @@ func (p pointed) at() (x, y float64) {
 	return float64(p.extent.Peak % p.w), float64(p.extent.Peak / p.w)
 }
 
-func (p pointed) event(outcome metrics.Outcome) metrics.PointRecord {
+func (p pointed) pointRecord(outcome metrics.Outcome) metrics.PointRecord {
 	return metrics.PointRecord{Image: p.image, Class: p.class, Outcome: outcome, Tied: p.extent.Peaks > 1}
 }
 
 // addMask scores a map against the mask of its class.
-func (e *Evidence) addMask(p pointed, heat []float32, mask []uint8) error {
-	record, err := metrics.Explain(heat, mask, p.image, p.class)
+func addMask(e *records.Evidence, p pointed, saliency []float32, mask []uint8) error {
+	record, err := metrics.Explain(saliency, mask, p.image, p.class)
 	if err != nil {
 		return err
 	}
-	energy, err := metrics.EnergyAt(heat, mask, p.image, p.class)
+	energy, err := metrics.EnergyAt(saliency, mask, p.image, p.class)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (e *Evidence) addMask(p pointed, heat []float32, mask []uint8) error {
 	}
 	in, err := metrics.PointAt(mask, p.w, x, y, 1)
 	e.Explain, e.Energy = append(e.Explain, record), append(e.Energy, energy)
-	e.Points, e.PointsIn = append(e.Points, p.event(near)), append(e.PointsIn, p.event(in))
+	e.Points, e.PointsIn = append(e.Points, p.pointRecord(near)), append(e.PointsIn, p.pointRecord(in))
 	return err
 }
 
@@ -102,8 +102,8 @@ const squareSide = 224
 
 // addSquared scores a map by the ImageNet-segmentation protocol: map and mask at 224 x 224, the mask by Pillow's nearest
 // neighbour, which takes the pixel that holds the centre.
-func (e *Evidence) addSquared(p pointed, cells []float32, sim similarity, mask []uint8) error {
-	heat, _ := methods.SimilarityMap(cells, sim.Rows, sim.Cols, squareSide, squareSide)
+func addSquared(e *records.Evidence, p pointed, cells []float32, sim Similarity, mask []uint8) error {
+	saliency, _ := methods.SimilarityMap(cells, sim.Rows, sim.Cols, squareSide, squareSide)
 	square := make([]uint8, squareSide*squareSide)
 	judged := false
 	for y := range squareSide {
@@ -117,7 +117,7 @@ func (e *Evidence) addSquared(p pointed, cells []float32, sim similarity, mask [
 	if !judged {
 		return nil
 	}
-	r, err := metrics.ImageNetSegmentationAt(heat, square, p.image)
+	r, err := metrics.ImageNetSegmentationAt(saliency, square, p.image)
 	e.Squared = append(e.Squared, r)
 	return err
 }
@@ -134,7 +134,7 @@ func withObjects(objects []datasets.Object) []int {
 
 // addObjects plays the pointing game in TorchRay's form: on the filled boxes of a class or, where its things have masks, on
 // their union.
-func (e *Evidence) addObjects(p pointed, objects []datasets.Object) error {
+func addObjects(e *records.Evidence, p pointed, objects []datasets.Object) error {
 	var (
 		boxes []metrics.Box
 		area  datasets.RLE
@@ -156,7 +156,7 @@ func (e *Evidence) addObjects(p pointed, objects []datasets.Object) error {
 	x, y := p.at()
 	if !masks {
 		outcome, err := metrics.PointAtBoxes(boxes, p.w, p.h, x, y, metrics.PointingTolerance)
-		e.Boxes = append(e.Boxes, p.event(outcome))
+		e.Boxes = append(e.Boxes, p.pointRecord(outcome))
 		return err
 	}
 	painted := make([]uint16, p.w*p.h)
@@ -166,7 +166,7 @@ func (e *Evidence) addObjects(p pointed, objects []datasets.Object) error {
 		mask[i] = uint8(v)
 	}
 	outcome, err := metrics.PointAt(mask, p.w, x, y, metrics.PointingTolerance)
-	e.Masks = append(e.Masks, p.event(outcome))
+	e.Masks = append(e.Masks, p.pointRecord(outcome))
 	return err
 }
 
@@ -179,8 +179,8 @@ func boxOf(o datasets.Object) metrics.Box {
 }
 
 // present lists the classes of a label map, without the background.
-func present(labels []uint16, j *job) []int {
-	seen := make([]bool, len(j.info.Classes))
+func present(labels []uint16, info datasets.Info) []int {
+	seen := make([]bool, len(info.Classes))
 	for _, v := range labels {
 		if int(v) < len(seen) {
 			seen[v] = true
@@ -188,7 +188,7 @@ func present(labels []uint16, j *job) []int {
 	}
 	var out []int
 	for c, ok := range seen {
-		if ok && !(c == 0 && j.info.Background) {
+		if ok && !(c == 0 && info.Background) {
 			out = append(out, c)
 		}
 	}

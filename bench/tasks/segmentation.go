@@ -1,4 +1,4 @@
-package engine
+package tasks
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"ovbench/bench/records"
 	"ovbench/datasets"
 	"ovbench/metrics"
 	"ovbench/reports/results"
@@ -16,20 +17,27 @@ import (
 // segmentation gives every pixel a class.
 type segmentation struct{}
 
-func (segmentation) check(s datasets.Sample) error {
+func (segmentation) Needs() Needs { return Needs{} }
+
+func (segmentation) Check(s datasets.Sample) error {
 	if s.Labels.W == 0 {
 		return fmt.Errorf("it has no label maps, which task segmentation needs")
 	}
 	return nil
 }
 
-func (segmentation) read(j *job, _ *methodOf, index int, s datasets.Sample, sim similarity) (reading, error) {
-	labels, err := decode(j, s.Labels.W, s.Labels.H, sim)
-	if err != nil {
-		return reading{}, err
-	}
-	e, err := labelEvidence(j, index, s.Labels, labels)
-	return reading{e, labels}, err
+func (segmentation) Measure(v *View) (Measured, error) {
+	var maps [][]uint16
+	m, err := v.each(func(s *Seen) (records.Evidence, error) {
+		labels, err := decode(v.Target, v.Sample.Labels.W, v.Sample.Labels.H, &s.Similarity)
+		if err != nil {
+			return records.Evidence{}, err
+		}
+		maps = append(maps, labels)
+		return labelEvidence(v.Target, v.Index, v.Sample.Labels, labels)
+	})
+	m.Labels = maps
+	return m, err
 }
 
 // maxRefined bounds the pixels of a picture whose maps are refined: weights take 64 bytes for each.
@@ -37,81 +45,53 @@ const maxRefined = 1 << 25
 
 // decode is the label map of a picture of w x h pixels. Windows are stitched on the input first, and so is a single map whose
 // protocol resizes it twice.
-func decode(j *job, w, h int, sim similarity) ([]uint16, error) {
-	if j.protocol.PAMR > 0 && w*h > maxRefined {
+func decode(t *Target, w, h int, sim *Similarity) ([]uint16, error) {
+	if t.Protocol.PAMR > 0 && w*h > maxRefined {
 		return nil, fmt.Errorf("a picture of %dx%d pixels is too large to be refined (%d pixels at most): measure it with protocol.pamr 0", w, h, maxRefined)
 	}
 	labels := make([]uint16, w*h)
-	texts := len(j.texts)
-	once := j.framing.whole() && j.protocol.DecodeResize != "bilinear-twice"
-	if once && j.protocol.PAMR == 0 {
-		j.rule.Decode(labels, w, h, sim.Patches, sim.Cols, sim.Rows, texts)
+	texts := len(t.Texts)
+	once := t.Whole && t.Protocol.DecodeResize != "bilinear-twice"
+	if once && t.Protocol.PAMR == 0 {
+		t.Rule.Decode(labels, w, h, sim.Patches, sim.Cols, sim.Rows, texts)
 		return labels, nil
 	}
-	m := sim.stitched
+	m := sim.Stitched
 	if once {
 		m = func() resample.Mosaic { return resample.Whole(sim.Patches, sim.Cols, sim.Rows, texts, w, h) }
 	}
-	if j.protocol.PAMR > 0 {
-		m().Refine(labels, w, h, j.rule, sim.refiner(w, h), j.protocol.PAMR)
+	if t.Protocol.PAMR > 0 {
+		m().Refine(labels, w, h, t.Rule, sim.Refiner(w, h), t.Protocol.PAMR)
 	} else {
-		m().Decode(labels, w, h, j.rule)
+		m().Decode(labels, w, h, t.Rule)
 	}
 	return labels, nil
 }
 
 // labelEvidence compares a label map with its truth.
-func labelEvidence(j *job, index int, truth datasets.Labels, labels []uint16) (Evidence, error) {
-	classes := len(j.info.Classes)
+func labelEvidence(t *Target, index int, truth datasets.Labels, labels []uint16) (records.Evidence, error) {
+	classes := len(t.Info.Classes)
 	cells, err := metrics.Count(truth.Pix, labels, classes, datasets.Ignore)
 	if err != nil {
-		return Evidence{}, err
+		return records.Evidence{}, err
 	}
-	e := Evidence{Confusion: confusionOf(cells)}
+	e := records.Evidence{Confusion: records.ConfusionOf(cells)}
 	if 2*classes <= metrics.MaxClasses {
 		b, err := metrics.CountBoundary(truth.Pix, labels, truth.W, truth.H, classes, datasets.Ignore, metrics.DilationRatio)
 		if err != nil {
-			return Evidence{}, err
+			return records.Evidence{}, err
 		}
-		e.Boundary = areasOf(b.Boundaries())
+		e.Boundary = records.AreasOf(b.Boundaries())
 	}
-	e.Instances, err = instancesOf(j, index, labels)
+	e.Instances, err = instancesOf(t, index, labels)
 	return e, err
-}
-
-// Area is the pixels of one class in one image: [class, intersection, truth, prediction].
-type Area [4]int64
-
-func areasOf(r metrics.AreaRecord) []Area {
-	out := make([]Area, len(r))
-	for i, a := range r {
-		out[i] = Area{int64(a.Class), a.Intersection, a.Truth, a.Pred}
-	}
-	return out
-}
-
-func areaRecord(areas []Area) (metrics.AreaRecord, error) {
-	out := make(metrics.AreaRecord, len(areas))
-	for i, a := range areas {
-		if a[0] != int64(uint16(a[0])) {
-			return nil, fmt.Errorf("area %v is of no class", a)
-		}
-		out[i] = metrics.ClassArea{Class: uint16(a[0]), Intersection: a[1], Truth: a[2], Pred: a[3]}
-	}
-	return out, nil
-}
-
-// Instances are the things of one image of Cityscapes, each as [instance id, pixels, of these predicted as its label, as any
-// label of its category]. None in a list that is there means that the image has no things, not that nobody looked.
-type Instances struct {
-	Found [][4]int64 `json:"found"`
 }
 
 // instancesOf counts the things of a sample, of data sets that tell them apart by Cityscapes' ids. It is nil where the copy
 // on disk does not have them.
-func instancesOf(j *job, index int, labels []uint16) (*Instances, error) {
-	of, ok := j.dataset.(datasets.Instanced)
-	if !ok || len(j.info.Classes) != len(cityscapesIDs) {
+func instancesOf(t *Target, index int, labels []uint16) (*records.Instances, error) {
+	of, ok := t.Dataset.(datasets.Instanced)
+	if !ok || len(t.Info.Classes) != len(cityscapesIDs) {
 		return nil, nil
 	}
 	instances, err := of.Instances(index)
@@ -133,7 +113,7 @@ func instancesOf(j *job, index int, labels []uint16) (*Instances, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Instances{Found: [][4]int64{}}
+	out := &records.Instances{Found: [][4]int64{}}
 	for _, x := range r.Instances {
 		out.Found = append(out.Found, [4]int64{int64(x.ID), x.Size, x.Class, x.Category})
 	}
@@ -152,7 +132,7 @@ var cityscapesIDs = func() (ids []uint16) {
 
 // cityscapesRecord makes the record of Cityscapes' own evaluation from a confusion of the 19 classes. Truth that the
 // evaluation ignores is not in it, and counts nowhere.
-func cityscapesRecord(cells metrics.Sparse, in *Instances) (metrics.CityscapesRecord, error) {
+func cityscapesRecord(cells metrics.Sparse, in *records.Instances) (metrics.CityscapesRecord, error) {
 	out := metrics.CityscapesRecord{Weighted: in != nil}
 	for _, c := range cells {
 		if int(c.Truth) >= len(cityscapesIDs) || int(c.Pred) > len(cityscapesIDs) {
@@ -176,10 +156,6 @@ func cityscapesRecord(cells metrics.Sparse, in *Instances) (metrics.CityscapesRe
 	return out, nil
 }
 
-func (segmentation) heat(j *job, _ *methodOf, class int, sim similarity) ([]float32, error) {
-	return j.classColumns(sim.Patches, class), nil
-}
-
 // segmented is what the records of one data set and method say, image by image.
 type segmented struct {
 	convention metrics.Convention
@@ -189,22 +165,22 @@ type segmented struct {
 	cityscapes []metrics.CityscapesRecord // nil unless the convention is Cityscapes', on its classes
 }
 
-func (c cellContext) segmented(recs []Record) (*segmented, error) {
-	out := &segmented{convention: metrics.MMSeg, classes: len(c.dataset.Classes)}
+func (c Context) segmented(recs []records.Record) (*segmented, error) {
+	out := &segmented{convention: metrics.MMSeg, classes: len(c.Dataset.Classes)}
 	if name, ok := c.field("convention").(string); ok {
 		var err error
 		if out.convention, err = metrics.FindConvention(name); err != nil {
 			return nil, err
 		}
 	}
-	whole := out.convention.Name == metrics.CityscapesIoU.Name && isCityscapes(c.dataset.Classes)
+	whole := out.convention.Name == metrics.CityscapesIoU.Name && isCityscapes(c.Dataset.Classes)
 	bounded := true
 	for _, r := range recs {
-		e := r.Methods[c.method]
-		cells, err := e.Confusion.sparse()
+		e := r.Methods[c.Method]
+		cells, err := e.Confusion.Sparse()
 		var b metrics.AreaRecord
 		if err == nil {
-			b, err = areaRecord(e.Boundary)
+			b, err = records.AreaRecord(e.Boundary)
 		}
 		var city metrics.CityscapesRecord
 		if err == nil && whole {
@@ -232,7 +208,7 @@ func isCityscapes(classes []string) bool {
 	})
 }
 
-func (t segmentation) score(c cellContext, recs []Record) ([]results.Cell, error) {
+func (t segmentation) Score(c Context, recs []records.Record) ([]results.Cell, error) {
 	s, err := c.segmented(recs)
 	if err != nil {
 		return nil, err
@@ -255,7 +231,7 @@ func (t segmentation) score(c cellContext, recs []Record) ([]results.Cell, error
 		return nil, err
 	}
 	cell.Scores = append(cell.Scores, more...)
-	cell.Classes = classRows(c.dataset.Classes, total.PerClass(s.convention))
+	cell.Classes = classRows(c.Dataset.Classes, total.PerClass(s.convention))
 	for _, k := range cell.Classes {
 		if k.IoU == nil {
 			cell.Counts["undefined_classes"]++
@@ -264,7 +240,7 @@ func (t segmentation) score(c cellContext, recs []Record) ([]results.Cell, error
 	if n, ok := cell.Counts["images_with_instances"]; ok && n < len(recs) {
 		cell.Warnings = append(cell.Warnings, fmt.Sprintf("iIoU is left out: %d of %d images have no *_gtFine_instanceIds.png and no polygons", len(recs)-n, len(recs)))
 	}
-	ms, err := t.statistics(c, recs)
+	ms, err := t.Statistics(c, recs)
 	if err != nil {
 		return nil, err
 	}
@@ -330,7 +306,7 @@ func (s *segmented) more() (out []results.Score, err error) {
 	if s.boundaries != nil {
 		sums, err := metrics.NewAreaSums(s.classes)
 		if err == nil {
-			err = addAll(sums.Add, s.boundaries)
+			err = AddAll(sums.Add, s.boundaries)
 		}
 		if err != nil {
 			return nil, err
@@ -340,7 +316,7 @@ func (s *segmented) more() (out []results.Score, err error) {
 	}
 	if s.cityscapes != nil {
 		total := metrics.NewCityscapes()
-		if err := addAll(total.Add, s.cityscapes); err != nil {
+		if err := AddAll(total.Add, s.cityscapes); err != nil {
 			return nil, err
 		}
 		for _, x := range total.Scores() {
@@ -357,14 +333,14 @@ func once(images int) []int32 {
 	return slices.Repeat([]int32{1}, images)
 }
 
-func (segmentation) statistics(c cellContext, recs []Record) ([]statistic, error) {
+func (segmentation) Statistics(c Context, recs []records.Record) ([]Statistic, error) {
 	s, err := c.segmented(recs)
 	if err != nil {
 		return nil, err
 	}
-	var out []statistic
+	var out []Statistic
 	add := func(score string, pooled func() (metrics.Statistic, error), each func() ([]float64, error)) {
-		out = append(out, statistic{convention: s.convention.Name, score: score, pooled: pooled, each: each})
+		out = append(out, Statistic{Convention: s.convention.Name, Score: score, Pooled: pooled, Each: each})
 	}
 	single := s.convention.OfImages()
 	alone := func(of func(metrics.Areas) (float64, bool)) func() ([]float64, error) {
@@ -381,7 +357,7 @@ func (segmentation) statistics(c cellContext, recs []Record) ([]statistic, error
 		return metrics.ImageClassStatistic(s.images, s.classes, s.convention)
 	}, alone(single.MIoU))
 	for i := range out[len(out)-2:] {
-		out[len(out)-2+i].sharesEach = true // with mIoU
+		out[len(out)-2+i].SharesEach = true // with mIoU
 	}
 	if s.boundaries != nil {
 		add("mBIoU", func() (metrics.Statistic, error) {

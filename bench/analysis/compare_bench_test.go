@@ -1,4 +1,4 @@
-package engine
+package analysis
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"ovbench/bench/records"
 	"ovbench/reports/results"
 )
 
@@ -34,16 +35,16 @@ func BenchmarkCompare(b *testing.B) {
 	if err := r.Write(dir); err != nil {
 		b.Fatal(err)
 	}
-	recs, err := openRecords(dir, r.Fingerprint, false)
+	recs, err := records.Open(dir, r.Fingerprint, false)
 	if err != nil {
 		b.Fatal(err)
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, d := range r.Datasets {
 		for i := range images {
-			rec := Record{Dataset: d.Name, Index: i, ID: fmt.Sprintf("%012d", i), Methods: map[string]Evidence{}}
+			rec := records.Record{Dataset: d.Name, Index: i, ID: fmt.Sprintf("%012d", i), Methods: map[string]records.Evidence{}}
 			for _, m := range r.Methods {
-				var c Confusion
+				var c records.Confusion
 				first := rng.Int64N(classes)
 				for k := range int64(6) {
 					truth := (first + 29*k) % classes
@@ -52,14 +53,14 @@ func BenchmarkCompare(b *testing.B) {
 					}
 				}
 				slices.SortFunc(c, func(a, b [3]int64) int { return slices.Compare(a[:], b[:]) })
-				rec.Methods[m.Name] = Evidence{Confusion: c}
+				rec.Methods[m.Name] = records.Evidence{Confusion: c}
 			}
-			if err := recs.line(rec); err != nil {
+			if err := recs.Add(rec); err != nil {
 				b.Fatal(err)
 			}
 		}
 	}
-	if err := recs.close(); err != nil {
+	if err := recs.Close(); err != nil {
 		b.Fatal(err)
 	}
 	var peak uint64

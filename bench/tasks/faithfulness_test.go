@@ -1,4 +1,4 @@
-package engine
+package tasks
 
 import (
 	order "cmp"
@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"ovbench/bench/records"
 	"ovbench/datasets"
 	"ovbench/metrics"
 	"ovbench/runners"
@@ -37,22 +38,22 @@ func brightness(image []float32) []float32 {
 	return []float32{9, sum[0] / n, sum[1] / n} // the background would win
 }
 
-func probeJob() *job {
-	return &job{
-		info:  datasets.Info{Classes: []string{"background", "x", "y"}, Background: true},
-		texts: []string{"b", "x", "y"}, rule: resample.Rule{Classes: []int{0, 1, 2}, Scale: 10},
+func probeTarget() *Target {
+	return &Target{
+		Info:  datasets.Info{Classes: []string{"background", "x", "y"}, Background: true},
+		Texts: []string{"b", "x", "y"}, Rule: resample.Rule{Classes: []int{0, 1, 2}, Scale: 10},
 	}
 }
 
 // The curves are those of the definition, spelled out: sort, change that many pixels, ask the model.
 func TestFaithfulnessCurves(t *testing.T) {
 	const pixels = probeSide * probeSide
-	v := view{pixels: make([]float32, 3*pixels), height: probeSide, width: probeSide}
+	v := View{Target: probeTarget(), Index: 5, Pixels: make([]float32, 3*pixels), Height: probeSide, Width: probeSide}
 	for i := range pixels / 2 { // the upper half is bright: class 1 is explained
-		v.pixels[i] = 2
+		v.Pixels[i] = 2
 	}
 	asked, most := 0, 0
-	v.cosines = func(images [][]float32) ([][]float32, error) {
+	v.Cosines = func(images [][]float32) ([][]float32, error) {
 		asked, most = asked+len(images), max(most, len(images))
 		var out [][]float32
 		for _, image := range images {
@@ -61,12 +62,13 @@ func TestFaithfulnessCurves(t *testing.T) {
 		return out, nil
 	}
 	// Four patches; the map of class 1 is highest at the upper left.
-	sim := similarity{Maps: runners.Maps{Rows: 2, Cols: 2, Global: []float32{9, 0, 0}, Patches: []float32{0, 1, 0, 0, 0.5, 0, 0, 0.25, 0, 0, 0, 1}}}
-	found, err := faithfulness{}.probe(probeJob(), []methodOf{{name: "m", form: methods.NoSurgery}}, 5, v, []similarity{sim})
+	sim := Similarity{Maps: runners.Maps{Rows: 2, Cols: 2, Global: []float32{9, 0, 0}, Patches: []float32{0, 1, 0, 0, 0.5, 0, 0, 0.25, 0, 0, 0, 1}}}
+	v.Methods = []Seen{{Name: "m", Form: methods.NoSurgery, Similarity: sim}}
+	found, err := faithfulness{}.Measure(&v)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := found[0].Faithfulness
+	got := found.Evidence[0].Faithfulness
 	if got.Class != 1 || got.Constant || most > probeBatch {
 		t.Errorf("class %d, constant %v, batches of up to %d", got.Class, got.Constant, most)
 	}
@@ -89,14 +91,14 @@ func TestFaithfulnessCurves(t *testing.T) {
 		a, b := math.Exp(10*float64(cos[1])), math.Exp(10*float64(cos[2]))
 		return a / (a + b)
 	}
-	blurred, err := metrics.BlurSubstrate(v.pixels, probeSide, probeSide)
+	blurred, err := metrics.BlurSubstrate(v.Pixels, probeSide, probeSide)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var want Curves
+	var want records.Curves
 	for _, k := range []int{0, 224, 448, 672, 896, 1024} {
-		want.Deletion = append(want.Deletion, float32(probability(k, v.pixels, make([]float32, 3*pixels))))
-		want.Insertion = append(want.Insertion, float32(probability(k, blurred, v.pixels)))
+		want.Deletion = append(want.Deletion, float32(probability(k, v.Pixels, make([]float32, 3*pixels))))
+		want.Insertion = append(want.Insertion, float32(probability(k, blurred, v.Pixels)))
 	}
 	if diff := cmp.Diff(want, got.RISE, cmpopts.EquateApprox(0, 1e-6)); diff != "" {
 		t.Errorf("RISE (-want +got)\n%s", diff)
@@ -116,9 +118,9 @@ func TestFaithfulnessCurves(t *testing.T) {
 // Noise and black are colours that a picture can have.
 func TestFaithfulnessSubstrates(t *testing.T) {
 	const pixels = probeSide * probeSide
-	v := view{pixels: make([]float32, 3*pixels), height: probeSide, width: probeSide}
+	v := View{Target: probeTarget(), Index: 5, Pixels: make([]float32, 3*pixels), Height: probeSide, Width: probeSide}
 	var seen [][]float32
-	v.cosines = func(images [][]float32) (out [][]float32, err error) {
+	v.Cosines = func(images [][]float32) (out [][]float32, err error) {
 		for _, image := range images {
 			seen = append(seen, slices.Clone(image))
 			out = append(out, []float32{0, 0, 0})
@@ -129,7 +131,7 @@ func TestFaithfulnessSubstrates(t *testing.T) {
 	for i := range order {
 		order[i] = int32(i)
 	}
-	if _, err := v.gradECLIP(probeJob(), 1, order, 0); err != nil {
+	if _, err := v.gradECLIP(1, order); err != nil {
 		t.Fatal(err)
 	}
 	const changed = 100 * (pixels / 200) // half of the pixels, rounded down a step
@@ -152,11 +154,11 @@ func TestFaithfulnessSubstrates(t *testing.T) {
 
 // Scores are the areas of the mean curves, whichever are averaged first.
 func TestFaithfulnessScores(t *testing.T) {
-	run := as(two("m"), "faithfulness")
-	var recs []Record
+	run := two("m")
+	var recs []records.Record
 	for i, curve := range [][]float32{{1, 0.5, 0}, {0.5, 0.5, 0.25}} {
-		c := Curves{Deletion: curve, Insertion: []float32{0, float32(i)}}
-		recs = append(recs, Record{Dataset: "d", Index: i, ID: "ab"[i : i+1], Methods: map[string]Evidence{"m": {Faithfulness: &Faithfulness{RISE: c, GradECLIP: c, Constant: i == 1}}}})
+		c := records.Curves{Deletion: curve, Insertion: []float32{0, float32(i)}}
+		recs = append(recs, records.Record{Dataset: "d", Index: i, ID: "ab"[i : i+1], Methods: map[string]records.Evidence{"m": {Faithfulness: &records.Faithfulness{RISE: c, GradECLIP: c, Constant: i == 1}}}})
 	}
 	cells, err := Score(run, "faithfulness", recs, 100, 1)
 	if err != nil {
@@ -187,7 +189,7 @@ func TestFaithfulnessScores(t *testing.T) {
 	if _, err := Score(run, "faithfulness", recs, 100, 1); err == nil {
 		t.Error("a curve above 1 is accepted")
 	}
-	recs[0].Methods["m"] = Evidence{}
+	recs[0].Methods["m"] = records.Evidence{}
 	if _, err := Score(run, "faithfulness", recs, 100, 1); err == nil {
 		t.Error("a record without curves is accepted")
 	}
@@ -195,8 +197,8 @@ func TestFaithfulnessScores(t *testing.T) {
 
 // The probability of a class is that of its best query, among the queries of all classes but the background.
 func TestBestClass(t *testing.T) {
-	j := probeJob()
-	j.rule.Classes = []int{0, 1, 1, 2}
+	j := probeTarget()
+	j.Rule.Classes = []int{0, 1, 1, 2}
 	best, got := j.bestClass([]float32{9, 0.2, 0.1, 0.15})
 	a, b, c := math.Exp(2.0), math.Exp(1.0), math.Exp(1.5)
 	if diff := cmp.Diff([]float64{0, a / (a + b + c), c / (a + b + c)}, got, cmpopts.EquateApprox(0, 1e-6)); best != 1 || diff != "" {

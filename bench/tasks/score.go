@@ -1,14 +1,15 @@
-package engine
+package tasks
 
 import (
 	"fmt"
 	"slices"
 
+	"ovbench/bench/records"
 	"ovbench/reports/results"
 )
 
-// level is the confidence of intervals.
-const level = 0.95
+// Level is the confidence of intervals.
+const Level = 0.95
 
 // Metrics lists the scores of cells, by task.
 var Metrics = []struct{ Name, Doc string }{
@@ -41,23 +42,23 @@ var Metrics = []struct{ Name, Doc string }{
 
 // Score turns records into the cells of a run, data set by data set and method by method. It depends on the records
 // alone, not on their order. Intervals come from bootstrap resamples of the images; 0 gives none.
-func Score(run *results.Run, taskName string, recs []Record, resamples int, seed uint64) ([]results.Cell, error) {
-	t, ok := tasks[taskName]
+func Score(run *results.Run, taskName string, recs []records.Record, resamples int, seed uint64) ([]results.Cell, error) {
+	t, ok := All[taskName]
 	if !ok {
 		return nil, fmt.Errorf("task %q is not known", taskName)
 	}
 	recs = slices.Clone(recs)
-	slices.SortFunc(recs, byIndex)
+	slices.SortFunc(recs, records.ByIndex)
 	var cells []results.Cell
 	for _, d := range run.Datasets {
-		of := slices.DeleteFunc(slices.Clone(recs), func(r Record) bool { return r.Dataset != d.Name })
+		of := slices.DeleteFunc(slices.Clone(recs), func(r records.Record) bool { return r.Dataset != d.Name })
 		for _, m := range run.Methods {
 			for _, r := range of {
 				if _, ok := r.Methods[m.Name]; !ok {
 					return nil, fmt.Errorf("the record of %s in %s lacks method %q", r.ID, d.Name, m.Name)
 				}
 			}
-			made, err := t.score(cellContext{run, d, m.Name, resamples, seed}, of)
+			made, err := t.Score(Context{run, d, m.Name, resamples, seed}, of)
 			if err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", d.Name, m.Name, err)
 			}
@@ -86,7 +87,7 @@ func withSamples(counts map[string]int, run *results.Run, d results.Dataset, mea
 	if counts == nil {
 		counts = map[string]int{}
 	}
-	planned, err := parseRanges(d.Samples)
+	planned, err := records.ParseRanges(d.Samples)
 	if err != nil || d.Samples == "" {
 		return counts // a run that does not say what it planned
 	}

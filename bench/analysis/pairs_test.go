@@ -1,4 +1,4 @@
-package engine
+package analysis
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"ovbench/bench/records"
 	"ovbench/metrics"
 	"ovbench/reports/results"
 )
@@ -35,15 +36,15 @@ func as(r *results.Run, task string) *results.Run {
 // other class; n on 7, 10, 2 and 5.
 func TestPairedByHand(t *testing.T) {
 	run := as(two("m", "n"), "segmentation")
-	var recs []Record
+	var recs []records.Record
 	for i, right := range [][2]int64{{8, 7}, {10, 10}, {6, 2}, {5, 5}} {
-		rec := Record{Dataset: "d", Index: i, ID: fmt.Sprint("i", i), Methods: map[string]Evidence{}}
+		rec := records.Record{Dataset: "d", Index: i, ID: fmt.Sprint("i", i), Methods: map[string]records.Evidence{}}
 		for k, m := range []string{"m", "n"} {
-			c := Confusion{{0, 0, right[k]}}
+			c := records.Confusion{{0, 0, right[k]}}
 			if right[k] < 10 {
 				c = append(c, [3]int64{0, 1, 10 - right[k]})
 			}
-			rec.Methods[m] = Evidence{Confusion: c}
+			rec.Methods[m] = records.Evidence{Confusion: c}
 		}
 		recs = append(recs, rec)
 	}
@@ -85,7 +86,7 @@ func TestPairedByHand(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	a.Score, b.Score = "aAcc", "aAcc"
-	b.Records = append(slices.Clone(recs[1:]), Record{Dataset: "d", Index: 9, ID: "z", Methods: recs[0].Methods})
+	b.Records = append(slices.Clone(recs[1:]), records.Record{Dataset: "d", Index: 9, ID: "z", Methods: recs[0].Methods})
 	got, err = Paired(a, b, PairOptions{})
 	if err != nil || got.Images != 3 || !slices.Equal(got.OnlyA, []string{"i3"}) || !slices.Equal(got.OnlyB, []string{"z"}) || math.Abs(got.Difference-5.0/30) > 1e-12 {
 		t.Errorf("on the images of both: %+v, %v", got, err)
@@ -96,15 +97,15 @@ func TestPairedByHand(t *testing.T) {
 func TestPairedEvents(t *testing.T) {
 	run := as(two("m", "n"), "explain")
 	first, second := []int{1, 1, 1, 1, 1, 1, 1, -1, -1, -1}, []int{1, 1, 1, -1, -1, -1, -1, 1, -1, -1}
-	var recs []Record
+	var recs []records.Record
 	for i := range 5 {
-		rec := Record{Dataset: "d", Index: i, ID: fmt.Sprint("i", i), Methods: map[string]Evidence{}}
+		rec := records.Record{Dataset: "d", Index: i, ID: fmt.Sprint("i", i), Methods: map[string]records.Evidence{}}
 		for m, outcomes := range map[string][]int{"m": first, "n": second} {
 			var points []metrics.PointRecord
 			for class := range 2 {
 				points = append(points, metrics.PointRecord{Image: i, Class: class, Outcome: metrics.Outcome(outcomes[2*i+class])})
 			}
-			rec.Methods[m] = Evidence{Points: points}
+			rec.Methods[m] = records.Evidence{Points: points}
 		}
 		recs = append(recs, rec)
 	}
@@ -123,7 +124,7 @@ func TestPairedEvents(t *testing.T) {
 
 func TestPairedFaults(t *testing.T) {
 	run := as(two("m"), "segmentation")
-	recs := []Record{{Dataset: "d", ID: "a", Methods: map[string]Evidence{"m": {Confusion: Confusion{{0, 0, 1}}}}}}
+	recs := []records.Record{{Dataset: "d", ID: "a", Methods: map[string]records.Evidence{"m": {Confusion: records.Confusion{{0, 0, 1}}}}}}
 	good := Side{run, recs, "d", "m", "mIoU"}
 	for _, c := range []struct {
 		change func(*Side)
@@ -140,77 +141,5 @@ func TestPairedFaults(t *testing.T) {
 		if _, err := Paired(s, good, PairOptions{}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error %v, want %s", err, c.want)
 		}
-	}
-}
-
-// The statistics are the scores of the cells: on the images as they are, each gives the value in the cell. On the whole list of
-// tasks, so that a new score without a statistic is at least known here.
-func TestStatisticsAreTheScores(t *testing.T) {
-	// Scores of which no interval and no comparison is made.
-	without := []string{"fg-mIoU-image", "CP@", "CR@", "OP@", "OR@", "mAP-difficult"}
-	for name, task := range tasks {
-		r := demo(t)
-		r.Suite.Task = name
-		run, err := measure(t, t.Context(), r, quiet{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, recs, err := Load(r.Out)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, c := range run.Cells {
-			ms, err := task.(statistical).statistics(cellContext{run: run, dataset: run.Datasets[0], method: c.Method}, recs)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, s := range c.Scores {
-				m, err := findStatistic(ms, c.Convention, s.Name)
-				if err != nil {
-					if !slices.ContainsFunc(without, func(w string) bool { return strings.HasPrefix(s.Name, w) }) {
-						t.Errorf("%s: %v", name, err)
-					}
-					continue
-				}
-				stat, err := m.pooled()
-				if err != nil {
-					t.Errorf("%s, %s: %v", name, s.Name, err)
-					continue
-				}
-				if v, ok := stat(once(len(recs))); !ok || math.Abs(v-s.Value) > 1e-12 {
-					t.Errorf("%s, %s %s: the statistic is %v, %v, the score %v", name, c.Convention, s.Name, v, ok, s.Value)
-				}
-				if s.Low == nil && !m.noInterval {
-					t.Errorf("%s, %s %s has no interval", name, c.Convention, s.Name)
-				}
-				if m.each == nil {
-					continue
-				}
-				if each, err := m.each(); err != nil || len(each) != len(recs) {
-					t.Errorf("%s, %s: %d values of single images, %v", name, s.Name, len(each), err)
-				}
-			}
-		}
-	}
-}
-
-// Load gives the records behind the scores: neither failed samples nor those of a longer plan that the folder saw before.
-func TestLoad(t *testing.T) {
-	r := demo(t)
-	r.Limit = 4
-	if _, err := measure(t, t.Context(), r, quiet{}); err != nil {
-		t.Fatal(err)
-	}
-	r.Limit, r.Resume = 2, true
-	run, err := measure(t, t.Context(), r, quiet{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, recs, err := Load(r.Out)
-	if err != nil || len(recs) != 2 || run.Cells[0].Images != 2 || recs[0].Index != 0 || recs[1].Index != 1 {
-		t.Errorf("%d records, %d images scored, %v", len(recs), run.Cells[0].Images, err)
-	}
-	if c := run.Cells[0].Counts; c["skipped"] != 6 || c["missing"] != 0 || c["failed"] != 0 {
-		t.Errorf("counts %v", c)
 	}
 }

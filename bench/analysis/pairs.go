@@ -1,43 +1,39 @@
-package engine
+package analysis
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
+	"ovbench/bench/records"
+	"ovbench/bench/tasks"
 	"ovbench/metrics"
 	"ovbench/reports/results"
 )
 
 // Load reads a run folder: what it measured, and the records behind its scores, in the order of data sets and samples. Samples
 // that failed are left out, and those that an earlier run in the folder measured beyond the last one's plan.
-func Load(dir string) (*results.Run, []Record, error) {
+func Load(dir string) (*results.Run, []records.Record, error) {
 	run, recs, err := readShard(dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	planned, err := plannedOf(run)
+	planned, err := records.Planned(run)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	recs = slices.DeleteFunc(recs, func(r Record) bool {
+	recs = slices.DeleteFunc(recs, func(r records.Record) bool {
 		_, wanted := slices.BinarySearch(planned[r.Dataset], r.Index)
 		return r.Error != "" || !wanted
 	})
-	slices.SortFunc(recs, byIndex)
+	slices.SortFunc(recs, records.ByIndex)
 	return run, recs, nil
-}
-
-// byIndex is the order in which samples are scored.
-func byIndex(a, b Record) int {
-	return cmp.Or(cmp.Compare(a.Dataset, b.Dataset), cmp.Compare(a.Index, b.Index))
 }
 
 // Side is one score of one run: one half of a comparison.
 type Side struct {
 	Run     *results.Run
-	Records []Record // of all data sets; see [Load]
+	Records []records.Record // of all data sets; see [Load]
 	Dataset string
 	Method  string
 	// Score is its name, such as "mIoU". Where the cells of a method have several conventions, "softmax:mAP" names one of
@@ -46,27 +42,27 @@ type Side struct {
 }
 
 // records are those of the side's data set, failed samples left out, in the order of samples.
-func (s Side) records() []Record {
-	of := slices.DeleteFunc(slices.Clone(s.Records), func(r Record) bool { return r.Dataset != s.Dataset || r.Error != "" })
-	slices.SortFunc(of, byIndex)
+func (s Side) records() []records.Record {
+	of := slices.DeleteFunc(slices.Clone(s.Records), func(r records.Record) bool { return r.Dataset != s.Dataset || r.Error != "" })
+	slices.SortFunc(of, records.ByIndex)
 	return of
 }
 
 // bind finds the side's score and binds it to records.
-func (s Side) bind(recs []Record) (statistic, error) {
+func (s Side) bind(recs []records.Record) (tasks.Statistic, error) {
 	stats, err := s.statistics(recs)
 	if err != nil {
-		return statistic{}, err
+		return tasks.Statistic{}, err
 	}
 	convention, score, named := strings.Cut(s.Score, ":")
 	if !named {
 		convention, score = "", s.Score
 	}
-	return findStatistic(stats, convention, score)
+	return tasks.Find(stats, convention, score)
 }
 
 // statistics are those of all scores of the side's data set and method, bound to records.
-func (s Side) statistics(recs []Record) ([]statistic, error) {
+func (s Side) statistics(recs []records.Record) ([]tasks.Statistic, error) {
 	d, m := s.Run.Dataset(s.Dataset), s.Run.Method(s.Method)
 	switch {
 	case d == nil:
@@ -80,11 +76,11 @@ func (s Side) statistics(recs []Record) ([]statistic, error) {
 		}
 	}
 	name := taskOf(s.Run, s.Dataset, s.Method)
-	t, ok := tasks[name].(statistical)
+	t, ok := tasks.All[name]
 	if !ok {
-		return nil, fmt.Errorf("task %q has no statistics", name)
+		return nil, fmt.Errorf("task %q is not known", name)
 	}
-	return t.statistics(cellContext{run: s.Run, dataset: *d, method: s.Method}, recs)
+	return t.Statistics(tasks.Context{Run: s.Run, Dataset: *d, Method: s.Method}, recs)
 }
 
 // taskOf is what a run did: its cells say.
@@ -158,23 +154,23 @@ func Paired(a, b Side, o PairOptions) (*Pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Convention, p.Score = ma.convention, ma.score
+	p.Convention, p.Score = ma.Convention, ma.Score
 	if err := p.pool(ma, mb, o); err != nil {
-		return nil, fmt.Errorf("%s: %w", ma.score, err)
+		return nil, fmt.Errorf("%s: %w", ma.Score, err)
 	}
 	if err := p.flip(ma, mb, recsA, o); err != nil {
-		return nil, fmt.Errorf("%s: %w", ma.score, err)
+		return nil, fmt.Errorf("%s: %w", ma.Score, err)
 	}
-	if ma.events != nil && mb.events != nil {
-		p.McNemar, err = mcnemar(ma.events, mb.events)
+	if ma.Events != nil && mb.Events != nil {
+		p.McNemar, err = mcnemar(ma.Events, mb.Events)
 	}
 	return p, err
 }
 
 // match keeps the records of samples on both sides, in the order of a.
-func match(a, b []Record) (inA, inB []Record, p *Pair) {
+func match(a, b []records.Record) (inA, inB []records.Record, p *Pair) {
 	p = &Pair{}
-	byID := map[string]Record{}
+	byID := map[string]records.Record{}
 	for _, r := range b {
 		byID[r.ID] = r
 	}
@@ -197,15 +193,15 @@ func match(a, b []Record) (inA, inB []Record, p *Pair) {
 }
 
 // pool computes the score of both sides, and the interval of their difference.
-func (p *Pair) pool(a, b statistic, o PairOptions) error {
+func (p *Pair) pool(a, b tasks.Statistic, o PairOptions) error {
 	once := make([]int32, p.Images)
 	for i := range once {
 		once[i] = 1
 	}
 	var stats [2]metrics.Statistic
-	for i, m := range []statistic{a, b} {
+	for i, m := range []tasks.Statistic{a, b} {
 		var err error
-		if stats[i], err = m.pooled(); err != nil {
+		if stats[i], err = m.Pooled(); err != nil {
 			return err
 		}
 		v, ok := stats[i](once)
@@ -218,9 +214,9 @@ func (p *Pair) pool(a, b statistic, o PairOptions) error {
 	if o.Resamples < 1 || p.Images < 2 {
 		return nil
 	}
-	iv, err := metrics.Resample(p.Images, o.Resamples, o.Seed, level, metrics.Difference(stats[0], stats[1]))
+	iv, err := metrics.Resample(p.Images, o.Resamples, o.Seed, tasks.Level, metrics.Difference(stats[0], stats[1]))
 	if err == nil { // else it is undefined on every draw: the difference stands without
-		p.Low, p.High, p.Level, p.Resamples = iv.Low, iv.High, level, iv.Resamples
+		p.Low, p.High, p.Level, p.Resamples = iv.Low, iv.High, tasks.Level, iv.Resamples
 	}
 	return nil
 }
@@ -229,15 +225,15 @@ func (p *Pair) pool(a, b statistic, o PairOptions) error {
 const defaultFlips = 10_000
 
 // flip tests the differences image by image.
-func (p *Pair) flip(a, b statistic, recs []Record, o PairOptions) error {
-	if a.each == nil || b.each == nil {
+func (p *Pair) flip(a, b tasks.Statistic, recs []records.Record, o PairOptions) error {
+	if a.Each == nil || b.Each == nil {
 		return nil
 	}
-	va, err := a.each()
+	va, err := a.Each()
 	if err != nil {
 		return err
 	}
-	vb, err := b.each()
+	vb, err := b.Each()
 	if err != nil {
 		return err
 	}
@@ -276,20 +272,20 @@ func (p *Pair) flip(a, b statistic, recs []Record, o PairOptions) error {
 }
 
 // mcnemar counts the events that both sides judged.
-func mcnemar(a, b []event) (*McNemarTest, error) {
+func mcnemar(a, b []tasks.Event) (*McNemarTest, error) {
 	type key struct{ image, class int }
 	hits := map[key]bool{}
 	for _, e := range b {
-		hits[key{e.image, e.class}] = e.hit
+		hits[key{e.Image, e.Class}] = e.Hit
 	}
 	t := &McNemarTest{}
 	for _, e := range a {
-		other, judged := hits[key{e.image, e.class}]
+		other, judged := hits[key{e.Image, e.Class}]
 		switch {
 		case !judged:
-		case e.hit && other:
+		case e.Hit && other:
 			t.Both++
-		case e.hit:
+		case e.Hit:
 			t.OnlyA++
 		case other:
 			t.OnlyB++

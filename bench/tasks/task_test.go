@@ -1,4 +1,4 @@
-package engine
+package tasks
 
 import (
 	"testing"
@@ -12,7 +12,7 @@ import (
 
 // A class is the best of its queries, in maps and in rankings alike.
 func TestClassesAreTheirBestQuery(t *testing.T) {
-	j := &job{texts: []string{"a", "b", "c"}, rule: resample.Rule{Classes: []int{0, 1, 1}}}
+	j := &Target{Texts: []string{"a", "b", "c"}, Rule: resample.Rule{Classes: []int{0, 1, 1}}}
 	cos := []float32{0.1, 0.2, 0.3, 0.6, 0.5, 0.4} // two tokens
 	for class, want := range [][]float32{{0.1, 0.6}, {0.3, 0.5}} {
 		if diff := cmp.Diff(want, j.classColumns(cos, class)); diff != "" {
@@ -21,13 +21,13 @@ func TestClassesAreTheirBestQuery(t *testing.T) {
 	}
 	queries := [][]string{{"a"}, {"b", "c"}}
 	for _, c := range []struct{ row, want []float64 }{{[]float64{1, 2, 3}, []float64{1, 3}}, {[]float64{1, 3, 2}, []float64{1, 3}}} {
-		got, err := bestQueries(c.row, queries)
+		got, err := BestQueries(c.row, queries)
 		if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
 			t.Errorf("%v: %v (-want +got)\n%s", c.row, err, diff)
 		}
 	}
 	for _, row := range [][]float64{{1, 2}, {1, 2, 3, 4}} {
-		if _, err := bestQueries(row, queries); err == nil {
+		if _, err := BestQueries(row, queries); err == nil {
 			t.Errorf("%d scores for 3 queries are accepted", len(row))
 		}
 	}
@@ -36,17 +36,17 @@ func TestClassesAreTheirBestQuery(t *testing.T) {
 // Background is a class to segment, and none to explain or to rank.
 func TestBackgroundIsNotPresent(t *testing.T) {
 	labels := []uint16{0, 2, datasets.Ignore, 2, 7}
-	j := &job{info: datasets.Info{Classes: []string{"background", "x", "y"}, Background: true}}
-	if diff := cmp.Diff([]int{2}, present(labels, j)); diff != "" {
+	info := datasets.Info{Classes: []string{"background", "x", "y"}, Background: true}
+	if diff := cmp.Diff([]int{2}, present(labels, info)); diff != "" {
 		t.Errorf("with background (-want +got)\n%s", diff)
 	}
-	j.info.Background = false
-	if diff := cmp.Diff([]int{0, 2}, present(labels, j)); diff != "" {
+	info.Background = false
+	if diff := cmp.Diff([]int{0, 2}, present(labels, info)); diff != "" {
 		t.Errorf("without (-want +got)\n%s", diff)
 	}
 	s := datasets.Sample{Tags: []datasets.Tag{datasets.Present, datasets.Absent, datasets.Difficult}}
 	want := []int8{int8(metrics.TagPresent), int8(metrics.TagAbsent), int8(metrics.TagDifficult)}
-	if diff := cmp.Diff(want, multilabel{}.tags(j, s)); diff != "" {
+	if diff := cmp.Diff(want, tagsOf(info, s)); diff != "" {
 		t.Errorf("tags (-want +got)\n%s", diff)
 	}
 }

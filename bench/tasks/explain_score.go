@@ -1,9 +1,10 @@
-package engine
+package tasks
 
 import (
 	"fmt"
 	"math"
 
+	"ovbench/bench/records"
 	"ovbench/metrics"
 	"ovbench/reports/results"
 )
@@ -16,25 +17,27 @@ type explained struct {
 	odd             []bool // images by the parity of their index in the split
 	energy          []metrics.EnergyRecord
 	squared         []metrics.ImageNetSegmentationRecord
-	games           []game
+	games           []Game
 }
 
-// game is one form of the pointing game: the suffix of its scores, and its events.
-type game struct {
-	suffix string
-	of     func(Evidence) []metrics.PointRecord
-	events []metrics.PointRecord
+// Game is one form of the pointing game: the suffix of its scores, and its events.
+type Game struct {
+	Suffix string
+	Events []metrics.PointRecord
 }
 
-func (c cellContext) explained(recs []Record) *explained {
-	out := &explained{images: len(recs), classes: len(c.dataset.Classes), games: []game{
-		{suffix: "", of: func(e Evidence) []metrics.PointRecord { return e.Points }},
-		{suffix: "-in-mask", of: func(e Evidence) []metrics.PointRecord { return e.PointsIn }},
-		{suffix: "-boxes", of: func(e Evidence) []metrics.PointRecord { return e.Boxes }},
-		{suffix: "-masks", of: func(e Evidence) []metrics.PointRecord { return e.Masks }},
-	}}
+// Games are the forms of the pointing game that one method played on one image.
+func Games(e records.Evidence) []Game {
+	return []Game{{"", e.Points}, {"-in-mask", e.PointsIn}, {"-boxes", e.Boxes}, {"-masks", e.Masks}}
+}
+
+func (c Context) explained(recs []records.Record) *explained {
+	out := &explained{images: len(recs), classes: len(c.Dataset.Classes)}
+	for _, g := range Games(records.Evidence{}) {
+		out.games = append(out.games, Game{Suffix: g.Suffix})
+	}
 	for i, r := range recs {
-		e := r.Methods[c.method]
+		e := r.Methods[c.Method]
 		out.odd = append(out.odd, r.Index%2 == 1)
 		out.original = append(out.original, e.Explain...)
 		for _, x := range e.Explain {
@@ -49,10 +52,10 @@ func (c cellContext) explained(recs []Record) *explained {
 			x.Image = i
 			out.squared = append(out.squared, x)
 		}
-		for g := range out.games {
-			for _, x := range out.games[g].of(e) {
+		for k, g := range Games(e) {
+			for _, x := range g.Events {
 				x.Image = i
-				out.games[g].events = append(out.games[g].events, x)
+				out.games[k].Events = append(out.games[k].Events, x)
 			}
 		}
 	}
@@ -65,9 +68,9 @@ const (
 	imageNetSegmentation = "imagenet-segmentation"
 )
 
-func (t explain) score(c cellContext, recs []Record) ([]results.Cell, error) {
+func (t explain) Score(c Context, recs []records.Record) ([]results.Cell, error) {
 	e := c.explained(recs)
-	ms, err := t.statistics(c, recs)
+	ms, err := t.Statistics(c, recs)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +82,7 @@ func (t explain) score(c cellContext, recs []Record) ([]results.Cell, error) {
 	cells := []results.Cell{cell}
 	if len(e.squared) > 0 {
 		var total metrics.ImageNetSegmentation
-		if err := addAll(total.Add, e.squared); err != nil {
+		if err := AddAll(total.Add, e.squared); err != nil {
 			return nil, err
 		}
 		cell := results.Cell{Convention: imageNetSegmentation, Images: len(recs), Scores: scoresOf("", total.Scores()),
@@ -98,11 +101,11 @@ func scoresOf(suffix string, list []metrics.Score) (out []results.Score) {
 	return out
 }
 
-func (c cellContext) foregroundCell(e *explained) (results.Cell, error) {
+func (c Context) foregroundCell(e *explained) (results.Cell, error) {
 	cell := results.Cell{Convention: foreground, Images: e.images, Warnings: c.few(e.images), Counts: map[string]int{}}
 	maps, err := metrics.NewExplainability(e.classes)
 	if err == nil {
-		err = addAll(maps.Add, e.original)
+		err = AddAll(maps.Add, e.original)
 	}
 	if err != nil {
 		return cell, err
@@ -121,24 +124,24 @@ func (c cellContext) foregroundCell(e *explained) (results.Cell, error) {
 		cell.Warnings = append(cell.Warnings, searched)
 	}
 	for _, g := range e.games {
-		if len(g.events) == 0 {
+		if len(g.Events) == 0 {
 			continue
 		}
 		points, err := metrics.NewPointing(e.classes)
 		if err == nil {
-			err = addAll(points.Add, g.events)
+			err = AddAll(points.Add, g.Events)
 		}
 		if err != nil {
 			return cell, err
 		}
 		n := points.Counts()
-		cell.Scores = append(cell.Scores, scoresOf(g.suffix, points.Scores())...)
-		name := "events" + g.suffix
+		cell.Scores = append(cell.Scores, scoresOf(g.Suffix, points.Scores())...)
+		name := "events" + g.Suffix
 		cell.Counts[name], cell.Counts["skipped_"+name] = int(n.Hits+n.Misses), int(n.Skipped)
 		cell.Counts["tied_"+name], cell.Counts["classes_without_"+name] = int(n.Tied), n.Absent
 	}
 	var energy metrics.Energy
-	if err := addAll(energy.Add, e.energy); err != nil {
+	if err := AddAll(energy.Add, e.energy); err != nil {
 		return cell, err
 	}
 	cell.Scores = append(cell.Scores, scoresOf("", energy.Scores())...)
@@ -148,37 +151,37 @@ func (c cellContext) foregroundCell(e *explained) (results.Cell, error) {
 	return cell, nil
 }
 
-func (explain) statistics(c cellContext, recs []Record) ([]statistic, error) {
+func (explain) Statistics(c Context, recs []records.Record) ([]Statistic, error) {
 	e := c.explained(recs)
 	out := e.mapStatistics()
 	for _, g := range e.games {
-		if len(g.events) == 0 {
+		if len(g.Events) == 0 {
 			continue
 		}
-		events := eventsOf(g.events)
+		events := eventsOf(g.Events)
 		each := func() ([]float64, error) { return shareOfHits(events, e.images), nil }
 		for _, score := range []string{"pointing", "pointing-seen", "pointing-micro"} {
-			out = append(out, statistic{convention: foreground, score: score + g.suffix, each: each, events: events, sharesEach: score != "pointing",
-				pooled: func() (metrics.Statistic, error) {
-					return metrics.PointingStatisticOf(g.events, e.images, e.classes, score)
+			out = append(out, Statistic{Convention: foreground, Score: score + g.Suffix, Each: each, Events: events, SharesEach: score != "pointing",
+				Pooled: func() (metrics.Statistic, error) {
+					return metrics.PointingStatisticOf(g.Events, e.images, e.classes, score)
 				}})
 		}
 	}
 	for _, score := range []string{"energy", "energy-class"} {
-		out = append(out, statistic{convention: foreground, score: score, sharesEach: score != "energy",
-			pooled: func() (metrics.Statistic, error) {
+		out = append(out, Statistic{Convention: foreground, Score: score, SharesEach: score != "energy",
+			Pooled: func() (metrics.Statistic, error) {
 				return metrics.EnergyStatistic(e.energy, e.images, e.classes, score)
 			},
-			each: e.alone(func(one *explained) (metrics.Statistic, error) {
+			Each: e.alone(func(one *explained) (metrics.Statistic, error) {
 				return metrics.EnergyStatistic(one.energy, 1, e.classes, score)
 			})})
 	}
 	for _, score := range []string{"mIoU", "pixAcc", "mAP", "mF1"} {
-		out = append(out, statistic{convention: imageNetSegmentation, score: score,
-			pooled: func() (metrics.Statistic, error) {
+		out = append(out, Statistic{Convention: imageNetSegmentation, Score: score,
+			Pooled: func() (metrics.Statistic, error) {
 				return metrics.ImageNetSegmentationStatistic(e.squared, e.images, score)
 			},
-			each: e.alone(func(one *explained) (metrics.Statistic, error) {
+			Each: e.alone(func(one *explained) (metrics.Statistic, error) {
 				return metrics.ImageNetSegmentationStatistic(one.squared, 1, score)
 			})})
 	}
@@ -187,7 +190,7 @@ func (explain) statistics(c cellContext, recs []Record) ([]statistic, error) {
 
 // mapStatistics are those of the maps. The value of a single image is at the threshold that is best for all of them, since one
 // searched on a single image says nothing.
-func (e *explained) mapStatistics() (out []statistic) {
+func (e *explained) mapStatistics() (out []Statistic) {
 	for _, score := range []string{"fg-mIoU", "fg-mIoU@0.5", "fg-mIoU@otsu", "PxAP", "mSC", "mSC-pairs"} {
 		single := func(one *explained) (metrics.Statistic, error) {
 			return metrics.ExplainStatistic(one.maps, 1, e.classes, score)
@@ -195,15 +198,15 @@ func (e *explained) mapStatistics() (out []statistic) {
 		if score == "fg-mIoU" {
 			single = nil
 		}
-		m := statistic{convention: foreground, score: score, sharesEach: score == "mSC-pairs", pooled: func() (metrics.Statistic, error) {
+		m := Statistic{Convention: foreground, Score: score, SharesEach: score == "mSC-pairs", Pooled: func() (metrics.Statistic, error) {
 			return metrics.ExplainStatistic(e.maps, e.images, e.classes, score)
 		}}
-		if m.each = e.alone(single); single == nil {
-			m.each = e.atBest
+		if m.Each = e.alone(single); single == nil {
+			m.Each = e.atBest
 		}
 		out = append(out, m)
 	}
-	return append(out, statistic{convention: foreground, score: "fg-mIoU@other-half", pooled: func() (metrics.Statistic, error) {
+	return append(out, Statistic{Convention: foreground, Score: "fg-mIoU@other-half", Pooled: func() (metrics.Statistic, error) {
 		return metrics.OtherHalfStatistic(e.maps, e.images, e.classes, func(image int) bool { return e.odd[image] })
 	}})
 }
@@ -246,7 +249,7 @@ func (e *explained) alone(of func(one *explained) (metrics.Statistic, error)) fu
 func (e *explained) atBest() ([]float64, error) {
 	maps, err := metrics.NewExplainability(e.classes)
 	if err == nil {
-		err = addAll(maps.Add, e.maps)
+		err = AddAll(maps.Add, e.maps)
 	}
 	if err != nil {
 		return nil, err
@@ -263,7 +266,7 @@ func (e *explained) atBest() ([]float64, error) {
 	return sums, nil
 }
 
-func addAll[R any](add func(R) error, records []R) error {
+func AddAll[R any](add func(R) error, records []R) error {
 	for _, r := range records {
 		if err := add(r); err != nil {
 			return err

@@ -1,4 +1,4 @@
-package engine
+package analysis
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"ovbench/bench/records"
 	"ovbench/reports"
 	"ovbench/reports/results"
 )
@@ -42,26 +43,26 @@ func writeRun(t *testing.T, change func(*results.Run), right map[string]map[stri
 	if err := r.Write(dir); err != nil {
 		t.Fatal(err)
 	}
-	recs, err := openRecords(dir, r.Fingerprint, false)
+	recs, err := records.Open(dir, r.Fingerprint, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for d, methods := range right {
 		for i := range methods["m"] {
-			rec := Record{Dataset: d, Index: i, ID: fmt.Sprint("i", i), Methods: map[string]Evidence{}}
+			rec := records.Record{Dataset: d, Index: i, ID: fmt.Sprint("i", i), Methods: map[string]records.Evidence{}}
 			for m, list := range methods {
-				c := Confusion{{0, 0, list[i]}}
+				c := records.Confusion{{0, 0, list[i]}}
 				if list[i] < 10 {
 					c = append(c, [3]int64{0, 1, 10 - list[i]})
 				}
-				rec.Methods[m] = Evidence{Confusion: c}
+				rec.Methods[m] = records.Evidence{Confusion: c}
 			}
-			if err := recs.add(rec); err != nil {
+			if err := recs.Add(rec); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if err := recs.close(); err != nil {
+	if err := recs.Close(); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -247,24 +248,24 @@ func TestBelow(t *testing.T) {
 // one that only failed not at all.
 func TestLoadMethods(t *testing.T) {
 	dir := writeRun(t, nil, before)
-	recs, err := openRecords(dir, "f", true)
+	recs, err := records.Open(dir, "f", true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again := recs.done[recordKey{"d", 1}]
-	for _, rec := range []Record{{Dataset: "d", Index: 1, ID: "i1", Error: "x"}, again, {Dataset: "e", Index: 6, ID: "i6", Error: "x"}} {
-		if err := recs.add(rec); err != nil {
+	again := recs.Done[records.Key{Dataset: "d", Index: 1}]
+	for _, rec := range []records.Record{{Dataset: "d", Index: 1, ID: "i1", Error: "x"}, again, {Dataset: "e", Index: 6, ID: "i6", Error: "x"}} {
+		if err := recs.Add(rec); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := recs.close(); err != nil {
+	if err := recs.Close(); err != nil {
 		t.Fatal(err)
 	}
 	run, all, err := Load(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string][]Record{}
+	want := map[string][]records.Record{}
 	for _, r := range all {
 		delete(r.Methods, "n")
 		want[r.Dataset] = append(want[r.Dataset], r)
@@ -274,7 +275,7 @@ func TestLoadMethods(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, list := range got {
-		slices.SortFunc(list, byIndex)
+		slices.SortFunc(list, records.ByIndex)
 	}
 	if diff := cmp.Diff(want, got); diff != "" || len(got["d"]) != 4 || len(got["e"]) != 6 {
 		t.Errorf("records (-all +some):\n%s", diff)

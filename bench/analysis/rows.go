@@ -1,4 +1,4 @@
-package engine
+package analysis
 
 import (
 	"encoding/csv"
@@ -8,6 +8,8 @@ import (
 	"math"
 	"strconv"
 
+	"ovbench/bench/records"
+	"ovbench/bench/tasks"
 	"ovbench/metrics"
 	"ovbench/reports/results"
 )
@@ -36,7 +38,7 @@ var RowFormats = []string{"csv", "jsonl"}
 
 // WriteRows writes records in flat form: the scores of every image alone, and by class the numbers that pooled scores are made
 // of. What is undefined has no row. Samples that failed have none.
-func WriteRows(w io.Writer, format string, run *results.Run, recs []Record) error {
+func WriteRows(w io.Writer, format string, run *results.Run, recs []records.Record) error {
 	switch format {
 	case "csv":
 		out := csv.NewWriter(w)
@@ -57,7 +59,7 @@ func WriteRows(w io.Writer, format string, run *results.Run, recs []Record) erro
 }
 
 // rows hands out every row, data set by data set, method by method, image by image.
-func rows(run *results.Run, recs []Record, put func(Row) error) error {
+func rows(run *results.Run, recs []records.Record, put func(Row) error) error {
 	for _, d := range run.Datasets {
 		for _, m := range run.Methods {
 			s := Side{Run: run, Records: recs, Dataset: d.Name, Method: m.Name}
@@ -83,12 +85,12 @@ func rows(run *results.Run, recs []Record, put func(Row) error) error {
 }
 
 // imageRows are the scores of single images. Scores that share their single values are named once.
-func imageRows(s Side, of []Record, stats []statistic, put func(Row) error) error {
+func imageRows(s Side, of []records.Record, stats []tasks.Statistic, put func(Row) error) error {
 	for _, stat := range stats {
-		if stat.each == nil || stat.sharesEach {
+		if stat.Each == nil || stat.SharesEach {
 			continue
 		}
-		values, err := stat.each()
+		values, err := stat.Each()
 		if err != nil {
 			return err
 		}
@@ -96,7 +98,7 @@ func imageRows(s Side, of []Record, stats []statistic, put func(Row) error) erro
 			if math.IsNaN(v) {
 				continue
 			}
-			r := Row{Dataset: s.Dataset, Index: of[i].Index, ID: of[i].ID, Method: s.Method, Convention: stat.convention, Score: stat.score, Value: v}
+			r := Row{Dataset: s.Dataset, Index: of[i].Index, ID: of[i].ID, Method: s.Method, Convention: stat.Convention, Score: stat.Score, Value: v}
 			if err := put(r); err != nil {
 				return err
 			}
@@ -106,7 +108,7 @@ func imageRows(s Side, of []Record, stats []statistic, put func(Row) error) erro
 }
 
 // classRowsOf are what one record says of single classes.
-func classRowsOf(s Side, d results.Dataset, rec Record, put func(Row) error) error {
+func classRowsOf(s Side, d results.Dataset, rec records.Record, put func(Row) error) error {
 	var fault error
 	add := func(class int, score string, value float64) {
 		if fault != nil {
@@ -136,16 +138,16 @@ func classRowsOf(s Side, d results.Dataset, rec Record, put func(Row) error) err
 		add(x.Class, "mean_outside", x.MeanOutside)
 		add(x.Class, "peaks", float64(x.Peaks))
 	}
-	for _, g := range (cellContext{method: s.Method, dataset: d}).explained([]Record{rec}).games {
-		for _, x := range g.events {
-			add(x.Class, "hit"+g.suffix, float64(x.Outcome)) // 1, -1, 0 skipped
+	for _, g := range tasks.Games(e) {
+		for _, x := range g.Events {
+			add(x.Class, "hit"+g.Suffix, float64(x.Outcome)) // 1, -1, 0 skipped
 		}
 	}
 	for class, tag := range rec.Tags {
 		add(class, "tag", float64(tag))
 	}
 	if len(e.Cosines) > 0 {
-		best, err := bestQueries(widen(e.Cosines), d.Queries)
+		best, err := tasks.BestQueries(tasks.Widen(e.Cosines), d.Queries)
 		if err != nil {
 			return fmt.Errorf("the record of %s: %w", rec.ID, err)
 		}
@@ -160,7 +162,7 @@ func classRowsOf(s Side, d results.Dataset, rec Record, put func(Row) error) err
 }
 
 // classAreas are the pixels of each class of one confusion, classes ascending.
-func classAreas(c Confusion, classes int) []metrics.ClassArea {
+func classAreas(c records.Confusion, classes int) []metrics.ClassArea {
 	all := make([]metrics.ClassArea, classes)
 	for _, x := range c {
 		if t := x[0]; t >= 0 && t < int64(classes) {

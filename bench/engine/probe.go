@@ -1,0 +1,50 @@
+package engine
+
+import (
+	"context"
+
+	"ovbench/runners"
+	"ovbench/runners/methods"
+	"ovbench/runners/tensor"
+)
+
+// loadProbe loads the unchanged model, for tasks that show it more than the samples.
+func (r *run) loadProbe() error {
+	if !r.plan.task.Needs().Probe {
+		return nil
+	}
+	plain, err := methods.New("clip", nil)
+	if err != nil {
+		return err
+	}
+	r.plain, err = runners.NewImages(r.plan.library, r.plan.model.Model, []runners.Named{{Name: "clip", Method: plain}}, runners.ImageOptions{
+		Height: r.plan.size[0], Width: r.plan.size[1], Positions: r.plan.positions, Similarities: true, Session: r.session(),
+	})
+	return err
+}
+
+// cosines shows images to the unchanged model.
+func (r *run) cosines(ctx context.Context, target int) func(images [][]float32) ([][]float32, error) {
+	if r.plain == nil {
+		return nil
+	}
+	return func(images [][]float32) ([][]float32, error) {
+		in := r.plan.targets[target].framing.input
+		batch := tensor.New(len(images), 3, in.Height, in.Width)
+		for i, image := range images {
+			copy(batch.At(i).Data, image)
+		}
+		defer r.timer.start("probe")()
+		r.forward <- struct{}{}
+		sims, err := r.plain.Similarities(ctx, batch, r.texts[target])
+		<-r.forward
+		if err != nil {
+			return nil, err
+		}
+		out := make([][]float32, len(images))
+		for i := range out {
+			out[i] = sims[0].At(i).Global[:len(r.plan.targets[target].Texts)] // without the empty text
+		}
+		return out, nil
+	}
+}

@@ -1,0 +1,132 @@
+package records
+
+import (
+	"cmp"
+	"fmt"
+
+	"ovbench/metrics"
+)
+
+// Record is what one sample left behind: all that scores are computed from.
+type Record struct {
+	Dataset string              `json:"dataset"`
+	Index   int                 `json:"index"` // in the split
+	ID      string              `json:"id"`
+	Methods map[string]Evidence `json:"methods,omitempty"` // by name
+	Tags    []int8              `json:"tags,omitempty"`    // multilabel: 1 present, 2 difficult, by class
+	Stage   string              `json:"stage,omitempty"`   // where a failed sample failed
+	Error   string              `json:"error,omitempty"`
+}
+
+// Fail records that a sample could not be measured. Nothing else of it is kept.
+func (r *Record) Fail(stage string, err error) {
+	r.Methods, r.Tags, r.Stage, r.Error = nil, nil, stage, err.Error()
+}
+
+// Confusion is the non-zero cells of one image's confusion matrix, each as [truth, prediction, pixels].
+type Confusion [][3]int64
+
+// ConfusionOf is the form in which a confusion is kept.
+func ConfusionOf(s metrics.Sparse) Confusion {
+	out := make(Confusion, len(s))
+	for i, c := range s {
+		out[i] = [3]int64{int64(c.Truth), int64(c.Pred), c.Count}
+	}
+	return out
+}
+
+// Sparse is the metric's form of a confusion read from a file.
+func (c Confusion) Sparse() (metrics.Sparse, error) {
+	out := make(metrics.Sparse, len(c))
+	for i, x := range c {
+		if x[0] != int64(uint16(x[0])) || x[1] != int64(uint16(x[1])) {
+			return nil, fmt.Errorf("confusion cell %v is out of range", x)
+		}
+		out[i] = metrics.Cell{Truth: uint16(x[0]), Pred: uint16(x[1]), Count: x[2]}
+	}
+	return out, nil
+}
+
+// Evidence is what one method left behind on one sample. A task fills in its own part.
+type Evidence struct {
+	Confusion    Confusion                            `json:"confusion,omitempty"`             // segmentation
+	Boundary     []Area                               `json:"boundary,omitempty"`              // segmentation: the boundaries of classes
+	Instances    *Instances                           `json:"instances,omitempty"`             // segmentation: things of Cityscapes
+	Explain      []metrics.ExplainRecord              `json:"explain,omitempty"`               // explain: one per class present
+	Points       []metrics.PointRecord                `json:"points,omitempty"`                // explain: the pointing game, tolerance 15
+	PointsIn     []metrics.PointRecord                `json:"points_in,omitempty"`             // explain: the point must lie inside of the mask
+	Energy       []metrics.EnergyRecord               `json:"energy,omitempty"`                // explain
+	Boxes        []metrics.PointRecord                `json:"points_boxes,omitempty"`          // explain: the pointing game on boxes
+	Masks        []metrics.PointRecord                `json:"points_masks,omitempty"`          // explain: the pointing game on masks of things
+	Squared      []metrics.ImageNetSegmentationRecord `json:"imagenet_segmentation,omitempty"` // explain: one per class present
+	Faithfulness *Faithfulness                        `json:"faithfulness,omitempty"`
+	Cosines      []float32                            `json:"cosines,omitempty"` // multilabel: of the class token with each query
+}
+
+// Area is the pixels of one class in one image: [class, intersection, truth, prediction].
+type Area [4]int64
+
+// AreasOf is the form in which areas are kept.
+func AreasOf(r metrics.AreaRecord) []Area {
+	out := make([]Area, len(r))
+	for i, a := range r {
+		out[i] = Area{int64(a.Class), a.Intersection, a.Truth, a.Pred}
+	}
+	return out
+}
+
+// AreaRecord is the metric's form of areas read from a file.
+func AreaRecord(areas []Area) (metrics.AreaRecord, error) {
+	out := make(metrics.AreaRecord, len(areas))
+	for i, a := range areas {
+		if a[0] != int64(uint16(a[0])) {
+			return nil, fmt.Errorf("area %v is of no class", a)
+		}
+		out[i] = metrics.ClassArea{Class: uint16(a[0]), Intersection: a[1], Truth: a[2], Pred: a[3]}
+	}
+	return out, nil
+}
+
+// Instances are the things of one image of Cityscapes, each as [instance id, pixels, of these predicted as its label, as any
+// label of its category]. None in a list that is there means that the image has no things, not that nobody looked.
+type Instances struct {
+	Found [][4]int64 `json:"found"`
+}
+
+// Faithfulness is what one method left behind of one image.
+type Faithfulness struct {
+	Class     int    `json:"class"` // that is explained
+	RISE      Curves `json:"rise"`
+	GradECLIP Curves `json:"grad_eclip"`
+	Constant  bool   `json:"constant,omitempty"` // the map has one value: the order of pixels says nothing
+}
+
+// Curves are scores after more and more pixels; their seven digits bring a record of a thousand points below 10 kB.
+type Curves struct {
+	Deletion  []float32 `json:"deletion"`
+	Insertion []float32 `json:"insertion"`
+}
+
+// ByIndex is the order in which samples are scored.
+func ByIndex(a, b Record) int {
+	return cmp.Or(cmp.Compare(a.Dataset, b.Dataset), cmp.Compare(a.Index, b.Index))
+}
+
+// Last keeps the last record of each sample: a resumed run repeats those that failed.
+func Last(recs []Record) []Record {
+	at := map[Key]int{}
+	var out []Record
+	for _, rec := range recs {
+		key := rec.Key()
+		if i, ok := at[key]; ok {
+			out[i] = rec
+			continue
+		}
+		at[key] = len(out)
+		out = append(out, rec)
+	}
+	return out
+}
+
+// Key tells a record apart from those of other samples.
+func (r Record) Key() Key { return Key{r.Dataset, r.Index} }

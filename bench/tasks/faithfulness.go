@@ -1,0 +1,235 @@
+package tasks
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"ovbench/bench/records"
+	"ovbench/datasets"
+	"ovbench/metrics"
+	"ovbench/reports/results"
+	"ovbench/runners/clip"
+	"ovbench/runners/methods"
+)
+
+// faithfulness asks whether the pixels that a map calls important are: it deletes them, most important first, or inserts them
+// into an empty image, and watches what the model says. It needs no truth.
+//
+// One class is explained in each image: the one to which the class token of the unchanged model gives the highest softmax
+// probability on the whole image, as RISE does; the background of a data set is no class here. The probability of a class is
+// that of its best query, at the protocol's scale. Pixels are those of the network's input.
+type faithfulness struct{}
+
+func (faithfulness) Needs() Needs { return Needs{Whole: true, Probe: true, Surgery: true} }
+
+func (faithfulness) Check(datasets.Sample) error { return nil }
+
+func (faithfulness) Measure(v *View) (Measured, error) {
+	first, err := v.Cosines([][]float32{v.Pixels})
+	if err != nil {
+		return Measured{}, err
+	}
+	class, _ := v.bestClass(first[0])
+	return v.each(func(s *Seen) (out records.Evidence, err error) {
+		cells, err := v.surgical(s, class)
+		if err != nil {
+			return out, err
+		}
+		saliency, varied := methods.SimilarityMap(cells, s.Rows, s.Cols, v.Height, v.Width)
+		order, err := metrics.Order(saliency)
+		if err != nil {
+			return out, fmt.Errorf("%s: %w", s.Name, err)
+		}
+		e := records.Faithfulness{Class: class, Constant: !varied}
+		if e.RISE, err = v.rise(class, order); err == nil {
+			e.GradECLIP, err = v.gradECLIP(class, order)
+		}
+		out.Faithfulness = &e
+		return out, err
+	})
+}
+
+// bestClass is the class of the highest probability, given the cosines of a class token, and that of every class. Equal ones
+// take the first.
+func (t *Target) bestClass(cos []float32) (best int, probabilities []float64) {
+	var (
+		asked   []float32
+		classes []int
+	)
+	for q, c := range t.Rule.Classes {
+		if !(c == 0 && t.Info.Background) {
+			asked, classes = append(asked, cos[q]), append(classes, c)
+		}
+	}
+	probabilities = make([]float64, len(t.Info.Classes))
+	for q, p := range methods.Softmax(asked, t.Rule.Scale) {
+		probabilities[classes[q]] = max(probabilities[classes[q]], p)
+	}
+	for c, p := range probabilities {
+		if p > probabilities[best] {
+			best = c
+		}
+	}
+	return best, probabilities
+}
+
+// riseStep is the number of pixels changed between two points, of RISE's evaluation of inputs of 224 x 224. Larger inputs take
+// larger steps, so that a curve has no more than 225 points.
+const riseStep = 224
+
+// rise scores the probability of the class: deletion puts the mean colour in, insertion starts from the blurred image.
+func (v *View) rise(class int, order []int32) (out records.Curves, err error) {
+	pixels := len(order)
+	schedule, err := metrics.RISESchedule(pixels, max(riseStep, (pixels+riseStep-1)/riseStep))
+	if err != nil {
+		return out, err
+	}
+	blurred, err := metrics.BlurSubstrate(v.Pixels, v.Width, v.Height)
+	if err != nil {
+		return out, err
+	}
+	probability := func(cos []float32) float64 {
+		_, p := v.bestClass(cos)
+		return p[class]
+	}
+	grey := make([]float32, len(v.Pixels))
+	if out.Deletion, err = v.curve(metrics.Perturbation{Start: v.Pixels, Finish: grey, Order: order, Schedule: schedule}, probability); err != nil {
+		return out, err
+	}
+	out.Insertion, err = v.curve(metrics.Perturbation{Start: blurred, Finish: v.Pixels, Order: order, Schedule: schedule}, probability)
+	return out, err
+}
+
+// gradECLIP scores whether the class is still the best: deletion puts random colours in, insertion starts from black.
+//
+// Note: the authors change pixels of the picture before it is resized and cropped, and take ImageNet's label for the truth; here
+// it is the network's input, and the class that the model sees in the whole image.
+func (v *View) gradECLIP(class int, order []int32) (out records.Curves, err error) {
+	hit := func(cos []float32) float64 {
+		best, _ := v.bestClass(cos)
+		return count(best == class)
+	}
+	rng := rand.New(rand.NewPCG(1, uint64(v.Index))) // the same colours for every method and run
+	noise, black := make([]float32, len(v.Pixels)), make([]float32, len(v.Pixels))
+	for i := range noise {
+		channel := i / len(order)
+		noise[i] = (float32(rng.IntN(256))/255 - clip.Mean[channel]) / clip.Std[channel]
+		black[i] = -clip.Mean[channel] / clip.Std[channel]
+	}
+	for _, c := range []struct {
+		start, finish []float32
+		curve         *[]float32
+	}{{v.Pixels, noise, &out.Deletion}, {black, v.Pixels, &out.Insertion}} {
+		schedule, err := metrics.GradECLIPSchedule(len(order), c.curve == &out.Insertion)
+		if err != nil {
+			return out, err
+		}
+		if *c.curve, err = v.curve(metrics.Perturbation{Start: c.start, Finish: c.finish, Order: order, Schedule: schedule}, hit); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// probeBatch is the number of perturbed images in one forward pass.
+const probeBatch = 16
+
+func (v *View) curve(p metrics.Perturbation, score func(cos []float32) float64) ([]float32, error) {
+	curve, err := p.Curve(probeBatch, func(images [][]float32) ([]float64, error) {
+		all, err := v.Cosines(images)
+		if err != nil {
+			return nil, err
+		}
+		out := make([]float64, len(all))
+		for i, cos := range all {
+			out[i] = score(cos)
+		}
+		return out, nil
+	})
+	out := make([]float32, len(curve))
+	for i, s := range curve {
+		out[i] = float32(s)
+	}
+	return out, err
+}
+
+// faithfulnessConventions name the two forms, by what a record holds.
+var faithfulnessConventions = []struct {
+	name string
+	of   func(*records.Faithfulness) records.Curves
+}{
+	{"rise", func(f *records.Faithfulness) records.Curves { return f.RISE }},
+	{"grad-eclip", func(f *records.Faithfulness) records.Curves { return f.GradECLIP }},
+}
+
+// curves are the records of one form, image by image.
+func (c Context) curves(recs []records.Record, of func(*records.Faithfulness) records.Curves) ([]metrics.FaithRecord, error) {
+	out := make([]metrics.FaithRecord, len(recs))
+	for i, r := range recs {
+		f := r.Methods[c.Method].Faithfulness
+		if f == nil {
+			return nil, fmt.Errorf("the record of %s has no curves", r.ID)
+		}
+		out[i] = metrics.FaithRecord{Image: i, Deletion: Widen(of(f).Deletion), Insertion: Widen(of(f).Insertion)}
+	}
+	return out, nil
+}
+
+func (t faithfulness) Score(c Context, recs []records.Record) ([]results.Cell, error) {
+	ms, err := t.Statistics(c, recs)
+	if err != nil {
+		return nil, err
+	}
+	var cells []results.Cell
+	for _, form := range faithfulnessConventions {
+		list, err := c.curves(recs, form.of)
+		if err != nil {
+			return nil, err
+		}
+		var total metrics.Faithfulness
+		for i, r := range list {
+			if err := total.Add(r); err != nil {
+				return nil, fmt.Errorf("the record of %s: %w", recs[i].ID, err)
+			}
+		}
+		cell := results.Cell{Convention: form.name, Images: len(recs), Warnings: c.few(len(recs)), Scores: scoresOf("", total.Scores()), Curves: faithfulnessCurves(&total),
+			Counts: map[string]int{"maps": len(recs), "constant_maps": 0}}
+		slices.Reverse(cell.Scores) // insertion, of which more is better, is the one that tables show
+		for _, r := range recs {
+			if r.Methods[c.Method].Faithfulness.Constant {
+				cell.Counts["constant_maps"]++
+			}
+		}
+		c.intervals(&cell, ms)
+		cells = append(cells, cell)
+	}
+	return cells, nil
+}
+
+func (faithfulness) Statistics(c Context, recs []records.Record) (out []Statistic, err error) {
+	for _, form := range faithfulnessConventions {
+		list, err := c.curves(recs, form.of)
+		if err != nil {
+			return nil, err
+		}
+		for _, score := range []string{"deletion", "insertion"} {
+			areas := make([]float64, len(list))
+			for i, r := range list {
+				curve := r.Deletion
+				if score == "insertion" {
+					curve = r.Insertion
+				}
+				var ok bool
+				if areas[i], ok = metrics.AUC(curve); !ok {
+					areas[i] = math.NaN()
+				}
+			}
+			out = append(out, Statistic{Convention: form.name, Score: score,
+				Pooled: func() (metrics.Statistic, error) { return meanOfImages(areas), nil },
+				Each:   func() ([]float64, error) { return areas, nil }})
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,34 @@
+package tasks
+
+import (
+	"strings"
+	"testing"
+
+	"ovbench/bench/records"
+	"ovbench/reports/results"
+)
+
+// two is a run of two classes and one method.
+func two(method string) *results.Run {
+	return &results.Run{
+		Datasets: []results.Dataset{{Name: "d", Classes: []string{"x", "y"}, Queries: [][]string{{"x"}, {"y"}}}},
+		Methods:  []results.Method{{Name: method}}, Protocol: results.Protocol{Fields: map[string]any{"scale": 100.0}},
+	}
+}
+
+func TestScoreRefusesForeignRecords(t *testing.T) {
+	run := &results.Run{Datasets: []results.Dataset{{Name: "d", Classes: []string{"x", "y"}}}, Methods: []results.Method{{Name: "m"}}}
+	for _, c := range []struct {
+		want string
+		rec  records.Record
+	}{
+		{`lacks method "m"`, records.Record{Dataset: "d", ID: "a"}},
+		{"out of range", records.Record{Dataset: "d", Methods: map[string]records.Evidence{"m": {Confusion: records.Confusion{{70000, 0, 1}}}}}},
+		{"", records.Record{Dataset: "d", Methods: map[string]records.Evidence{"m": {Confusion: records.Confusion{{2, 0, 1}}}}}},
+		{"", records.Record{Dataset: "d", Methods: map[string]records.Evidence{"m": {Confusion: records.Confusion{{0, 0, -1}}}}}},
+	} {
+		if _, err := Score(run, "segmentation", []records.Record{c.rec}, 10, 1); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: error %v, want %q", c.rec, err, c.want)
+		}
+	}
+}

@@ -1,0 +1,179 @@
+// Package tasks answers: what is measured of a sample, and what is it worth?
+//
+// Each task (segmentation, explain, multilabel, faithfulness) has a file of its name, with an implementation of
+// [Task], which says what it needs, what its records hold and which scores follow from them. [Score] turns the
+// records of a run into cells with intervals, and [Finish] writes them. Nothing here runs a network: a [View] brings
+// what one saw.
+package tasks
+
+import (
+	"fmt"
+	"slices"
+
+	"ovbench/bench/records"
+	"ovbench/configs"
+	"ovbench/datasets"
+	"ovbench/metrics"
+	"ovbench/reports/results"
+	"ovbench/runners"
+	"ovbench/runners/methods"
+	"ovbench/runners/resample"
+)
+
+// Task is a way to measure samples and to score what was measured.
+type Task interface {
+	// Needs says what the task asks of a run.
+	Needs() Needs
+	// Check says why the truth of a sample does not do.
+	Check(s datasets.Sample) error
+	// Measure measures one sample for all methods.
+	Measure(v *View) (Measured, error)
+	// Score turns the records of one data set and method, in the order of samples, into cells.
+	Score(c Context, recs []records.Record) ([]results.Cell, error)
+	// Statistics lists them for one data set and method; recs are in the order of samples.
+	Statistics(c Context, recs []records.Record) ([]Statistic, error)
+}
+
+// Needs is what a task asks of a run.
+type Needs struct {
+	Whole   bool // maps of the whole picture at once, neither stitched nor refined
+	Probe   bool // the unchanged model, to show it changed pictures: all of one size, without padding
+	Surgery bool // feature surgery on the similarities of maps
+}
+
+// All holds the tasks by the names that suites use.
+var All = map[string]Task{
+	"segmentation": segmentation{}, "explain": explain{}, "multilabel": multilabel{}, "faithfulness": faithfulness{},
+}
+
+// Target is a data set of a run as tasks see it. It is not changed by them.
+type Target struct {
+	Dataset  datasets.Dataset
+	Info     datasets.Info
+	Protocol configs.Protocol // as it holds on this data set
+	Texts    []string         // all queries, class by class
+	Rule     resample.Rule
+	Whole    bool // the network sees pictures at once, not in windows
+}
+
+// View is one sample as all methods of a run see it.
+type View struct {
+	*Target
+	Index   int // in the split
+	Sample  datasets.Sample
+	Methods []Seen
+
+	Pixels        []float32 // [3, Height, Width] as the network takes them, normalised
+	Height, Width int
+	// Cosines shows images like Pixels to the unchanged model: those of the class token with every query [T], of each
+	// image. It is nil unless the task needs it.
+	Cosines func(images [][]float32) ([][]float32, error)
+}
+
+// Seen is what one method saw of a sample.
+type Seen struct {
+	Name string
+	Form methods.Redundant // of the feature surgery of its maps
+	Similarity
+}
+
+// Similarity is one image's cosines with all queries.
+type Similarity struct {
+	runners.Maps           // empty where the network saw the picture in windows
+	Empty        []float32 // [N] with the empty text, where feature surgery needs it
+	// Stitched is the map of the whole picture.
+	Stitched func() resample.Mosaic
+	Refiner  func(w, h int) *resample.PAMR
+}
+
+// Measured is what a task made of a sample.
+type Measured struct {
+	Evidence []records.Evidence // of each method
+	Labels   [][]uint16         // the predicted label map of each method; nil for tasks that make none
+	Tags     []int8             // which classes are there, of tasks that rank images
+}
+
+// each measures a sample method by method.
+func (v *View) each(measure func(s *Seen) (records.Evidence, error)) (m Measured, err error) {
+	m.Evidence = make([]records.Evidence, len(v.Methods))
+	for i := range v.Methods {
+		if m.Evidence[i], err = measure(&v.Methods[i]); err != nil {
+			return m, err
+		}
+	}
+	return m, nil
+}
+
+// Saliency is what a picture of one class shows: values by patch [rows·cols], after feature surgery where the task
+// wants it.
+func Saliency(t Task, target *Target, s *Seen, class int) ([]float32, error) {
+	if !t.Needs().Surgery {
+		return target.classColumns(s.Patches, class), nil
+	}
+	return target.surgical(s, class)
+}
+
+// surgical is the map of one class after feature surgery, by patch.
+func (t *Target) surgical(s *Seen, class int) ([]float32, error) {
+	cos := slices.Clone(s.Patches)
+	if err := methods.FeatureSurgery(s.Form, s.Global, cos, len(t.Texts), s.Empty); err != nil {
+		return nil, err
+	}
+	return t.classColumns(cos, class), nil
+}
+
+// classColumns reduces similarities [tokens, T] to classes: the largest of a class's queries.
+func (t *Target) classColumns(cos []float32, class int) []float32 {
+	texts := len(t.Texts)
+	out := make([]float32, len(cos)/texts)
+	first := true
+	for q, c := range t.Rule.Classes {
+		if c != class {
+			continue
+		}
+		for i := range out {
+			if v := cos[i*texts+q]; first || v > out[i] {
+				out[i] = v
+			}
+		}
+		first = false
+	}
+	return out
+}
+
+// Context is what scores depend on beside the records.
+type Context struct {
+	Run       *results.Run
+	Dataset   results.Dataset
+	Method    string
+	Resamples int
+	Seed      uint64
+}
+
+// field is a field of the protocol as it held on the data set.
+func (c Context) field(key string) any {
+	if v, ok := c.Dataset.Protocol.Fields[key]; ok {
+		return v
+	}
+	return c.Run.Protocol.Fields[key]
+}
+
+// interval adds a bootstrap interval to a score, if the statistic has one.
+func (c Context) interval(s *results.Score, images int, stat metrics.Statistic) {
+	if c.Resamples < 1 || images < 2 {
+		return
+	}
+	iv, err := metrics.Resample(images, c.Resamples, c.Seed, Level, stat)
+	if err != nil {
+		return // undefined on these images: the score stands without
+	}
+	s.Low, s.High, s.Level, s.Resamples = &iv.Low, &iv.High, Level, iv.Resamples
+}
+
+// few is a warning about intervals of few images, or none.
+func (c Context) few(images int) []string {
+	if images > 1 && images < 100 && c.Resamples > 0 {
+		return []string{fmt.Sprintf("intervals from %d images are rough; a hundred or more make them useful", images)}
+	}
+	return nil
+}
