@@ -314,6 +314,34 @@ func (g *Graph) PadFront(x Value, axis, n int) Value {
 	return g.node("Pad", []Value{x, g.Ints(pads...)}, x.DType(), shape)
 }
 
+// PadBack puts n zeros behind x along each of the axes.
+func (g *Graph) PadBack(x Value, n int, axes ...int) Value {
+	shape := slices.Clone(x.Shape())
+	pads := make([]int64, 2*len(shape))
+	for _, axis := range axes {
+		axis = g.axis("Pad", x, axis)
+		shape[axis] = g.plus(shape[axis], n)
+		pads[len(shape)+axis] = int64(n)
+	}
+	return g.node("Pad", []Value{x, g.Ints(pads...)}, x.DType(), shape)
+}
+
+// Expand repeats x along axes of size 1 until it has the shape, which is one of numbers.
+func (g *Graph) Expand(x Value, shape ...int) Value {
+	if slices.Equal(x.Shape(), shape) {
+		return x
+	}
+	to, ok := broadcast(x.Shape(), shape)
+	if _, numbers := tensor.Elements(shape); !ok || !numbers || !slices.Equal(to, shape) {
+		g.fault("Expand", x)
+	}
+	target := make([]int64, len(shape))
+	for i, d := range shape {
+		target[i] = int64(d)
+	}
+	return g.node("Expand", []Value{x, g.Ints(target...)}, x.DType(), shape)
+}
+
 // Gather picks rows: the result's shape is that of indices (int64) followed by the row shape of table.
 func (g *Graph) Gather(table, indices Value) Value {
 	if indices.DType() != tensor.I64 || len(table.Shape()) == 0 {
@@ -335,13 +363,14 @@ func (g *Graph) Cast(x Value, to tensor.DType) Value {
 //
 //	softmax(scale · q kᵀ + bias) v, per head, heads concatenated
 //
-// k and v are [B, N, D] with D = heads · head dimension; q is [B, M, D] with as many tokens as one likes, and so is the result. Any value
-// may stand in any place: v-v attention is Attention(v, v, v). bias, broadcast to [B, heads, M, N], may be absent. A causal
+// q is [B, M, D] and k is [B, N, D] with D = heads · head dimension; v is [B, N, E] with heads of its own width, and the result is
+// [B, M, E]. Any value may stand in any place: v-v attention is Attention(v, v, v). bias, broadcast to [B, heads, M, N], may be absent. A causal
 // attention lets token i see tokens 0..i only, and needs no bias; with StandardOps it takes the mask as bias.
 func (g *Graph) Attention(q, k, v Value, heads int, scale float32, bias Value, causal bool) Value {
 	s := q.Shape()
-	ks := k.Shape()
-	if len(s) != 3 || len(ks) != 3 || s[0] != ks[0] || s[2] != ks[2] || !slices.Equal(ks, v.Shape()) || s[2]%heads != 0 || bias.Present() && causal {
+	ks, vs := k.Shape(), v.Shape()
+	if len(s) != 3 || len(ks) != 3 || len(vs) != 3 || s[0] != ks[0] || s[2] != ks[2] || !slices.Equal(ks[:2], vs[:2]) ||
+		s[2]%heads != 0 || vs[2]%heads != 0 || bias.Present() && causal {
 		g.fault("Attention", q, k, v)
 	}
 	if g.standard {
@@ -358,20 +387,20 @@ func (g *Graph) Attention(q, k, v Value, heads int, scale float32, bias Value, c
 	if causal {
 		attrs = append(attrs, intAttr("unidirectional", 1))
 	}
-	return g.nodeIn("com.microsoft", "MultiHeadAttention", in, q.DType(), s, attrs...)
+	return g.nodeIn("com.microsoft", "MultiHeadAttention", in, q.DType(), []int{s[0], s[1], vs[2]}, attrs...)
 }
 
 func (g *Graph) plainAttention(q, k, v Value, heads int, scale float32, bias Value) Value {
 	s := q.Shape()
 	split := func(x Value, perm ...int) Value {
-		return g.Transpose(g.Reshape(x, s[0], x.Shape()[1], heads, s[2]/heads), perm...)
+		return g.Transpose(g.Reshape(x, s[0], x.Shape()[1], heads, x.Shape()[2]/heads), perm...)
 	}
 	logits := g.Scale(g.MatMul(split(q, 0, 2, 1, 3), split(k, 0, 2, 3, 1)), scale)
 	if bias.Present() {
 		logits = g.Add(logits, bias)
 	}
 	out := g.MatMul(g.Softmax(logits, -1), split(v, 0, 2, 1, 3))
-	return g.Reshape(g.Transpose(out, 0, 2, 1, 3), s...)
+	return g.Reshape(g.Transpose(out, 0, 2, 1, 3), s[0], s[1], v.Shape()[2])
 }
 
 // broadcast is the shape of an element-wise result, or false. A symbol fits itself and 1.

@@ -3,8 +3,9 @@ package cliptest
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"path/filepath"
+
+	"ovbench/runners/checkpoint/checkpointtest"
 )
 
 // ResNet is a modified ResNet to make.
@@ -24,24 +25,20 @@ var (
 // WriteResNet makes open_clip_model.safetensors in dir from a seed, under OpenAI's names, and returns its path.
 func WriteResNet(dir string, s ResNet, seed uint64) (string, error) {
 	path := filepath.Join(dir, "open_clip_model.safetensors")
-	return path, writeSafetensors(path, s.weights(), rand.New(rand.NewPCG(seed, 2)))
+	return path, checkpointtest.WriteSafetensors(path, s.weights(), seed)
 }
 
-func (s ResNet) weights() []weight {
-	out := []weight{{"logit_scale", nil, float32(math.Log(100)), 0}}
-	add := func(name string, mean float32, std float64, shape ...int) {
-		out = append(out, weight{name, shape, mean, std})
+func (s ResNet) weights() checkpointtest.List {
+	out := checkpointtest.List{{Name: "logit_scale", Mean: math.Log(100)}}
+	add := func(name string, mean, std float64, shape ...int) {
+		out = append(out, checkpointtest.Weight{Name: name, Shape: shape, Mean: mean, Std: std})
 	}
-	conv := func(name, bn string, o, in, k int, scale float32) {
+	conv := func(name, bn string, o, in, k int, scale float64) {
 		add(name+".weight", 0, 1/math.Sqrt(float64(in*k*k)), o, in, k, k)
 		add(bn+".weight", scale, 0.1, o)
 		add(bn+".bias", 0, 0.1, o)
 		add(bn+".running_mean", 0, 0.1, o)
 		add(bn+".running_var", 1, 0.3, o)
-	}
-	linear := func(name string, o, in int) {
-		add(name+".weight", 0, 1/math.Sqrt(float64(in)), o, in)
-		add(name+".bias", 0, 0.02, o)
 	}
 	in := 3
 	for i, o := range []int{s.Width / 2, s.Width / 2, s.Width} {
@@ -63,30 +60,31 @@ func (s ResNet) weights() []weight {
 	}
 	grid := s.Image / 32
 	add("visual.attnpool.positional_embedding", 0, 0.5, 1+grid*grid, in)
-	linear("visual.attnpool.q_proj", in, in)
-	linear("visual.attnpool.k_proj", in, in)
-	linear("visual.attnpool.v_proj", in, in)
-	linear("visual.attnpool.c_proj", s.Embed, in)
+	out.Linear("visual.attnpool.q_proj", in, in)
+	out.Linear("visual.attnpool.k_proj", in, in)
+	out.Linear("visual.attnpool.v_proj", in, in)
+	out.Linear("visual.attnpool.c_proj", s.Embed, in)
 	return append(out, openAIText(s.Text, s.Vocab, s.Embed)...)
 }
 
 // openAIText lists the tensors of a text tower under OpenAI's names.
-func openAIText(t Tower, vocab, embed int) []weight {
+func openAIText(t Tower, vocab, embed int) checkpointtest.List {
 	w := t.Width
 	deviation := 1 / math.Sqrt(float64(w))
-	out := []weight{
-		{"token_embedding.weight", []int{vocab, w}, 0, 0.5}, {"positional_embedding", []int{contextLength, w}, 0, 0.3},
-		{"ln_final.weight", []int{w}, 1, 0.1}, {"ln_final.bias", []int{w}, 0, 0.1}, {"text_projection", []int{w, embed}, 0, deviation},
-	}
+	var out checkpointtest.List
+	out.Add("token_embedding.weight", 0.5, vocab, w)
+	out.Add("positional_embedding", 0.3, contextLength, w)
+	out.Norm("ln_final", w)
+	out.Add("text_projection", deviation, w, embed)
 	for i := range t.Layers {
 		p := fmt.Sprintf("transformer.resblocks.%d.", i)
-		out = append(out,
-			weight{p + "ln_1.weight", []int{w}, 1, 0.1}, weight{p + "ln_1.bias", []int{w}, 0, 0.1},
-			weight{p + "ln_2.weight", []int{w}, 1, 0.1}, weight{p + "ln_2.bias", []int{w}, 0, 0.1},
-			weight{p + "attn.in_proj_weight", []int{3 * w, w}, 0, deviation}, weight{p + "attn.in_proj_bias", []int{3 * w}, 0, 0.02},
-			weight{p + "attn.out_proj.weight", []int{w, w}, 0, deviation}, weight{p + "attn.out_proj.bias", []int{w}, 0, 0.02},
-			weight{p + "mlp.c_fc.weight", []int{4 * w, w}, 0, deviation}, weight{p + "mlp.c_fc.bias", []int{4 * w}, 0, 0.02},
-			weight{p + "mlp.c_proj.weight", []int{w, 4 * w}, 0, deviation / 2}, weight{p + "mlp.c_proj.bias", []int{w}, 0, 0.02})
+		out.Norm(p+"ln_1", w)
+		out.Norm(p+"ln_2", w)
+		out.Add(p+"attn.in_proj_weight", deviation, 3*w, w)
+		out.Add(p+"attn.in_proj_bias", 0.02, 3*w)
+		out.Linear(p+"attn.out_proj", w, w)
+		out.Linear(p+"mlp.c_fc", 4*w, w)
+		out.Linear(p+"mlp.c_proj", w, 4*w)
 	}
 	return out
 }

@@ -1,0 +1,242 @@
+package sam
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"strings"
+	"sync"
+
+	"ovbench/runners/onnx"
+	"ovbench/runners/ort"
+	"ovbench/runners/resample"
+	"ovbench/runners/tensor"
+)
+
+// Segmenter turns pictures and prompts into masks. Any goroutine may use it; Close it when done.
+type Segmenter struct {
+	Name  string
+	Files []string // of the weights
+	Notes []string // what the files do not say and was assumed
+	// Store, if not nil, keeps embeddings: one that it has is not computed again.
+	Store *Store
+
+	network network
+}
+
+// network is a model in sessions.
+type network interface {
+	// shape is the sizes of input and embedding.
+	shape() shape
+	embed(context.Context, Frame, resample.RGB) (tensor.Dense, error)
+	decode(context.Context, *Embedding, Prompt) (low, iou tensor.Dense, err error)
+	Close() error
+}
+
+// shape is the side of the input in pixels and of the embedding in cells, and the embedding's channels.
+type shape struct{ side, grid, channels int }
+
+// Load opens the segmenter at path and loads it: what [Open] reads, or "encoder.onnx,decoder.onnx". The encoder is loaded when the first
+// picture needs it.
+func Load(lib *ort.Library, path string, o ort.Options) (*Segmenter, error) {
+	if encoder, decoder, ok := strings.Cut(path, ","); ok {
+		return loadPair(lib, encoder, decoder, o)
+	}
+	if strings.HasSuffix(path, ".onnx") {
+		return nil, fmt.Errorf("%s: an exported segmenter is two files: give encoder.onnx,decoder.onnx", path)
+	}
+	m, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	n := &native{model: m}
+	n.encoder = lazy(lib, m.Path+", image encoder", m.EncoderGraph, o)
+	n.masks = lazy(lib, m.Path+", mask prompts", m.MaskGraph, o)
+	n.decoder = lazy(lib, m.Path+", mask decoder", m.DecoderGraph, o)
+	s := &Segmenter{Name: m.Name(), Files: m.Files, Notes: m.Notes, network: n}
+	if _, err := n.decoder.get(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close frees the sessions.
+func (s *Segmenter) Close() error { return s.network.Close() }
+
+// Embedding is a picture as the decoder reads it: [1, C, n, n].
+type Embedding struct {
+	Frame
+	Values tensor.Dense
+}
+
+// Embed encodes a picture, or takes its embedding from the store.
+func (s *Segmenter) Embed(ctx context.Context, img *image.NRGBA) (*Embedding, error) {
+	sizes := s.network.shape()
+	f, err := newFrame(img.Rect.Dx(), img.Rect.Dy(), sizes.side)
+	if err != nil {
+		return nil, err
+	}
+	rgb := f.resized(img)
+	want := []int{1, sizes.channels, sizes.grid, sizes.grid}
+	if values, ok := s.Store.get(rgb, want); ok {
+		return &Embedding{f, values}, nil
+	}
+	values, err := s.network.embed(ctx, f, rgb)
+	if err != nil {
+		return nil, err
+	}
+	return &Embedding{f, values}, s.Store.put(rgb, values)
+}
+
+// Masks are the answers to one prompt: low-resolution logits [M, 4n, 4n] and the IoU that the model expects of each. Mask 0 is the one
+// for clear prompts, the others are for ambiguous ones; with a single mask there is nothing to choose.
+type Masks struct {
+	Frame
+	Low tensor.Dense
+	IoU []float32
+}
+
+// Segment decodes a prompt, in pixels of the picture.
+func (s *Segmenter) Segment(ctx context.Context, e *Embedding, p Prompt) (*Masks, error) {
+	if err := p.Check(e.Width, e.Height); err != nil {
+		return nil, err
+	}
+	low, iou, err := s.network.decode(ctx, e, p)
+	if err != nil {
+		return nil, err
+	}
+	return &Masks{e.Frame, low, iou.Data}, nil
+}
+
+// Best is the mask of the highest expected IoU, the first of equal ones. Mask 0 is left out where there are others, as the authors do for
+// ambiguous prompts.
+func (m *Masks) Best() int {
+	best := min(1, len(m.IoU)-1)
+	for i := best + 1; i < len(m.IoU); i++ {
+		if m.IoU[i] > m.IoU[best] {
+			best = i
+		}
+	}
+	return best
+}
+
+// Mask is mask i at the size of the picture, rows of 0 and 1: where the upsampled logits are above 0.
+func (m *Masks) Mask(i int) []uint8 {
+	out := make([]uint8, m.Width*m.Height)
+	m.upsampling(m.Low.Shape[1]).Rows(m.Low.At(i).Data, func(y int, row []float32) {
+		to := out[y*m.Width:][:len(row)]
+		for x, v := range row {
+			if v > 0 {
+				to[x] = 1
+			}
+		}
+	})
+	return out
+}
+
+// Logits are those of mask i at the size of the picture.
+func (m *Masks) Logits(i int) []float32 {
+	out := make([]float32, 0, m.Width*m.Height)
+	m.upsampling(m.Low.Shape[1]).Rows(m.Low.At(i).Data, func(_ int, row []float32) { out = append(out, row...) })
+	return out
+}
+
+// native is a model whose graphs were built here.
+type native struct {
+	model                   *Model
+	encoder, masks, decoder *session
+}
+
+func (n *native) shape() shape { return shape{n.model.Image, n.model.Grid, n.model.Embed} }
+
+func (n *native) embed(ctx context.Context, f Frame, rgb resample.RGB) (tensor.Dense, error) {
+	m := n.model
+	out := tensor.New(1, m.Embed, m.Grid, m.Grid)
+	return out, n.encoder.run(ctx, []tensor.Dense{f.pixels(rgb, m.Mean, m.Std)}, out)
+}
+
+func (n *native) decode(ctx context.Context, e *Embedding, p Prompt) (low, iou tensor.Dense, err error) {
+	m := n.model
+	dense, err := n.dense(ctx, p.Mask)
+	if err != nil {
+		return low, iou, err
+	}
+	keys := tensor.New(e.Values.Shape...)
+	cells := m.Grid * m.Grid
+	for i, v := range e.Values.Data {
+		if dense.Data != nil {
+			keys.Data[i] = v + dense.Data[i]
+		} else {
+			keys.Data[i] = v + m.prompts.noMask[i/cells]
+		}
+	}
+	low, iou = tensor.New(1, m.Masks, m.Low(), m.Low()), tensor.New(1, m.Masks)
+	err = n.decoder.run(ctx, []tensor.Dense{keys, m.prompts.sparse(e.list(p), m.Image)}, low, iou)
+	return low.At(0), iou, err
+}
+
+// dense is a mask's part of a prompt, empty without one.
+func (n *native) dense(ctx context.Context, mask []float32) (out tensor.Dense, err error) {
+	m := n.model
+	if mask == nil {
+		return out, nil
+	}
+	if len(mask) != m.Low()*m.Low() {
+		return out, fmt.Errorf("the prompt's mask has %d logits, want %d x %d", len(mask), m.Low(), m.Low())
+	}
+	out = tensor.New(1, m.Embed, m.Grid, m.Grid)
+	return out, n.masks.run(ctx, []tensor.Dense{{Shape: []int{1, 1, m.Low(), m.Low()}, Data: mask}}, out)
+}
+
+func (n *native) Close() error {
+	return errors.Join(n.encoder.Close(), n.masks.Close(), n.decoder.Close())
+}
+
+// session is loaded when it is first needed.
+type session struct {
+	open   func() (*ort.Session, error)
+	once   sync.Once
+	loaded *ort.Session
+	err    error
+}
+
+func lazy(lib *ort.Library, name string, graph func() *onnx.Graph, o ort.Options) *session {
+	return &session{open: func() (*ort.Session, error) {
+		model, err := graph().Model()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return lib.NewSession(name, model, o)
+	}}
+}
+
+func (s *session) get() (*ort.Session, error) {
+	s.once.Do(func() { s.loaded, s.err = s.open() })
+	return s.loaded, s.err
+}
+
+func (s *session) run(ctx context.Context, in []tensor.Dense, out ...tensor.Dense) error {
+	loaded, err := s.get()
+	if err != nil {
+		return err
+	}
+	return loaded.Run(ctx, values(in), values(out))
+}
+
+func values(ds []tensor.Dense) []ort.Value {
+	out := make([]ort.Value, len(ds))
+	for i, d := range ds {
+		out[i] = ort.Float32(d.Shape, d.Data)
+	}
+	return out
+}
+
+// Close frees the session, which then cannot be loaded any more.
+func (s *session) Close() error {
+	s.once.Do(func() { s.err = errors.New("the segmenter is closed") })
+	if s.loaded == nil {
+		return nil
+	}
+	return s.loaded.Close()
+}

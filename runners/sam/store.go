@@ -1,0 +1,82 @@
+package sam
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/google/renameio/v2"
+
+	"ovbench/runners/resample"
+	"ovbench/runners/tensor"
+)
+
+// Store keeps embeddings in a folder, one .npy each: 4 MB for a picture. The nil Store keeps nothing. Several programs may share a folder.
+type Store struct {
+	folder string
+}
+
+// NewStore keeps embeddings in a folder of folder whose name is model: it stands for the weights and how they are run, such as their hash
+// and the precision.
+func NewStore(folder, model string) (*Store, error) {
+	sum := sha256.Sum256([]byte(model))
+	s := &Store{filepath.Join(folder, fmt.Sprintf("%x", sum[:16]))}
+	if err := os.MkdirAll(s.folder, 0o777); err != nil {
+		return nil, fmt.Errorf("folder for embeddings: %w", err)
+	}
+	return s, nil
+}
+
+// path is the file for a picture by the pixels that the network sees: the same picture in two data sets is one.
+func (s *Store) path(rgb resample.RGB) string {
+	h := sha256.New()
+	binary.Write(h, binary.LittleEndian, [2]uint64{uint64(rgb.W), uint64(rgb.H)})
+	h.Write(rgb.Pix)
+	return filepath.Join(s.folder, fmt.Sprintf("%x.npy", h.Sum(nil)[:16]))
+}
+
+// get is the embedding of a picture, if the store has one of that shape. A file that is cut short is as none: put replaces it.
+func (s *Store) get(rgb resample.RGB, shape []int) (tensor.Dense, bool) {
+	if s == nil {
+		return tensor.Dense{}, false
+	}
+	path := s.path(rgb)
+	n, _ := tensor.Elements(shape)
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() || info.Size() > 4*n+1<<12 {
+		return tensor.Dense{}, false
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return tensor.Dense{}, false
+	}
+	d, err := tensor.ReadNPY(bytes.NewReader(data))
+	return d, err == nil && slices.Equal(d.Shape, shape)
+}
+
+// put keeps an embedding.
+func (s *Store) put(rgb resample.RGB, d tensor.Dense) error {
+	if s == nil {
+		return nil
+	}
+	f, err := renameio.NewPendingFile(s.path(rgb), renameio.WithPermissions(0o666))
+	if err != nil {
+		return fmt.Errorf("keep embedding: %w", err)
+	}
+	defer f.Cleanup()
+	w := bufio.NewWriter(f)
+	if err = tensor.WriteNPY(w, d); err == nil {
+		err = w.Flush()
+	}
+	if err == nil {
+		err = f.CloseAtomicallyReplace()
+	}
+	if err != nil {
+		return fmt.Errorf("keep embedding: %w", err)
+	}
+	return nil
+}
