@@ -19,13 +19,16 @@ type PAMR struct {
 	affinity []float32 // [h, w, 16], each pixel's weights sum to 1
 }
 
-// reach is the distance of the farthest neighbour, in pixels.
-const reach = 16
+// reach is the distance of the farthest neighbours, in pixels, and apart that of the others.
+const (
+	reach = 2 * apart
+	apart = 8
+)
 
 // neighbours are the steps to the pixels that a pixel is mixed of.
 var neighbours = func() (out [16]struct{ x, y int }) {
 	i := 0
-	for _, d := range [2]int{reach / 2, reach} {
+	for _, d := range [2]int{apart, reach} {
 		for y := -d; y <= d; y += d {
 			for x := -d; x <= d; x += d {
 				if x != 0 || y != 0 {
@@ -49,46 +52,62 @@ func NewPAMR(pixels []float32, w, h int) *PAMR {
 	channels := max(len(pixels)/(w*h), 1)
 	mustHave("image", len(pixels), channels*w*h)
 	p := &PAMR{w, h, make([]float32, 16*w*h)}
-	padded := newPadded(w, h)
-	mean := make([]float64, 16*w*h) // over channels, of the negative distances
-	for c := range channels {
-		padded.fill(0, pixels[c*w*h:][:w*h])
-		padded.replicate()
-		inBands(h, func(y0, y1 int) {
-			for y := y0; y < y1; y++ {
-				for x := range w {
-					padded.distances(x, y, (*[16]float64)(mean[16*(y*w+x):]), 1/float64(channels))
-				}
-			}
-		})
-	}
 	inBands(h, func(y0, y1 int) {
-		for i := y0 * w; i < y1*w; i++ {
-			softmax16((*[16]float32)(p.affinity[16*i:]), (*[16]float64)(mean[16*i:]))
+		sums := make([][16]float64, w) // over channels, of the negative distances
+		var rows [5][]float32
+		for k := range rows {
+			rows[k] = make([]float32, w+2*reach)
+		}
+		for y := y0; y < y1; y++ {
+			clear(sums)
+			for c := range channels {
+				for k := range rows {
+					at := min(max(y+(k-2)*apart, 0), h-1)
+					replicate(rows[k], pixels[(c*h+at)*w:][:w])
+				}
+				distances(sums, &rows, 1/float64(channels))
+			}
+			for x := range sums {
+				softmax16((*[16]float32)(p.affinity[16*(y*w+x):]), &sums[x])
+			}
 		}
 	})
 	return p
 }
 
-// distances adds to sum, times share, the distances of one channel's pixel to its neighbours.
-func (b *padded) distances(x, y int, sum *[16]float64, share float64) {
-	at := b.at(x, y)
-	centre := float64(b.cells[at][0])
-	var v [16]float64
-	total := 2 * centre
-	for n, step := range b.steps {
-		v[n] = float64(b.cells[at+step][0])
-		total += v[n]
+// replicate copies a row between two borders that continue its ends.
+func replicate(dst, row []float32) {
+	copy(dst[reach:], row)
+	for x := range reach {
+		dst[x], dst[reach+len(row)+x] = row[0], row[len(row)-1]
 	}
-	const samples = 18
-	mean := total / samples
-	squares := 2 * (centre - mean) * (centre - mean)
-	for _, u := range v {
-		squares += (u - mean) * (u - mean)
+}
+
+// distances adds to sums, times share, the distances of one channel's row to its neighbours.
+func distances(sums [][16]float64, rows *[5][]float32, share float64) {
+	var steps [16][]float32
+	for n, step := range neighbours {
+		steps[n] = rows[2+step.y/apart][reach+step.x:][:len(sums)]
 	}
-	scale := share / (1e-8 + 0.1*math.Sqrt(squares/(samples-1)))
-	for n, u := range v {
-		sum[n] -= math.Abs(centre-u) * scale
+	for x, centre := range rows[2][reach:][:len(sums)] {
+		centre := float64(centre)
+		var v [16]float64
+		total := 2 * centre
+		for n, row := range steps {
+			v[n] = float64(row[x])
+			total += v[n]
+		}
+		const samples = 18
+		mean := total / samples
+		squares := 2 * (centre - mean) * (centre - mean)
+		for _, u := range v {
+			squares += (u - mean) * (u - mean)
+		}
+		scale := share / (1e-8 + 0.1*math.Sqrt(squares/(samples-1)))
+		sum := &sums[x]
+		for n, u := range v {
+			sum[n] -= math.Abs(centre-u) * scale
+		}
 	}
 }
 
@@ -108,122 +127,169 @@ func softmax16(dst *[16]float32, x *[16]float64) {
 }
 
 // Apply refines planes [n, h, w] in place by so many iterations (10 in published
-// protocols). It works on four planes at a time on all cores, and needs 32 bytes per pixel
-// beside them, however many planes there are.
+// protocols), on all cores.
 func (p *PAMR) Apply(planes []float32, iterations int) {
-	p.apply(planes, iterations, p.scratch())
-}
-
-// scratch is what apply works in; it may be used again.
-func (p *PAMR) scratch() *[2]*padded {
-	return &[2]*padded{newPadded(p.w, p.h), newPadded(p.w, p.h)}
-}
-
-func (p *PAMR) apply(planes []float32, iterations int, scratch *[2]*padded) {
 	size := p.w * p.h
 	n := len(planes) / size
 	mustHave("planes", len(planes), n*size)
-	if n == 0 || iterations < 1 {
+	if iterations < 1 {
 		return
 	}
-	from, to := scratch[0], scratch[1]
-	for first := 0; first < n; first += 4 {
-		group := planes[first*size : min(first+4, n)*size]
-		for k := range len(group) / size {
-			from.fill(k, group[k*size:][:size])
-		}
-		for range iterations {
-			from.replicate()
-			inBands(p.h, func(y0, y1 int) {
-				for y := y0; y < y1; y++ {
-					p.mix(to, from, y)
+	inOrder((n+lanes-1)/lanes, p.workers(), func() func(int) func() {
+		s := p.sheets(iterations)
+		return func(group int) func() {
+			here := planes[group*lanes*size : min((group+1)*lanes, n)*size]
+			for k := range len(here) / size {
+				for y := range p.h {
+					row := s.inside(y)
+					for x, v := range here[k*size+y*p.w:][:p.w] {
+						row[x*lanes+k] = v
+					}
 				}
-			})
-			from, to = to, from
+			}
+			p.refine(s)
+			for k := range len(here) / size {
+				for y := range p.h {
+					row := s.inside(y)
+					for x := range p.w {
+						here[k*size+y*p.w+x] = row[x*lanes+k]
+					}
+				}
+			}
+			return func() {}
 		}
-		for k := range len(group) / size {
-			from.read(k, group[k*size:][:size])
+	})
+}
+
+// sheets are maps of an image's size, one in each lane: rows of cells, with a border of reach cells at both ends.
+type sheets struct {
+	w     int
+	rows  [][]float32
+	free  [][]float32    // rows to write to
+	edges [][2][]float32 // the first row and the last, as they are before each iteration
+}
+
+func (p *PAMR) sheets(iterations int) *sheets {
+	width := lanes * (p.w + 2*reach)
+	all := make([]float32, (p.h+3+2*iterations)*width)
+	row := func() (r []float32) {
+		r, all = all[:width:width], all[width:]
+		return r
+	}
+	s := &sheets{w: p.w}
+	for range p.h {
+		s.rows = append(s.rows, row())
+	}
+	for range 3 {
+		s.free = append(s.free, row())
+	}
+	for range iterations {
+		s.edges = append(s.edges, [2][]float32{row(), row()})
+	}
+	return s
+}
+
+// inside is row y without its borders.
+func (s *sheets) inside(y int) []float32 { return s.rows[y][lanes*reach:][:lanes*s.w] }
+
+// border continues the ends of row y into its borders.
+func (s *sheets) border(y int) {
+	row := s.rows[y]
+	first, last := *cell(row, reach), *cell(row, reach+s.w-1)
+	for x := range reach {
+		*cell(row, x), *cell(row, reach+s.w+x) = first, last
+	}
+}
+
+// refine is all iterations.
+//
+// Neighbours lie a multiple of 8 rows away, and so every eighth row makes an image of its own, small enough to stay in a
+// core's cache with its weights through all iterations. Only the borders tie these images together: above the first row is
+// the first row of all, below the last the last of all. So the two images that hold these go first, side by side, and leave
+// behind what the two rows were before each iteration.
+func (p *PAMR) refine(s *sheets) {
+	for y := range p.h {
+		s.border(y)
+	}
+	last := (p.h - 1) % apart
+	for _, e := range s.edges {
+		copy(e[0], s.rows[0])
+		copy(e[1], s.rows[p.h-1])
+		p.iterate(s, 0, e)
+		if last != 0 {
+			p.iterate(s, last, e)
+		}
+	}
+	for first := 1; first < min(apart, p.h); first++ {
+		for _, e := range s.edges {
+			if first != last {
+				p.iterate(s, first, e)
+			}
 		}
 	}
 }
 
-// mix computes row y of one iteration for four planes.
-func (p *PAMR) mix(to, from *padded, y int) {
-	at := from.at(0, y)
-	out := to.cells[at:][:p.w]
-	weights := p.affinity[16*y*p.w:][:16*p.w]
-	var rows [16][][4]float32
-	for n, step := range from.steps {
-		rows[n] = from.cells[at+step:][:p.w]
-	}
-	for x := range out {
-		weight := (*[16]float32)(weights[16*x:])
-		var a0, b0, c0, d0, a1, b1, c1, d1 float32
-		for n := range 8 { // two sums each: half the waiting, half the rounding
-			v, f, u, g := &rows[n][x], weight[n], &rows[n+8][x], weight[n+8]
-			a0 += float32(v[0] * f)
-			b0 += float32(v[1] * f)
-			c0 += float32(v[2] * f)
-			d0 += float32(v[3] * f)
-			a1 += float32(u[0] * g)
-			b1 += float32(u[1] * g)
-			c1 += float32(u[2] * g)
-			d1 += float32(u[3] * g)
+// iterate is one iteration of every eighth row from the first on. edges are what is above and below all rows.
+func (p *PAMR) iterate(s *sheets, first int, edges [2][]float32) {
+	below := func(y int) []float32 {
+		if y >= p.h {
+			return edges[1]
 		}
-		out[x] = [4]float32{a0 + a1, b0 + b1, c0 + c1, d0 + d1}
+		return s.rows[y]
 	}
-}
-
-// padded is four planes, interleaved, with a border of reach pixels around them.
-type padded struct {
-	w, h, stride int
-	cells        [][4]float32
-	steps        [16]int // to each neighbour
-}
-
-func newPadded(w, h int) *padded {
-	b := &padded{w: w, h: h, stride: w + 2*reach}
-	b.cells = make([][4]float32, b.stride*(h+2*reach))
-	for i, n := range neighbours {
-		b.steps[i] = n.y*b.stride + n.x
+	rows := [5][]float32{edges[0], edges[0], s.rows[first], below(first + apart), below(first + 2*apart)}
+	kept := [2]bool{} // whether rows 0 and 1 are old ones of the sheets, not edges
+	for y := first; y < p.h; y += apart {
+		to := s.free[len(s.free)-1]
+		s.free = s.free[:len(s.free)-1]
+		mix(to[lanes*reach:][:lanes*p.w], &rows, p.affinity[16*y*p.w:])
+		s.rows[y] = to
+		s.border(y)
+		if kept[0] {
+			s.free = append(s.free, rows[0])
+		}
+		kept = [2]bool{kept[1], true}
+		rows = [5][]float32{rows[1], rows[2], rows[3], rows[4], below(y + 3*apart)}
 	}
-	return b
-}
-
-// at is the place of pixel x, y.
-func (b *padded) at(x, y int) int { return (y+reach)*b.stride + x + reach }
-
-func (b *padded) fill(k int, plane []float32) {
-	for y := range b.h {
-		to := b.cells[b.at(0, y):]
-		for x, v := range plane[y*b.w:][:b.w] {
-			to[x][k] = v
+	for k, old := range kept {
+		if old {
+			s.free = append(s.free, rows[k])
 		}
 	}
 }
 
-func (b *padded) read(k int, plane []float32) {
-	for y := range b.h {
-		from := b.cells[b.at(0, y):]
-		for x := range b.w {
-			plane[y*b.w+x] = from[x][k]
-		}
-	}
+// workers is how many groups of maps are refined at a time.
+func (p *PAMR) workers() int {
+	return max(min(runtime.GOMAXPROCS(0), refineBytes/(4*lanes*p.w*p.h)), 1)
 }
 
-// replicate continues the planes' outermost pixels into the border.
-func (b *padded) replicate() {
-	for y := range b.h {
-		row := b.cells[b.at(-reach, y):][:b.stride]
-		for x := range reach {
-			row[x], row[reach+b.w+x] = row[reach], row[reach+b.w-1]
-		}
+// inOrder does pieces 0..n of work by so many workers. work makes a worker's function, which does a piece; what that
+// returns runs when that of all pieces before has, one at a time.
+func inOrder(n, workers int, work func() func(piece int) (then func())) {
+	workers = min(workers, n)
+	turn := make([]chan struct{}, n+1)
+	for i := range turn {
+		turn[i] = make(chan struct{})
 	}
-	top, bottom := b.cells[b.at(-reach, 0):][:b.stride], b.cells[b.at(-reach, b.h-1):][:b.stride]
-	for k := 1; k <= reach; k++ {
-		copy(b.cells[b.at(-reach, -k):], top)
-		copy(b.cells[b.at(-reach, b.h-1+k):], bottom)
+	close(turn[0])
+	next := make(chan int, n)
+	for i := range n {
+		next <- i
 	}
+	close(next)
+	var wait sync.WaitGroup
+	for range workers {
+		wait.Go(func() {
+			do := work()
+			for i := range next {
+				then := do(i)
+				<-turn[i]
+				then()
+				close(turn[i+1])
+			}
+		})
+	}
+	wait.Wait()
 }
 
 // inBands splits the rows 0..h among the cores. Results must not depend on where it cuts.

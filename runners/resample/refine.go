@@ -2,12 +2,14 @@ package resample
 
 import "math"
 
-// refineBytes bounds the planes that Refine holds at a time.
-const refineBytes = 64 << 20
+// refineBytes bounds the maps that Refine holds at a time, if it can: one worker's are always there.
+const refineBytes = 256 << 20
 
-// Refine is [Mosaic.Decode] with every query's plane refined by so many iterations of p,
-// which must be of the picture's size. It takes the queries in groups of planes, so that
-// memory does not grow with them.
+// Refine is [Mosaic.Decode] with every query's plane refined by so many iterations of p, which must be of the picture's
+// size. It works on [lanes] queries at a time on every core, and memory does not grow with their number.
+//
+// Maps and their order are those of [Mosaic.Plane] and [PAMR.Apply] to the last bit. The sum of a softmax is within 4e-6 of
+// itself, so that a probability which is equal to the threshold may count as below it.
 func (m Mosaic) Refine(dst []uint16, w, h int, r Rule, p *PAMR, iterations int) {
 	if err := r.Check(m.Queries); err != nil {
 		panic("resample: " + err.Error())
@@ -21,27 +23,24 @@ func (m Mosaic) Refine(dst []uint16, w, h int, r Rule, p *PAMR, iterations int) 
 }
 
 func (l *layout) refine(dst []uint16, r Rule, barred []bool, p *PAMR, iterations int) {
-	size := l.w * l.h
-	group := max(refineBytes/(4*size)/4*4, 4)
-	planes := make([]float32, min(group, l.Queries)*size)
-	best := newWinners(r, size)
-	for i, free := 0, r.order(barred); i < len(dst) && len(free) > 0; i++ {
-		dst[i] = uint16(r.class(free[0]))
+	order := r.order(barred)
+	for i := 0; i < len(dst) && len(order) > 0; i++ {
+		dst[i] = uint16(r.class(order[0]))
 	}
-	order := r.order(make([]bool, l.Queries)) // barred queries count in the softmax
-	var s buffers
-	scratch := p.scratch()
-	for len(order) > 0 {
-		n := min(group, len(order))
-		for k, q := range order[:n] {
-			l.plane(planes[k*size:][:size], l.query(q), &s)
-		}
-		p.apply(planes[:n*size], iterations, scratch)
-		for k, q := range order[:n] {
-			best.add(dst, planes[k*size:][:size], uint16(r.class(q)), barred[q])
-		}
-		order = order[n:]
+	if r.Threshold > 0 {
+		order = r.order(make([]bool, l.Queries)) // barred queries count in the softmax
 	}
+	best := newWinners(r, l.w*l.h)
+	inOrder((len(order)+lanes-1)/lanes, p.workers(), func() func(int) func() {
+		s, strip, here := p.sheets(iterations), newStrip(l), newGroupBest(best)
+		return func(group int) func() {
+			queries := order[group*lanes : min((group+1)*lanes, len(order))]
+			strip.fill(s, queries)
+			p.refine(s)
+			here.read(s, queries, barred)
+			return func() { best.add(dst, r, queries, here) }
+		}
+	})
 	best.threshold(dst, r.Threshold)
 }
 
@@ -67,26 +66,58 @@ func newWinners(r Rule, size int) *winners {
 	return w
 }
 
-// add is one more query's plane.
-func (w *winners) add(dst []uint16, plane []float32, class uint16, barred bool) {
-	if !barred {
-		for i, v := range plane {
-			if v > w.best[i] {
-				w.best[i], dst[i] = v, class
-			}
+// groupBest is what winners take of one group of queries, at each pixel.
+type groupBest struct {
+	scale float32
+	best  []float32 // of queries that can win
+	lane  []int32   // that has it
+	top   []float32 // of all queries
+	sum   []float32 // of exp(scale (value - top))
+	spare []int32
+}
+
+func newGroupBest(w *winners) *groupBest {
+	n := len(w.best)
+	g := &groupBest{scale: float32(w.scale), best: make([]float32, n), lane: make([]int32, n)}
+	if w.sum != nil {
+		g.top, g.sum, g.spare = make([]float32, n), make([]float32, n), make([]int32, n)
+	}
+	return g
+}
+
+func (g *groupBest) read(s *sheets, queries []int, barred []bool) {
+	there := maskOf(func(k int) bool { return k < len(queries) })
+	free := maskOf(func(k int) bool { return k < len(queries) && !barred[queries[k]] })
+	for y := range s.rows {
+		at, to := y*s.w, (y+1)*s.w
+		largest(g.best[at:to], g.lane[at:to], s.inside(y), free)
+		if g.sum == nil {
+			continue
+		}
+		if *free == *there {
+			copy(g.top[at:to], g.best[at:to])
+		} else {
+			largest(g.top[at:to], g.spare[at:to], s.inside(y), there)
+		}
+		sumExp(g.sum[at:to], g.top[at:to], s.inside(y), there, g.scale)
+	}
+}
+
+// add is one more group.
+func (w *winners) add(dst []uint16, r Rule, queries []int, g *groupBest) {
+	for i, v := range g.best {
+		if v > w.best[i] {
+			w.best[i], dst[i] = v, uint16(r.class(queries[g.lane[i]]))
 		}
 	}
-	if w.sum == nil {
-		return
-	}
-	for i, v := range plane {
+	for i, v := range g.top {
 		switch top := w.top[i]; {
-		case v != v:
+		case g.sum[i] == 0: // nothing but NaN and infinities
 		case v > top:
-			w.sum[i] = w.sum[i]*math.Exp(w.scale*(float64(top)-float64(v))) + 1
+			w.sum[i] = w.sum[i]*roughExp(w.scale*(float64(top)-float64(v))) + float64(g.sum[i])
 			w.top[i] = v
 		default:
-			w.sum[i] += math.Exp(w.scale * (float64(v) - float64(top)))
+			w.sum[i] += float64(g.sum[i]) * roughExp(w.scale*(float64(v)-float64(top)))
 		}
 	}
 }
@@ -97,7 +128,7 @@ func (w *winners) threshold(dst []uint16, least float64) {
 		return
 	}
 	for i := range dst {
-		if w.sum[i]*least > math.Exp(w.scale*(float64(w.best[i])-float64(w.top[i]))) {
+		if w.sum[i]*least > roughExp(w.scale*(float64(w.best[i])-float64(w.top[i]))) {
 			dst[i] = 0
 		}
 	}
