@@ -2,6 +2,10 @@ package methods
 
 import (
 	"math"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
 
 	"ovbench/runners/resample"
 	"ovbench/runners/tensor"
@@ -46,40 +50,58 @@ func segment(pixels, cosines tensor.Dense, rows, cols, patch int, scale, thresho
 func (s segments) affinity(sigma float64, split bool) []float64 {
 	n := len(s.text)
 	out := make([]float64, n*n)
-	row := make([]float64, n)
 	kernel := gaussianKernel(sigma, n)
-	half := len(kernel) / 2
 	lines := newLines(s)
-	top := 0.0
-	for i := range n {
-		for j := range n {
-			row[j] = 0
-			if s.text[i] == s.text[j] {
-				row[j] = 1
-				if split && !lines.inside(i, j) {
-					row[j] = math.Exp(-float64(lines.steps(i, j)) / float64(lines.longest))
-				}
+	tops := make([]float64, n)
+	inParallel(n, func(i int) {
+		dst := out[i*n:][:n]
+		for j, text := range s.text {
+			if text == s.text[i] {
+				blur(dst, j, lines.weight(i, j, split), kernel)
 			}
 		}
-		dst := out[i*n:][:n]
 		sum := 0.0
-		for j := range dst {
-			for k, v := range kernel {
-				if at := j + k - half; at >= 0 && at < n {
-					dst[j] += v * row[at]
-				}
-			}
-			sum += dst[j]
+		for _, v := range dst {
+			sum += v
 		}
 		for j := range dst {
 			dst[j] /= sum + 1e-8
-			top = max(top, dst[j])
+			tops[i] = max(tops[i], dst[j])
 		}
-	}
+	})
+	top := slices.Max(tops)
 	for i := range out {
 		out[i] /= top
 	}
 	return out
+}
+
+// blur adds to dst what a symmetric kernel makes of a value at one place.
+func blur(dst []float64, at int, value float64, kernel []float64) {
+	from := at - len(kernel)/2
+	if from < 0 {
+		kernel, from = kernel[-from:], 0
+	}
+	dst = dst[from:min(from+len(kernel), len(dst))]
+	for k := range dst {
+		dst[k] += kernel[k] * value
+	}
+}
+
+// inParallel calls do for 0..n-1 on all cores.
+func inParallel(n int, do func(i int)) {
+	var (
+		next atomic.Int64
+		wait sync.WaitGroup
+	)
+	for range min(runtime.GOMAXPROCS(0), n) {
+		wait.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
+	}
+	wait.Wait()
 }
 
 // gaussianKernel has an odd number of taps within three sigma either side, about as many as there are cells at most, and sum 1.
@@ -105,35 +127,53 @@ func gaussianKernel(sigma float64, cells int) []float64 {
 type lines struct {
 	segments
 	longest int
-	at      []float32 // the share of a line that lies behind each step
+	decay   []float64 // of a weight, by the distance in steps
+	y, x    []int32   // [from, to, step]: where a step is along an axis, in cells from the grid's beginning
 }
 
-func newLines(s segments) lines {
-	l := lines{segments: s, longest: max(s.rows, s.cols) - 1}
-	for k := range l.longest + 1 { // torch.linspace(0, 1), which counts the second half from its end
+func newLines(s segments) *lines {
+	l := &lines{segments: s, longest: max(s.rows, s.cols) - 1}
+	at := make([]float32, l.longest+1) // the share of a line that lies behind each step
+	for k := range at {                // torch.linspace(0, 1), which counts the second half from its end
 		step := 1 / float32(max(l.longest, 1))
 		if k < (l.longest+1)/2 {
-			l.at = append(l.at, float32(step*float32(k)))
+			at[k] = float32(step * float32(k))
 		} else {
-			l.at = append(l.at, 1-float32(step*float32(l.longest-k)))
+			at[k] = 1 - float32(step*float32(l.longest-k))
 		}
+		l.decay = append(l.decay, math.Exp(-float64(k)/float64(l.longest)))
 	}
+	axis := func(cells, width int) (places []int32) {
+		for a := range cells {
+			for b := range cells {
+				for _, t := range at { // rounded to even, each operation in float32
+					v := math.RoundToEven(float64(float32(float32(a)*(1-t)) + float32(float32(b)*t)))
+					places = append(places, int32(int(v)*width))
+				}
+			}
+		}
+		return places
+	}
+	l.y, l.x = axis(s.rows, s.cols), axis(s.cols, 1)
 	return l
 }
 
-// steps is the distance of patches i and j.
-func (l *lines) steps(i, j int) int {
-	return max(abs(i/l.cols-j/l.cols), abs(i%l.cols-j%l.cols))
+// weight is what patches i and j of one text count for each other.
+func (l *lines) weight(i, j int, split bool) float64 {
+	iy, ix, jy, jx := i/l.cols, i%l.cols, j/l.cols, j%l.cols
+	steps := max(abs(iy-jy), abs(ix-jx))
+	if !split || steps == 0 || l.inside(iy*l.rows+jy, ix*l.cols+jx, steps, l.text[i]) {
+		return 1
+	}
+	return l.decay[steps]
 }
 
-// inside reports whether the line from i to j keeps to i's segment as far as it is walked.
-func (l *lines) inside(i, j int) bool {
-	between := func(a, b int, t float32) int { // rounded to even, each operation in float32
-		return int(math.RoundToEven(float64(float32(float32(a)*(1-t)) + float32(float32(b)*t))))
-	}
-	for _, t := range l.at[:l.steps(i, j)+1] {
-		y, x := between(i/l.cols, j/l.cols, t), between(i%l.cols, j%l.cols, t)
-		if l.text[y*l.cols+x] != l.text[i] {
+// inside reports whether the line between a pair of rows and a pair of columns keeps to patches of a text as far as it is walked.
+func (l *lines) inside(rows, cols, steps, text int) bool {
+	y := l.y[rows*(l.longest+1):][:steps+1]
+	x := l.x[cols*(l.longest+1):][:steps+1]
+	for k, row := range y {
+		if l.text[row+x[k]] != text {
 			return false
 		}
 	}
