@@ -34,7 +34,7 @@ func OpenModel(o ModelOptions) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.Vocabulary, err = hub.VocabularyPath(m.Path, o.Vocabulary); err != nil {
+	if m.Vocabulary, err = hub.VocabularyPath(m.Files[0], o.Vocabulary); err != nil {
 		return nil, err
 	}
 	if m.Tokenizer, err = tokenizer.Load(m.Vocabulary); err != nil {

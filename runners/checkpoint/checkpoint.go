@@ -15,15 +15,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"ovbench/runners/files"
 	"ovbench/runners/tensor"
 )
 
@@ -35,6 +33,7 @@ const (
 	Safetensors        Format = "safetensors"
 	ShardedSafetensors Format = "safetensors (sharded)"
 	StateDict          Format = "pytorch state dict"
+	ShardedStateDict   Format = "pytorch state dict (sharded)"
 	TorchScript        Format = "torchscript"
 )
 
@@ -54,6 +53,7 @@ type Checkpoint struct {
 	Files    []string              // every weight file, sorted
 	Tensors  map[string]tensor.Ref // by name, without a common "module." prefix
 	Metadata map[string]string     // what a safetensors header or index says about itself; may be nil
+	Notes    []string              // what was chosen among several, or left out, in words for the user
 }
 
 // contents is what one weight file holds.
@@ -61,13 +61,14 @@ type contents struct {
 	format   Format
 	tensors  map[string]tensor.Ref
 	metadata map[string]string
+	notes    []string
 }
 
 // Open reads the table of contents of a weight file, of a .safetensors.index.json, or of the
 // weights in a Hugging Face directory. It takes time in proportion to the number of tensors, not
 // to their size.
 func Open(path string) (*Checkpoint, error) {
-	file, err := locate(path)
+	file, notes, err := locate(path)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +83,7 @@ func Open(path string) (*Checkpoint, error) {
 	if len(found.tensors) == 0 {
 		return nil, fmt.Errorf("%s: no tensors; is it the model's weight file?", file)
 	}
-	c.Format, c.Metadata = found.format, found.metadata
+	c.Format, c.Metadata, c.Notes = found.format, found.metadata, append(notes, found.notes...)
 	c.Tensors = withoutModule(found.tensors)
 	return c, nil
 }
@@ -90,60 +91,18 @@ func Open(path string) (*Checkpoint, error) {
 // Names lists the tensors in sorted order.
 func (c *Checkpoint) Names() []string { return slices.Sorted(maps.Keys(c.Tensors)) }
 
-// WeightFiles are the names weights have in a Hugging Face directory, best first: a pickle is
-// taken only where nothing else is.
-var WeightFiles = []string{
-	"model.safetensors",
-	"model.safetensors.index.json",
-	"open_clip_model.safetensors",
-	"open_clip_model.safetensors.index.json",
-	"pytorch_model.bin",
-	"open_clip_pytorch_model.bin",
-}
-
-// locate is path itself, or the weight file in the directory path.
-func locate(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", err
-	}
-	if !info.IsDir() {
-		return path, nil
-	}
-	for _, name := range WeightFiles {
-		file := filepath.Join(path, name)
-		_, err := os.Stat(file)
-		if err == nil {
-			return file, nil
-		}
-		if _, linked := os.Lstat(file); linked == nil {
-			return "", fmt.Errorf("%s: link leads nowhere (%w); download the model again", file, err)
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return "", err
-		}
-	}
-	return "", fmt.Errorf("%s: no weights in this directory: none of %s; download them or give the file itself", path, strings.Join(WeightFiles, ", "))
-}
-
 // errIndex says that a file is no weight file but an index of shards.
 var errIndex = errors.New("is an index of shards, not a weight file")
 
 // readFile reads the table of contents of one weight file. Its errors name the file.
 func readFile(path string) (contents, error) {
-	info, err := os.Stat(path)
+	f, err := files.Open(path)
 	if err != nil {
-		return contents{}, err
-	}
-	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer
-		return contents{}, fmt.Errorf("%s: not a regular file; give a weight file or a Hugging Face directory", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return contents{}, err
+		return contents{}, fmt.Errorf("%w; give a weight file or a Hugging Face directory", err)
 	}
 	defer f.Close()
-	if info, err = f.Stat(); err != nil {
+	info, err := f.Stat()
+	if err != nil {
 		return contents{}, err
 	}
 	c, err := readContents(path, f, info.Size())

@@ -138,6 +138,9 @@ func TestDirectory(t *testing.T) {
 		if strings.HasSuffix(name, ".bin") {
 			file, format = pickle, StateDict
 		}
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
 		write(t, filepath.Join(dir, name), file)
 		c := open(t, dir)
 		if want := []string{filepath.Join(dir, name)}; !slices.Equal(c.Files, want) || c.Format != format {

@@ -3,13 +3,12 @@ package checkpoint
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"ovbench/runners/files"
 	"ovbench/runners/tensor"
 )
 
@@ -19,33 +18,31 @@ const (
 	maxShards = 1024
 )
 
-// index is a .safetensors.index.json.
+// index is a .safetensors.index.json or .bin.index.json.
 type index struct {
 	metadata map[string]string
 	shards   map[string][]string // file name -> tensors mapped to it
 }
 
 // readSharded reads an index and every shard it names: the tensors mapped, and no others.
-// The files are the shards, sorted. Errors name the index or the shard.
-func readSharded(path string) (c contents, files []string, err error) {
-	text, err := readBounded(path, maxIndex)
+// The shards are sorted. Errors name the index or the shard.
+func readSharded(path string) (c contents, shards []string, err error) {
+	ix, err := readIndex(path)
 	if err != nil {
 		return c, nil, err
 	}
-	ix, err := parseIndex(text)
-	if err != nil {
-		return c, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	c = contents{format: ShardedSafetensors, tensors: map[string]tensor.Ref{}, metadata: ix.metadata}
+	c = contents{tensors: map[string]tensor.Ref{}, metadata: ix.metadata}
 	for _, name := range slices.Sorted(maps.Keys(ix.shards)) {
 		file := filepath.Join(filepath.Dir(path), name)
 		shard, err := readFile(file)
 		if err != nil {
 			return c, nil, fmt.Errorf("%s: shard %w", path, err)
 		}
-		if shard.format != Safetensors {
+		sharded, ok := map[Format]Format{Safetensors: ShardedSafetensors, StateDict: ShardedStateDict}[shard.format]
+		if !ok || c.format != "" && c.format != sharded {
 			return c, nil, fmt.Errorf("%s: shard %s is a %s; convert the model to safetensors", path, file, shard.format)
 		}
+		c.format = sharded
 		for _, t := range ix.shards[name] {
 			r, ok := shard.tensors[t]
 			if !ok {
@@ -53,22 +50,27 @@ func readSharded(path string) (c contents, files []string, err error) {
 			}
 			c.tensors[t] = r
 		}
-		files = append(files, file)
+		shards = append(shards, file)
 	}
-	return c, files, nil
+	return c, shards, nil
 }
 
 // Shards are the files that an index of shards names, sorted. They lie beside it.
 func Shards(index string) ([]string, error) {
-	text, err := readBounded(index, maxIndex)
+	ix, err := readIndex(index)
+	return slices.Sorted(maps.Keys(ix.shards)), err
+}
+
+func readIndex(path string) (index, error) {
+	text, err := files.Read(path, maxIndex)
 	if err != nil {
-		return nil, err
+		return index{}, fmt.Errorf("%w; give the weight file itself", err)
 	}
 	ix, err := parseIndex(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", index, err)
+		return ix, fmt.Errorf("%s: %w", path, err)
 	}
-	return slices.Sorted(maps.Keys(ix.shards)), nil
+	return ix, nil
 }
 
 // parseIndex reads {"metadata": {…}, "weight_map": {tensor: file}}.
@@ -116,7 +118,7 @@ func parseIndex(text []byte) (index, error) {
 	case err != nil:
 		return ix, err
 	case mapped == 0:
-		return ix, errors.New("no weight_map; give the .safetensors.index.json or the weight file itself")
+		return ix, errors.New("no weight_map; give the index of the shards or the weight file itself")
 	}
 	return ix, j.end()
 }
@@ -125,21 +127,4 @@ func parseIndex(text []byte) (index, error) {
 func plainName(file string) bool {
 	return file != "" && len(file) <= 255 && file != "." && file != ".." &&
 		!strings.ContainsAny(file, "/\\:\x00") && filepath.IsLocal(file)
-}
-
-// readBounded reads a whole file of at most limit bytes.
-func readBounded(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(b)) > limit {
-		return nil, fmt.Errorf("%s: an index of shards of more than %d bytes; give the weight file itself", path, limit)
-	}
-	return b, nil
 }

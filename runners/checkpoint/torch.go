@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -57,7 +58,7 @@ func readTorch(path string, f io.ReaderAt, size int64) (contents, error) {
 	if err := a.checkOverlaps(); err != nil {
 		return contents{}, err
 	}
-	return contents{format: format, tensors: m.tensors}, nil
+	return contents{format: format, tensors: m.tensors, notes: m.notes}, nil
 }
 
 // model collects the tensors of one archive.
@@ -65,11 +66,15 @@ type model struct {
 	archive *archive
 	path    string
 	tensors map[string]tensor.Ref
+	notes   []string
 	visits  int // entries of modules seen, a module reached twice counting twice
 }
 
 // wrappers are the keys under which training scripts save a state dict, best first.
-var wrappers = []string{"state_dict", "model_state_dict", "model"}
+var wrappers = []string{"state_dict", "model_state_dict", "model", "module"}
+
+// copies are keys of a second copy of the weights, averaged over time or of a teacher: never taken where there is another.
+var copies = regexp.MustCompile(`(?i)ema|teacher|momentum|average|swa`)
 
 // stateDict collects the tensors of a state dict, bare or in a training checkpoint.
 func (m *model) stateDict(root any) error {
@@ -77,17 +82,22 @@ func (m *model) stateDict(root any) error {
 	if !ok {
 		return fmt.Errorf("holds %s, not a state dict; save model.state_dict() instead", describe(root))
 	}
-	found := false
-	for _, key := range wrappers {
-		v, _ := d.get(key)
-		if inner, ok := v.(*dict); ok && inner.hasTensors() {
-			d, found = inner, true
+	for range maxWraps {
+		key, inner, err := d.unwrap()
+		if err != nil {
+			return err
+		}
+		if inner == nil {
 			break
 		}
+		if beside := d.stateDicts(); len(beside) > 1 {
+			beside = slices.DeleteFunc(beside, func(s string) bool { return s == key })
+			m.notes = append(m.notes, fmt.Sprintf("weights under %q; those under %q are not read", key, beside))
+		}
+		d = inner
 	}
-	if !found && !d.hasTensors() {
-		return fmt.Errorf("no state dict at the top or under %s; its entries are %s; save model.state_dict() instead",
-			strings.Join(wrappers, ", "), d.summary())
+	if !d.hasTensors() {
+		return fmt.Errorf("no state dict at the top or below; its entries are %s; save model.state_dict() instead", d.summary())
 	}
 	for _, it := range d.items {
 		o, ok := rebuilt(it.value)
@@ -162,6 +172,52 @@ func (m *model) add(name string, o *object) error {
 func rebuilt(v any) (*object, bool) {
 	o, ok := v.(*object)
 	return o, ok && strings.HasPrefix(o.of.module, "torch.") && strings.HasPrefix(o.of.name, "_rebuild")
+}
+
+// unwrap is the state dict in a training checkpoint d, nil if d is one itself: under one of the wrappers, else under the only
+// key that holds tensors and is no copy.
+func (d *dict) unwrap() (key string, inner *dict, err error) {
+	found := d.stateDicts()
+	for _, key := range wrappers {
+		if slices.Contains(found, key) {
+			found = []string{key}
+			break
+		}
+	}
+	if len(found) > 1 {
+		found = slices.DeleteFunc(found, copies.MatchString)
+	}
+	switch {
+	case len(found) == 0 || len(found) > 1 && d.hasTensors():
+		return "", nil, nil
+	case len(found) > 1:
+		return "", nil, fmt.Errorf("several state dicts, under %q; save the one that is meant", found)
+	case d.hasTensors() && !slices.Contains(wrappers, found[0]):
+		return "", nil, nil
+	}
+	v, _ := d.get(found[0])
+	inner, _ = v.(*dict)
+	return found[0], inner, nil
+}
+
+// stateDicts are the keys of d under which tensors stand, at once or one level deeper under a wrapper.
+func (d *dict) stateDicts() (keys []string) {
+	for _, it := range d.items {
+		key, isName := it.key.(string)
+		inner, isDict := it.value.(*dict)
+		if !isName || !isDict || key == "optimizer" {
+			continue
+		}
+		deeper := slices.ContainsFunc(wrappers, func(w string) bool {
+			v, _ := inner.get(w)
+			d, ok := v.(*dict)
+			return ok && d.hasTensors()
+		})
+		if inner.hasTensors() || deeper {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 func (d *dict) hasTensors() bool {

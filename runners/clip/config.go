@@ -1,13 +1,8 @@
 package clip
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math"
-	"os"
-	"path/filepath"
 
 	"ovbench/runners/checkpoint"
 )
@@ -81,199 +76,6 @@ func (c Config) Name() string {
 	return name
 }
 
-// hints is what a configuration file says beyond the shapes; zero fields are unknown.
-type hints struct {
-	file                    string
-	visionHeads, textHeads  int
-	visionHeadWidth         int // in place of visionHeads
-	visionAct, textAct      Activation
-	visionEps, textEps      float32
-	visionImage, visionSize int // image size and width, to be compared with the weights
-	pixels                  Normalization
-}
-
-// readHints reads config.json (Hugging Face) or open_clip_config.json beside the checkpoint, if any.
-func readHints(dir string) (hints, error) {
-	for _, f := range []struct {
-		name  string
-		parse func([]byte) (hints, error)
-	}{{"config.json", huggingFaceHints}, {"open_clip_config.json", openCLIPHints}} {
-		path := filepath.Join(dir, f.name)
-		data, err := readConfig(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		var h hints
-		if err == nil {
-			h, err = f.parse(data)
-		}
-		if err != nil {
-			return hints{}, fmt.Errorf("%s: %w", path, err)
-		}
-		if h != (hints{}) {
-			h.file = path
-			if h.pixels == (Normalization{}) {
-				h.pixels, err = readPreprocessor(dir)
-			}
-			return h, err
-		}
-	}
-	return hints{}, nil
-}
-
-// readConfig is a configuration file, which is short.
-func readConfig(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > 1<<20 {
-		return nil, fmt.Errorf("%d bytes are too many for a model configuration", info.Size())
-	}
-	return os.ReadFile(path)
-}
-
-func huggingFaceHints(data []byte) (hints, error) {
-	type tower struct {
-		Heads  int      `json:"num_attention_heads"`
-		Act    string   `json:"hidden_act"`
-		Eps    *float32 `json:"layer_norm_eps"`
-		Image  int      `json:"image_size"`
-		Hidden int      `json:"hidden_size"`
-	}
-	var c struct {
-		Type   string `json:"model_type"`
-		Vision *tower `json:"vision_config"`
-		Text   *tower `json:"text_config"`
-	}
-	if err := json.Unmarshal(data, &c); err != nil {
-		return hints{}, err
-	}
-	if c.Vision == nil && c.Text == nil {
-		return hints{}, nil // of something else
-	}
-	if c.Type != "clip" && c.Type != "" {
-		return hints{}, fmt.Errorf("model_type %q is not supported; ovbench reads \"clip\"", c.Type)
-	}
-	h := hints{visionHeads: 12, textHeads: 8, visionAct: QuickGELU, textAct: QuickGELU, visionEps: 1e-5, textEps: 1e-5} // the class's defaults
-	read := func(t *tower, heads *int, act *Activation, eps *float32) error {
-		if t == nil {
-			return nil
-		}
-		if t.Heads != 0 {
-			*heads = t.Heads
-		}
-		if t.Eps != nil {
-			*eps = *t.Eps
-		}
-		if t.Act != "" {
-			*act = Activation(t.Act)
-		}
-		if *act != QuickGELU && *act != GELU {
-			return fmt.Errorf("hidden_act %q is not supported; ovbench knows quick_gelu and gelu", t.Act)
-		}
-		return nil
-	}
-	if err := read(c.Vision, &h.visionHeads, &h.visionAct, &h.visionEps); err != nil {
-		return hints{}, fmt.Errorf("vision_config: %w", err)
-	}
-	if err := read(c.Text, &h.textHeads, &h.textAct, &h.textEps); err != nil {
-		return hints{}, fmt.Errorf("text_config: %w", err)
-	}
-	if c.Vision != nil {
-		h.visionImage, h.visionSize = c.Vision.Image, c.Vision.Hidden
-	}
-	return h, nil
-}
-
-// options are settings of open_clip's towers that leave no trace in the weights' names and change what they compute.
-type options struct {
-	FinalLNAfterPool bool            `json:"final_ln_after_pool"`
-	NoCausalMask     bool            `json:"no_causal_mask"`
-	AveragePool      bool            `json:"global_average_pool"`
-	PoolType         string          `json:"pool_type"`
-	PosEmbed         string          `json:"pos_embed_type"`
-	ActKwargs        json.RawMessage `json:"act_kwargs"`
-	NormKwargs       json.RawMessage `json:"norm_kwargs"`
-}
-
-// check refuses what is not as in CLIP, whose pooling open_clip calls pool.
-func (o options) check(pool string) error {
-	given := func(m json.RawMessage) bool { s := string(m); return s != "" && s != "null" && s != "{}" }
-	for _, bad := range []struct {
-		is   bool
-		what string
-	}{
-		{o.FinalLNAfterPool, "final_ln_after_pool"}, {o.NoCausalMask, "no_causal_mask"}, {o.AveragePool, "global_average_pool"},
-		{o.PoolType != "" && o.PoolType != pool, "pool_type " + o.PoolType},
-		{o.PosEmbed != "" && o.PosEmbed != "learnable", "pos_embed_type " + o.PosEmbed},
-		{given(o.ActKwargs), "act_kwargs"}, {given(o.NormKwargs), "norm_kwargs"},
-	} {
-		if bad.is {
-			return fmt.Errorf("%s is not supported", bad.what)
-		}
-	}
-	return nil
-}
-
-func openCLIPHints(data []byte) (hints, error) {
-	var c struct {
-		Model *struct {
-			Quick  bool `json:"quick_gelu"`
-			Vision struct {
-				Image     json.RawMessage `json:"image_size"` // a number, or [height, width]
-				Width     int             `json:"width"`
-				HeadWidth int             `json:"head_width"`
-				Timm      string          `json:"timm_model_name"`
-				options
-			} `json:"vision_cfg"`
-			Text struct {
-				Heads int    `json:"heads"`
-				HF    string `json:"hf_model_name"`
-				options
-			} `json:"text_cfg"`
-		} `json:"model_cfg"`
-		Preprocess struct {
-			Mean []float32 `json:"mean"`
-			Std  []float32 `json:"std"`
-		} `json:"preprocess_cfg"`
-	}
-	if err := json.Unmarshal(data, &c); err != nil {
-		return hints{}, err
-	}
-	if c.Model == nil {
-		return hints{}, nil
-	}
-	if c.Model.Vision.Timm != "" {
-		return hints{}, fmt.Errorf("timm image tower %q is not supported", c.Model.Vision.Timm)
-	}
-	if c.Model.Text.HF != "" {
-		return hints{}, fmt.Errorf("text tower %q is not supported", c.Model.Text.HF)
-	}
-	if err := c.Model.Vision.check("tok"); err != nil {
-		return hints{}, fmt.Errorf("vision_cfg: %w", err)
-	}
-	if err := c.Model.Text.check("argmax"); err != nil {
-		return hints{}, fmt.Errorf("text_cfg: %w", err)
-	}
-	h := hints{visionAct: GELU, textAct: GELU, visionEps: 1e-5, textEps: 1e-5, textHeads: c.Model.Text.Heads, visionSize: c.Model.Vision.Width}
-	if c.Model.Quick {
-		h.visionAct, h.textAct = QuickGELU, QuickGELU
-	}
-	if h.textHeads == 0 {
-		h.textHeads = 8 // open_clip's default, as is 64 below
-	}
-	if h.visionHeadWidth = c.Model.Vision.HeadWidth; h.visionHeadWidth == 0 {
-		h.visionHeadWidth = 64
-	}
-	_ = json.Unmarshal(c.Model.Vision.Image, &h.visionImage) // left 0 for an oblong pair
-	var err error
-	if h.pixels, err = newNormalization(c.Preprocess.Mean, c.Preprocess.Std); err != nil {
-		return hints{}, fmt.Errorf("preprocess_cfg: %w", err)
-	}
-	return h, nil
-}
-
 // imageHeads are the heads of open_clip's image towers that are not 64 wide, by width and depth: H, g, bigG and e.
 var imageHeads = map[[2]int]int{{1280, 32}: 16, {1408, 40}: 16, {1664, 48}: 16, {1792, 56}: 16}
 
@@ -318,6 +120,9 @@ func (c *Config) tower(what string, t *Tower, heads int, act Activation, eps flo
 			return fmt.Errorf("the heads of an image tower of width %d and depth %d are not known: %s", t.Width, t.Layers, remedy)
 		default:
 			t.Heads = t.Width / 64
+			if source != checkpoint.TorchScript { // OpenAI's own archives leave no doubt
+				c.Assumed = append(c.Assumed, fmt.Sprintf("%s heads %d, of 64 channels each: the checkpoint does not name them", what, t.Heads))
+			}
 		}
 	}
 	t.Eps = eps
@@ -327,7 +132,7 @@ func (c *Config) tower(what string, t *Tower, heads int, act Activation, eps flo
 	t.Activation = act
 	if act == "" {
 		t.Activation = QuickGELU
-		if source != checkpoint.TorchScript { // OpenAI's own archives leave no doubt
+		if source != checkpoint.TorchScript {
 			c.Assumed = append(c.Assumed, fmt.Sprintf("%s activation quick_gelu (OpenAI's): the checkpoint does not name one; LAION and DataComp weights need --activation gelu", what))
 		}
 	}

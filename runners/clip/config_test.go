@@ -210,6 +210,75 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// Adapters and prompts belong to what a model learned; without them its numbers are another model's.
+func TestTrainedBesideWeights(t *testing.T) {
+	for name, want := range map[string]string{
+		"visual.transformer.resblocks.0.mlp.c_fc.lora_A.default.weight":                "of a LoRA adapter that is not merged; merge it",
+		"base_model.model.text_model.encoder.layers.0.self_attn.q_proj.lora_up.weight": "of a LoRA adapter",
+		"lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight":                 "of a LoRA adapter",
+		"model.vision_model.encoder.layers.0.self_attn.q_proj.base_layer.weight":       "of a LoRA adapter",
+		"adapter.fc.0.weight":                            "of an adapter",
+		"visual.transformer.resblocks.0.adaptmlp.weight": "of an adapter",
+		"prompt_learner.ctx":                             "of learned prompts",
+		"visual.transformer.resblocks.0.mlp.c_fc.SCB":    "of a weight of 8 or 4 bits",
+	} {
+		shapes := vitShapes(64, 3, 4, 8, 8, 64)
+		shapes[name] = []int{1}
+		if _, err := Open(sparse(t, shapes)); err == nil || !strings.Contains(err.Error(), "tensor "+name+" is "+want) {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}
+
+// What transformers' files say: the older blocks of config.json go before the newer as a whole, with the defaults of their
+// classes; the pixels' normalisation is in processor_config.json since version 5, and may be off.
+func TestHuggingFaceConfig(t *testing.T) {
+	const both = `{"model_type":"clip","vision_config":{"hidden_size":32,"num_attention_heads":2},"text_config":{"num_attention_heads":4,"hidden_act":"gelu"}`
+	none := Normalization{Std: [3]float32{1, 1, 1}}
+	half := Normalization{[3]float32{0.5, 0.5, 0.5}, [3]float32{0.5, 0.5, 0.5}}
+	bytes := Normalization{none.Mean, [3]float32{1. / 255, 1. / 255, 1. / 255}}
+	for _, c := range []struct {
+		config, processor, preprocessor string
+		want                            string
+		pixels                          Normalization
+	}{
+		{both + `}`, "", "", "heads 2, 4; quick_gelu, gelu", CLIPPixels},
+		{both + `,"text_config_dict":null,"vision_config_dict":{"num_attention_heads":4,"hidden_act":"gelu","hidden_size":32}}`, "", "", "heads 4, 4; gelu, gelu", CLIPPixels},
+		{both + `,"text_config_dict":{"projection_dim":8}}`, "", "", "heads 2, 8; quick_gelu, quick_gelu", CLIPPixels},
+		{`{"vision_config_dict":{"num_attention_heads":2},"text_config_dict":{"num_attention_heads":2,"hidden_act":"gelu"}}`, "", "", "heads 2, 2; quick_gelu, gelu", CLIPPixels},
+		{both + `,"text_config_dict":{"num_attention_heads":-1}}`, "", "", "text_config: num_attention_heads -1 is not positive", CLIPPixels},
+		{both + `}`, `{"image_processor":{"image_mean":[0.5,0.5,0.5],"image_std":0.5}}`, `{"image_mean":[0,0,0],"image_std":[1,1,1]}`, "heads 2, 4", half},
+		{both + `}`, `{"processor_class":"CLIPProcessor"}`, `{"image_mean":[0.5,0.5,0.5],"image_std":[0.5,0.5,0.5]}`, "heads 2, 4", half},
+		{both + `}`, `{"image_processor":{"do_normalize":false,"image_mean":[0.5,0.5,0.5]}}`, "", "heads 2, 4", none},
+		{both + `}`, "", `{"do_normalize":false}`, "heads 2, 4", none},
+		{both + `}`, "", `{"do_normalize":false,"do_rescale":false}`, "heads 2, 4", bytes},
+		{both + `}`, "", `{"do_normalize":true,"rescale_factor":0.00392156862745098}`, "heads 2, 4", CLIPPixels},
+		{both + `}`, "", `{"image_processor_type":"SiglipImageProcessor"}`, "heads 2, 4", half},
+		{both + `}`, "", `{"image_mean":[0.5]}`, "image_mean [0.5] and image_std [] are not of three channels", half},
+	} {
+		path := sparse(t, vitShapes(32, 3, 4, 8, 8, 64))
+		for name, text := range map[string]string{"config.json": c.config, "processor_config.json": c.processor, "preprocessor_config.json": c.preprocessor} {
+			if err := os.WriteFile(filepath.Join(filepath.Dir(path), name), []byte(text), 0o600); text != "" && err != nil {
+				t.Fatal(err)
+			} else if text == "" {
+				os.Remove(filepath.Join(filepath.Dir(path), name))
+			}
+		}
+		m, err := Open(path)
+		got := fmt.Sprint(err)
+		if err == nil {
+			v, x := m.Config.Vision, m.Config.Text
+			got = fmt.Sprintf("heads %d, %d; %s, %s", v.Heads, x.Heads, v.Activation, x.Activation)
+			if m.Pixels != c.pixels {
+				t.Errorf("%s%s%s\npixels %v, want %v", c.config, c.processor, c.preprocessor, m.Pixels, c.pixels)
+			}
+		}
+		if !strings.Contains(got, c.want) {
+			t.Errorf("%s%s%s\ngives %s\nwant  %s", c.config, c.processor, c.preprocessor, got, c.want)
+		}
+	}
+}
+
 // What open_clip's configuration can say.
 func TestOpenCLIPConfig(t *testing.T) {
 	for _, c := range []struct{ config, want string }{

@@ -2,14 +2,20 @@ package clip
 
 import (
 	"math"
+	"strings"
 
 	"ovbench/runners/weights"
 )
 
-// unwrap drops prefixes under which wrappers of CLIP keep the model, and gives open_clip's CustomTextCLIP the names of CLIP.
+// landmarks are tensors that tell where in a checkpoint the model is: the first layer of the image tower.
+var landmarks = []string{"visual.conv1.weight", "vision_model.embeddings.patch_embedding.weight"}
+
+// unwrap finds the model in what was built around it, and gives open_clip's CustomTextCLIP the names of CLIP.
 func unwrap(l *weights.Loader) {
-	l.TrimPrefix([]string{"model.", "clip.", "clip_model."}, "visual.conv1.weight", "vision_model.embeddings.class_embedding")
-	l.TrimPrefix([]string{"text."}, "token_embedding.weight")
+	l.Unwrap(landmarks, []string{"logit_scale"})
+	if l.Has("text.token_embedding.weight") {
+		l.Rename(func(name string) string { return strings.TrimPrefix(name, "text.") })
+	}
 }
 
 // openAI places the tensors of OpenAI's and open_clip's naming.

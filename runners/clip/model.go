@@ -10,7 +10,6 @@ package clip
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"ovbench/runners/checkpoint"
@@ -77,11 +76,7 @@ func Open(path string, opts ...Option) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := path
-	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		dir = filepath.Dir(path)
-	}
-	h, err := readHints(dir)
+	h, err := readHints(filepath.Dir(c.Files[0]))
 	if err != nil {
 		return nil, err
 	}
@@ -99,11 +94,14 @@ func Open(path string, opts ...Option) (*Model, error) {
 // assemble gives the checkpoint's tensors their places.
 func assemble(c *checkpoint.Checkpoint, h hints) (*Model, error) {
 	l := weights.NewLoader(c, "CLIP")
+	if err := refuseTrained(l); err != nil {
+		return nil, err
+	}
 	unwrap(l)
 	if err := refuseUnsupported(l); err != nil {
 		return nil, err
 	}
-	m := &Model{}
+	m := &Model{Config: Config{Assumed: l.Notes()}}
 	if l.Has("vision_model.embeddings.class_embedding") {
 		huggingFace(l, m)
 	} else {

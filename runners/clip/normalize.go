@@ -1,12 +1,8 @@
 package clip
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math"
-	"path/filepath"
 
 	"ovbench/runners/onnx"
 	"ovbench/runners/tensor"
@@ -33,30 +29,6 @@ func newNormalization(mean, std []float32) (n Normalization, err error) {
 			return n, fmt.Errorf("std %v is not positive", std)
 		}
 		n.Mean[c], n.Std[c] = mean[c], std[c]
-	}
-	return n, nil
-}
-
-// readPreprocessor reads preprocessor_config.json (Hugging Face) in dir, if there is one.
-func readPreprocessor(dir string) (Normalization, error) {
-	path := filepath.Join(dir, "preprocessor_config.json")
-	data, err := readConfig(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Normalization{}, nil
-	}
-	var c struct {
-		Mean []float32 `json:"image_mean"`
-		Std  []float32 `json:"image_std"`
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &c)
-	}
-	n := Normalization{}
-	if err == nil {
-		n, err = newNormalization(c.Mean, c.Std)
-	}
-	if err != nil {
-		return n, fmt.Errorf("%s: %w", path, err)
 	}
 	return n, nil
 }

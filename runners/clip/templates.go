@@ -6,10 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"strings"
+
+	"ovbench/runners/files"
 )
 
 // slot is the place of a name in a template.
@@ -55,20 +55,12 @@ func Templates(name string) ([]string, error) {
 			return parseTemplates(name, data)
 		}
 	}
-	f, err := os.Open(name)
+	data, err := files.Read(name, maxTemplateFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("templates %q are not known: they are %s, or a file with one template a line", name, strings.Join(templateNames, ", "))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("templates: %w", err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxTemplateFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("templates: %w", err)
-	}
-	if len(data) > maxTemplateFile {
-		return nil, fmt.Errorf("%s: more than %d bytes are too many for templates", name, maxTemplateFile)
+		return nil, err
 	}
 	return parseTemplates(name, data)
 }

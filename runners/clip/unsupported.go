@@ -27,6 +27,33 @@ var unsupported = []struct {
 	{regexp.MustCompile(`^image_encoder\.|^visual\.(blocks|patch_embed)\.`), "an image tower that is neither CLIP's ViT nor its ResNet"},
 }
 
+// trained are parts that a fine-tuning put beside the weights of a model and that belong to what it learned, wherever they stand.
+var trained = []struct {
+	part *regexp.Regexp
+	what string
+}{
+	{regexp.MustCompile(`(^|[._])lora(_|\.|[AB]\b)|\.(hada|lokr|oft|ia3|dora)_|\.base_layer\.|\.modules_to_save\.`),
+		"a LoRA adapter that is not merged; merge it into its model in Python (peft: merge_and_unload) and save that"},
+	{regexp.MustCompile(`(?i)(^|[._])adapt(er|mlp)s?([._0-9]|$)`),
+		"an adapter, which ovbench does not read; give the weights it was trained on, or weights fine-tuned as a whole"},
+	{regexp.MustCompile(`(?i)(^|\.)(prompt_learner|prompt_embeddings|deep_prompt\w*|vpt\w*|ctx)(\.|$)`),
+		"learned prompts, which ovbench does not read; give the weights they were trained on"},
+	{regexp.MustCompile(`\.(SCB|absmax|quant_map|qweight|qzeros|g_idx|weight_format)$|\.quant_state\.`),
+		"a weight of 8 or 4 bits; save the model in f32, f16 or bf16"},
+}
+
+// refuseTrained names what was trained beside the weights.
+func refuseTrained(l *weights.Loader) error {
+	for _, name := range l.Names() {
+		for _, r := range trained {
+			if r.part.MatchString(name) {
+				return fmt.Errorf("tensor %s is of %s", name, r.what)
+			}
+		}
+	}
+	return nil
+}
+
 // refuseUnsupported names the part that a descendant of CLIP has.
 func refuseUnsupported(l *weights.Loader) error {
 	for _, name := range l.Names() {

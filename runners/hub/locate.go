@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 
+	"ovbench/runners/files"
 	"ovbench/runners/tokenizer"
 )
 
@@ -106,11 +107,7 @@ func snapshot(name, revision string) (string, error) {
 	}
 	commit := revision
 	ref := filepath.Join(root, "refs", filepath.FromSlash(revision))
-	if info, err := os.Stat(ref); err == nil && info.Mode().IsRegular() && info.Size() < 256 {
-		data, err := os.ReadFile(ref)
-		if err != nil {
-			return "", err
-		}
+	if data, err := files.Read(ref, 256); err == nil {
 		commit = strings.TrimSpace(string(data))
 		if !hubRevision.MatchString(commit) || strings.Contains(commit, "/") {
 			return "", fmt.Errorf("%s holds %.60q, which is no commit", ref, commit)
@@ -208,12 +205,7 @@ func isCLIP(dir string) bool {
 	if _, err := os.Stat(filepath.Join(dir, "open_clip_config.json")); err == nil {
 		return true
 	}
-	path := filepath.Join(dir, "config.json")
-	info, err := os.Stat(path)
-	if err != nil || info.Size() > 1<<20 {
-		return false
-	}
-	data, err := os.ReadFile(path)
+	data, err := files.Read(filepath.Join(dir, "config.json"), 1<<20)
 	var config struct {
 		Type string `json:"model_type"`
 	}

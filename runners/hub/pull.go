@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"ovbench/runners/checkpoint"
+	"ovbench/runners/files"
 	"ovbench/runners/tokenizer"
 )
 
@@ -116,7 +118,7 @@ func (p *Puller) pullHub(ctx context.Context, name, revision string, choose func
 	root := filepath.Join(hubCache(), hubFolder(name))
 	dir := filepath.Join(root, "snapshots", commit)
 	for i := 0; i < len(files); i++ {
-		at := fmt.Sprintf("%s/%s/resolve/%s/%s", endpoint, name, commit, url.PathEscape(files[i]))
+		at := fmt.Sprintf("%s/%s/resolve/%s/%s", endpoint, name, commit, escapePath(files[i]))
 		if err := p.pullFile(ctx, at, root, dir, files[i]); err != nil {
 			return "", fmt.Errorf("model %q: %w", name, err)
 		}
@@ -136,6 +138,15 @@ func (p *Puller) pullHub(ctx context.Context, name, revision string, choose func
 		return "", err
 	}
 	return dir, renameio.WriteFile(ref, []byte(commit), 0o666)
+}
+
+// escapePath is a file's path in a URL.
+func escapePath(name string) string {
+	parts := strings.Split(name, "/")
+	for i := range parts {
+		parts[i] = url.PathEscape(parts[i])
+	}
+	return strings.Join(parts, "/")
 }
 
 // commitPattern is a hash of git, which names a folder here.
@@ -186,30 +197,29 @@ func hubToken() string {
 		return strings.TrimSpace(t)
 	}
 	path := cmp.Or(os.Getenv("HF_TOKEN_PATH"), filepath.Join(cmp.Or(os.Getenv("HF_HOME"), filepath.Join(homeDir(), ".cache", "huggingface")), "token"))
-	if info, err := os.Stat(path); err != nil || info.Size() > 4096 {
-		return ""
-	}
-	data, _ := os.ReadFile(path)
+	data, _ := files.Read(path, 4096)
 	return strings.TrimSpace(string(data))
 }
 
+// configNames are what says how the weights compute.
+var configNames = []string{"config.json", "open_clip_config.json", "processor_config.json", "preprocessor_config.json"}
+
 // vocabularyNames are what a tokenizer is read from.
-var vocabularyNames = []string{tokenizer.VocabFile, tokenizer.MergesFile, tokenizer.FastFile}
+var vocabularyNames = []string{tokenizer.VocabFile, tokenizer.MergesFile, tokenizer.FastFile, tokenizer.AddedFile, tokenizer.ConfigFile}
 
 // modelFiles picks weights, the best form there is, with the files that explain them.
 func modelFiles(all []string) ([]string, error) {
-	weights := checkpoint.WeightFiles
-	i := slices.IndexFunc(weights, func(w string) bool { return slices.Contains(all, w) })
-	if i < 0 {
-		return nil, fmt.Errorf("it holds none of %s: it is no CLIP model in a form ovbench reads", strings.Join(weights, ", "))
+	weights, err := checkpoint.Weights(all)
+	if err != nil {
+		return nil, fmt.Errorf("%w: it is no model in a form that ovbench reads", err)
 	}
 	var out []string
-	for _, name := range append([]string{"config.json", "open_clip_config.json", "preprocessor_config.json"}, vocabularyNames...) {
-		if slices.Contains(all, name) {
+	for _, name := range slices.Concat(configNames, vocabularyNames) {
+		if name = path.Join(path.Dir(weights), name); slices.Contains(all, name) {
 			out = append(out, name)
 		}
 	}
-	return append(out, weights[i]), nil
+	return append(out, weights), nil
 }
 
 // vocabularyFiles picks the tokenizer alone.
@@ -255,11 +265,18 @@ func (p *Puller) pullFile(ctx context.Context, at, root, dir, name string) error
 	if err := d.fetch(ctx); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	local := filepath.FromSlash(name)
+	if !filepath.IsLocal(local) {
+		return fmt.Errorf("%.80q is no name of a file", name)
+	}
+	link := filepath.Join(dir, local)
+	if err := os.MkdirAll(filepath.Dir(link), 0o777); err != nil {
 		return err
 	}
-	link := filepath.Join(dir, name)
-	want := filepath.Join("..", "..", "blobs", etag)
+	want, err := filepath.Rel(filepath.Dir(link), d.target)
+	if err != nil {
+		return err
+	}
 	if have, err := os.Readlink(link); err == nil && have == want {
 		return nil
 	}

@@ -233,7 +233,7 @@ func TestPullRefuses(t *testing.T) {
 		{"dead connection", "org/micro", "5 attempts", func(h *hub) { h.broken["config.json"] = 100; h.files["config.json"] = []byte("x") }},
 		{"gated", "org/micro", "set HF_TOKEN", func(h *hub) { h.token = "another" }},
 		{"unknown", "org/mikro", "no such model", func(*hub) {}},
-		{"no weights", "org/micro", "it is no CLIP model", func(h *hub) { delete(h.files, "model.safetensors"); delete(h.files, "pytorch_model.bin") }},
+		{"no weights", "org/micro", "it is no model in a form", func(h *hub) { delete(h.files, "model.safetensors"); delete(h.files, "pytorch_model.bin") }},
 		{"no commit", "org/micro", "is HF_ENDPOINT a hub?", func(h *hub) { h.commit = "../../etc" }},
 		{"a path", "./micro", "want a name of the Hugging Face hub", func(*hub) {}},
 		{"offline", "org/micro", "unset it", func(h *hub) { h.t.Setenv("HF_HUB_OFFLINE", "1") }},

@@ -40,7 +40,7 @@ func Open(path string) (*Model, error) {
 
 // assemble gives the checkpoint's tensors their places.
 func (m *Model) assemble(l *weights.Loader, h hints) error {
-	l.TrimPrefix([]string{"", "model.", "sam.", "sam_model."}, "image_encoder.pos_embed", "vision_encoder.pos_embed")
+	l.Unwrap([]string{"image_encoder.pos_embed", "vision_encoder.pos_embed"}, nil)
 	if err := refuseRelatives(l); err != nil {
 		return err
 	}

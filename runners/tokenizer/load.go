@@ -11,12 +11,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"ovbench/runners/files"
 )
 
 // Names of the files a vocabulary comes in.
 const (
 	VocabFile  = "vocab.json" // with MergesFile: Hugging Face
 	MergesFile = "merges.txt"
+	AddedFile  = "added_tokens.json"            // more tokens of the model, for VocabFile
+	ConfigFile = "tokenizer_config.json"        // and what they are
 	FastFile   = "tokenizer.json"               // Hugging Face, all in one
 	OpenAIFile = "bpe_simple_vocab_16e6.txt.gz" // OpenAI and open_clip: merges alone
 )
@@ -98,7 +102,7 @@ func Files(path string) []string {
 }
 
 func loadFile(path string, read func(io.Reader) (*Tokenizer, error)) (*Tokenizer, error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +115,7 @@ func loadFile(path string, read func(io.Reader) (*Tokenizer, error)) (*Tokenizer
 }
 
 func loadPair(dir string) (*Tokenizer, error) {
-	merges, err := os.Open(filepath.Join(dir, MergesFile))
+	merges, err := files.Open(filepath.Join(dir, MergesFile))
 	if err != nil {
 		return nil, err
 	}

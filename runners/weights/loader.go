@@ -20,12 +20,13 @@ type Loader struct {
 	tensors map[string]tensor.Ref
 	names   []string // of tensors, sorted
 	used    map[string]bool
+	notes   []string
 	err     error
 }
 
 // NewLoader reads from c. Messages say that a model of this family, such as "CLIP", was looked for.
 func NewLoader(c *checkpoint.Checkpoint, family string) *Loader {
-	return &Loader{family: family, tensors: c.Tensors, names: c.Names(), used: map[string]bool{}}
+	return &Loader{family: family, tensors: c.Tensors, names: c.Names(), used: map[string]bool{}, notes: slices.Clone(c.Notes)}
 }
 
 // Err is the first fault.
@@ -38,6 +39,9 @@ func (l *Loader) Fail(format string, args ...any) {
 	}
 }
 
+// Notes say what was left out or chosen, in words for the user.
+func (l *Loader) Notes() []string { return l.notes }
+
 // Names lists the tensors, sorted. The caller may not change it.
 func (l *Loader) Names() []string { return l.names }
 
@@ -47,24 +51,17 @@ func (l *Loader) Has(name string) bool {
 	return ok
 }
 
-// Rename gives every tensor another name.
+// Rename gives every tensor another name. Two may not get the same.
 func (l *Loader) Rename(f func(string) string) {
 	out := make(map[string]tensor.Ref, len(l.tensors))
-	for name, r := range l.tensors {
-		out[f(name)] = r
+	for _, name := range l.names {
+		to := f(name)
+		if _, twice := out[to]; twice {
+			l.Fail("tensor %s stands in the file twice, under different prefixes: save the model alone", to)
+		}
+		out[to] = l.tensors[name]
 	}
 	l.tensors, l.names = out, slices.Sorted(maps.Keys(out))
-}
-
-// TrimPrefix drops the first of the prefixes under which one of the landmarks stands, for wrappers that keep the model
-// as a part of themselves. Tensors elsewhere keep their names.
-func (l *Loader) TrimPrefix(prefixes []string, landmarks ...string) {
-	for _, prefix := range prefixes {
-		if slices.ContainsFunc(landmarks, func(name string) bool { return l.Has(prefix + name) }) {
-			l.Rename(func(s string) string { return strings.TrimPrefix(s, prefix) })
-			return
-		}
-	}
 }
 
 // Any takes a tensor of whatever shape with the given number of axes.

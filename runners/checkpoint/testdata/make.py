@@ -132,7 +132,7 @@ torch.save({"w": torch.eye(2).to_sparse()}, "refused_sparse.pt")
 torch.save({"w": torch.ones(2, dtype=torch.complex64).conj().imag}, "refused_negated.pt")
 torch.save(net, "refused_module.pt")
 torch.save(torch.ones(2), "refused_tensor.pt")
-torch.save({"epoch": 1, "weights": plain}, "refused_wrapper.pt")
+torch.save({"epoch": 1, "weights": plain}, "weights.pt") # read as plain.pt is
 
 for name in "types.safetensors", "sharded/" + first, "sharded/" + second:
     os.chmod(name, 0o644)  # safetensors writes for the owner alone
