@@ -41,6 +41,7 @@ func Open(path string) (*Model, error) {
 // assemble gives the checkpoint's tensors their places.
 func (m *Model) assemble(l *weights.Loader, h hints) error {
 	l.Unwrap([]string{"image_encoder.pos_embed", "vision_encoder.pos_embed"}, nil)
+	m.Notes = append(m.Notes, l.Notes()...)
 	if err := refuseRelatives(l); err != nil {
 		return err
 	}
