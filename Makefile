@@ -16,9 +16,38 @@ export CGO_ENABLED = 1
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
+# What the program says of its version, and no paths of this machine.
+BUILD = $(GO) build -trimpath -ldflags '$(STRIP) -X ovbench/bench/engine.Version=$(VERSION)'
+
 .PHONY: build
 build: tools ## build bin/ovbench
-	$(GO) build -trimpath -ldflags '-X ovbench/bench/engine.Version=$(VERSION)' -o bin/ovbench ./bench
+	$(BUILD) -o bin/ovbench ./bench
+
+.PHONY: install
+install: tools ## put ovbench where go install puts programs (GOBIN, or GOPATH/bin)
+	@bin=$$($(GO) env GOBIN); bin=$${bin:-$$($(GO) env GOPATH)/bin}; mkdir -p "$$bin" && \
+		$(BUILD) -o "$$bin/ovbench" ./bench && echo "installed $$bin/ovbench"
+
+# The C compilers of the machines that archives are made for; one that is not here leaves its archive out.
+CC_amd64 ?= x86_64-linux-gnu-gcc
+CC_arm64 ?= aarch64-linux-gnu-gcc
+
+.PHONY: dist
+dist: STRIP = -s -w
+dist: tools ## archives for Linux in out/dist, with the licences of what is inside
+	@set -e; for target in "amd64 $(CC_amd64)" "arm64 $(CC_arm64)"; do \
+		set -- $$target; arch=$$1 cc=$$2 dir=out/dist/ovbench-$(VERSION)-linux-$$1; \
+		command -v $$cc >/dev/null || { echo "left out: linux/$$arch, as $$cc is not here (Debian: gcc-$${cc%-gcc})"; continue; }; \
+		rm -rf $$dir && mkdir -p $$dir/licences; \
+		GOOS=linux GOARCH=$$arch CC=$$cc $(BUILD) -o $$dir/ovbench ./bench; \
+		cp README.md LICENSE reports/results/FORMAT.md $$dir; cp "$$($(GO) env GOROOT)/LICENSE" $$dir/licences/go 2>/dev/null || true; \
+		$(GO) version -m $$dir/ovbench | awk '$$1 == "dep" { print $$2 }' | while read -r module; do \
+			from=$$($(GO) list -m -f '{{.Dir}}' "$$module") to=$$dir/licences/$$(echo "$$module" | tr / _); mkdir -p "$$to"; \
+			find "$$from" -maxdepth 1 -type f \( -iname 'licen[cs]e*' -o -iname 'copying*' -o -iname 'notice*' -o -iname 'patents*' \) -exec cp {} "$$to" \; ; \
+			chmod -R u+w "$$to"; rmdir "$$to" 2>/dev/null && { echo "make: $$module has no licence file" >&2; exit 1; } || true; \
+		done; \
+		tar -C out/dist --owner=0 --group=0 --sort=name -czf $$dir.tar.gz $${dir##*/}; rm -r $$dir; echo $$dir.tar.gz; \
+	done
 
 .PHONY: setup
 setup: build ## fetch libonnxruntime into the user's cache, unless there is one
@@ -46,6 +75,10 @@ train-demo: build ## train the built-in model again (Python, about an hour), int
 .PHONY: test
 test: setup ## run the tests; those whose data is absent say so and are skipped
 	$(GO) test ./...
+
+.PHONY: slurm
+slurm: setup ## run the test that needs a Slurm (Debian packages slurm-wlm, munge), which it starts by itself
+	OVBENCH_SLURM=1 $(GO) test -count=1 -run Slurm ./bench
 
 .PHONY: parity
 parity: setup ## run the tests with nothing skipped

@@ -58,7 +58,7 @@ with ONNX Runtime, and reports scores with their protocol, interval and provenan
 		title    string
 		commands []*cobra.Command
 	}{
-		{"Measure:", []*cobra.Command{runCommand(), checkCommand(), mergeCommand(), rescoreCommand(), submitCommand()}},
+		{"Measure:", []*cobra.Command{runCommand(), checkCommand(), mergeCommand(), rescoreCommand(), submitCommand(), statusCommand()}},
 		{"Look at results:", []*cobra.Command{reportCommand(), compareCommand(), recordsCommand(), scoreCommand()}},
 		{"Use a model:", []*cobra.Command{explainCommand(), encodeCommand(), exportCommand(), pullCommand()}},
 		{"Find out:", []*cobra.Command{listCommand(), doctorCommand(), schemaCommand()}},

@@ -108,6 +108,7 @@ func (p Parts) Folders() []string {
 
 // Array spells parts, counted from 1, as sbatch takes them for arrays that begin with 0: 0,2-4.
 func Array(parts []int) string {
+	parts = slices.Sorted(slices.Values(parts))
 	var words []string
 	for i := 0; i < len(parts); {
 		j := i
