@@ -21,7 +21,7 @@ var floors = map[string]int{
 	"runners/sam/samtest":               2,
 	"runners/checkpoint/checkpointtest": 1,
 	"runners/weights":                   3,
-	"bench/cluster":                     1,
+	"bench/cluster":                     3,
 	"runners/hub":                       3,
 	"runners/tokenizer":                 2,
 	"runners/files":                     1,

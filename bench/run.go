@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ovbench/bench/analysis"
 	"ovbench/bench/cluster"
 	"ovbench/bench/engine"
 	"ovbench/bench/tasks"
@@ -286,30 +285,6 @@ window of each size and, where that is quick, one picture of each kind are measu
 			faults = append(faults, err)
 		}
 		return errors.Join(faults...)
-	}
-	return c
-}
-
-func mergeCommand() *cobra.Command {
-	var out string
-	c := &cobra.Command{
-		Use:   "merge SHARD...",
-		Short: "Join the shards of a run",
-		Long: `Join run folders made with --shard into one. The scores are those of a run without shards. Folders of unlike models,
-methods, protocols or data are refused; if shards are missing, the rest is joined and the exit status is 3.`,
-		Example: "  ovbench merge out/part1 out/part2 --out out/voc20",
-		Args:    arguments(1, -1),
-	}
-	c.Flags().StringVar(&out, "out", "", "`folder` to write")
-	c.RunE = func(c *cobra.Command, dirs []string) error {
-		if out == "" {
-			return usagef(c.CommandPath(), "--out is missing: name the folder to write")
-		}
-		r, err := analysis.Merge(dirs, out)
-		if err != nil {
-			return err
-		}
-		return summarise(c, r, out)
 	}
 	return c
 }

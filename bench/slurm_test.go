@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ovbench/bench/cluster"
+	"ovbench/bench/records"
 	"ovbench/reports/results"
 )
 
@@ -201,14 +202,14 @@ func TestSlurm(t *testing.T) {
 
 	out := filepath.Join(dir, "all parts")
 	s.must(ovbench, append([]string{"submit", "slurm", "--shards", "4", "--at-once", "1", "--cpus", "1", "--out", out, "--now"}, run...)...)
-	records := func(part int) string {
+	lines := func(part int) string {
 		raw, _ := os.ReadFile(filepath.Join(cluster.Folder(out, part, 4), "records.jsonl"))
 		return string(raw)
 	}
-	begun := func(part int) cluster.Heartbeat {
+	begun := func(part int) records.Heartbeat {
 		t.Helper()
-		s.wait(fmt.Sprintf("the first records of part %d", part), func() bool { return strings.Count(records(part), "\n") > 3 })
-		h, ok, err := cluster.ReadHeartbeat(cluster.Folder(out, part, 4))
+		s.wait(fmt.Sprintf("the first records of part %d", part), func() bool { return strings.Count(lines(part), "\n") > 3 })
+		h, ok, err := records.ReadHeartbeat(cluster.Folder(out, part, 4))
 		if err != nil || !ok {
 			t.Fatalf("part %d says nothing of itself: %v", part, err)
 		}
@@ -258,7 +259,7 @@ func TestSlurm(t *testing.T) {
 	}
 	measured := map[string]int{}
 	for part := 1; part <= 4; part++ {
-		for line := range strings.Lines(records(part)) {
+		for line := range strings.Lines(lines(part)) {
 			var rec struct{ ID string }
 			if json.Unmarshal([]byte(line), &rec) == nil && rec.ID != "" {
 				measured[rec.ID]++

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -100,7 +101,14 @@ func partName(part int) string {
 
 // missingParts names parts that are not there, and what to submit for them where there is a job file.
 func missingParts(dir string, parts []int, count int) string {
-	numbers := strings.Trim(fmt.Sprint(parts), "[]")
-	job := filepath.Join(dir, cluster.SlurmJob)
-	return fmt.Sprintf("missing shards: %s (of %d); submit again: sbatch --array=%s %s", numbers, count, cluster.Array(parts), cluster.Shell(job))
+	text := fmt.Sprintf("missing shards: %s (of %d); submit again: ", strings.Trim(fmt.Sprint(parts), "[]"), count)
+	if job := filepath.Join(dir, cluster.SlurmJob); isFile(job) {
+		return text + fmt.Sprintf("sbatch --array=%s %s", cluster.Array(parts), cluster.Shell(job))
+	}
+	return text + "--array=" + cluster.Array(parts)
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }

@@ -52,6 +52,9 @@ func Merge(dirs []string, out string) (*results.Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dirs[0], err)
 	}
+	if err := clearMerged(out, dirs, seen); err != nil {
+		return nil, err
+	}
 	if err := writeMerged(merged, all, dirs, out); err != nil {
 		return nil, err
 	}
@@ -126,12 +129,36 @@ func absorb(a, b *results.Run) error {
 	return nil
 }
 
+// clearMerged takes away what an earlier merge left in out. Only a folder that holds the shards itself is cleared, and only
+// of records that the shards have too: nothing is lost.
+func clearMerged(out string, dirs []string, seen map[records.Key]string) error {
+	path := filepath.Join(out, records.FileName)
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, dir := range dirs {
+		if inside, err := filepath.Rel(out, dir); err != nil || !filepath.IsLocal(inside) || inside == "." {
+			return nil // writeMerged refuses it
+		}
+	}
+	_, old, _, err := records.Read(path)
+	if err != nil {
+		return fmt.Errorf("%w; delete it, if %s holds nothing but shards and their merge", err, out)
+	}
+	for _, rec := range old {
+		if _, ok := seen[rec.Key()]; !ok && rec.Error == "" {
+			return fmt.Errorf("%s holds records of its own, such as %s of %s, which no shard has: choose another --out", out, rec.ID, rec.Dataset)
+		}
+	}
+	return errors.Join(os.Remove(path), os.RemoveAll(filepath.Join(out, results.FileName)), os.RemoveAll(filepath.Join(out, "panels")))
+}
+
 // writeMerged writes the joined records and copies the panels.
 func writeMerged(merged *results.Run, all []records.Record, dirs []string, out string) error {
 	if err := os.MkdirAll(out, 0o777); err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(out, records.FileName)); err == nil {
+	if _, err := os.Lstat(filepath.Join(out, records.FileName)); err == nil {
 		return fmt.Errorf("%s holds the records of a run: choose another --out", out)
 	}
 	recs, err := records.Open(out, merged.Fingerprint, false)

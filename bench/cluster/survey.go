@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"ovbench/bench/records"
 )
 
 // State is what became of a part.
@@ -20,10 +22,10 @@ const (
 
 // Progress is one part of a run as its folder shows it.
 type Progress struct {
-	Part  int        `json:"part"` // from 1; 0 for a run that is not in parts
-	State State      `json:"state"`
-	Dir   string     `json:"dir,omitempty"`
-	Heard *Heartbeat `json:"heartbeat,omitempty"`
+	Part  int                `json:"part"` // from 1; 0 for a run that is not in parts
+	State State              `json:"state"`
+	Dir   string             `json:"dir,omitempty"`
+	Heard *records.Heartbeat `json:"heartbeat,omitempty"`
 }
 
 // Status is a run, in parts or not, as its folder shows it.
@@ -101,7 +103,7 @@ func progress(part int, dir string, now time.Time) (Progress, error) {
 	if dir == "" {
 		return p, nil
 	}
-	h, ok, err := ReadHeartbeat(dir)
+	h, ok, err := records.ReadHeartbeat(dir)
 	if err != nil || !ok {
 		return p, err
 	}
@@ -109,7 +111,7 @@ func progress(part int, dir string, now time.Time) (Progress, error) {
 	switch {
 	case h.Finished:
 		p.State = Done
-	case h.Ended || now.Sub(h.Updated) > Silence:
+	case h.Ended || now.Sub(h.Updated) > records.Silence:
 		p.State = Stopped
 	default:
 		p.State = Running

@@ -145,6 +145,7 @@ func (r *run) loop(ctx context.Context) error {
 		left += len(e.samples)
 	}
 	r.done = r.plan.Samples() - left
+	r.records.Expect(r.plan.Samples(), r.done)
 	r.progress.Start("measuring", r.plan.Samples())
 	r.progress.At(r.done)
 	group, ctx := errgroup.WithContext(ctx)

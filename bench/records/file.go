@@ -36,6 +36,7 @@ type Key struct {
 type File struct {
 	f    *os.File
 	lock *flock.Flock
+	beat *pulse
 	Done map[Key]Record // good records, by sample
 }
 
@@ -45,7 +46,7 @@ func Open(dir, fingerprint string, resume bool) (_ *File, err error) {
 	path := filepath.Join(dir, FileName)
 	r := &File{Done: map[Key]Record{}, lock: flock.New(filepath.Join(dir, ".lock"))}
 	if ok, err := r.lock.TryLock(); err != nil || !ok {
-		return nil, errors.Join(fmt.Errorf("%s is in use by another run", dir), err)
+		return nil, errors.Join(fmt.Errorf("%s is in use by another run%s", dir, holder(dir)), err)
 	}
 	opened := false
 	defer func() {
@@ -85,7 +86,22 @@ func Open(dir, fingerprint string, resume bool) (_ *File, err error) {
 		}
 	}
 	opened = true
+	r.beat = startPulse(dir)
 	return r, nil
+}
+
+// Expect says how many samples the folder is to have, and how many of them are done. It is for who else looks at it.
+func (r *File) Expect(planned, done int) {
+	r.beat.change(func(h *Heartbeat) { h.Planned, h.Before, h.Done = planned, done, done })
+}
+
+// holder says who works in dir, as far as the folder tells.
+func holder(dir string) string {
+	h, ok, err := ReadHeartbeat(dir)
+	if err != nil || !ok {
+		return ""
+	}
+	return fmt.Sprintf(" (%v)", h)
 }
 
 func (r *File) line(v any) error {
@@ -103,11 +119,15 @@ func (r *File) Add(rec Record) error {
 		return err
 	}
 	r.Done[rec.Key()] = rec
+	r.beat.tried(rec.Error != "")
 	return nil
 }
 
 // Close ends the file and frees its folder.
-func (r *File) Close() error { return errors.Join(r.f.Sync(), r.f.Close(), r.lock.Unlock()) }
+func (r *File) Close() error {
+	r.beat.end()
+	return errors.Join(r.f.Sync(), r.f.Close(), r.lock.Unlock())
+}
 
 // maxRecord bounds a line: the confusion of a thousand classes for a dozen methods fits many times.
 const maxRecord = 64 << 20

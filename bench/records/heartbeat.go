@@ -1,4 +1,4 @@
-package cluster
+package records
 
 import (
 	"encoding/json"
@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -37,15 +38,6 @@ type Heartbeat struct {
 	Ended    bool      `json:"ended,omitempty"` // by itself: finished, or told to stop
 }
 
-// NewHeartbeat is that of this process, beginning now.
-func NewHeartbeat(planned, done int) Heartbeat {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	return Heartbeat{Host: host, PID: os.Getpid(), Job: jobName(os.Getenv), Started: time.Now(), Planned: planned, Before: done, Done: done}
-}
-
 // jobName is what the scheduler calls this job, or nothing.
 func jobName(getenv func(string) string) string {
 	if id := getenv("SLURM_ARRAY_JOB_ID"); id != "" {
@@ -68,14 +60,62 @@ func (h Heartbeat) String() string {
 	return s + ", last heard of " + h.Updated.Format("2006-01-02 15:04:05")
 }
 
-// Write puts the heartbeat into a run folder, with the time.
-func (h Heartbeat) Write(dir string) error {
-	h.Updated = time.Now()
-	raw, err := json.Marshal(h)
+// pulse writes the heartbeat of this process into a run folder, every few seconds until it ends. Nothing depends on it but
+// what others are told, so a heartbeat that cannot be written is no fault.
+type pulse struct {
+	mu   sync.Mutex
+	dir  string
+	beat Heartbeat
+	stop chan struct{}
+}
+
+func startPulse(dir string) *pulse {
+	host, err := os.Hostname()
 	if err != nil {
-		return err
+		host = "unknown"
 	}
-	return renameio.WriteFile(filepath.Join(dir, HeartbeatFile), append(raw, '\n'), 0o666)
+	p := &pulse{dir: dir, stop: make(chan struct{})}
+	p.beat = Heartbeat{Host: host, PID: os.Getpid(), Job: jobName(os.Getenv), Started: time.Now()}
+	p.change(func(*Heartbeat) {})
+	go func() {
+		tick := time.NewTicker(Beat)
+		defer tick.Stop()
+		for {
+			select {
+			case <-p.stop:
+				return
+			case <-tick.C:
+				p.change(func(*Heartbeat) {})
+			}
+		}
+	}()
+	return p
+}
+
+// change writes the heartbeat after a change of it.
+func (p *pulse) change(f func(*Heartbeat)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f(&p.beat)
+	p.beat.Updated = time.Now()
+	if raw, err := json.Marshal(p.beat); err == nil {
+		_ = renameio.WriteFile(filepath.Join(p.dir, HeartbeatFile), append(raw, '\n'), 0o666)
+	}
+}
+
+// tried counts a sample. The file follows with the next beat.
+func (p *pulse) tried(failed bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.beat.Done++
+	if failed {
+		p.beat.Failed++
+	}
+}
+
+func (p *pulse) end() {
+	close(p.stop)
+	p.change(func(h *Heartbeat) { h.Ended, h.Finished = true, h.Done >= h.Planned })
 }
 
 // maxHeartbeat bounds the file.
