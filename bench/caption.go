@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ovbench/datasets"
+	"ovbench/datasets/picture"
 	"ovbench/reports"
 	"ovbench/runners"
 	"ovbench/runners/methods"
@@ -45,7 +45,7 @@ func (e *explanation) runCaption(c *cobra.Command) error {
 	if c.Flags().Changed("templates") {
 		return usagef(c.CommandPath(), "--templates is for --text: a caption is read as it is")
 	}
-	img, err := datasets.ReadImage(e.file, datasets.AsStored)
+	img, err := picture.Read(e.file, picture.AsStored)
 	if err != nil {
 		return err
 	}

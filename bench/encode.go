@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovbench/bench/engine"
-	"ovbench/datasets"
+	"ovbench/datasets/picture"
 	"ovbench/runners"
 	"ovbench/runners/clip"
 	"ovbench/runners/methods"
@@ -182,7 +182,7 @@ func namedMethods(names ...string) ([]runners.Named, error) {
 
 // readPixels is a picture as the network's input, and its own size.
 func readPixels(file string, h, w int, how clip.Resize) (tensor.Dense, [2]int, error) {
-	img, err := datasets.ReadImage(file, datasets.AsStored)
+	img, err := picture.Read(file, picture.AsStored)
 	if err != nil {
 		return tensor.Dense{}, [2]int{}, err
 	}

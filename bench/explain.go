@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovbench/bench/engine"
-	"ovbench/datasets"
+	"ovbench/datasets/picture"
 	"ovbench/reports"
 	"ovbench/runners"
 	"ovbench/runners/clip"
@@ -110,7 +110,7 @@ func (e *explanation) run(c *cobra.Command) error {
 	if err != nil {
 		return usageError{err, usage}
 	}
-	img, err := datasets.ReadImage(e.file, datasets.AsStored)
+	img, err := picture.Read(e.file, picture.AsStored)
 	if err != nil {
 		return err
 	}

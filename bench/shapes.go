@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image/jpeg"
 	"image/png"
 	"io"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ovbench/datasets"
+	"ovbench/datasets/labelmap"
 	"ovbench/runners/resample"
 	"ovbench/runners/tensor"
 )
@@ -175,9 +177,9 @@ func writeVOC(w *shapesWriter) error {
 	var ids []string
 	err := each(w, func(_ int, s datasets.Sample) (struct{}, error) {
 		return struct{}{}, errors.Join(
-			w.file("JPEGImages/"+s.ID+".jpg", func(f io.Writer) error { return datasets.EncodeJPEG(f, s.Image) }),
-			w.file("SegmentationClass/"+s.ID+".png", func(f io.Writer) error { return datasets.EncodeLabels(f, s.Labels) }),
-			w.file("SegmentationObject/"+s.ID+".png", func(f io.Writer) error { return datasets.EncodeLabels(f, datasets.ObjectMap(s)) }),
+			w.file("JPEGImages/"+s.ID+".jpg", func(f io.Writer) error { return jpeg.Encode(f, s.Image, &jpeg.Options{Quality: 95}) }),
+			w.file("SegmentationClass/"+s.ID+".png", func(f io.Writer) error { return labelmap.Encode(f, s.Labels) }),
+			w.file("SegmentationObject/"+s.ID+".png", func(f io.Writer) error { return labelmap.Encode(f, datasets.ObjectMap(s)) }),
 		)
 	}, func(i int, _ struct{}) error { ids = append(ids, w.ds.ID(i)); return nil })
 	if err != nil {

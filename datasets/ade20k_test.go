@@ -11,6 +11,7 @@ import (
 
 	"ovbench/datasets"
 	"ovbench/datasets/datasetstest"
+	"ovbench/datasets/labelmap"
 )
 
 // Stripes of 0, 1, 150 and of 77, 0, by testdata/small_trees.py: 0 is not scored, k is class k-1.
@@ -20,7 +21,7 @@ func TestADE20K(t *testing.T) {
 		if in := ds.Info(); in.Split != "validation" || in.Official != 2000 || ds.Len() != 2 || ds.ID(1) != "ADE_val_00000002" {
 			t.Errorf("split %q: %d pictures of %s", split, ds.Len(), in.Split)
 		}
-		for i, want := range [][]uint16{{datasets.Ignore, 0, 149}, {76, datasets.Ignore}} {
+		for i, want := range [][]uint16{{labelmap.Ignore, 0, 149}, {76, labelmap.Ignore}} {
 			s, err := ds.At(i)
 			if err != nil {
 				t.Fatal(err)
@@ -44,7 +45,7 @@ func TestADE20KErrors(t *testing.T) {
 	}{
 		{datasets.Options{}, []string{"ade20k: no data directory", "ADEChallengeData2016.zip", "images/validation/<id>.jpg"}},
 		{datasets.Options{Root: full}, []string{"ADE20K_2021_17_01 is the full ADE20K", "want the scene parsing benchmark"}},
-		{datasets.Options{Root: "testdata/pixels"}, []string{"images/validation and annotations/validation are together in none of"}},
+		{datasets.Options{Root: "picture/testdata/pixels"}, []string{"images/validation and annotations/validation are together in none of"}},
 		{datasets.Options{Root: "testdata", Split: "test"}, []string{`split "test" is not known`}},
 	} {
 		_, err := datasets.Open("ade20k", test.o)
@@ -87,7 +88,7 @@ func TestRealADE20K(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[uint16]int{datasets.Ignore: 17280, 0: 8309, 1: 49211, 2: 85997, 4: 20293, 13: 341, 17: 569}
+	want := map[uint16]int{labelmap.Ignore: 17280, 0: 8309, 1: 49211, 2: 85997, 4: 20293, 13: 341, 17: 569}
 	if diff := cmp.Diff(want, histogram(s.Labels)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"ovbench/datasets"
 	"ovbench/datasets/datasetstest"
+	"ovbench/datasets/labelmap"
 )
 
 // Stripes of 0, 5, 10 and of 11, 3, by testdata/small_trees.py. The list gives the order, without it the alphabet does.
@@ -30,7 +31,7 @@ func TestCamVid(t *testing.T) {
 			}
 			want := map[uint16]int{0: 144, 5: 144, 10: 144}
 			if s.ID == "Seq05VD_f00002" {
-				want = map[uint16]int{datasets.Ignore: 216, 3: 216}
+				want = map[uint16]int{labelmap.Ignore: 216, 3: 216}
 			}
 			if diff := cmp.Diff(want, histogram(s.Labels)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", s.ID, diff)
@@ -76,7 +77,7 @@ func TestRealCamVid(t *testing.T) {
 			got[v] += n
 		}
 	}
-	want := map[uint16]int{0: 582407, 1: 967242, 2: 40068, 3: 834535, 4: 327724, 5: 335037, 6: 30909, 7: 21091, 8: 137231, 9: 25392, 10: 8954, datasets.Ignore: 145410}
+	want := map[uint16]int{0: 582407, 1: 967242, 2: 40068, 3: 834535, 4: 327724, 5: 335037, 6: 30909, 7: 21091, 8: 137231, 9: 25392, 10: 8954, labelmap.Ignore: 145410}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

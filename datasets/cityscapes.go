@@ -1,12 +1,15 @@
 package datasets
 
 import (
+	"errors"
 	"fmt"
-	"maps"
+	"image"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
+
+	"ovbench/datasets/labelmap"
+	"ovbench/datasets/picture"
 )
 
 // Cityscapes, finely annotated: street scenes of 50 cities in 2048 x 1024 pixels, 19 classes that are scored. People drew
@@ -31,11 +34,11 @@ var cityscapesOfficial = map[string]int{"train": 2975, "val": 500, "test": 1525}
 type cityscapesForm struct {
 	suffix, note string
 	read         cityscapesReader
-	classes      func(Labels) error // maps what was read, in place
+	classes      func(labelmap.Map) error // maps what was read, in place
 }
 
-// A cityscapesReader reads what is stored at path for a picture of w x h pixels.
-type cityscapesReader func(path, imagePath string, w, h int) (Labels, error)
+// A cityscapesReader reads what is stored at path for a picture of a size in pixels.
+type cityscapesReader func(path, imagePath string, size image.Point) (labelmap.Map, error)
 
 var cityscapesForms = []cityscapesForm{
 	{"_gtFine_labelTrainIds.png", "", cityscapesPNG, cityscapesTrainIDs},
@@ -49,167 +52,102 @@ type Instanced interface {
 	// Instances reads the map of instance ids of sample i, as large as its picture. For Cityscapes a value below 1000 is
 	// a label id, else 1000*label + number: see [CityscapesID]. It is everything that Cityscapes' own evaluation,
 	// which scores label ids and weights instances, wants to know of the truth.
-	Instances(i int) (Labels, error)
+	Instances(i int) (labelmap.Map, error)
 }
 
-// cityscapes is immutable after openCityscapes.
+// cityscapes adds instances.
 type cityscapes struct {
-	info        Info
-	ids         []string
-	cities      []string // by sample: the folder that it lies in
-	form        *cityscapesForm
-	orientation Orientation
+	*onDisk
+	cities []string // by sample: the folder that it lies in
 }
 
 func openCityscapes(o Options) (Dataset, error) {
-	if o.Split == "" {
-		o.Split = "val"
+	info := Info{Name: "cityscapes", Title: "Cityscapes", Classes: cityscapesClasses(), Homepage: cityscapesHomepage, Layout: cityscapesLayout}
+	if err := o.begin(&info, "val", "leftImg8bit and gtFine"); err != nil {
+		return nil, err
 	}
-	if err := checkID(o.Split); err != nil {
-		return nil, fmt.Errorf("split: %w", err)
-	}
-	help := "get it from " + cityscapesHomepage + "; the tree must be\n" + cityscapesLayout
-	if o.Root == "" {
-		return nil, fmt.Errorf("no data directory is given; name the one that holds leftImg8bit and gtFine, with --data or root\n%s", help)
-	}
+	info.Official = cityscapesOfficial[o.Split]
 	dirs := candidates(o.Root, "cityscapes", "Cityscapes", "CityScapes")
-	root := firstWith(dirs, "leftImg8bit", "gtFine")
-	if root == "" {
-		return nil, fmt.Errorf("leftImg8bit and gtFine are together in none of %s\n%s", strings.Join(dirs, ", "), help)
+	if info.Root = firstWith(dirs, "leftImg8bit", "gtFine"); info.Root == "" {
+		return nil, fmt.Errorf("leftImg8bit and gtFine are together in none of %s\n%s", strings.Join(dirs, ", "), info.help())
 	}
-	c := &cityscapes{orientation: o.Orientation, info: Info{Name: "cityscapes", Title: "Cityscapes", Split: o.Split, Root: root,
-		Classes: cityscapesClasses(), Official: cityscapesOfficial[o.Split], Homepage: cityscapesHomepage, Layout: cityscapesLayout}}
-	if err := c.list(); err != nil {
+	pictures := filepath.Join(info.Root, "leftImg8bit", o.Split)
+	ids, cities, err := nestedIDs(pictures, cityscapesPicture)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("split %q: %w; splits are train, val, test", o.Split, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w (leftImg8bit_trainvaltest.zip)", err)
+	}
+	c := &cityscapes{newOnDisk(o, info, ids), cities}
+	form, err := c.choose()
+	if err != nil {
 		return nil, err
 	}
-	if err := c.choose(); err != nil {
-		return nil, err
+	if form.note != "" {
+		c.info.Notes = []string{form.note}
 	}
-	c.info.ListSHA256 = listSHA256(c.ids)
+	c.files = func(i int) (string, string) {
+		return filepath.Join(pictures, cities[i], ids[i]+cityscapesPicture), c.stored(i, form.suffix)
+	}
+	c.truth = func(_ int, s *Sample) (err error) {
+		if s.Labels, err = form.read(s.LabelPath, s.ImagePath, s.Image.Rect.Max); err != nil {
+			return err
+		}
+		return in(s.LabelPath, form.classes(s.Labels))
+	}
 	return c, nil
 }
 
-// list finds the pictures: cities in alphabetical order, pictures of a city in alphabetical order.
-func (c *cityscapes) list() error {
-	top := filepath.Join(c.info.Root, "leftImg8bit", c.info.Split)
-	cities, err := os.ReadDir(top)
-	if err != nil {
-		return fmt.Errorf("split %q: %w; splits are train, val, test", c.info.Split, err)
-	}
-	seen := make(map[string]string)
-	for _, city := range cities {
-		if !isDir(filepath.Join(top, city.Name())) {
-			continue
-		}
-		files, err := filesIn(filepath.Join(top, city.Name()), cityscapesPicture)
-		if err != nil {
-			return err
-		}
-		for _, id := range slices.Sorted(maps.Keys(files)) {
-			if other, ok := seen[id]; ok {
-				return fmt.Errorf("%s: picture %s is in %s too; an image may be counted only once", filepath.Join(top, city.Name()), id, other)
-			}
-			seen[id] = city.Name()
-			c.ids, c.cities = append(c.ids, id), append(c.cities, city.Name())
-		}
-	}
-	if len(c.ids) == 0 {
-		return fmt.Errorf("no <city>/<id>%s in %s; unpack leftImg8bit_trainvaltest.zip", cityscapesPicture, top)
-	}
-	return nil
-}
-
 // choose finds the form of the truth: the first that all pictures have, else the one that most have.
-func (c *cityscapes) choose() error {
+func (c *cityscapes) choose() (chosen *cityscapesForm, err error) {
 	most := 0
 	for k := range cityscapesForms {
 		form, n := &cityscapesForms[k], 0
 		for i := range c.ids {
-			if exists(c.truth(i, form.suffix)) {
+			if exists(c.stored(i, form.suffix)) {
 				n++
 			}
 		}
 		if n > most {
-			c.form, most = form, n
+			chosen, most = form, n
 		}
 		if n == len(c.ids) {
 			break
 		}
 	}
 	if most == 0 {
-		return fmt.Errorf("no truth for any picture, such as %s or *%s; unpack gtFine_trainvaltest.zip", c.truth(0, cityscapesForms[1].suffix), cityscapesPolygons)
+		return nil, fmt.Errorf("no truth for any picture, such as %s or *%s; unpack gtFine_trainvaltest.zip",
+			c.stored(0, cityscapesForms[1].suffix), cityscapesPolygons)
 	}
-	if c.form.note != "" {
-		c.info.Notes = []string{c.form.note}
-	}
-	return nil
+	return chosen, nil
 }
 
-// truth is the path of a file of sample i that holds truth.
-func (c *cityscapes) truth(i int, suffix string) string {
+// stored is the path of a file of sample i that holds truth.
+func (c *cityscapes) stored(i int, suffix string) string {
 	return filepath.Join(c.info.Root, "gtFine", c.info.Split, c.cities[i], c.ids[i]+suffix)
 }
 
-func (c *cityscapes) Info() Info {
-	info := c.info
-	info.Classes, info.Notes = slices.Clone(info.Classes), slices.Clone(info.Notes)
-	return info
-}
-
-func (c *cityscapes) Len() int        { return len(c.ids) }
-func (c *cityscapes) ID(i int) string { return c.ids[i] }
-
-func (c *cityscapes) Files(i int) (imagePath, labelPath string) {
-	return filepath.Join(c.info.Root, "leftImg8bit", c.info.Split, c.cities[i], c.ids[i]+cityscapesPicture), c.truth(i, c.form.suffix)
-}
-
-func (c *cityscapes) At(i int) (Sample, error) {
-	if i < 0 || i >= len(c.ids) {
-		return Sample{}, fmt.Errorf("cityscapes: sample %d of %d", i, len(c.ids))
-	}
-	s, err := c.read(i)
-	if err != nil {
-		return Sample{}, fmt.Errorf("cityscapes: %w", err)
-	}
-	return s, nil
-}
-
-func (c *cityscapes) read(i int) (Sample, error) {
-	imagePath, labelPath := c.Files(i)
-	img, err := ReadImage(imagePath, c.orientation)
-	if err != nil {
-		return Sample{}, err
-	}
-	labels, err := c.form.read(labelPath, imagePath, img.Rect.Dx(), img.Rect.Dy())
-	if err != nil {
-		return Sample{}, err
-	}
-	if err := c.form.classes(labels); err != nil {
-		return Sample{}, fmt.Errorf("%s: %w", labelPath, err)
-	}
-	return Sample{ID: c.ids[i], ImagePath: imagePath, LabelPath: labelPath, Image: img, Labels: labels}, nil
-}
-
 // Instances reads *_gtFine_instanceIds.png, or where that is missing draws it from the polygons.
-func (c *cityscapes) Instances(i int) (Labels, error) {
+func (c *cityscapes) Instances(i int) (labelmap.Map, error) {
 	if i < 0 || i >= len(c.ids) {
-		return Labels{}, fmt.Errorf("cityscapes: sample %d of %d", i, len(c.ids))
+		return labelmap.Map{}, fmt.Errorf("cityscapes: sample %d of %d", i, len(c.ids))
 	}
 	imagePath, _ := c.Files(i)
-	w, h, err := ImageSize(imagePath)
+	w, h, err := picture.Size(imagePath, picture.AsStored)
 	if err != nil {
-		return Labels{}, fmt.Errorf("cityscapes: %w", err)
+		return labelmap.Map{}, fmt.Errorf("cityscapes: %w", err)
 	}
-	path, read := c.truth(i, cityscapesInstances), cityscapesReader(cityscapesPNG)
-	if drawing := c.truth(i, cityscapesPolygons); !exists(path) && exists(drawing) {
+	path, read := c.stored(i, cityscapesInstances), cityscapesReader(cityscapesPNG)
+	if drawing := c.stored(i, cityscapesPolygons); !exists(path) && exists(drawing) {
 		path, read = drawing, cityscapesDrawn((*cityscapesDrawing).instanceIDs)
 	}
-	l, err := read(path, imagePath, w, h)
+	l, err := read(path, imagePath, image.Pt(w, h))
 	if err != nil {
-		return Labels{}, fmt.Errorf("cityscapes: %w", err)
+		return labelmap.Map{}, fmt.Errorf("cityscapes: %w", err)
 	}
 	if err := checkCityscapesInstances(l); err != nil {
-		return Labels{}, fmt.Errorf("cityscapes: %s: %w", path, err)
+		return labelmap.Map{}, fmt.Errorf("cityscapes: %s: %w", path, err)
 	}
 	return l, nil
 }

@@ -3,6 +3,8 @@ package datasets
 import (
 	"errors"
 	"fmt"
+	"image"
+	"ovbench/datasets/labelmap"
 )
 
 // CityscapesLabel is one of the labels that Cityscapes' files tell apart.
@@ -79,11 +81,11 @@ func cityscapesClasses() []string {
 }
 
 // cityscapesFromIDs maps label ids to classes.
-func cityscapesFromIDs() *labelTable {
-	t := newLabelTable(0, cityscapesVoid, false)
-	t[cityscapesVoid] = noLabel
+func cityscapesFromIDs() *labelmap.Table {
+	t := labelmap.NewTable(0, cityscapesVoid, false)
+	t[cityscapesVoid] = labelmap.Stray
 	for _, l := range CityscapesLabels[:cityscapesIDs] {
-		t[l.ID] = Ignore
+		t[l.ID] = labelmap.Ignore
 		if l.TrainID != cityscapesVoid {
 			t[l.ID] = uint16(l.TrainID)
 		}
@@ -92,50 +94,50 @@ func cityscapesFromIDs() *labelTable {
 }
 
 // cityscapesTrainIDs maps the values of a labelTrainIds file, in place. Label ids in such a file are the classic mistake.
-func cityscapesTrainIDs(l Labels) error {
+func cityscapesTrainIDs(l labelmap.Map) error {
 	classes := uint16(len(cityscapesClasses()))
 	for i, v := range l.Pix {
 		if v >= classes && v < uint16(cityscapesIDs) {
 			return fmt.Errorf("%w: %d (%s) at x %d, y %d: the file holds label ids under the name of train ids, the classic mistake with Cityscapes; "+
 				"delete the labelTrainIds files to have the labelIds files read, or make them again with csCreateTrainIdLabelImgs",
-				ErrLabelValue, v, CityscapesLabels[v].Name, i%l.W, i/l.W)
+				labelmap.ErrValue, v, CityscapesLabels[v].Name, i%l.W, i/l.W)
 		}
 	}
-	return newLabelTable(int(classes), cityscapesVoid, false).apply(l)
+	return labelmap.NewTable(int(classes), cityscapesVoid, false).Apply(l)
 }
 
 // cityscapesLabelIDs maps the values of a labelIds file, in place. Every picture has parts that are not scored, so that
 // train ids in such a file, the same mistake the other way round, give themselves away by 255.
-func cityscapesLabelIDs(l Labels) error {
+func cityscapesLabelIDs(l labelmap.Map) error {
 	for i, v := range l.Pix {
 		if v == cityscapesVoid {
 			return fmt.Errorf("%w: %d at x %d, y %d: the file holds train ids under the name of label ids, the classic mistake with Cityscapes; "+
 				"restore the original labelIds files from gtFine_trainvaltest.zip, or name these *_gtFine_labelTrainIds.png",
-				ErrLabelValue, v, i%l.W, i/l.W)
+				labelmap.ErrValue, v, i%l.W, i/l.W)
 		}
 	}
-	return cityscapesFromIDs().apply(l)
+	return cityscapesFromIDs().Apply(l)
 }
 
 // cityscapesPNG reads a PNG of numbers.
-func cityscapesPNG(path, imagePath string, w, h int) (Labels, error) {
-	l, err := ReadLabels(path)
-	if errors.Is(err, errColours) {
-		return Labels{}, fmt.Errorf("%w; of Cityscapes' files *_gtFine_color.png is for people, the numbers are in *_gtFine_labelIds.png", err)
+func cityscapesPNG(path, imagePath string, size image.Point) (labelmap.Map, error) {
+	l, err := labelmap.Read(path)
+	if errors.Is(err, labelmap.ErrColours) {
+		return labelmap.Map{}, fmt.Errorf("%w; of Cityscapes' files *_gtFine_color.png is for people, the numbers are in *_gtFine_labelIds.png", err)
 	}
 	if err != nil {
-		return Labels{}, err
+		return labelmap.Map{}, err
 	}
-	return l, checkSizes(imagePath, path, w, h, l.W, l.H)
+	return l, checkSizes(imagePath, path, size, image.Pt(l.W, l.H))
 }
 
 // checkCityscapesInstances refuses what is not an instanceIds map.
-func checkCityscapesInstances(l Labels) error {
+func checkCityscapesInstances(l labelmap.Map) error {
 	for i, v := range l.Pix {
 		id := int(CityscapesID(v))
 		if id >= cityscapesIDs || v >= cityscapesPerLabel && !CityscapesLabels[id].Instances {
 			return fmt.Errorf("%w: %d at x %d, y %d is no instance id; want an id 0..33, or 1000*id + number for labels with instances",
-				ErrLabelValue, v, i%l.W, i/l.W)
+				labelmap.ErrValue, v, i%l.W, i/l.W)
 		}
 	}
 	return nil

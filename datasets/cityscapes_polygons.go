@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"ovbench/datasets/files"
+	"ovbench/datasets/labelmap"
+	"ovbench/datasets/mask"
 	"strings"
 )
 
@@ -25,22 +28,22 @@ type cityscapesObject struct {
 }
 
 // cityscapesDrawn reads a drawing and paints it once its size is known to be right.
-func cityscapesDrawn(paint func(*cityscapesDrawing) (Labels, error)) cityscapesReader {
-	return func(path, imagePath string, w, h int) (Labels, error) {
-		data, err := readBounded(path, maxCityscapesJSON)
+func cityscapesDrawn(paint func(*cityscapesDrawing) (labelmap.Map, error)) cityscapesReader {
+	return func(path, imagePath string, size image.Point) (labelmap.Map, error) {
+		data, err := files.Read(path, maxCityscapesJSON)
 		if err != nil {
-			return Labels{}, err
+			return labelmap.Map{}, err
 		}
 		var d cityscapesDrawing
 		if err := json.Unmarshal(data, &d); err != nil {
-			return Labels{}, fmt.Errorf("%s: not a drawing of Cityscapes: %w", path, err)
+			return labelmap.Map{}, fmt.Errorf("%s: not a drawing of Cityscapes: %w", path, err)
 		}
-		if err := checkSizes(imagePath, path, w, h, d.Width, d.Height); err != nil {
-			return Labels{}, err
+		if err := checkSizes(imagePath, path, size, image.Pt(d.Width, d.Height)); err != nil {
+			return labelmap.Map{}, err
 		}
 		l, err := paint(&d)
 		if err != nil {
-			return Labels{}, fmt.Errorf("%s: %w", path, err)
+			return labelmap.Map{}, fmt.Errorf("%s: %w", path, err)
 		}
 		return l, nil
 	}
@@ -48,13 +51,13 @@ func cityscapesDrawn(paint func(*cityscapesDrawing) (Labels, error)) cityscapesR
 
 // labelIDs is the map of label ids, pixel for pixel that of cityscapesscripts' json2labelImg with Pillow 13.0.0.
 // Width and Height must be those of the picture.
-func (d *cityscapesDrawing) labelIDs() (Labels, error) {
+func (d *cityscapesDrawing) labelIDs() (labelmap.Map, error) {
 	return d.paint(func(l *CityscapesLabel, _ bool) (int, error) { return l.ID, nil })
 }
 
 // instanceIDs is that of json2instanceImg: 1000*id + n for the n-th thing, from 0, of a label with instances, and the
 // label id for groups and all else.
-func (d *cityscapesDrawing) instanceIDs() (Labels, error) {
+func (d *cityscapesDrawing) instanceIDs() (labelmap.Map, error) {
 	var count [cityscapesIDs]int
 	return d.paint(func(l *CityscapesLabel, group bool) (int, error) {
 		if !l.Instances || group {
@@ -69,8 +72,8 @@ func (d *cityscapesDrawing) instanceIDs() (Labels, error) {
 }
 
 // paint draws the objects in order, each in the value of its label.
-func (d *cityscapesDrawing) paint(value func(l *CityscapesLabel, group bool) (int, error)) (Labels, error) {
-	m := Labels{W: d.Width, H: d.Height, Pix: make([]uint16, d.Width*d.Height)}
+func (d *cityscapesDrawing) paint(value func(l *CityscapesLabel, group bool) (int, error)) (labelmap.Map, error) {
+	m := labelmap.Map{W: d.Width, H: d.Height, Pix: make([]uint16, d.Width*d.Height)}
 	for i := range d.Objects {
 		o := &d.Objects[i]
 		if o.deleted() {
@@ -78,20 +81,20 @@ func (d *cityscapesDrawing) paint(value func(l *CityscapesLabel, group bool) (in
 		}
 		label, group := cityscapesNamed(o.Label)
 		if label == nil {
-			return Labels{}, fmt.Errorf("object %d: label %q is not one of Cityscapes'", i, o.Label)
+			return labelmap.Map{}, fmt.Errorf("object %d: label %q is not one of Cityscapes'", i, o.Label)
 		}
 		if label.ID < 0 {
 			continue
 		}
 		points, err := o.points()
 		if err != nil {
-			return Labels{}, fmt.Errorf("object %d, %s: %w", i, o.Label, err)
+			return labelmap.Map{}, fmt.Errorf("object %d, %s: %w", i, o.Label, err)
 		}
 		v, err := value(label, group)
 		if err != nil {
-			return Labels{}, fmt.Errorf("object %d: %w", i, err)
+			return labelmap.Map{}, fmt.Errorf("object %d: %w", i, err)
 		}
-		pillowPolygon(points, m.W, m.H, func(y, x0, x1 int) {
+		mask.FillPillow(points, m.W, m.H, func(y, x0, x1 int) {
 			row := m.Pix[y*m.W:]
 			for x := x0; x <= x1; x++ {
 				row[x] = uint16(v)
@@ -125,8 +128,8 @@ func (o *cityscapesObject) points() ([]image.Point, error) {
 		if len(p) < 2 {
 			return nil, fmt.Errorf("point %d has %d coordinates, want x and y", i, len(p))
 		}
-		if math.Abs(p[0]) > maxCoordinate || math.Abs(p[1]) > maxCoordinate {
-			return nil, fmt.Errorf("point %d is at %v, %v, more than %v pixels away", i, p[0], p[1], float64(maxCoordinate))
+		if math.Abs(p[0]) > mask.MaxCoordinate || math.Abs(p[1]) > mask.MaxCoordinate {
+			return nil, fmt.Errorf("point %d is at %v, %v, more than %v pixels away", i, p[0], p[1], float64(mask.MaxCoordinate))
 		}
 		points[i] = image.Pt(int(p[0]), int(p[1]))
 	}

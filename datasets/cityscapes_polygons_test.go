@@ -1,7 +1,9 @@
 package datasets
 
 import (
+	"image"
 	"os"
+	"ovbench/datasets/labelmap"
 	"path/filepath"
 	"testing"
 )
@@ -27,8 +29,8 @@ func FuzzCityscapesDrawing(f *testing.F) {
 		}
 		path := filepath.Join(dir, "x.json")
 		write(t, path, data)
-		for _, paint := range []func(*cityscapesDrawing) (Labels, error){(*cityscapesDrawing).labelIDs, (*cityscapesDrawing).instanceIDs} {
-			l, err := cityscapesDrawn(paint)(path, "x.png", w, h)
+		for _, paint := range []func(*cityscapesDrawing) (labelmap.Map, error){(*cityscapesDrawing).labelIDs, (*cityscapesDrawing).instanceIDs} {
+			l, err := cityscapesDrawn(paint)(path, "x.png", image.Pt(w, h))
 			if err != nil {
 				continue
 			}

@@ -15,6 +15,7 @@ import (
 
 	"ovbench/datasets"
 	"ovbench/datasets/datasetstest"
+	"ovbench/datasets/labelmap"
 )
 
 // cityscapesTree is a copy of the small tree without the files whose names end in one of without.
@@ -72,7 +73,7 @@ func TestCityscapesForms(t *testing.T) {
 			want := labels(t, filepath.Join("testdata/cityscapes/gtFine/val", city, s.ID+trainIDs))
 			for p, v := range want.Pix {
 				if v == 255 {
-					want.Pix[p] = datasets.Ignore
+					want.Pix[p] = labelmap.Ignore
 				}
 			}
 			if !cmp.Equal(want, s.Labels) {
@@ -86,9 +87,9 @@ func TestCityscapesForms(t *testing.T) {
 	}
 }
 
-func labels(t *testing.T, path string) datasets.Labels {
+func labels(t *testing.T, path string) labelmap.Map {
 	t.Helper()
-	l, err := datasets.ReadLabels(path)
+	l, err := labelmap.Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func labels(t *testing.T, path string) datasets.Labels {
 }
 
 // histogram counts the values of a label map.
-func histogram(l datasets.Labels) map[uint16]int {
+func histogram(l labelmap.Map) map[uint16]int {
 	h := make(map[uint16]int)
 	for _, v := range l.Pix {
 		h[v]++
@@ -165,10 +166,10 @@ func TestCityscapesMistakes(t *testing.T) {
 		is         error
 		want       string
 	}{
-		{"label ids as train ids", trainIDs, file(labelIDs), datasets.ErrLabelValue, "holds label ids under the name of train ids, the classic mistake with Cityscapes; delete the labelTrainIds files"},
-		{"train ids as label ids", labelIDs, file(trainIDs), datasets.ErrLabelValue, "holds train ids under the name of label ids, the classic mistake"},
-		{"instances as train ids", trainIDs, file(instances), datasets.ErrLabelValue, "label"},
-		{"colours", labelIDs, encode(t, image.NewNRGBA(image.Rect(0, 0, 96, 48))), nil, "stored as colours, not as class numbers; a palette PNG was opened and saved again as RGB; use the original file, or convert each colour back to its palette index; of Cityscapes' files *_gtFine_color.png is for people"},
+		{"label ids as train ids", trainIDs, file(labelIDs), labelmap.ErrValue, "holds label ids under the name of train ids, the classic mistake with Cityscapes; delete the labelTrainIds files"},
+		{"train ids as label ids", labelIDs, file(trainIDs), labelmap.ErrValue, "holds train ids under the name of label ids, the classic mistake"},
+		{"instances as train ids", trainIDs, file(instances), labelmap.ErrValue, "label"},
+		{"colours", labelIDs, encode(t, image.NewNRGBA(image.Rect(0, 0, 96, 48))), nil, "of Cityscapes' files *_gtFine_color.png is for people"},
 		{"other size", trainIDs, encode(t, image.NewGray(image.Rect(0, 0, 48, 96))), datasets.ErrSize, "is 48x96"},
 		{"drawing of other size", polygons, drawing(`"imgWidth":1000000000,"imgHeight":1000000000`, ""), datasets.ErrSize, "1000000000x1000000000"},
 		{"no JSON", polygons, []byte("<html>"), nil, "not a drawing of Cityscapes"},
@@ -178,7 +179,7 @@ func TestCityscapesMistakes(t *testing.T) {
 		{"one point", polygons, drawing(size, `{"label":"car","polygon":[[0,0]]}`), nil, "object 0, car: a polygon of 1 points"},
 		{"half a point", polygons, drawing(size, `{"label":"car","polygon":[[0,0],[1]]}`), nil, "point 1 has 1 coordinates"},
 		{"far point", polygons, drawing(size, `{"label":"car","polygon":[[0,0],[1,-1e300]]}`), nil, "more than 1e+06 pixels away"},
-		{"instance of road", instances, encode(t, wide), datasets.ErrLabelValue, "7001 at x 3, y 2 is no instance id"},
+		{"instance of road", instances, encode(t, wide), labelmap.ErrValue, "7001 at x 3, y 2 is no instance id"},
 		{"crowd of cars", "+" + polygons, drawing(size, strings.Repeat(`{"label":"car","polygon":[[0,0],[1,1]]},`, 1000)+`{"label":"car","polygon":[[0,0],[1,1]]}`), nil, "object 1000: more than 1000 things called car"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -227,7 +228,7 @@ func TestCityscapesDrawing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := datasets.Labels{W: 6, H: 4, Pix: []uint16{
+	want := labelmap.Map{W: 6, H: 4, Pix: []uint16{
 		24000, 26000, 26001, 26001, 26001, 26,
 		24000, 26000, 26000, 26000, 0, 26,
 		26000, 26000, 26000, 26000, 0, 0,
@@ -236,7 +237,7 @@ func TestCityscapesDrawing(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	s, err := ds.At(0)
-	if err != nil || s.Labels.Pix[0] != 11 || s.Labels.Pix[1] != 13 || s.Labels.Pix[10] != datasets.Ignore {
+	if err != nil || s.Labels.Pix[0] != 11 || s.Labels.Pix[1] != 13 || s.Labels.Pix[10] != labelmap.Ignore {
 		t.Errorf("classes %v, %v", s.Labels.Pix, err)
 	}
 }
@@ -253,7 +254,7 @@ func TestCityscapesIncomplete(t *testing.T) {
 	remove(t, filepath.Join(root, cityscapesFirstFolder+polygons))
 	ds = open(t, "cityscapes", datasets.Options{Root: root})
 	var got []string
-	for _, f := range datasets.Verify(t.Context(), ds, nil) {
+	for _, f := range datasets.Inspect(t.Context(), ds, datasets.InspectOptions{}).Faults {
 		got = append(got, f.Error())
 	}
 	// Three pictures instead of val's 500, and what was removed of the first of the forms that lack one picture each.
@@ -273,11 +274,11 @@ func TestCityscapesOpenErrors(t *testing.T) {
 		want []string
 	}{
 		{datasets.Options{}, []string{"cityscapes: no data directory", "gtFine_trainvaltest.zip", "leftImg8bit/val/<city>"}},
-		{datasets.Options{Root: "testdata/pixels"}, []string{filepath.FromSlash("testdata/pixels/cityscapes"), "leftImg8bit and gtFine"}},
+		{datasets.Options{Root: "picture/testdata/pixels"}, []string{filepath.FromSlash("picture/testdata/pixels/cityscapes"), "leftImg8bit and gtFine"}},
 		{datasets.Options{Root: "testdata", Split: "train"}, []string{`split "train"`, "splits are train, val, test"}},
 		{datasets.Options{Root: "testdata", Split: "../val"}, []string{`split: "../val" is not`}},
-		{datasets.Options{Root: twice}, []string{"gamma: picture " + cityscapesFirst + " is in alpha too"}},
-		{datasets.Options{Root: empty}, []string{"no <city>/<id>_leftImg8bit.png in"}},
+		{datasets.Options{Root: twice}, []string{"gamma: " + cityscapesFirst + "_leftImg8bit.png is in alpha too"}},
+		{datasets.Options{Root: empty}, []string{"no <folder>/<id>_leftImg8bit.png in"}},
 		{datasets.Options{Root: cityscapesTree(t, trainIDs, labelIDs, polygons)}, []string{"no truth for any picture, such as ", cityscapesFirst + labelIDs}},
 	} {
 		_, err := datasets.Open("cityscapes", test.o)
@@ -392,7 +393,7 @@ func TestRealCityscapesPolygons(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[uint16]int{0: 850, 2: 991, 7: 41, 10: 799, 11: 121, 13: 556, datasets.Ignore: 1250} // numpy 2.4.6, of labelTrainIds
+	want := map[uint16]int{0: 850, 2: 991, 7: 41, 10: 799, 11: 121, 13: 556, labelmap.Ignore: 1250} // numpy 2.4.6, of labelTrainIds
 	if diff := cmp.Diff(want, histogram(s.Labels)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

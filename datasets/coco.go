@@ -3,6 +3,7 @@ package datasets
 import (
 	"fmt"
 	"os"
+	"ovbench/datasets/labelmap"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -52,7 +53,7 @@ func openCOCOStuff(o Options) (Dataset, error) {
 	info := Info{Name: "coco_stuff", Title: "COCO-Stuff 164k", Classes: cocoNames(cocoThings, cocoStuff),
 		Homepage: cocoStuffHomepage, Layout: cocoStuffLayout}
 	return openCOCO(o, info, "val2017", []string{"data/coco_stuff164k", "coco", "coco_object"},
-		cocoRaw(cocoStuffTable()), cocoConverted("_labelTrainIds", newLabelTable(len(info.Classes), 255, false)), cocoPaintedStuff)
+		cocoRaw(cocoStuffTable()), cocoConverted("_labelTrainIds", labelmap.NewTable(len(info.Classes), 255, false)), cocoPaintedStuff)
 }
 
 // openCOCOPanoptic has 80 kinds of objects and 53 of stuff; void is ignored.
@@ -71,10 +72,8 @@ func openCOCOInstances(o Options) (Dataset, error) {
 
 // A cocoTree is a directory with the pictures of a split.
 type cocoTree struct {
+	Options
 	root, pictures string
-	split          string
-	orientation    Orientation
-	labelledOnly   bool
 }
 
 // A cocoForm opens a data set whose truth has one form; it is nil if files of that form are not in the tree.
@@ -82,20 +81,13 @@ type cocoForm func(t cocoTree, info Info) (Dataset, error)
 
 // openCOCO looks for the data set at the places, as candidates has them, and there for the first of the forms.
 func openCOCO(o Options, info Info, usual string, places []string, forms ...cocoForm) (Dataset, error) {
-	help := "get it from " + info.Homepage + "; the tree must be\n" + info.Layout
-	if o.Root == "" {
-		return nil, fmt.Errorf("no data directory is given; name the one that holds coco\n%s", help)
+	if err := o.begin(&info, usual, "coco"); err != nil {
+		return nil, err
 	}
-	if o.Split == "" {
-		o.Split = usual
-	}
-	if err := checkID(o.Split); err != nil {
-		return nil, fmt.Errorf("split: %w", err)
-	}
-	info.Split, info.Official = o.Split, cocoOfficial[o.Split]
+	info.Official = cocoOfficial[o.Split]
 	dirs, pictures := candidates(o.Root, places...), ""
 	for _, dir := range dirs {
-		t := cocoTree{dir, dirWith(dir, "images/"+o.Split, o.Split), o.Split, o.Orientation, o.LabelledOnly}
+		t := cocoTree{o, dir, dirWith(dir, "images/"+o.Split, o.Split)}
 		if t.pictures == "" {
 			continue
 		}
@@ -108,10 +100,10 @@ func openCOCO(o Options, info Info, usual string, places []string, forms ...coco
 		}
 	}
 	if pictures != "" {
-		return nil, fmt.Errorf("split %q: pictures are in %s, but nothing that says what is in them\n%s", o.Split, pictures, help)
+		return nil, fmt.Errorf("split %q: pictures are in %s, but nothing that says what is in them\n%s", o.Split, pictures, info.help())
 	}
 	return nil, fmt.Errorf("split %q: no directory images/%[1]s or %[1]s in any of %s%s\n%s",
-		o.Split, strings.Join(dirs, ", "), cocoOtherSplits(dirs), help)
+		o.Split, strings.Join(dirs, ", "), cocoOtherSplits(dirs), info.help())
 }
 
 // dirWith is the first of dir's subdirectories that exists, else "".

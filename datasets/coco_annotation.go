@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"ovbench/datasets/mask"
 )
 
 // A cocoAnnotation is one object, or one picture of a panoptic file.
@@ -26,9 +27,9 @@ type cocoSegment struct {
 
 // mask is the annotation's mask on a picture of h x w pixels; ok is false if it has none. It is written as a list of
 // polygons, as run lengths, or as compressed run lengths, whatever iscrowd says.
-func (a *cocoAnnotation) mask(h, w int) (r RLE, ok bool, err error) {
+func (a *cocoAnnotation) mask(h, w int) (r mask.RLE, ok bool, err error) {
 	if len(a.Segmentation) == 0 || string(a.Segmentation) == "null" {
-		return RLE{}, false, nil
+		return mask.RLE{}, false, nil
 	}
 	if a.Segmentation[0] == '{' {
 		r, err = cocoRuns(a.Segmentation, h, w)
@@ -36,42 +37,42 @@ func (a *cocoAnnotation) mask(h, w int) (r RLE, ok bool, err error) {
 	}
 	var polygons [][]float64
 	if err := json.Unmarshal(a.Segmentation, &polygons); err != nil {
-		return RLE{}, false, fmt.Errorf("segmentation: want a list of polygons, each a list of numbers: %w", err)
+		return mask.RLE{}, false, fmt.Errorf("segmentation: want a list of polygons, each a list of numbers: %w", err)
 	}
 	if len(polygons) == 0 {
-		return RLE{}, false, nil
+		return mask.RLE{}, false, nil
 	}
-	r, err = FillPolygons(polygons, h, w)
+	r, err = mask.FillPolygons(polygons, h, w)
 	return r, true, err
 }
 
 // cocoRuns reads {"counts": …, "size": [h, w]}.
-func cocoRuns(data []byte, h, w int) (RLE, error) {
+func cocoRuns(data []byte, h, w int) (mask.RLE, error) {
 	var runs struct {
 		Counts json.RawMessage `json:"counts"`
 		Size   []int           `json:"size"`
 	}
 	if err := json.Unmarshal(data, &runs); err != nil {
-		return RLE{}, fmt.Errorf("segmentation: %w", err)
+		return mask.RLE{}, fmt.Errorf("segmentation: %w", err)
 	}
 	if len(runs.Size) != 2 || runs.Size[0] != h || runs.Size[1] != w {
-		return RLE{}, fmt.Errorf("segmentation of size %v, want [height, width] of the picture, [%d %d]", runs.Size, h, w)
+		return mask.RLE{}, fmt.Errorf("segmentation of size %v, want [height, width] of the picture, [%d %d]", runs.Size, h, w)
 	}
 	if len(runs.Counts) == 0 {
-		return RLE{}, errors.New("segmentation without counts")
+		return mask.RLE{}, errors.New("segmentation without counts")
 	}
 	if runs.Counts[0] == '"' {
 		var text string
 		if err := json.Unmarshal(runs.Counts, &text); err != nil {
-			return RLE{}, fmt.Errorf("segmentation: %w", err)
+			return mask.RLE{}, fmt.Errorf("segmentation: %w", err)
 		}
-		return DecodeRLE(text, h, w)
+		return mask.Decode(text, h, w)
 	}
 	var counts []uint32
 	if err := json.Unmarshal(runs.Counts, &counts); err != nil {
-		return RLE{}, fmt.Errorf("segmentation: want counts as text or as whole numbers from 0: %w", err)
+		return mask.RLE{}, fmt.Errorf("segmentation: want counts as text or as whole numbers from 0: %w", err)
 	}
-	return NewRLE(counts, h, w)
+	return mask.New(counts, h, w)
 }
 
 // object is the annotation on a picture of h x w pixels. Without bbox the box is that of the mask.

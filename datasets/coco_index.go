@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"ovbench/datasets/files"
+	"ovbench/datasets/jsonscan"
 	"path"
 	"slices"
 	"time"
@@ -40,16 +42,15 @@ type cocoEntry struct {
 
 // A cocoReader builds a cocoFile.
 type cocoReader struct {
-	*jsonScanner
+	*jsonscan.Scanner
 	file   *cocoFile
 	names  map[int64]string // of the categories there may be
 	labels map[int64]uint16 // of them; nil if annotations have segments, each with its own category
-	seen   map[string]bool  // sections
 }
 
 // openCOCOFile indexes an annotation file whose categories are those of the lists. labels is nil for panoptic files.
 func openCOCOFile(name string, labels map[int64]uint16, lists ...[]cocoCategory) (*cocoFile, error) {
-	f, size, err := openRegular(name)
+	f, size, err := files.Open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +63,7 @@ func openCOCOFile(name string, labels map[int64]uint16, lists ...[]cocoCategory)
 	for _, c := range slices.Concat(lists...) {
 		names[c.id] = c.name
 	}
-	r := cocoReader{newJSONScanner(f), &cocoFile{path: name, size: size, modified: st.ModTime()}, names, labels, make(map[string]bool)}
+	r := cocoReader{jsonscan.New(f), &cocoFile{path: name, size: size, modified: st.ModTime()}, names, labels}
 	if err := r.read(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -73,27 +74,8 @@ func openCOCOFile(name string, labels map[int64]uint16, lists ...[]cocoCategory)
 }
 
 func (r *cocoReader) read() error {
-	sections := map[string]func() error{"images": r.image, "annotations": r.annotation, "categories": r.category}
-	err := r.object(func(key []byte) error {
-		element, ok := sections[string(key)]
-		if !ok {
-			return r.skip()
-		}
-		if r.seen[string(key)] {
-			return r.errorf("a second list of %s", key)
-		}
-		r.seen[string(key)] = true
-		return r.array(element)
-	})
-	if err != nil {
-		return err
-	}
-	for _, key := range []string{"images", "annotations"} {
-		if !r.seen[key] {
-			return fmt.Errorf("no list of %s; this is not an annotation file of COCO", key)
-		}
-	}
-	return r.end()
+	lists := map[string]func() error{"images": r.image, "annotations": r.annotation, "categories": r.category}
+	return r.Lists(lists, "images", "annotations")
 }
 
 // absent stands for an id that is not given.
@@ -102,18 +84,18 @@ const absent = math.MinInt64
 func (r *cocoReader) image() error {
 	img, name := cocoImage{id: absent}, ""
 	var w, h int64
-	err := r.object(func(key []byte) (err error) {
+	err := r.Object(func(key []byte) (err error) {
 		switch string(key) {
 		case "id":
-			img.id, err = r.integer()
+			img.id, err = r.Integer()
 		case "width":
-			w, err = r.integer()
+			w, err = r.Integer()
 		case "height":
-			h, err = r.integer()
+			h, err = r.Integer()
 		case "file_name":
-			name, err = r.string()
+			name, err = r.Text()
 		default:
-			err = r.skip()
+			err = r.Skip()
 		}
 		return err
 	})
@@ -122,10 +104,10 @@ func (r *cocoReader) image() error {
 	}
 	img.file = path.Base(name)
 	if err := checkID(stem(img.file)); err != nil || img.id == absent {
-		return r.errorf("an image without id or with the file name %q; want a name such as 000000000139.jpg", name)
+		return r.Errorf("an image without id or with the file name %q; want a name such as 000000000139.jpg", name)
 	}
-	if w <= 0 || h <= 0 || h > MaxPixels/w {
-		return r.errorf("image %d has %dx%d pixels", img.id, w, h)
+	if w <= 0 || h <= 0 || h > files.MaxPixels/w {
+		return r.Errorf("image %d has %dx%d pixels", img.id, w, h)
 	}
 	img.w, img.h = int(w), int(h)
 	r.file.images = append(r.file.images, img)
@@ -133,19 +115,19 @@ func (r *cocoReader) image() error {
 }
 
 func (r *cocoReader) annotation() error {
-	r.next()
-	e := cocoEntry{image: absent, offset: r.offset()}
+	r.Next()
+	e := cocoEntry{image: absent, offset: r.Offset()}
 	id, category := int64(absent), int64(absent)
-	err := r.object(func(key []byte) (err error) {
+	err := r.Object(func(key []byte) (err error) {
 		switch string(key) {
 		case "id":
-			id, err = r.integer()
+			id, err = r.Integer()
 		case "image_id":
-			e.image, err = r.integer()
+			e.image, err = r.Integer()
 		case "category_id":
-			category, err = r.integer()
+			category, err = r.Integer()
 		default:
-			err = r.skip()
+			err = r.Skip()
 		}
 		return err
 	})
@@ -153,19 +135,19 @@ func (r *cocoReader) annotation() error {
 		return err
 	}
 	if e.image == absent {
-		return r.errorf("%s has no image_id", annotationName(id))
+		return r.Errorf("%s has no image_id", annotationName(id))
 	}
 	if r.labels != nil {
 		label, ok := r.labels[category]
 		if !ok {
-			return r.errorf("%s of image %d has category %s, which is none of the %d there are",
+			return r.Errorf("%s of image %d has category %s, which is none of the %d there are",
 				annotationName(id), e.image, idName(category), len(r.labels))
 		}
 		e.label = label
 	}
-	length := r.offset() - e.offset
+	length := r.Offset() - e.offset
 	if length > maxCOCOAnnotation {
-		return r.errorf("%s has %d bytes, more than the limit of %d", annotationName(id), length, maxCOCOAnnotation)
+		return r.Errorf("%s has %d bytes, more than the limit of %d", annotationName(id), length, maxCOCOAnnotation)
 	}
 	e.length = uint32(length)
 	r.file.entries = append(r.file.entries, e)
@@ -175,14 +157,14 @@ func (r *cocoReader) annotation() error {
 // category checks that the numbers mean what they do in COCO: files of other data sets have the same form.
 func (r *cocoReader) category() error {
 	id, name := int64(absent), ""
-	err := r.object(func(key []byte) (err error) {
+	err := r.Object(func(key []byte) (err error) {
 		switch string(key) {
 		case "id":
-			id, err = r.integer()
+			id, err = r.Integer()
 		case "name":
-			name, err = r.string()
+			name, err = r.Text()
 		default:
-			err = r.skip()
+			err = r.Skip()
 		}
 		return err
 	})
@@ -191,9 +173,9 @@ func (r *cocoReader) category() error {
 	}
 	switch want, ok := r.names[id]; {
 	case !ok:
-		return r.errorf("category %s, %q, is none of the %d there are; the file belongs to another data set", idName(id), name, len(r.names))
+		return r.Errorf("category %s, %q, is none of the %d there are; the file belongs to another data set", idName(id), name, len(r.names))
 	case name != want:
-		return r.errorf("category %d is %q, here it must be %q; the file belongs to another data set", id, name, want)
+		return r.Errorf("category %d is %q, here it must be %q; the file belongs to another data set", id, name, want)
 	}
 	return nil
 }
@@ -259,7 +241,7 @@ func (f *cocoFile) ids() []string {
 
 // each reads the annotations of an image from the file, in its order.
 func (f *cocoFile) each(img *cocoImage, visit func(a cocoAnnotation) error) error {
-	file, size, err := openRegular(f.path)
+	file, size, err := files.Open(f.path)
 	if err != nil {
 		return err
 	}

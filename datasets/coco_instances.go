@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"ovbench/datasets/labelmap"
 	"path/filepath"
 	"slices"
 )
@@ -14,20 +15,16 @@ import (
 // the file, crowds included, so that the later of two that overlap is seen. The authors painted theirs with other tools
 // and an order of their own; the two differ where things overlap and at outlines, and Info.Notes names the form in use.
 
-// cocoAnnotated has its truth in annotation files. It is immutable.
+// cocoAnnotated is truth in annotation files. It is immutable.
 type cocoAnnotated struct {
-	info        Info
-	pictures    string
-	things      *cocoFile // its images are the samples
-	stuff       *cocoFile // with the same images; nil without stuff
-	orientation Orientation
-	background  uint16 // of label maps: what is under the things
-	tags        bool   // tags and objects, no label map
+	things     *cocoFile // its images are the samples
+	stuff      *cocoFile // with the same images; nil without stuff
+	background uint16    // of label maps: what is under the things
 }
 
 // cocoPaintedObject paints instances_<split>.json.
 func cocoPaintedObject(t cocoTree, info Info) (Dataset, error) {
-	sub := "annotations/instances_" + t.split + ".json"
+	sub := "annotations/instances_" + t.Split + ".json"
 	if !exists(t.file(sub)) {
 		return nil, nil
 	}
@@ -36,25 +33,25 @@ func cocoPaintedObject(t cocoTree, info Info) (Dataset, error) {
 		return nil, err
 	}
 	info.Notes = append(info.Notes, "labels are painted from "+sub)
-	return newCOCOAnnotated(t, info, cocoAnnotated{things: things, background: 0})
+	return newCOCOPainted(t, info, cocoAnnotated{things: things})
 }
 
 // cocoPaintedStuff paints stuff_<split>.json and over it instances_<split>.json.
 func cocoPaintedStuff(t cocoTree, info Info) (Dataset, error) {
-	things, stuff := "annotations/instances_"+t.split+".json", "annotations/stuff_"+t.split+".json"
+	things, stuff := "annotations/instances_"+t.Split+".json", "annotations/stuff_"+t.Split+".json"
 	if !exists(t.file(stuff)) {
 		return nil, nil
 	}
 	if !exists(t.file(things)) {
 		return nil, fmt.Errorf("%s is missing; %s knows nothing of things", t.file(things), t.file(stuff))
 	}
-	d := cocoAnnotated{background: Ignore}
+	d := cocoAnnotated{background: labelmap.Ignore}
 	var err error
 	if d.things, err = openCOCOFile(t.file(things), cocoLabels(0, cocoThings), cocoThings); err != nil {
 		return nil, err
 	}
 	labels := cocoLabels(len(cocoThings), cocoStuff)
-	labels[cocoOther.id] = noLabel
+	labels[cocoOther.id] = labelmap.Stray
 	if d.stuff, err = openCOCOFile(t.file(stuff), labels, cocoStuff, []cocoCategory{cocoOther}); err != nil {
 		return nil, err
 	}
@@ -65,13 +62,13 @@ func cocoPaintedStuff(t cocoTree, info Info) (Dataset, error) {
 		}
 	}
 	info.Notes = append(info.Notes, "labels are painted from "+stuff+" and "+things)
-	return newCOCOAnnotated(t, info, d)
+	return newCOCOPainted(t, info, d)
 }
 
 // cocoInstancesForm reads tags and objects from instances_<split>.json. A class is present if the picture has any
 // annotation of it, a crowd too; pictures without annotations have all classes absent, and stay unless LabelledOnly is set.
 func cocoInstancesForm(t cocoTree, info Info) (Dataset, error) {
-	name := t.file("annotations/instances_" + t.split + ".json")
+	name := t.file("annotations/instances_" + t.Split + ".json")
 	if !exists(name) {
 		return nil, nil
 	}
@@ -79,61 +76,38 @@ func cocoInstancesForm(t cocoTree, info Info) (Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	if all := len(things.images); t.labelledOnly {
+	if all := len(things.images); t.LabelledOnly {
 		things.images = slices.DeleteFunc(things.images, func(img cocoImage) bool { return img.first == img.last })
 		info.Official = 0
 		info.Notes = append(info.Notes, fmt.Sprintf("%d of %d pictures have no annotation and are left out", all-len(things.images), all))
 	}
-	return newCOCOAnnotated(t, info, cocoAnnotated{things: things, tags: true})
-}
-
-func newCOCOAnnotated(t cocoTree, info Info, d cocoAnnotated) (Dataset, error) {
-	info.ListSHA256 = listSHA256(d.things.ids())
-	d.info, d.pictures, d.orientation = info, t.pictures, t.orientation
-	return &d, nil
-}
-
-func (d *cocoAnnotated) Info() Info      { return cloneInfo(d.info) }
-func (d *cocoAnnotated) Len() int        { return len(d.things.images) }
-func (d *cocoAnnotated) ID(i int) string { return stem(d.things.images[i].file) }
-
-func (d *cocoAnnotated) Files(i int) (imagePath, labelPath string) {
-	return filepath.Join(d.pictures, d.things.images[i].file), ""
-}
-
-func (d *cocoAnnotated) At(i int) (Sample, error) {
-	if i < 0 || i >= d.Len() {
-		return Sample{}, fmt.Errorf("%s: sample %d of %d", d.info.Name, i, d.Len())
-	}
-	s, err := d.at(i)
-	if err != nil {
-		return Sample{}, fmt.Errorf("%s: %w", d.info.Name, err)
-	}
-	return s, nil
-}
-
-func (d *cocoAnnotated) at(i int) (s Sample, err error) {
-	img := &d.things.images[i]
-	s.ID = d.ID(i)
-	s.ImagePath, _ = d.Files(i)
-	if s.Image, err = d.things.readPicture(s.ImagePath, img, d.orientation); err != nil {
-		return Sample{}, err
-	}
-	if d.tags {
+	d := cocoAnnotated{things: things}
+	return newCOCOAnnotated(t, info, things, func(img *cocoImage, s *Sample) (err error) {
 		s.Tags, s.Objects, err = d.objects(img)
-	} else {
-		s.Labels, err = d.paint(img)
-	}
-	return s, err
+		return err
+	})
 }
 
-// readPicture reads a picture and checks that it is as large as the annotation file says.
-func (f *cocoFile) readPicture(name string, img *cocoImage, o Orientation) (*image.NRGBA, error) {
-	m, err := ReadImage(name, o)
-	if err != nil {
-		return nil, err
+// newCOCOAnnotated has the pictures of the file of things.
+func newCOCOAnnotated(t cocoTree, info Info, things *cocoFile, truth func(img *cocoImage, s *Sample) error) (Dataset, error) {
+	d := newOnDisk(t.Options, info, things.ids())
+	d.files = func(i int) (string, string) { return filepath.Join(t.pictures, things.images[i].file), "" }
+	d.truth = func(i int, s *Sample) error {
+		img := &things.images[i]
+		if err := checkSizes(s.ImagePath, things.path, s.Image.Rect.Max, image.Pt(img.w, img.h)); err != nil {
+			return err
+		}
+		return truth(img, s)
 	}
-	return m, checkSizes(name, f.path, m.Rect.Dx(), m.Rect.Dy(), img.w, img.h)
+	return d, nil
+}
+
+// newCOCOPainted has label maps.
+func newCOCOPainted(t cocoTree, info Info, d cocoAnnotated) (Dataset, error) {
+	return newCOCOAnnotated(t, info, d.things, func(img *cocoImage, s *Sample) (err error) {
+		s.Labels, err = d.paint(img)
+		return err
+	})
 }
 
 func (d *cocoAnnotated) objects(img *cocoImage) ([]Tag, []Object, error) {
@@ -152,13 +126,13 @@ func (d *cocoAnnotated) objects(img *cocoImage) ([]Tag, []Object, error) {
 
 var errNoMask = errors.New("no segmentation, so the picture's label map is not known; use the complete annotation file")
 
-func (d *cocoAnnotated) paint(img *cocoImage) (Labels, error) {
-	l := Labels{W: img.w, H: img.h, Pix: make([]uint16, img.w*img.h)}
+func (d *cocoAnnotated) paint(img *cocoImage) (labelmap.Map, error) {
+	l := labelmap.Map{W: img.w, H: img.h, Pix: make([]uint16, img.w*img.h)}
 	for p := range l.Pix {
 		l.Pix[p] = d.background
 	}
 	brush := func(a cocoAnnotation) error {
-		if a.label == noLabel {
+		if a.label == labelmap.Stray {
 			return nil
 		}
 		mask, ok, err := a.mask(l.H, l.W)
@@ -174,7 +148,7 @@ func (d *cocoAnnotated) paint(img *cocoImage) (Labels, error) {
 	if d.stuff != nil {
 		under, _ := d.stuff.find(img.id) // openers see to it that it is there
 		if err := d.stuff.each(under, brush); err != nil {
-			return Labels{}, err
+			return labelmap.Map{}, err
 		}
 	}
 	return l, d.things.each(img, brush)

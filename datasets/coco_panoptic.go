@@ -3,28 +3,29 @@ package datasets
 import (
 	"errors"
 	"fmt"
+	"image"
+	"ovbench/datasets/files"
+	"ovbench/datasets/labelmap"
+	"ovbench/datasets/picture"
 	"path/filepath"
 )
 
-// cocoPanoptic has a PNG and a list of segments for each picture: a pixel's segment is R + 256 G + 65536 B, 0 is void;
+// cocoPanoptic is truth in a PNG and a list of segments for each picture: a pixel's segment is R + 256 G + 65536 B, 0 is void;
 // the list gives each segment its category (github.com/cocodataset/panopticapi). It is immutable.
 type cocoPanoptic struct {
-	info             Info
-	pictures, labels string // directories
-	file             *cocoFile
-	categories       map[int64]uint16
-	orientation      Orientation
+	file       *cocoFile
+	categories map[int64]uint16
 }
 
 // cocoPanopticForm is the only form of the panoptic truth.
 func cocoPanopticForm(t cocoTree, info Info) (Dataset, error) {
-	name := t.file("annotations/panoptic_" + t.split + ".json")
+	name := t.file("annotations/panoptic_" + t.Split + ".json")
 	if !exists(name) {
 		return nil, nil
 	}
-	dir := dirWith(t.root, "annotations/panoptic_"+t.split, "panoptic_"+t.split)
+	dir := dirWith(t.root, "annotations/panoptic_"+t.Split, "panoptic_"+t.Split)
 	if dir == "" {
-		return nil, fmt.Errorf("%s is there, but no directory annotations/panoptic_%s beside it; unpack panoptic_%[2]s.zip", name, t.split)
+		return nil, fmt.Errorf("%s is there, but no directory annotations/panoptic_%s beside it; unpack panoptic_%[2]s.zip", name, t.Split)
 	}
 	file, err := openCOCOFile(name, nil, cocoThings, cocoPanopticStuff)
 	if err != nil {
@@ -35,50 +36,33 @@ func cocoPanopticForm(t cocoTree, info Info) (Dataset, error) {
 			return nil, fmt.Errorf("%s: image %d has %d annotations, want one with all its segments", name, img.id, n)
 		}
 	}
-	info.ListSHA256 = listSHA256(file.ids())
-	return &cocoPanoptic{info, t.pictures, dir, file, cocoLabels(0, cocoThings, cocoPanopticStuff), t.orientation}, nil
-}
-
-func (d *cocoPanoptic) Info() Info      { return cloneInfo(d.info) }
-func (d *cocoPanoptic) Len() int        { return len(d.file.images) }
-func (d *cocoPanoptic) ID(i int) string { return stem(d.file.images[i].file) }
-
-func (d *cocoPanoptic) Files(i int) (imagePath, labelPath string) {
-	return filepath.Join(d.pictures, d.file.images[i].file), filepath.Join(d.labels, d.ID(i)+".png")
-}
-
-func (d *cocoPanoptic) At(i int) (Sample, error) {
-	if i < 0 || i >= d.Len() {
-		return Sample{}, fmt.Errorf("%s: sample %d of %d", d.info.Name, i, d.Len())
+	truth := cocoPanoptic{file, cocoLabels(0, cocoThings, cocoPanopticStuff)}
+	d := newOnDisk(t.Options, info, file.ids())
+	d.files = func(i int) (string, string) {
+		return filepath.Join(t.pictures, file.images[i].file), filepath.Join(dir, d.ids[i]+".png")
 	}
-	s, err := d.at(i)
-	if err != nil {
-		return Sample{}, fmt.Errorf("%s: %w", d.info.Name, err)
-	}
-	return s, nil
+	d.truth = func(i int, s *Sample) error { return truth.read(&file.images[i], s) }
+	return d, nil
 }
 
-func (d *cocoPanoptic) at(i int) (s Sample, err error) {
-	img := &d.file.images[i]
-	s.ID = d.ID(i)
-	s.ImagePath, s.LabelPath = d.Files(i)
-	if s.Image, err = d.file.readPicture(s.ImagePath, img, d.orientation); err != nil {
-		return Sample{}, err
+func (d cocoPanoptic) read(img *cocoImage, s *Sample) error {
+	size := image.Pt(img.w, img.h)
+	if err := checkSizes(s.ImagePath, d.file.path, s.Image.Rect.Max, size); err != nil {
+		return err
 	}
 	segments, err := d.segments(img)
 	if err != nil {
-		return Sample{}, err
+		return err
 	}
-	s.Labels, err = readPanoptic(s.LabelPath, segments)
-	if err != nil {
-		return Sample{}, err
+	if s.Labels, err = readPanoptic(s.LabelPath, segments); err != nil {
+		return err
 	}
-	return s, checkSizes(s.ImagePath, s.LabelPath, img.w, img.h, s.Labels.W, s.Labels.H)
+	return checkSizes(s.ImagePath, s.LabelPath, size, image.Pt(s.Labels.W, s.Labels.H))
 }
 
 // segments are the labels of a picture's segments.
-func (d *cocoPanoptic) segments(img *cocoImage) (map[uint32]uint16, error) {
-	labels := map[uint32]uint16{0: Ignore}
+func (d cocoPanoptic) segments(img *cocoImage) (map[uint32]uint16, error) {
+	labels := map[uint32]uint16{0: labelmap.Ignore}
 	err := d.file.each(img, func(a cocoAnnotation) error {
 		if a.File != "" && stem(a.File) != stem(img.file) {
 			return fmt.Errorf("the label map of %s is %s", img.file, a.File)
@@ -102,40 +86,33 @@ func (d *cocoPanoptic) segments(img *cocoImage) (map[uint32]uint16, error) {
 }
 
 // readPanoptic reads a panoptic PNG and gives each segment its label.
-func readPanoptic(path string, segments map[uint32]uint16) (Labels, error) {
-	data, err := readBounded(path, MaxFileBytes)
+func readPanoptic(path string, segments map[uint32]uint16) (labelmap.Map, error) {
+	data, err := files.Read(path, files.MaxBytes)
 	if err != nil {
-		return Labels{}, err
+		return labelmap.Map{}, err
 	}
 	l, err := decodePanoptic(data, segments)
 	if err != nil {
-		return Labels{}, fmt.Errorf("%s: %w", path, err)
+		return labelmap.Map{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return l, nil
 }
 
-// Fields of a PNG's header; see pngGrey.
-const (
-	pngRGB  = 2
-	pngRGBA = 6
-)
-
-func decodePanoptic(data []byte, segments map[uint32]uint16) (Labels, error) {
-	kind, err := sniff(data)
+func decodePanoptic(data []byte, segments map[uint32]uint16) (labelmap.Map, error) {
+	kind, raw, err := picture.Raw(data)
 	if err != nil {
-		return Labels{}, err
+		return labelmap.Map{}, err
 	}
-	if kind != kindPNG || data[24] != 8 || data[25] != pngRGB && data[25] != pngRGBA {
-		return Labels{}, errors.New("panoptic label maps are RGB PNG of 8 bits, whose colours are segment numbers; use the data set's own files")
+	_, opaque := raw.(*image.RGBA)
+	_, alpha := raw.(*image.NRGBA)
+	if kind != picture.PNG || !opaque && !alpha {
+		return labelmap.Map{}, errors.New("panoptic label maps are RGB PNG of 8 bits, whose colours are segment numbers; use the data set's own files")
 	}
-	if err := checkHeader(data, kind); err != nil {
-		return Labels{}, err
-	}
-	m, err := decodePNG(data)
+	m, err := picture.Decode(data, picture.AsStored)
 	if err != nil {
-		return Labels{}, err
+		return labelmap.Map{}, err
 	}
-	l := Labels{W: m.Rect.Dx(), H: m.Rect.Dy()}
+	l := labelmap.Map{W: m.Rect.Dx(), H: m.Rect.Dy()}
 	l.Pix = make([]uint16, l.W*l.H)
 	last, label := uint32(0), segments[0]
 	for p := range l.Pix {
@@ -143,7 +120,7 @@ func decodePanoptic(data []byte, segments map[uint32]uint16) (Labels, error) {
 		if id := uint32(px[0]) | uint32(px[1])<<8 | uint32(px[2])<<16; id != last {
 			var ok bool
 			if label, ok = segments[id]; !ok {
-				return Labels{}, fmt.Errorf("%w: segment %d at x %d, y %d, which the annotations of the picture lack", ErrLabelValue, id, p%l.W, p/l.W)
+				return labelmap.Map{}, fmt.Errorf("%w: segment %d at x %d, y %d, which the annotations of the picture lack", labelmap.ErrValue, id, p%l.W, p/l.W)
 			}
 			last = id
 		}

@@ -6,6 +6,9 @@ import (
 	"maps"
 	"math"
 	"os"
+	"ovbench/datasets/files"
+	"ovbench/datasets/labelmap"
+	"ovbench/datasets/mask"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -18,7 +21,7 @@ import (
 // cocoColumns reads a table of two columns of numbers under a heading.
 func cocoColumns(t *testing.T, path string) map[uint16]uint16 {
 	t.Helper()
-	lines, err := readLines(path)
+	lines, err := files.Lines(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +41,7 @@ func cocoColumns(t *testing.T, path string) map[uint16]uint16 {
 // The tables of mmsegmentation's converter for COCO-Stuff and of GroupViT's for COCO-Object.
 func TestRealCOCOTables(t *testing.T) {
 	dir := filepath.Join(Shared(t), "classes/label_maps")
-	for file, table := range map[string]*labelTable{
+	for file, table := range map[string]*labelmap.Table{
 		"coco_stuffthing_pixel_to_train171.tsv": cocoStuffTable(),
 		"coco_stuffthing_pixel_to_object81.tsv": cocoObjectTable(),
 	} {
@@ -48,11 +51,11 @@ func TestRealCOCOTables(t *testing.T) {
 		}
 		for v, label := range table {
 			w, ok := want[uint16(v)]
-			if !ok && (label == noLabel || label == Ignore || strings.Contains(file, "object81") && label == 0) {
+			if !ok && (label == labelmap.Stray || label == labelmap.Ignore || strings.Contains(file, "object81") && label == 0) {
 				continue // tables that leave out what becomes background, or void
 			}
 			if w == 255 {
-				w = Ignore
+				w = labelmap.Ignore
 			}
 			if !ok || w != label {
 				t.Errorf("%s: %d becomes %d, want %d", file, v, label, w)
@@ -67,7 +70,7 @@ func TestRealCOCONames(t *testing.T) {
 		"mmseg_cocostuff171.txt": cocoNames(cocoThings, cocoStuff),
 		"sclip_meta_81.txt":      append([]string{"background"}, cocoNames(cocoThings)...),
 	} {
-		want, err := readLines(filepath.Join(dir, file))
+		want, err := files.Lines(filepath.Join(dir, file))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +139,7 @@ func TestRealCOCOPanoptic(t *testing.T) {
 		object := realLabels(t, "samples/coco_panoptic/derived_object81", id)
 		for p, v := range s.Labels.Pix {
 			category := int64(0)
-			if v != Ignore {
+			if v != labelmap.Ignore {
 				category = categories[v].id
 			}
 			if int64(want.Pix[p]) != category || object.Pix[p] != objects[category] {
@@ -146,9 +149,9 @@ func TestRealCOCOPanoptic(t *testing.T) {
 	}
 }
 
-func realLabels(t *testing.T, dir, id string) Labels {
+func realLabels(t *testing.T, dir, id string) labelmap.Map {
 	t.Helper()
-	l, err := ReadLabels(filepath.Join(Shared(t), dir, id+".png"))
+	l, err := labelmap.Read(filepath.Join(Shared(t), dir, id+".png"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,12 +161,12 @@ func realLabels(t *testing.T, dir, id string) Labels {
 // COCO-Stuff's sample annotations against stuffthingmaps painted from them with pycocotools.
 func TestRealCOCOStuff(t *testing.T) {
 	labels := cocoLabels(len(cocoThings), cocoStuff)
-	labels[cocoOther.id] = noLabel
+	labels[cocoOther.id] = labelmap.Stray
 	f, err := openCOCOFile(filepath.Join(Shared(t), "samples/cocostuff/stuff_examples.json"), labels, cocoStuff, []cocoCategory{cocoOther})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &cocoAnnotated{things: f, background: Ignore}
+	d := &cocoAnnotated{things: f, background: labelmap.Ignore}
 	if len(f.images) != 2 {
 		t.Fatalf("%d images", len(f.images))
 	}
@@ -174,7 +177,7 @@ func TestRealCOCOStuff(t *testing.T) {
 			t.Fatal(err)
 		}
 		raw := realLabels(t, "samples/cocostuff/stuffthingmaps_derived", stem(img.file))
-		if err := cocoStuffTable().apply(raw); err != nil {
+		if err := cocoStuffTable().Apply(raw); err != nil {
 			t.Fatal(err)
 		}
 		if !cmp.Equal(raw, got) {
@@ -273,7 +276,7 @@ func TestRealCOCOResults(t *testing.T) {
 		t.Fatal(len(results), err)
 	}
 	for i, r := range results {
-		m, err := DecodeRLE(r.Segmentation.Counts, r.Segmentation.Size[0], r.Segmentation.Size[1])
+		m, err := mask.Decode(r.Segmentation.Counts, r.Segmentation.Size[0], r.Segmentation.Size[1])
 		if err != nil || m.Encode() != r.Segmentation.Counts {
 			t.Errorf("result %d: %v, or another text", i, err)
 		}

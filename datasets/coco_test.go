@@ -16,6 +16,8 @@ import (
 
 	"ovbench/datasets"
 	"ovbench/datasets/datasetstest"
+	"ovbench/datasets/labelmap"
+	"ovbench/datasets/mask"
 )
 
 const cocoRoot = "testdata/coco"
@@ -81,7 +83,7 @@ func cocoExpected(t *testing.T) (e cocoExpectation) {
 }
 
 // labelSum is the CRC-32 of a label map of bytes, with 255 for Ignore.
-func labelSum(l datasets.Labels) string {
+func labelSum(l labelmap.Map) string {
 	pix := make([]byte, len(l.Pix))
 	for i, v := range l.Pix {
 		pix[i] = byte(v)
@@ -338,10 +340,10 @@ func TestCOCOOddities(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []datasets.Object{
-		{Class: 0, X0: 1, Y0: 2, X1: 4, Y1: 6, Mask: datasets.RLE{H: 36, W: 48, Counts: []uint32{1728}}},
-		{Class: 56, X0: 1, Y0: 1, X1: 4, Y1: 4, Mask: datasets.RLE{H: 36, W: 48, Counts: []uint32{37, 3, 33, 3, 33, 3, 1616}}},
+		{Class: 0, X0: 1, Y0: 2, X1: 4, Y1: 6, Mask: mask.RLE{H: 36, W: 48, Counts: []uint32{1728}}},
+		{Class: 56, X0: 1, Y0: 1, X1: 4, Y1: 4, Mask: mask.RLE{H: 36, W: 48, Counts: []uint32{37, 3, 33, 3, 33, 3, 1616}}},
 		{Class: 2, X0: 0.5, Y0: 1, X1: 2.5, Y1: 1},
-		{Class: 3, X0: 0, Y0: 0, X1: 1, Y1: 1, Crowd: true, Mask: datasets.RLE{H: 36, W: 48, Counts: []uint32{10, 5, 1713}}},
+		{Class: 3, X0: 0, Y0: 0, X1: 1, Y1: 1, Crowd: true, Mask: mask.RLE{H: 36, W: 48, Counts: []uint32{10, 5, 1713}}},
 	}
 	if diff := cmp.Diff(want, s.Objects); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -469,7 +471,7 @@ func TestCOCOVerify(t *testing.T) {
 	root := cocoTree(t, "images/val2017", "stuffthingmaps")
 	remove(t, filepath.Join(root, "stuffthingmaps/val2017/000000000285.png"))
 	got := make(map[datasets.FaultKind]int)
-	for _, f := range datasets.Verify(t.Context(), open(t, "coco_stuff", datasets.Options{Root: root}), nil) {
+	for _, f := range datasets.Inspect(t.Context(), open(t, "coco_stuff", datasets.Options{Root: root}), datasets.InspectOptions{}).Faults {
 		got[f.Kind] = f.Count
 	}
 	if diff := cmp.Diff(map[datasets.FaultKind]int{datasets.WrongCount: 4, datasets.MissingLabel: 1}, got); diff != "" {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"ovbench/datasets/labelmap"
 )
 
 // PASCAL Context: Mottaghi et al., "The Role of Context for Object Detection and Semantic Segmentation in the Wild",
@@ -39,7 +41,7 @@ type contextForm struct {
 // contextLabels reads label maps of one form; all methods may be called from any goroutine.
 type contextLabels interface {
 	labelPath(id string) string
-	labels(id string) (Labels, error)
+	labels(id string) (labelmap.Map, error)
 }
 
 // The splits of the original, and those of what was made of PASCAL in Detail, which lacks a few images.
@@ -112,21 +114,10 @@ type contextTree struct {
 	images []string // their JPEGImages
 }
 
-// pascalContext is immutable after openContext.
-type pascalContext struct {
-	info        Info
-	ids         []string
-	images      []string // folders of pictures, in order of preference
-	source      contextLabels
-	orientation Orientation
-}
-
 func openContext(o Options, info Info, forms ...*contextForm) (Dataset, error) {
-	if o.Split == "" {
-		o.Split = "val"
-	}
-	if err := checkID(o.Split); err != nil {
-		return nil, fmt.Errorf("split: %w", err)
+	info.Homepage, info.Layout = contextHomepage, contextLayouts(forms)
+	if err := o.begin(&info, "val", "VOCdevkit"); err != nil {
+		return nil, err
 	}
 	t := &contextTree{Options: o, info: info}
 	if err := t.find(forms); err != nil {
@@ -142,16 +133,22 @@ func openContext(o Options, info Info, forms ...*contextForm) (Dataset, error) {
 	if t.ids == nil {
 		return nil, t.noList()
 	}
-	t.info.Split, t.info.Root, t.info.Official = o.Split, filepath.Dir(t.path), t.official()
-	t.info.Homepage, t.info.Layout, t.info.ListSHA256 = contextHomepage, t.form.layout, listSHA256(t.ids)
-	return &pascalContext{t.info, t.ids, t.images, source, o.Orientation}, nil
+	t.info.Root, t.info.Official, t.info.Layout = filepath.Dir(t.path), t.official(), t.form.layout
+	d := newOnDisk(o, t.info, t.ids)
+	d.files = func(i int) (string, string) {
+		return contextFile(t.images, d.ids[i]+".jpg"), source.labelPath(d.ids[i])
+	}
+	d.truth = func(_ int, s *Sample) (err error) {
+		if s.Labels, err = source.labels(s.ID); err != nil {
+			return err
+		}
+		return checkSizes(s.ImagePath, s.LabelPath, s.Image.Rect.Max, image.Pt(s.Labels.W, s.Labels.H))
+	}
+	return d, nil
 }
 
 // find looks for label maps in one of the forms, the first counting most, and for pictures.
 func (t *contextTree) find(forms []*contextForm) error {
-	if t.Root == "" {
-		return fmt.Errorf("no data directory is given; name the one that holds VOCdevkit, with --data or root\n%s", contextHelp(forms))
-	}
 	t.dirs = candidates(t.Root, "VOCdevkit/VOC2010")
 	for _, form := range forms {
 		for _, entry := range form.entries {
@@ -161,7 +158,7 @@ func (t *contextTree) find(forms []*contextForm) error {
 		}
 	}
 	if t.form == nil {
-		return fmt.Errorf("no label maps in any of %s\n%s", strings.Join(t.dirs, ", "), contextHelp(forms))
+		return fmt.Errorf("no label maps in any of %s\n%s", strings.Join(t.dirs, ", "), t.info.help())
 	}
 	t.info.Notes = append(t.info.Notes, t.form.note)
 	beside := filepath.Join(filepath.Dir(t.path), "..", "VOC2012")
@@ -174,18 +171,18 @@ func (t *contextTree) find(forms []*contextForm) error {
 		}
 	}
 	if len(t.images) == 0 {
-		return fmt.Errorf("%s is there, but no JPEGImages in any of %s\n%s", t.path, strings.Join(t.dirs, ", "), contextHelp([]*contextForm{t.form}))
+		return fmt.Errorf("%s is there, but no JPEGImages in any of %s\n%s", t.path, strings.Join(t.dirs, ", "), t.info.help())
 	}
 	return nil
 }
 
-// contextHelp says where to get the data and what the tree may look like.
-func contextHelp(forms []*contextForm) string {
+// contextLayouts says what the tree may look like.
+func contextLayouts(forms []*contextForm) string {
 	var layouts []string
 	for _, f := range forms {
 		layouts = append(layouts, f.layout)
 	}
-	return "get it from " + contextHomepage + "; the tree must be\n" + strings.Join(layouts, "\nor\n")
+	return strings.Join(layouts, "\nor\n")
 }
 
 // lists are the places of a split list, most specific first.
@@ -232,19 +229,6 @@ func (t *contextTree) official() int {
 	return t.form.official[t.Split]
 }
 
-func (c *pascalContext) Info() Info {
-	info := c.info
-	info.Classes, info.Notes = slices.Clone(info.Classes), slices.Clone(info.Notes)
-	return info
-}
-
-func (c *pascalContext) Len() int        { return len(c.ids) }
-func (c *pascalContext) ID(i int) string { return c.ids[i] }
-
-func (c *pascalContext) Files(i int) (imagePath, labelPath string) {
-	return contextFile(c.images, c.ids[i]+".jpg"), c.source.labelPath(c.ids[i])
-}
-
 // contextFile is the first of the folders' files that exists, else where it should be.
 func contextFile(folders []string, name string) string {
 	for _, dir := range folders {
@@ -253,28 +237,4 @@ func contextFile(folders []string, name string) string {
 		}
 	}
 	return filepath.Join(folders[0], name)
-}
-
-func (c *pascalContext) At(i int) (Sample, error) { return c.AtWith(i, nil) }
-
-func (c *pascalContext) AtWith(i int, picture *image.NRGBA) (Sample, error) {
-	if i < 0 || i >= len(c.ids) {
-		return Sample{}, fmt.Errorf("%s: sample %d of %d", c.info.Name, i, len(c.ids))
-	}
-	s := Sample{ID: c.ids[i], Image: picture}
-	s.ImagePath, s.LabelPath = c.Files(i)
-	var err error
-	if picture == nil {
-		if s.Image, err = ReadImage(s.ImagePath, c.orientation); err != nil {
-			return Sample{}, fmt.Errorf("%s: %w", c.info.Name, err)
-		}
-	}
-	if s.Labels, err = c.source.labels(s.ID); err != nil {
-		return Sample{}, fmt.Errorf("%s: %w", c.info.Name, err)
-	}
-	err = checkSizes(s.ImagePath, s.LabelPath, s.Image.Rect.Dx(), s.Image.Rect.Dy(), s.Labels.W, s.Labels.H)
-	if err != nil {
-		return Sample{}, fmt.Errorf("%s: %w", c.info.Name, err)
-	}
-	return s, nil
 }

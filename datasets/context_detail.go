@@ -3,16 +3,18 @@ package datasets
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
+	"ovbench/datasets/files"
+	"ovbench/datasets/jsonscan"
+	"ovbench/datasets/labelmap"
+	"ovbench/datasets/mask"
 	"slices"
 )
 
 // PASCAL in Detail stores the masks of all images in one JSON file of half a gigabyte, trainval_merged.json. Of its
-// lists, images says what there is and annos_segmentation holds one compressed RLE a region, under the same numbers
+// lists, images says what there is and annos_segmentation holds one compressed mask.RLE a region, under the same numbers
 // 1..459 as the original .mat files. The map of an image is zeros with its regions painted over in the order of the
 // list, as Detail.getMask of detail-api does.
 
@@ -40,7 +42,7 @@ type detailImage struct {
 	first, last int // masks[first:last]
 }
 
-// detailMask is where a region's RLE object lies in the file.
+// detailMask is where a region's mask.RLE object lies in the file.
 type detailMask struct {
 	image    int64 // in images; its image_id until all of them are known
 	offset   int64
@@ -50,7 +52,7 @@ type detailMask struct {
 
 // openDetail reads through the file once and stores neither masks nor anything else of unknown size.
 func openDetail(path string, table *contextTable) (*detailFile, error) {
-	f, _, err := openRegular(path)
+	f, _, err := files.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -64,34 +66,17 @@ func openDetail(path string, table *contextTable) (*detailFile, error) {
 }
 
 func readDetail(r io.Reader) (*detailFile, error) {
-	d := &detailScan{jsonScanner: newJSONScanner(r), byNumber: make(map[int64]int), byID: make(map[string]int)}
-	lists := map[string]func() error{"images": d.image, "annos_segmentation": d.mask}
-	err := d.object(func(key []byte) error {
-		element, wanted := lists[string(key)]
-		if !wanted {
-			return d.skip()
-		}
-		if element == nil {
-			return d.errorf("a second list %q", key)
-		}
-		lists[string(key)] = nil
-		return d.array(element)
-	})
+	d := &detailScan{Scanner: jsonscan.New(r), byNumber: make(map[int64]int), byID: make(map[string]int)}
+	err := d.Lists(map[string]func() error{"images": d.image, "annos_segmentation": d.mask}, "images", "annos_segmentation")
 	if err != nil {
-		return nil, err
-	}
-	if err := d.end(); err != nil {
-		return nil, err
-	}
-	if len(d.images) == 0 || len(d.masks) == 0 {
-		return nil, errors.New(`no "images" or no "annos_segmentation", so this is not trainval_merged.json of PASCAL in Detail`)
+		return nil, fmt.Errorf("%w; want trainval_merged.json of PASCAL in Detail", err)
 	}
 	return d.file()
 }
 
 // A detailScan collects the lists of the file, whose order is not known.
 type detailScan struct {
-	*jsonScanner
+	*jsonscan.Scanner
 	images   []detailImage
 	byNumber map[int64]int
 	byID     map[string]int
@@ -101,25 +86,25 @@ type detailScan struct {
 // image reads an element of images.
 func (d *detailScan) image() error {
 	if len(d.images) == maxDetailImages {
-		return d.errorf("more than %d images", maxDetailImages)
+		return d.Errorf("more than %d images", maxDetailImages)
 	}
 	var m detailImage
 	var name string
 	number, w, h := int64(math.MinInt64), int64(0), int64(0)
-	err := d.object(func(key []byte) (err error) {
+	err := d.Object(func(key []byte) (err error) {
 		switch string(key) {
 		case "image_id":
-			number, err = d.integer()
+			number, err = d.Integer()
 		case "file_name":
-			name, err = d.string()
+			name, err = d.Text()
 		case "phase":
-			m.phase, err = d.string()
+			m.phase, err = d.Text()
 		case "width":
-			w, err = d.integer()
+			w, err = d.Integer()
 		case "height":
-			h, err = d.integer()
+			h, err = d.Integer()
 		default:
-			err = d.skip()
+			err = d.Skip()
 		}
 		return err
 	})
@@ -128,14 +113,14 @@ func (d *detailScan) image() error {
 	}
 	m.id = stem(name)
 	if err := checkID(m.id); err != nil {
-		return d.errorf("images[%d]: file_name: %w", len(d.images), err)
+		return d.Errorf("images[%d]: file_name: %w", len(d.images), err)
 	}
-	if number == math.MinInt64 || w <= 0 || h <= 0 || w > MaxPixels || h > MaxPixels/w {
-		return d.errorf("images[%d], %s: want an image_id and at most %d pixels, found %dx%d", len(d.images), m.id, MaxPixels, w, h)
+	if number == math.MinInt64 || w <= 0 || h <= 0 || w > files.MaxPixels || h > files.MaxPixels/w {
+		return d.Errorf("images[%d], %s: want an image_id and at most %d pixels, found %dx%d", len(d.images), m.id, files.MaxPixels, w, h)
 	}
 	_, sameNumber := d.byNumber[number]
 	if _, sameID := d.byID[m.id]; sameNumber || sameID {
-		return d.errorf("images[%d], %s: its image_id %d or file_name is there twice", len(d.images), m.id, number)
+		return d.Errorf("images[%d], %s: its image_id %d or file_name is there twice", len(d.images), m.id, number)
 	}
 	d.byNumber[number], d.byID[m.id] = len(d.images), len(d.images)
 	m.w, m.h = int(w), int(h)
@@ -146,23 +131,23 @@ func (d *detailScan) image() error {
 // mask reads an element of annos_segmentation.
 func (d *detailScan) mask() error {
 	if len(d.masks) == maxDetailMasks {
-		return d.errorf("more than %d regions", maxDetailMasks)
+		return d.Errorf("more than %d regions", maxDetailMasks)
 	}
 	m := detailMask{image: math.MinInt64}
 	var category, size int64
-	err := d.object(func(key []byte) (err error) {
+	err := d.Object(func(key []byte) (err error) {
 		switch string(key) {
 		case "image_id":
-			m.image, err = d.integer()
+			m.image, err = d.Integer()
 		case "category_id":
-			category, err = d.integer()
+			category, err = d.Integer()
 		case "segmentation":
-			d.next()
-			m.offset = d.offset()
-			err = d.skip()
-			size = d.offset() - m.offset
+			d.Next()
+			m.offset = d.Offset()
+			err = d.Skip()
+			size = d.Offset() - m.offset
 		default:
-			err = d.skip()
+			err = d.Skip()
 		}
 		return err
 	})
@@ -171,11 +156,11 @@ func (d *detailScan) mask() error {
 	}
 	switch {
 	case m.image == math.MinInt64:
-		return d.errorf("annos_segmentation[%d]: no image_id", len(d.masks))
+		return d.Errorf("annos_segmentation[%d]: no image_id", len(d.masks))
 	case category < 1 || category > int64(len(contextNames)):
-		return d.errorf("annos_segmentation[%d]: category_id %d, want 1..%d", len(d.masks), category, len(contextNames))
+		return d.Errorf("annos_segmentation[%d]: category_id %d, want 1..%d", len(d.masks), category, len(contextNames))
 	case size == 0 || size > maxDetailMaskBytes:
-		return d.errorf("annos_segmentation[%d]: segmentation of %d bytes, want 1..%d", len(d.masks), size, maxDetailMaskBytes)
+		return d.Errorf("annos_segmentation[%d]: segmentation of %d bytes, want 1..%d", len(d.masks), size, maxDetailMaskBytes)
 	}
 	m.size, m.category = uint32(size), uint16(category)
 	d.masks = append(d.masks, m)
@@ -222,14 +207,14 @@ func (d *detailFile) ids(split string) ([]string, error) {
 
 func (d *detailFile) labelPath(string) string { return d.path }
 
-func (d *detailFile) labels(id string) (Labels, error) {
+func (d *detailFile) labels(id string) (labelmap.Map, error) {
 	i, ok := d.byID[id]
 	if !ok {
-		return Labels{}, fmt.Errorf("%s: there is no image %q; the split list belongs to another form of the data set", d.path, id)
+		return labelmap.Map{}, fmt.Errorf("%s: there is no image %q; the split list belongs to another form of the data set", d.path, id)
 	}
-	f, err := os.Open(d.path)
+	f, _, err := files.Open(d.path)
 	if err != nil {
-		return Labels{}, err
+		return labelmap.Map{}, err
 	}
 	defer f.Close()
 	l, err := d.paint(f, d.images[i])
@@ -237,14 +222,14 @@ func (d *detailFile) labels(id string) (Labels, error) {
 		err = d.table.apply(l)
 	}
 	if err != nil {
-		return Labels{}, fmt.Errorf("%s: image %q: %w", d.path, id, err)
+		return labelmap.Map{}, fmt.Errorf("%s: image %q: %w", d.path, id, err)
 	}
 	return l, nil
 }
 
 // paint draws the regions of m under their category numbers.
-func (d *detailFile) paint(r io.ReaderAt, m detailImage) (Labels, error) {
-	l := Labels{W: m.w, H: m.h, Pix: make([]uint16, m.w*m.h)}
+func (d *detailFile) paint(r io.ReaderAt, m detailImage) (labelmap.Map, error) {
+	l := labelmap.Map{W: m.w, H: m.h, Pix: make([]uint16, m.w*m.h)}
 	var text []byte
 	for _, mask := range d.masks[m.first:m.last] {
 		if cap(text) < int(mask.size) {
@@ -252,14 +237,14 @@ func (d *detailFile) paint(r io.ReaderAt, m detailImage) (Labels, error) {
 		}
 		text = text[:mask.size]
 		if _, err := r.ReadAt(text, mask.offset); err != nil {
-			return Labels{}, fmt.Errorf("byte %d: %w; the file has changed since it was opened", mask.offset, err)
+			return labelmap.Map{}, fmt.Errorf("byte %d: %w; the file has changed since it was opened", mask.offset, err)
 		}
 		region, err := decodeDetailMask(text)
 		if err == nil && (region.W != l.W || region.H != l.H) {
 			err = fmt.Errorf("%w: the region is %dx%d, its image %dx%d", ErrSize, region.W, region.H, l.W, l.H)
 		}
 		if err != nil {
-			return Labels{}, fmt.Errorf("byte %d: segmentation: %w", mask.offset, err)
+			return labelmap.Map{}, fmt.Errorf("byte %d: segmentation: %w", mask.offset, err)
 		}
 		region.Paint(l.Pix, mask.category)
 	}
@@ -267,16 +252,16 @@ func (d *detailFile) paint(r io.ReaderAt, m detailImage) (Labels, error) {
 }
 
 // decodeDetailMask reads {"size": [height, width], "counts": "…"}.
-func decodeDetailMask(text []byte) (RLE, error) {
+func decodeDetailMask(text []byte) (mask.RLE, error) {
 	var m struct {
 		Size   []int
 		Counts string
 	}
 	if err := json.Unmarshal(text, &m); err != nil {
-		return RLE{}, fmt.Errorf("want a compressed RLE: %w", err)
+		return mask.RLE{}, fmt.Errorf("want a compressed mask.RLE: %w", err)
 	}
 	if len(m.Size) != 2 {
-		return RLE{}, fmt.Errorf("size %v, want height and width", m.Size)
+		return mask.RLE{}, fmt.Errorf("size %v, want height and width", m.Size)
 	}
-	return DecodeRLE(m.Counts, m.Size[0], m.Size[1])
+	return mask.Decode(m.Counts, m.Size[0], m.Size[1])
 }

@@ -2,6 +2,9 @@ package datasets
 
 import (
 	"fmt"
+	"ovbench/datasets/files"
+	"ovbench/datasets/labelmap"
+	"ovbench/datasets/mat"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -18,10 +21,10 @@ func newContextTable(info Info) *contextTable {
 		for number := range t {
 			t[number] = uint16(number) - 1
 		}
-		t[0] = Ignore
+		t[0] = labelmap.Ignore
 		return &t
 	}
-	base := newLabelTable(len(info.Classes), 255, !info.Background)
+	base := labelmap.NewTable(len(info.Classes), 255, !info.Background)
 	for number := range t {
 		t[number] = base[slices.Index(context59Numbers, uint16(number))+1]
 	}
@@ -29,10 +32,10 @@ func newContextTable(info Info) *contextTable {
 }
 
 // apply maps l in place.
-func (t *contextTable) apply(l Labels) error {
+func (t *contextTable) apply(l labelmap.Map) error {
 	for i, v := range l.Pix {
 		if int(v) >= len(t) {
-			return fmt.Errorf("%w: %d at x %d, y %d; allowed are 0..%d", ErrLabelValue, v, i%l.W, i/l.W, len(t)-1)
+			return fmt.Errorf("%w: %d at x %d, y %d; allowed are 0..%d", labelmap.ErrValue, v, i%l.W, i/l.W, len(t)-1)
 		}
 		l.Pix[i] = t[v]
 	}
@@ -65,34 +68,28 @@ func openContextMat(t *contextTree) (contextLabels, error) {
 
 func (m contextMats) labelPath(id string) string { return filepath.Join(m.dir, id+".mat") }
 
-func (m contextMats) labels(id string) (Labels, error) {
-	l, err := ReadMatLabels(m.labelPath(id), "LabelMap")
+func (m contextMats) labels(id string) (labelmap.Map, error) {
+	l, err := mat.Read(m.labelPath(id), "LabelMap")
 	if err != nil {
-		return Labels{}, err
+		return l, err
 	}
-	if err := m.table.apply(l); err != nil {
-		return Labels{}, fmt.Errorf("%s: %w", m.labelPath(id), err)
-	}
-	return l, nil
+	return l, in(m.labelPath(id), m.table.apply(l))
 }
 
 // contextPNGs are label maps with 0 background and the 59 classes from 1 on.
 type contextPNGs struct {
 	dir   string
-	table *labelTable
+	table *labelmap.Table
 }
 
 func (p contextPNGs) labelPath(id string) string { return filepath.Join(p.dir, id+".png") }
 
-func (p contextPNGs) labels(id string) (Labels, error) {
-	l, err := ReadLabels(p.labelPath(id))
+func (p contextPNGs) labels(id string) (labelmap.Map, error) {
+	l, err := labelmap.Read(p.labelPath(id))
 	if err != nil {
-		return Labels{}, err
+		return l, err
 	}
-	if err := p.table.apply(l); err != nil {
-		return Labels{}, fmt.Errorf("%s: %w", p.labelPath(id), err)
-	}
-	return l, nil
+	return l, in(p.labelPath(id), p.table.Apply(l))
 }
 
 // contextOrder holds what each stored number of a PNG file means, an index of context60Names; -1 must not occur.
@@ -145,10 +142,10 @@ func openContextPNG(t *contextTree) (contextLabels, error) {
 			t.info.Notes = append(t.info.Notes, "label numbers are re-mapped from the order of "+list)
 		}
 	}
-	base := newLabelTable(len(t.info.Classes), 255, !t.info.Background)
+	base := labelmap.NewTable(len(t.info.Classes), 255, !t.info.Background)
 	table := *base
 	for number, label := range order[:255] {
-		table[number] = noLabel
+		table[number] = labelmap.Stray
 		if label >= 0 {
 			table[number] = base[label]
 		}
@@ -159,7 +156,7 @@ func openContextPNG(t *contextTree) (contextLabels, error) {
 // readContextOrder reads lines "number: name", or names alone that count from 1, or from 0 where background is first.
 // Without a line for background it is 0.
 func readContextOrder(path string) (*contextOrder, error) {
-	lines, err := readLines(path)
+	lines, err := files.Lines(path)
 	if err != nil {
 		return nil, err
 	}
@@ -252,11 +249,11 @@ var vocInContext = func() (numbers [21]uint16) {
 
 // add compares one pair of label maps. It is false if that cannot be done; reading the sample will say why.
 func (v *contextVotes) add(vocPath, path string) bool {
-	truth, err := ReadLabels(vocPath)
+	truth, err := labelmap.Read(vocPath)
 	if err != nil {
 		return false
 	}
-	l, err := ReadLabels(path)
+	l, err := labelmap.Read(path)
 	if err != nil || l.W != truth.W || l.H != truth.H {
 		return false
 	}

@@ -17,6 +17,7 @@ import (
 
 	"ovbench/datasets"
 	"ovbench/datasets/datasetstest"
+	"ovbench/datasets/labelmap"
 )
 
 // contextMini has four pictures in all forms, made by testdata/context/make.py.
@@ -66,10 +67,10 @@ func contextTruth(t *testing.T) map[string][][]int {
 }
 
 // contextWant maps original numbers by the names of the classes: 59 of 459 have the same name in both lists.
-func contextWant(t *testing.T, name string, rows [][]int) datasets.Labels {
+func contextWant(t *testing.T, name string, rows [][]int) labelmap.Map {
 	t.Helper()
 	all, some := openContextMini(t, "context459").Info().Classes, openContextMini(t, name).Info().Classes
-	l := datasets.Labels{W: len(rows[0]), H: len(rows)}
+	l := labelmap.Map{W: len(rows[0]), H: len(rows)}
 	for _, v := range slices.Concat(rows...) {
 		other := "background"
 		if v > 0 && (slices.Contains(some, all[v-1])) {
@@ -77,7 +78,7 @@ func contextWant(t *testing.T, name string, rows [][]int) datasets.Labels {
 		}
 		label := slices.Index(some, other)
 		if label < 0 {
-			label = datasets.Ignore
+			label = labelmap.Ignore
 		}
 		l.Pix = append(l.Pix, uint16(label))
 	}
@@ -137,7 +138,7 @@ func TestContextVerify(t *testing.T) {
 	for _, parts := range [][]string{{contextPNG, contextSplits}, {contextJSON}, {contextMat, contextSplits}} {
 		root := contextTree(t, parts...)
 		for _, name := range []string{"context59", "context60"} {
-			for _, f := range datasets.Verify(t.Context(), open(t, name, datasets.Options{Root: root}), nil) {
+			for _, f := range datasets.Inspect(t.Context(), open(t, name, datasets.Options{Root: root}), datasets.InspectOptions{}).Faults {
 				if f.Kind != datasets.WrongCount {
 					t.Errorf("%s, %s: %v", name, parts[0], f)
 				}
@@ -149,7 +150,7 @@ func TestContextVerify(t *testing.T) {
 	truncate(t, filepath.Join(root, "VOC2010/trainval/2008_900001.mat"))
 	put(t, filepath.Join(root, "VOC2010/JPEGImages/2008_900003.jpg"), jpegOf(t, 5, 6))
 	var got []datasets.FaultKind
-	for _, f := range datasets.Verify(t.Context(), open(t, "context60", datasets.Options{Root: root}), nil) {
+	for _, f := range datasets.Inspect(t.Context(), open(t, "context60", datasets.Options{Root: root}), datasets.InspectOptions{}).Faults {
 		got = append(got, f.Kind)
 	}
 	want := []datasets.FaultKind{datasets.WrongCount, datasets.MissingLabel, datasets.SizeMismatch, datasets.Unreadable}
@@ -249,7 +250,7 @@ func renumber(t *testing.T, root string, number func(name string, old uint16) ui
 		t.Fatal(paths, err)
 	}
 	for _, path := range paths {
-		l, err := datasets.ReadLabels(path)
+		l, err := labelmap.Read(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -371,7 +372,7 @@ func TestContextOpenErrors(t *testing.T) {
 		want []string
 	}{
 		{"context60", datasets.Options{}, []string{"no data directory is given", "trainval_merged.json", "SegmentationClassContext/<id>.png", "trainval/<id>.mat"}},
-		{"context60", datasets.Options{Root: "testdata/pixels"}, []string{filepath.FromSlash("testdata/pixels/VOCdevkit/VOC2010"), "VOCtrainval_03-May-2010.tar"}},
+		{"context60", datasets.Options{Root: "picture/testdata/pixels"}, []string{filepath.FromSlash("picture/testdata/pixels/VOCdevkit/VOC2010"), "VOCtrainval_03-May-2010.tar"}},
 		{"context459", datasets.Options{Root: otherList}, []string{"no label maps in any of", "trainval/<id>.mat"}},
 		{"context60", datasets.Options{Root: noPictures}, []string{"trainval_merged.json is there, but no JPEGImages"}},
 		{"context60", datasets.Options{Root: contextTree(t, contextMat)}, []string{`split "val": none of`, "pascalcontext_val.txt", "lists there are: none"}},
@@ -444,7 +445,7 @@ func TestRealContext(t *testing.T) {
 			if diff := cmp.Diff(want[i], got); diff != "" {
 				t.Errorf("%s %s (-want +got):\n%s", form.from, s.ID, diff)
 			}
-			png, err := datasets.ReadLabels(filepath.Join(dir, "VOC2010", contextPNG, s.ID+".png"))
+			png, err := labelmap.Read(filepath.Join(dir, "VOC2010", contextPNG, s.ID+".png"))
 			if err != nil || !slices.Equal(png.Pix, s.Labels.Pix) {
 				t.Errorf("%s %s: map differs from the PNG file, %v", form.from, s.ID, err)
 			}

@@ -9,19 +9,12 @@
 package datasets
 
 import (
-	"fmt"
 	"image"
+
+	"ovbench/datasets/labelmap"
+	"ovbench/datasets/mask"
+	"ovbench/datasets/picture"
 )
-
-// Ignore labels pixels that no metric counts: void borders, unlabelled regions.
-const Ignore = 0xFFFF
-
-// Labels is a label map of W x H pixels, row-major: Pix[y*W+x] is a class or [Ignore].
-// The zero value is the empty map. A Labels shares Pix with its copies.
-type Labels struct {
-	W, H int
-	Pix  []uint16
-}
 
 // Sample is one picture and what is known of it: a data set fills in the kinds of truth that its Info names.
 // It belongs to the caller, who may change the pixels.
@@ -29,7 +22,7 @@ type Sample struct {
 	ID                   string
 	ImagePath, LabelPath string
 	Image                *image.NRGBA // opaque, bounds start at 0,0
-	Labels               Labels       // as wide and high as Image; empty without label maps
+	Labels               labelmap.Map // as wide and high as Image; empty without label maps
 	Tags                 []Tag        // by class; nil without image-level truth
 	Objects              []Object     // in the order of the annotation file; nil without boxes or masks
 }
@@ -48,9 +41,9 @@ const (
 type Object struct {
 	Class          int
 	X0, Y0, X1, Y1 float64
-	Difficult      bool // VOC
-	Crowd          bool // COCO: a group, not one thing
-	Mask           RLE  // zero without a mask
+	Difficult      bool     // VOC
+	Crowd          bool     // COCO: a group, not one thing
+	Mask           mask.RLE // zero without a mask
 }
 
 // Info describes an opened data set.
@@ -77,14 +70,13 @@ type Dataset interface {
 	At(i int) (Sample, error)
 }
 
-// Located is a Dataset that knows its files without reading them, which lets [Verify]
-// look at headers before pixels.
+// Located is a Dataset that knows its files without reading them, which lets [Inspect] look at headers before pixels.
 type Located interface {
 	Files(i int) (imagePath, labelPath string)
 }
 
-// Sharing is a Dataset whose pictures other data sets have too: of VOC, Context and COCO's maps. Who measures several reads a
-// picture once.
+// Sharing is a Dataset whose pictures other data sets may have too, as those of VOC, Context and COCO do. Who measures several
+// reads a picture once.
 type Sharing interface {
 	// AtWith is At with the sample's picture, which was read before, from the file that Files names and in the same
 	// orientation. The sample has it, not a copy; nil is At.
@@ -93,9 +85,9 @@ type Sharing interface {
 
 // Options say where a data set lies and which part of it to open.
 type Options struct {
-	Root        string      // a directory; each data set says in Info.Layout what it looks for below
-	Split       string      // "" is the data set's usual evaluation split
-	Orientation Orientation // of pictures; the zero value keeps stored pixels
+	Root        string              // a directory; each data set says in Info.Layout what it looks for below
+	Split       string              // "" is the data set's usual evaluation split
+	Orientation picture.Orientation // of pictures; the zero value keeps stored pixels
 
 	// LabelNames is a file that says what stored numbers mean, by lines "number: name", where copies with several orders of
 	// classes circulate: PASCAL Context. Without it a list beside the label maps counts.
@@ -106,30 +98,4 @@ type Options struct {
 
 	// Folder describes the data set folder; nil is its usual layout.
 	Folder *FolderOptions
-}
-
-// readPair reads a picture and its label PNG; apply maps stored values to labels in place.
-func readPair(id, imagePath, labelPath string, o Orientation, apply func(Labels) error) (Sample, error) {
-	return readBeside(nil, id, imagePath, labelPath, o, apply)
-}
-
-// readBeside is readPair with a picture that was read before, unless it is nil.
-func readBeside(img *image.NRGBA, id, imagePath, labelPath string, o Orientation, apply func(Labels) error) (Sample, error) {
-	if img == nil {
-		var err error
-		if img, err = ReadImage(imagePath, o); err != nil {
-			return Sample{}, err
-		}
-	}
-	labels, err := ReadLabels(labelPath)
-	if err != nil {
-		return Sample{}, err
-	}
-	if err := checkSizes(imagePath, labelPath, img.Rect.Dx(), img.Rect.Dy(), labels.W, labels.H); err != nil {
-		return Sample{}, err
-	}
-	if err := apply(labels); err != nil {
-		return Sample{}, fmt.Errorf("%s: %w", labelPath, err)
-	}
-	return Sample{ID: id, ImagePath: imagePath, LabelPath: labelPath, Image: img, Labels: labels}, nil
 }

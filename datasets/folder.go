@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"os"
+	"ovbench/datasets/files"
+	"ovbench/datasets/labelmap"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,7 +27,7 @@ type FolderOptions struct {
 	// What follows the id in file names, such as _rgb.png. "" is .jpg, .jpeg or .png of pictures and .png of label maps.
 	ImageSuffix, LabelSuffix string
 
-	// Ignore is the stored value that is not scored. 0 stands for 65535 and, unless a class has it, 255.
+	// labelmap.Ignore is the stored value that is not scored. 0 stands for 65535 and, unless a class has it, 255.
 	Ignore     int
 	ReduceZero bool // stored 0 is not scored, stored k is class k-1
 	Background bool // class 0 is "everything else"
@@ -40,33 +41,25 @@ const folderLayout = `<data>/
 // folderClasses is the most classes that fit beside the values of void.
 const folderClasses = 60000
 
-// folder is immutable after openFolder.
+// folder adds the words of its list of classes.
 type folder struct {
-	info           Info
-	ids            []string
-	images, labels []string // paths, by sample
-	queries        [][]string
-	options        FolderOptions
-	orientation    Orientation
+	*onDisk
+	queries [][]string
+	options FolderOptions
 }
 
 func openFolder(o Options) (Dataset, error) {
-	if o.Root == "" {
-		return nil, fmt.Errorf("no data directory is given; name one such as\n%s", folderLayout)
+	info := Info{Name: "folder", Title: "Pictures and label maps of one's own", Root: o.Root, Homepage: "a folder of one's own", Layout: folderLayout}
+	asked := o.Split
+	if err := o.begin(&info, "all", "images and labels"); err != nil {
+		return nil, err
 	}
-	d := &folder{orientation: o.Orientation, info: Info{Name: "folder", Title: "Pictures and label maps of one's own", Split: "all", Root: o.Root,
-		Homepage: "a folder of one's own", Layout: folderLayout}}
+	d := &folder{onDisk: &onDisk{info: info, orientation: o.Orientation}}
 	if o.Folder != nil {
 		d.options = *o.Folder
 	}
-	if o.Split != "" {
-		if err := checkID(o.Split); err != nil {
-			return nil, fmt.Errorf("split: %w", err)
-		}
-		d.info.Split = o.Split
-		if d.options.List == "" {
-			d.options.List = o.Split + ".txt"
-		}
+	if asked != "" && d.options.List == "" {
+		d.options.List = asked + ".txt"
 	}
 	d.info.Background = d.options.Background
 	if err := d.readClasses(); err != nil {
@@ -75,6 +68,7 @@ func openFolder(o Options) (Dataset, error) {
 	if err := d.pair(); err != nil {
 		return nil, err
 	}
+	d.truth = labelTruth(d.apply)
 	d.info.ListSHA256 = listSHA256(d.ids)
 	return d, nil
 }
@@ -92,7 +86,7 @@ func (d *folder) path(option, standard string) string {
 
 func (d *folder) readClasses() error {
 	name := d.path(d.options.Classes, "classes.txt")
-	lines, err := readLines(name)
+	lines, err := files.Lines(name)
 	if err != nil {
 		return fmt.Errorf("list of classes: %w; the folder must be\n%s", err, folderLayout)
 	}
@@ -156,12 +150,13 @@ func (d *folder) pair() error {
 		if labels[id] == "" {
 			noLabel = append(noLabel, id)
 		}
-		d.images = append(d.images, filepath.Join(imageDir, images[id]))
-		d.labels = append(d.labels, filepath.Join(labelDir, labels[id]))
 	}
 	if len(noImage)+len(noLabel) > 0 {
 		return fmt.Errorf("of the ids in %s, %s no picture in %s, %s no label map in %s; mend the list or name the suffixes of files",
 			d.path(d.options.List, ""), folderHave(noImage), imageDir, folderHave(noLabel), labelDir)
+	}
+	d.files = func(i int) (string, string) {
+		return filepath.Join(imageDir, images[d.ids[i]]), filepath.Join(labelDir, labels[d.ids[i]])
 	}
 	return nil
 }
@@ -217,54 +212,6 @@ func folderSuffixes(own string, usual ...string) []string {
 	return usual
 }
 
-// filesIn maps ids to the names of files of a folder: what precedes one of the suffixes. Hidden files do not count.
-func filesIn(dir string, suffixes ...string) (map[string]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	files := make(map[string]string)
-	for _, e := range entries {
-		name := e.Name()
-		i := slices.IndexFunc(suffixes, func(s string) bool { return strings.HasSuffix(name, s) && len(name) > len(s) })
-		if i < 0 || name[0] == '.' {
-			continue
-		}
-		id := strings.TrimSuffix(name, suffixes[i])
-		if err := checkID(id); err != nil {
-			return nil, fmt.Errorf("%s: %w; rename the file", filepath.Join(dir, name), err)
-		}
-		if other, ok := files[id]; ok {
-			return nil, fmt.Errorf("%s: %s and %s have the same id; an image may be counted only once", dir, other, name)
-		}
-		files[id] = name
-	}
-	return files, nil
-}
-
-// stemsIn lists the ids of the files of a folder that end in suffix, in alphabetical order, at least one.
-func stemsIn(dir, suffix string) ([]string, error) {
-	files, err := filesIn(dir, suffix)
-	if err != nil {
-		return nil, err
-	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("%s: no file ends in %s", dir, suffix)
-	}
-	return slices.Sorted(maps.Keys(files)), nil
-}
-
-func (d *folder) Info() Info {
-	info := d.info
-	info.Classes = slices.Clone(info.Classes)
-	return info
-}
-
-func (d *folder) Len() int        { return len(d.ids) }
-func (d *folder) ID(i int) string { return d.ids[i] }
-
-func (d *folder) Files(i int) (imagePath, labelPath string) { return d.images[i], d.labels[i] }
-
 // plainQueries are the words of the list of classes.
 func (d *folder) plainQueries() [][]string {
 	out := make([][]string, len(d.queries))
@@ -274,24 +221,8 @@ func (d *folder) plainQueries() [][]string {
 	return out
 }
 
-func (d *folder) At(i int) (Sample, error) {
-	if i < 0 || i >= len(d.ids) {
-		return Sample{}, fmt.Errorf("folder: sample %d of %d", i, len(d.ids))
-	}
-	s, err := d.read(i)
-	if err != nil {
-		return Sample{}, fmt.Errorf("folder: %w", err)
-	}
-	return s, nil
-}
-
-func (d *folder) read(i int) (Sample, error) {
-	imagePath, labelPath := d.Files(i)
-	return readPair(d.ids[i], imagePath, labelPath, d.orientation, d.apply)
-}
-
 // apply maps stored values to classes, in place.
-func (d *folder) apply(l Labels) error {
+func (d *folder) apply(l labelmap.Map) error {
 	first, end, ignore := d.first(), d.end(), d.options.Ignore
 	for i, stored := range l.Pix {
 		v := int(stored)
@@ -299,10 +230,10 @@ func (d *folder) apply(l Labels) error {
 		case v >= first && v < end:
 			l.Pix[i] = uint16(v - first)
 		case v < first, ignore != 0 && v == ignore, ignore == 0 && (v == 255 || v == math.MaxUint16):
-			l.Pix[i] = Ignore
+			l.Pix[i] = labelmap.Ignore
 		default:
 			return fmt.Errorf("%w: %d at x %d, y %d; %d classes are stored as %d..%d, not scored is %s; add classes to the list, or say which value to ignore",
-				ErrLabelValue, v, i%l.W, i/l.W, end-first, first, end-1, d.ignored())
+				labelmap.ErrValue, v, i%l.W, i/l.W, end-first, first, end-1, d.ignored())
 		}
 	}
 	return nil

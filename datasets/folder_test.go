@@ -14,6 +14,7 @@ import (
 
 	"ovbench/datasets"
 	"ovbench/datasets/datasetstest"
+	"ovbench/datasets/labelmap"
 )
 
 // Stripes of 0, 1, 2, 255 in 8 bits and of 2, 65535 in 16 bits, by testdata/small_trees.py.
@@ -22,7 +23,7 @@ func TestFolder(t *testing.T) {
 	if diff := cmp.Diff([]string{"water", "roof", "high grass"}, ds.Info().Classes); diff != "" {
 		t.Error(diff)
 	}
-	for i, want := range []map[uint16]int{{0: 50, 1: 50, 2: 50, datasets.Ignore: 50}, {2: 121, datasets.Ignore: 110}} {
+	for i, want := range []map[uint16]int{{0: 50, 1: 50, 2: 50, labelmap.Ignore: 50}, {2: 121, labelmap.Ignore: 110}} {
 		s, err := ds.At(i)
 		if err != nil {
 			t.Fatal(err)
@@ -177,7 +178,7 @@ func TestFolderErrors(t *testing.T) {
 			ds, err := datasets.Open("folder", datasets.Options{Root: root, Folder: &test.o})
 			if err == nil {
 				_, err = ds.At(0)
-				if !errors.Is(err, datasets.ErrLabelValue) {
+				if !errors.Is(err, labelmap.ErrValue) {
 					t.Errorf("%v is not ErrLabelValue", err)
 				}
 			}
@@ -189,7 +190,7 @@ func TestFolderErrors(t *testing.T) {
 	if _, err := datasets.Open("folder", datasets.Options{}); err == nil || !strings.Contains(err.Error(), "labels/<id>.png") {
 		t.Errorf("no root: %v", err)
 	}
-	if _, err := datasets.Open("folder", datasets.Options{Root: "testdata/pixels"}); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "list of classes: ") {
+	if _, err := datasets.Open("folder", datasets.Options{Root: "picture/testdata/pixels"}); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "list of classes: ") {
 		t.Errorf("no class list: %v", err)
 	}
 	if _, err := datasets.Open("folder", datasets.Options{Root: "testdata/folder", Split: "../x"}); err == nil || !strings.Contains(err.Error(), "split: ") {

@@ -8,6 +8,8 @@ import (
 	"image/jpeg"
 	"image/png"
 	"os"
+	"ovbench/datasets/labelmap"
+	"ovbench/datasets/picture"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -182,20 +184,20 @@ func TestGenerate(t *testing.T) {
 				t.Fatal(err)
 			}
 			write(t, imagePath, b.Bytes())
-			write(t, labelPath, encodePNG(t, &image.Paletted{Pix: s.labels(), Stride: s.w, Rect: image.Rect(0, 0, s.w, s.h), Palette: vocPalette()}))
+			write(t, labelPath, encodePNG(t, &image.Paletted{Pix: s.labels(), Stride: s.w, Rect: image.Rect(0, 0, s.w, s.h), Palette: labelmap.Palette()}))
 		}
-		img, err := ReadImage(imagePath, AsStored)
+		img, err := picture.Read(imagePath, picture.AsStored)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, mean := difference(img, s.picture()); mean > 5 {
 			t.Errorf("%s: stored and drawn picture differ by %.1f grey levels", s.id, mean)
 		}
-		labels, err := ReadLabels(labelPath)
+		labels, err := labelmap.Read(labelPath)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := Labels{W: s.w, H: s.h}
+		want := labelmap.Map{W: s.w, H: s.h}
 		for _, v := range s.labels() {
 			want.Pix = append(want.Pix, uint16(v))
 		}
@@ -234,4 +236,16 @@ func write(t testing.TB, path string, data []byte) {
 	if err := os.WriteFile(path, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// difference is the largest and the mean absolute difference of two opaque pictures, in grey levels.
+func difference(a, b *image.NRGBA) (largest int, mean float64) {
+	sum := 0
+	for i := range a.Pix {
+		d := int(a.Pix[i]) - int(b.Pix[i])
+		d = max(d, -d)
+		sum += d
+		largest = max(largest, d)
+	}
+	return largest, float64(sum) / float64(len(a.Pix)/4*3)
 }

@@ -2,11 +2,13 @@ package datasets
 
 import (
 	"fmt"
-	"maps"
-	"os"
+	"image"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"ovbench/datasets/files"
+	"ovbench/datasets/labelmap"
 )
 
 // ImageNet-S: Gao et al., "Large-Scale Unsupervised Semantic Segmentation", TPAMI 2022. Pixel labels of one object class
@@ -43,37 +45,43 @@ func openImageNetS919(o Options) (Dataset, error) {
 // imagenetsClasses are the numbers of classes of the subsets, which end their names.
 var imagenetsClasses = []int{50, 300, 919}
 
-// imagenets is immutable after openImageNetS.
-type imagenets struct {
-	info        Info
-	ids, wnids  []string // by sample
-	orientation Orientation
-}
-
 func openImageNetS(o Options, s imagenetsSubset) (Dataset, error) {
-	if o.Split == "" || o.Split == "val" {
+	if o.Split == "val" {
 		o.Split = "validation"
 	}
-	if err := checkID(o.Split); err != nil {
-		return nil, fmt.Errorf("split: %w", err)
-	}
-	layout := fmt.Sprintf(imagenetsLayout, s.folder)
-	help := "get it from " + imagenetsHomepage + "; the tree must be\n" + layout
-	if o.Root == "" {
-		return nil, fmt.Errorf("no data directory is given; name the one that holds %s, with --data or root\n%s", s.folder, help)
-	}
-	dirs := candidates(o.Root, s.folder, "ImageNetS/"+s.folder, "ImageNet-S/"+s.folder)
-	dirs = slices.DeleteFunc(dirs, func(dir string) bool { return imagenetsOther(dir, s.folder) })
-	root := firstWith(dirs, o.Split, o.Split+"-segmentation")
-	if root == "" {
-		return nil, fmt.Errorf("%s and %s-segmentation are together in none of %s\n%s", o.Split, o.Split, strings.Join(dirs, ", "), help)
-	}
-	d := &imagenets{orientation: o.Orientation, info: Info{Name: s.name, Title: s.title, Split: o.Split, Root: root, Classes: plainClasses(s.name),
-		Background: true, Official: s.official[o.Split], Homepage: imagenetsHomepage, Layout: layout}}
-	if err := d.list(); err != nil {
+	info := Info{Name: s.name, Title: s.title, Classes: plainClasses(s.name), Background: true, Homepage: imagenetsHomepage,
+		Layout: fmt.Sprintf(imagenetsLayout, s.folder)}
+	if err := o.begin(&info, "validation", s.folder); err != nil {
 		return nil, err
 	}
-	d.info.ListSHA256 = listSHA256(d.ids)
+	info.Official = s.official[o.Split]
+	dirs := candidates(o.Root, s.folder, "ImageNetS/"+s.folder, "ImageNet-S/"+s.folder)
+	dirs = slices.DeleteFunc(dirs, func(dir string) bool { return imagenetsOther(dir, s.folder) })
+	if info.Root = firstWith(dirs, o.Split, o.Split+"-segmentation"); info.Root == "" {
+		return nil, fmt.Errorf("%s and %s-segmentation are together in none of %s\n%s", o.Split, o.Split, strings.Join(dirs, ", "), info.help())
+	}
+	images, labels := filepath.Join(info.Root, o.Split), filepath.Join(info.Root, o.Split+"-segmentation")
+	ids, wnids, err := nestedIDs(labels, ".png")
+	if err != nil {
+		return nil, err
+	}
+	if err := imagenetsSubsetOf(labels, wnids, len(info.Classes)-1); err != nil {
+		return nil, err
+	}
+	d := newOnDisk(o, info, ids)
+	d.files = func(i int) (string, string) {
+		return filepath.Join(images, wnids[i], ids[i]+imagenetsPicture), filepath.Join(labels, wnids[i], ids[i]+".png")
+	}
+	d.truth = func(_ int, s *Sample) error {
+		data, err := files.Read(s.LabelPath, files.MaxBytes)
+		if err != nil {
+			return err
+		}
+		if s.Labels, err = imagenetsLabels(data, len(info.Classes)); err != nil {
+			return in(s.LabelPath, err)
+		}
+		return checkSizes(s.ImagePath, s.LabelPath, s.Image.Rect.Max, image.Pt(s.Labels.W, s.Labels.H))
+	}
 	return d, nil
 }
 
@@ -83,110 +91,29 @@ func imagenetsOther(dir, folder string) bool {
 	return base != folder && slices.ContainsFunc(imagenetsClasses, func(n int) bool { return base == fmt.Sprint("ImageNetS", n) })
 }
 
-// list finds the label maps: synsets in alphabetical order, label maps of a synset in alphabetical order.
-func (d *imagenets) list() error {
-	top := filepath.Join(d.info.Root, d.info.Split+"-segmentation")
-	synsets, err := os.ReadDir(top)
-	if err != nil {
-		return err
-	}
-	seen := make(map[string]string)
-	folders := 0
-	for _, synset := range synsets {
-		wnid := synset.Name()
-		if !isDir(filepath.Join(top, wnid)) {
-			continue
-		}
-		files, err := filesIn(filepath.Join(top, wnid), ".png")
-		if err != nil {
-			return err
-		}
-		if len(files) > 0 {
-			folders++
-		}
-		for _, id := range slices.Sorted(maps.Keys(files)) {
-			if other, ok := seen[id]; ok {
-				return fmt.Errorf("%s: label map %s is in %s too; an image may be counted only once", filepath.Join(top, wnid), id, other)
-			}
-			seen[id] = wnid
-			d.ids, d.wnids = append(d.ids, id), append(d.wnids, wnid)
-		}
-	}
-	if len(d.ids) == 0 {
-		return fmt.Errorf("no <wnid>/<id>.png in %s; unpack the label archive", top)
-	}
-	// Subsets have equal layouts, and labels of a smaller one are in range for a larger one.
-	if classes := len(d.info.Classes) - 1; folders != classes && slices.Contains(imagenetsClasses, folders) {
-		return fmt.Errorf("%s has %d classes, as ImageNetS%d does, not %d; open imagenet_s%[2]d, or name the folder of ImageNetS%[4]d", top, folders, folders, classes)
+// imagenetsSubsetOf refuses the label maps of another subset: subsets have equal layouts, and labels of a smaller one are in
+// range for a larger one.
+func imagenetsSubsetOf(dir string, wnids []string, classes int) error {
+	if folders := len(slices.Compact(slices.Clone(wnids))); folders != classes && slices.Contains(imagenetsClasses, folders) {
+		return fmt.Errorf("%s has %d classes, as ImageNetS%d does, not %d; open imagenet_s%[2]d, or name the folder of ImageNetS%[4]d",
+			dir, folders, folders, classes)
 	}
 	return nil
 }
 
-func (d *imagenets) Info() Info {
-	info := d.info
-	info.Classes = slices.Clone(info.Classes)
-	return info
-}
-
-func (d *imagenets) Len() int        { return len(d.ids) }
-func (d *imagenets) ID(i int) string { return d.ids[i] }
-
-func (d *imagenets) Files(i int) (imagePath, labelPath string) {
-	return filepath.Join(d.info.Root, d.info.Split, d.wnids[i], d.ids[i]+imagenetsPicture),
-		filepath.Join(d.info.Root, d.info.Split+"-segmentation", d.wnids[i], d.ids[i]+".png")
-}
-
-func (d *imagenets) At(i int) (Sample, error) {
-	if i < 0 || i >= len(d.ids) {
-		return Sample{}, fmt.Errorf("%s: sample %d of %d", d.info.Name, i, len(d.ids))
-	}
-	s, err := d.read(i)
-	if err != nil {
-		return Sample{}, fmt.Errorf("%s: %w", d.info.Name, err)
-	}
-	return s, nil
-}
-
-func (d *imagenets) read(i int) (Sample, error) {
-	imagePath, labelPath := d.Files(i)
-	img, err := ReadImage(imagePath, d.orientation)
-	if err != nil {
-		return Sample{}, err
-	}
-	data, err := readBounded(labelPath, MaxFileBytes)
-	if err != nil {
-		return Sample{}, err
-	}
-	labels, err := imagenetsLabels(data, len(d.info.Classes))
-	if err != nil {
-		return Sample{}, fmt.Errorf("%s: %w", labelPath, err)
-	}
-	if err := checkSizes(imagePath, labelPath, img.Rect.Dx(), img.Rect.Dy(), labels.W, labels.H); err != nil {
-		return Sample{}, err
-	}
-	return Sample{ID: d.ids[i], ImagePath: imagePath, LabelPath: labelPath, Image: img, Labels: labels}, nil
-}
-
 // imagenetsLabels decodes a label PNG with the labels 0..classes-1 in red + 256*green.
-func imagenetsLabels(data []byte, classes int) (Labels, error) {
-	kind, err := sniff(data)
+func imagenetsLabels(data []byte, classes int) (labelmap.Map, error) {
+	l, err := labelmap.DecodeIDs(data)
 	if err != nil {
-		return Labels{}, err
-	}
-	if kind != kindPNG {
-		return Labels{}, fmt.Errorf("label maps are PNG, this is %s", kind)
-	}
-	l, err := decodeIDs(data)
-	if err != nil {
-		return Labels{}, err
+		return labelmap.Map{}, err
 	}
 	for i, v := range l.Pix {
 		switch {
 		case v == imagenetsIgnore:
-			l.Pix[i] = Ignore
+			l.Pix[i] = labelmap.Ignore
 		case int(v) >= classes:
-			return Labels{}, fmt.Errorf("%w: %d at x %d, y %d; allowed are 0..%d, %d; it may be a label map of a larger subset",
-				ErrLabelValue, v, i%l.W, i/l.W, classes-1, imagenetsIgnore)
+			return labelmap.Map{}, fmt.Errorf("%w: %d at x %d, y %d; allowed are 0..%d, %d; it may be a label map of a larger subset",
+				labelmap.ErrValue, v, i%l.W, i/l.W, classes-1, imagenetsIgnore)
 		}
 	}
 	return l, nil

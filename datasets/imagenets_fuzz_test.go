@@ -2,12 +2,13 @@ package datasets
 
 import (
 	"os"
+	"ovbench/datasets/labelmap"
 	"testing"
 )
 
 // FuzzImageNetSLabels: whatever the bytes, no panic, and labels are in range.
 func FuzzImageNetSLabels(f *testing.F) {
-	for _, name := range []string{"testdata/imagenets/ImageNetS919/validation-segmentation/n15075141/ILSVRC2012_val_00000919.png", "testdata/pixels/rgb.png", "testdata/pixels/rgba.png"} {
+	for _, name := range []string{"testdata/imagenets/ImageNetS919/validation-segmentation/n15075141/ILSVRC2012_val_00000919.png", "picture/testdata/pixels/rgb.png", "picture/testdata/pixels/rgba.png"} {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			f.Fatal(err)
@@ -23,7 +24,7 @@ func FuzzImageNetSLabels(f *testing.F) {
 			t.Fatalf("%d labels of %dx%d", len(l.Pix), l.W, l.H)
 		}
 		for _, v := range l.Pix {
-			if v != Ignore && v >= 920 {
+			if v != labelmap.Ignore && v >= 920 {
 				t.Fatalf("label %d", v)
 			}
 		}

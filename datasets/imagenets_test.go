@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"ovbench/datasets"
+	"ovbench/datasets/labelmap"
 )
 
 // Stripes of 0, 1, C and 1000, by testdata/small_trees.py.
@@ -28,7 +29,7 @@ func TestImageNetS(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := map[uint16]int{0: 60, 1: 60, uint16(test.classes): 60, datasets.Ignore: 60}
+			want := map[uint16]int{0: 60, 1: 60, uint16(test.classes): 60, labelmap.Ignore: 60}
 			if got := histogram(s.Labels); fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Errorf("%s: labels %v, want %v", name, got, want)
 			}
@@ -55,7 +56,7 @@ func TestImageNetSErrors(t *testing.T) {
 		{"imagenet_s50", datasets.Options{Root: "testdata/imagenets", Split: "test"}, "test and test-segmentation are together in none of"},
 		{"imagenet_s50", datasets.Options{Root: "testdata/imagenets/ImageNetS300"}, "validation and validation-segmentation are together in none of"},
 		{"imagenet_s919", datasets.Options{Root: fifty}, "has 50 classes, as ImageNetS50 does, not 919; open imagenet_s50, or name the folder of ImageNetS919"},
-		{"imagenet_s50", datasets.Options{Root: twice}, "n2: label map x is in n1 too"},
+		{"imagenet_s50", datasets.Options{Root: twice}, "n2: x.png is in n1 too"},
 	} {
 		if _, err := datasets.Open(test.name, test.o); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s %+v: got %v, want %q", test.name, test.o, err, test.want)
@@ -80,9 +81,9 @@ func TestImageNetSLabelErrors(t *testing.T) {
 		data       []byte
 		is         error
 	}{
-		{"larger subset", "51 at x 4, y 2; allowed are 0..50, 1000; it may be a label map of a larger subset", colours(color.RGBA{51, 0, 0, 255}), datasets.ErrLabelValue},
-		{"green", "256 at x 4, y 2", colours(color.RGBA{0, 1, 0, 255}), datasets.ErrLabelValue},
-		{"blue", "colour [1 0 7] at x 4, y 2 has blue", colours(color.RGBA{1, 0, 7, 255}), datasets.ErrLabelValue},
+		{"larger subset", "51 at x 4, y 2; allowed are 0..50, 1000; it may be a label map of a larger subset", colours(color.RGBA{51, 0, 0, 255}), labelmap.ErrValue},
+		{"green", "256 at x 4, y 2", colours(color.RGBA{0, 1, 0, 255}), labelmap.ErrValue},
+		{"blue", "colour 1, 0, 7 has blue, which no label of ImageNet-S has (x 4, y 2)", colours(color.RGBA{1, 0, 7, 255}), labelmap.ErrValue},
 		{"grey", "not an RGB PNG of 8 bits", encode(t, image.NewGray(image.Rect(0, 0, 20, 12))), nil},
 		{"other size", "is 12x20; one of them was rotated", encode(t, opaque(12, 20)), datasets.ErrSize},
 		{"no PNG", "zero bytes", nil, nil},
@@ -164,7 +165,7 @@ func TestRealImageNetSEncoding(t *testing.T) {
 	for p, got := range s.Labels.Pix {
 		v := want[p/6][p%6]
 		if v == 1000 {
-			v = datasets.Ignore
+			v = labelmap.Ignore
 		}
 		if got != v {
 			t.Errorf("pixel %d: label %d, want %d", p, got, v)

@@ -1,72 +1,21 @@
 package datasets
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"os"
+	"ovbench/datasets/files"
 	"path"
+	"path/filepath"
+	"slices"
 	"strings"
-	"unicode/utf8"
 )
-
-// maxListBytes bounds list and class-name files, which are read whole.
-const maxListBytes = 16 << 20
-
-// readLines reads a text file: the byte-order mark, carriage returns and outer blanks are
-// trimmed. Empty lines stay, so that index i is line i+1 of the file.
-func readLines(name string) ([]string, error) {
-	data, err := readBounded(name, maxListBytes)
-	if err != nil {
-		return nil, err
-	}
-	if !utf8.Valid(data) {
-		return nil, fmt.Errorf("%s: not UTF-8 text", name)
-	}
-	text := strings.TrimPrefix(string(data), "\ufeff")
-	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-	for i, l := range lines {
-		lines[i] = strings.TrimSpace(l)
-	}
-	return lines, nil
-}
-
-// openRegular opens a regular file; anything else could block for ever, as a named pipe does.
-func openRegular(name string) (f *os.File, size int64, err error) {
-	st, err := os.Stat(name)
-	if err != nil {
-		return nil, 0, err
-	}
-	if !st.Mode().IsRegular() {
-		return nil, 0, fmt.Errorf("%s: not a regular file", name)
-	}
-	f, err = os.Open(name)
-	return f, st.Size(), err
-}
-
-// readBounded reads a file of at most limit bytes.
-func readBounded(name string, limit int64) ([]byte, error) {
-	f, size, err := openRegular(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if size > limit {
-		return nil, fmt.Errorf("%s: larger than the limit of %d MiB", name, limit>>20)
-	}
-	data := make([]byte, size)
-	if _, err := io.ReadFull(f, data); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return data, nil
-}
 
 // readIDs reads a split list: one id per line, or two columns "/JPEGImages/id.jpg /Labels/id.png"
 // as lists derived from DeepLab's have it. Blank lines are skipped.
 func readIDs(name string) ([]string, error) {
-	lines, err := readLines(name)
+	lines, err := files.Lines(name)
 	if err != nil {
 		return nil, err
 	}
@@ -128,15 +77,6 @@ func checkID(id string) error {
 	return nil
 }
 
-// listSHA256 is the digest of Info.ListSHA256: independent of how the list file was written.
-func listSHA256(ids []string) string {
-	h := sha256.New()
-	for _, id := range ids {
-		io.WriteString(h, id+"\n")
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
-
 func isDir(p string) bool {
 	st, err := os.Stat(p)
 	return err == nil && st.IsDir()
@@ -145,4 +85,71 @@ func isDir(p string) bool {
 func exists(p string) bool {
 	_, err := os.Stat(p)
 	return !errors.Is(err, os.ErrNotExist)
+}
+
+// nestedIDs lists the ids of the files <dir>/<group>/<id><suffix> with their groups, both in alphabetical order, at least one.
+func nestedIDs(dir, suffix string) (ids, groups []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	seen := make(map[string]string)
+	for _, e := range entries {
+		group := filepath.Join(dir, e.Name())
+		if !isDir(group) {
+			continue
+		}
+		found, err := filesIn(group, suffix)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, id := range slices.Sorted(maps.Keys(found)) {
+			if other, ok := seen[id]; ok {
+				return nil, nil, fmt.Errorf("%s: %s%s is in %s too; an image may be counted only once", group, id, suffix, other)
+			}
+			seen[id] = e.Name()
+			ids, groups = append(ids, id), append(groups, e.Name())
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil, fmt.Errorf("no <folder>/<id>%s in %s; unpack the archive completely", suffix, dir)
+	}
+	return ids, groups, nil
+}
+
+// filesIn maps ids to the names of files of a folder: what precedes one of the suffixes. Hidden files do not count.
+func filesIn(dir string, suffixes ...string) (map[string]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	files := make(map[string]string)
+	for _, e := range entries {
+		name := e.Name()
+		i := slices.IndexFunc(suffixes, func(s string) bool { return strings.HasSuffix(name, s) && len(name) > len(s) })
+		if i < 0 || name[0] == '.' {
+			continue
+		}
+		id := strings.TrimSuffix(name, suffixes[i])
+		if err := checkID(id); err != nil {
+			return nil, fmt.Errorf("%s: %w; rename the file", filepath.Join(dir, name), err)
+		}
+		if other, ok := files[id]; ok {
+			return nil, fmt.Errorf("%s: %s and %s have the same id; an image may be counted only once", dir, other, name)
+		}
+		files[id] = name
+	}
+	return files, nil
+}
+
+// stemsIn lists the ids of the files of a folder that end in suffix, in alphabetical order, at least one.
+func stemsIn(dir, suffix string) ([]string, error) {
+	files, err := filesIn(dir, suffix)
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s: no file ends in %s", dir, suffix)
+	}
+	return slices.Sorted(maps.Keys(files)), nil
 }

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"image"
-	"image/jpeg"
+	stdjpeg "image/jpeg"
 	"os"
 	"os/exec"
+	"ovbench/datasets/jpeg"
+	"ovbench/datasets/labelmap"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -21,7 +23,7 @@ var loadScenes = []struct{ w, h int }{{500, 375}, {2048, 1024}}
 func BenchmarkLoad(b *testing.B) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	for _, size := range loadScenes {
-		b.Run(fmt.Sprintf("%s/%dx%d", strings.ReplaceAll(JPEGDecoder, "/", "-"), size.w, size.h), func(b *testing.B) {
+		b.Run(fmt.Sprintf("%s/%dx%d", strings.ReplaceAll(jpeg.Decoder, "/", "-"), size.w, size.h), func(b *testing.B) {
 			root := loadTree(b, size.w, size.h)
 			ds, err := Open("voc21", Options{Root: root})
 			if err != nil {
@@ -54,13 +56,13 @@ func loadTree(b *testing.B, w, h int) string {
 			{"person", water, []shape{oval(2*w/3, h/4, w/12, h/10), box(2*w/3-w/10, h/3, 2*w/3+w/10, 3*h/4+k)}},
 		}}
 		var picture bytes.Buffer
-		if err := jpeg.Encode(&picture, s.picture(), &jpeg.Options{Quality: 90}); err != nil {
+		if err := stdjpeg.Encode(&picture, s.picture(), &stdjpeg.Options{Quality: 90}); err != nil {
 			b.Fatal(err)
 		}
 		dir := filepath.Join(root, "VOC2012")
 		write(b, filepath.Join(dir, "JPEGImages", s.id+".jpg"), picture.Bytes())
 		write(b, filepath.Join(dir, "SegmentationClass", s.id+".png"),
-			encodePNG(b, &image.Paletted{Pix: s.labels(), Stride: w, Rect: image.Rect(0, 0, w, h), Palette: vocPalette()}))
+			encodePNG(b, &image.Paletted{Pix: s.labels(), Stride: w, Rect: image.Rect(0, 0, w, h), Palette: labelmap.Palette()}))
 		ids = append(ids, s.id)
 	}
 	write(b, filepath.Join(root, "VOC2012", "ImageSets", "Segmentation", "val.txt"), []byte(strings.Join(ids, "\n")))

@@ -61,19 +61,19 @@ const nuswideDefaults = 3
 // errNUSAbsent says that a tree has not the files of a split.
 var errNUSAbsent = errors.New("not in this tree")
 
-// nuswide is immutable after openNUSWIDE.
+// nuswide adds to its pictures those that were left out.
 type nuswide struct {
-	info        Info
-	ids         []string
-	paths       []string // of pictures, all on disk
-	tags        []nuswideTags
-	missing     []string
-	orientation Orientation
+	*onDisk
+	missing []string
 }
 
+// Missing lists the pictures left out because they are not on disk, in the order of the split.
+func (d *nuswide) Missing() []string { return slices.Clone(d.missing) }
+
 func openNUSWIDE(o Options) (Dataset, error) {
+	info := Info{Name: "nuswide", Title: "NUS-WIDE, 81 concepts", Classes: nuswideConcepts, Homepage: nuswideHomepage, Layout: nuswideLayout}
 	if o.Root == "" {
-		return nil, fmt.Errorf("no data directory is given; name the one that holds NUS-WIDE, with --data or root\n%s", nuswideHelp())
+		return nil, o.begin(&info, "test", "NUS-WIDE")
 	}
 	tree := newNUSTree(o.Root)
 	split, list, err := tree.split(o.Split)
@@ -84,20 +84,33 @@ func openNUSWIDE(o Options) (Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &nuswide{orientation: o.Orientation, info: Info{Name: "nuswide", Title: "NUS-WIDE, 81 concepts", Split: split.name,
-		Root: tree.top(list.name), Classes: nuswideConcepts, Homepage: nuswideHomepage, Layout: nuswideLayout}}
+	info.Split, info.Root = split.name, tree.top(list.name)
 	if !o.LabelledOnly {
-		d.info.Official = split.official
+		info.Official = split.official
 	}
-	if err := d.fill(list, shelf, o.LabelledOnly); err != nil {
+	kept := nuswideKept{info: info}
+	if err := kept.fill(list, shelf, o.LabelledOnly); err != nil {
 		return nil, err
 	}
-	d.info.ListSHA256 = listSHA256(d.ids)
-	return d, nil
+	d := newOnDisk(o, kept.info, kept.ids)
+	d.files = func(i int) (string, string) { return kept.paths[i], "" }
+	d.truth = func(i int, s *Sample) error {
+		s.Tags = kept.tags[i].list()
+		return nil
+	}
+	return &nuswide{d, kept.missing}, nil
+}
+
+// nuswideKept are the pictures that are on disk and wanted, and the paths of those that are missing.
+type nuswideKept struct {
+	info       Info
+	ids, paths []string
+	tags       []nuswideTags
+	missing    []string
 }
 
 // fill keeps the pictures that are on disk and wanted, and notes how many are not.
-func (d *nuswide) fill(list nuswideList, shelf nuswideShelf, labelledOnly bool) error {
+func (d *nuswideKept) fill(list nuswideList, shelf nuswideShelf, labelledOnly bool) error {
 	ids, err := list.ids()
 	if err != nil {
 		return err
@@ -138,29 +151,4 @@ func (d *nuswide) fill(list nuswideList, shelf nuswideShelf, labelledOnly bool) 
 
 func nuswideHelp() string {
 	return "get it from " + nuswideHomepage + "; the tree must be\n" + nuswideLayout
-}
-
-func (d *nuswide) Info() Info {
-	info := d.info
-	info.Classes, info.Notes = slices.Clone(info.Classes), slices.Clone(info.Notes)
-	return info
-}
-
-func (d *nuswide) Len() int        { return len(d.ids) }
-func (d *nuswide) ID(i int) string { return d.ids[i] }
-
-func (d *nuswide) Files(i int) (imagePath, labelPath string) { return d.paths[i], "" }
-
-// Missing lists the pictures left out because they are not on disk, in the order of the split.
-func (d *nuswide) Missing() []string { return slices.Clone(d.missing) }
-
-func (d *nuswide) At(i int) (Sample, error) {
-	if i < 0 || i >= len(d.ids) {
-		return Sample{}, fmt.Errorf("nuswide: sample %d of %d", i, len(d.ids))
-	}
-	img, err := ReadImage(d.paths[i], d.orientation)
-	if err != nil {
-		return Sample{}, fmt.Errorf("nuswide: %w", err)
-	}
-	return Sample{ID: d.ids[i], ImagePath: d.paths[i], Image: img, Tags: d.tags[i].list()}, nil
 }

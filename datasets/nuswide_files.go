@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"ovbench/datasets/files"
 	"path"
 	"path/filepath"
 	"runtime"
@@ -116,7 +117,7 @@ func nuswideStateOf(name string) nuswideState {
 	if st.Size() != nuswidePlaceholderBytes || !st.Mode().IsRegular() {
 		return nuswidePresent
 	}
-	data, err := readBounded(name, nuswidePlaceholderBytes)
+	data, err := files.Read(name, nuswidePlaceholderBytes)
 	if err == nil && (bytes.HasPrefix(data, []byte("GIF8")) || bytes.HasPrefix(data, []byte("\x89PNG"))) {
 		return nuswidePlaceholder
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"ovbench/datasets/files"
 	"path"
 	"path/filepath"
 	"slices"
@@ -308,15 +309,12 @@ func nuswidePath(p string) (string, error) {
 
 // nuswideLines calls each with the lines of a file that are not blank, trimmed. Its errors get file and line.
 func nuswideLines(name string, each func(n int, line []byte) error) error {
-	f, size, err := openRegular(name)
+	f, err := files.OpenBounded(name, maxNUSBytes)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if size > maxNUSBytes {
-		return fmt.Errorf("%s: larger than the limit of %d MiB", name, maxNUSBytes>>20)
-	}
-	return scanNUSLines(io.LimitReader(f, maxNUSBytes), name, each)
+	return scanNUSLines(f, name, each)
 }
 
 func scanNUSLines(r io.Reader, name string, each func(n int, line []byte) error) error {

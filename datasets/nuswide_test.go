@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/gif"
 	"os"
+	"ovbench/datasets/files"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -478,7 +479,7 @@ func TestRealNUSWIDE(t *testing.T) {
 			t.Errorf("picture %d: %s and %s", i, p, hashnet.paths[i])
 		}
 	}
-	lines, err := readLines(filepath.Join(dir, "Concepts81.txt"))
+	lines, err := files.Lines(filepath.Join(dir, "Concepts81.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}

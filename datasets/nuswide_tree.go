@@ -3,11 +3,12 @@ package datasets
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"ovbench/datasets/files"
 )
 
 // A nuswideTree looks for files below a root. It is for one goroutine.
@@ -27,6 +28,11 @@ func newNUSTree(root string) nuswideTree {
 		t.dirs = []string{root}
 	}
 	return t
+}
+
+// absent is errNUSAbsent for a file.
+func (t nuswideTree) absent(what string) error {
+	return fmt.Errorf("%w: no %s below %s\n%s", errNUSAbsent, what, strings.Join(t.dirs, ", "), nuswideHelp())
 }
 
 // find is the path of a file in one of subs of any directory of the tree, whatever its case: the lists are called
@@ -108,7 +114,7 @@ func (t nuswideTree) official(part string) (nuswideList, error) {
 	} else if name := t.allLabels81(); name != "" {
 		all.tags, err = readNUSRows(name, all)
 	} else {
-		err = fmt.Errorf("%w: no Labels_%s.txt, Labels_%[2]s_%s.txt or AllLabels81.txt below %s\n%s", errNUSAbsent, nuswideConcepts[0], part, strings.Join(t.dirs, ", "), nuswideHelp())
+		err = t.absent(fmt.Sprintf("Labels_%s.txt, Labels_%[1]s_%s.txt or AllLabels81.txt", nuswideConcepts[0], part))
 	}
 	if err != nil || part == "" {
 		return all, err
@@ -120,7 +126,7 @@ func (t nuswideTree) official(part string) (nuswideList, error) {
 func (t nuswideTree) paths(part string) (nuswideList, error) {
 	l := nuswideList{name: t.find(part+"Imagelist.txt", "ImageList", "Imagelist", "NUS_WID_Tags", "")}
 	if l.name == "" {
-		return l, fmt.Errorf("%w: no ImageList/%sImagelist.txt below %s\n%s", errNUSAbsent, part, strings.Join(t.dirs, ", "), nuswideHelp())
+		return l, t.absent("ImageList/" + part + "Imagelist.txt")
 	}
 	err := nuswideLines(l.name, l.addPath)
 	return l, err
@@ -156,7 +162,7 @@ func (t nuswideTree) ownTags(part string) (nuswideList, error) {
 	}
 	name := t.find(file, "NUS_WID_Tags", "Tags", "")
 	if name == "" {
-		return list, fmt.Errorf("%w: no NUS_WID_Tags/%s below %s\n%s", errNUSAbsent, file, strings.Join(t.dirs, ", "), nuswideHelp())
+		return list, t.absent("NUS_WID_Tags/" + file)
 	}
 	list.notes = []string{"labels are the uploaders' own tags, of " + filepath.Base(name) + ", and not the checked ground truth"}
 	list.tags, err = readNUSRows(name, list)
@@ -167,7 +173,7 @@ func (t nuswideTree) ownTags(part string) (nuswideList, error) {
 func (t nuswideTree) flags(file string) (nuswideList, error) {
 	l := nuswideList{name: t.find(file, "", "nuswide_81", "ImageList")}
 	if l.name == "" {
-		return l, fmt.Errorf("%w: no %s below %s\n%s", errNUSAbsent, file, strings.Join(t.dirs, ", "), nuswideHelp())
+		return l, t.absent(file)
 	}
 	err := nuswideLines(l.name, l.addFlags)
 	return l, err
@@ -177,17 +183,14 @@ func (t nuswideTree) flags(file string) (nuswideList, error) {
 func (t nuswideTree) csv(split string) (nuswideList, error) {
 	l := nuswideList{name: t.find("nus_wid_data.csv", "", "ImageList", "Groundtruth")}
 	if l.name == "" {
-		return l, fmt.Errorf("%w: no nus_wid_data.csv below %s\n%s", errNUSAbsent, strings.Join(t.dirs, ", "), nuswideHelp())
+		return l, t.absent("nus_wid_data.csv")
 	}
-	f, size, err := openRegular(l.name)
+	f, err := files.OpenBounded(l.name, maxNUSBytes)
 	if err != nil {
 		return l, err
 	}
 	defer f.Close()
-	if size > maxNUSBytes {
-		return l, fmt.Errorf("%s: larger than the limit of %d MiB", l.name, maxNUSBytes>>20)
-	}
-	if err := l.addCSV(io.LimitReader(f, maxNUSBytes), split); err != nil {
+	if err := l.addCSV(f, split); err != nil {
 		return l, fmt.Errorf("%s:%w", l.name, err)
 	}
 	return l, nil

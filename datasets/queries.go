@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"ovbench/datasets/files"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -58,7 +59,7 @@ func queries(dataset, set string, classes int) ([][]string, error) {
 	var err error
 	if strings.ContainsAny(set, `/\`) || strings.HasSuffix(set, ".txt") {
 		name = set
-		lines, err = readLines(set)
+		lines, err = files.Lines(set)
 	} else {
 		name = "classes/" + dataset + "." + set + ".txt"
 		lines, err = embeddedLines(name)
@@ -151,4 +152,25 @@ func querySeparator(name string, lines []string) (separator string, named bool, 
 		return s, true, nil
 	}
 	return "|", false, nil
+}
+
+// plainClasses names the classes of a data set by the first of its plain queries.
+func plainClasses(dataset string) []string {
+	name := "classes/" + dataset + "." + plain + ".txt"
+	lines, err := embeddedLines(name)
+	if err == nil {
+		var queries [][]string
+		if queries, err = parseQueries(name, lines); err == nil {
+			return firstQueries(queries)
+		}
+	}
+	panic(err) // the file is compiled in, and a test reads it
+}
+
+func firstQueries(queries [][]string) []string {
+	names := make([]string, len(queries))
+	for i, q := range queries {
+		names[i] = q[0]
+	}
+	return names
 }

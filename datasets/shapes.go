@@ -3,6 +3,8 @@ package datasets
 import (
 	"fmt"
 	"hash/fnv"
+	"ovbench/datasets/labelmap"
+	"ovbench/datasets/mask"
 	"slices"
 	"strings"
 )
@@ -165,7 +167,7 @@ func (s *Shapes) At(i int) (Sample, error) {
 	sc := s.scene(i)
 	c := sc.paint()
 	out := Sample{ID: s.ID(i), Image: c.picture(), Tags: make([]Tag, len(s.info.Classes)), Objects: []Object{}}
-	out.Labels = Labels{W: shapeSide, H: shapeSide, Pix: make([]uint16, len(c.owner))}
+	out.Labels = labelmap.Map{W: shapeSide, H: shapeSide, Pix: make([]uint16, len(c.owner))}
 	for p, k := range c.owner {
 		label := s.first + sc.grounds[c.ground[p]]
 		if k != noThing {
@@ -188,7 +190,7 @@ func (s *Shapes) At(i int) (Sample, error) {
 }
 
 // mask is what can be seen of thing k.
-func (c *canvas) mask(k int8) (RLE, error) {
+func (c *canvas) mask(k int8) (mask.RLE, error) {
 	var runs []uint32
 	last, n := false, uint32(0)
 	for x := range shapeSide {
@@ -199,5 +201,17 @@ func (c *canvas) mask(k int8) (RLE, error) {
 			n++
 		}
 	}
-	return NewRLE(append(runs, n), shapeSide, shapeSide)
+	return mask.New(append(runs, n), shapeSide, shapeSide)
+}
+
+// ObjectMap labels the pixels of object k of a sample k+1, the rest 0, as VOC's SegmentationObject does. Objects without a mask
+// have no pixels.
+func ObjectMap(s Sample) labelmap.Map {
+	l := labelmap.Map{W: s.Labels.W, H: s.Labels.H, Pix: make([]uint16, len(s.Labels.Pix))}
+	for k, o := range s.Objects {
+		if o.Mask.Counts != nil {
+			o.Mask.Paint(l.Pix, uint16(k+1))
+		}
+	}
+	return l
 }

@@ -5,13 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"ovbench/datasets"
 	"ovbench/datasets/datasetstest"
@@ -218,30 +213,6 @@ func TestShapesErrors(t *testing.T) {
 }
 
 // A label map comes back as it went, through VOC's palette.
-func TestEncodeLabels(t *testing.T) {
-	l := datasets.Labels{W: 4, H: 2, Pix: []uint16{0, 1, 2, 254, datasets.Ignore, 20, 0, 8}}
-	var b bytes.Buffer
-	if err := datasets.EncodeLabels(&b, l); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "labels.png")
-	if err := os.WriteFile(file, b.Bytes(), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	got, err := datasets.ReadLabels(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := slices.Clone(l.Pix)
-	want[4] = 255
-	if diff := cmp.Diff(want, got.Pix); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if err := datasets.EncodeLabels(&b, datasets.Labels{W: 1, H: 1, Pix: []uint16{255}}); err == nil {
-		t.Error("label 255, which means void, was written")
-	}
-}
-
 func BenchmarkShapes(b *testing.B) {
 	ds := shapes(b, datasets.ShapesOptions{Images: 1000})
 	for i := 0; b.Loop(); i++ {

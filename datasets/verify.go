@@ -5,7 +5,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"image"
 	"os"
+	"ovbench/datasets/labelmap"
+	"ovbench/datasets/picture"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -23,7 +26,7 @@ type Fault struct {
 // FaultKind says what is wrong.
 type FaultKind string
 
-// The kinds of faults, in the order Verify reports them. Those from TrainIDs on are well-known mistakes, told by the label
+// The kinds of faults, in the order Inspect reports them. Those from TrainIDs on are well-known mistakes, told by the label
 // values of the data set as a whole.
 const (
 	WrongCount     FaultKind = "number of images"
@@ -128,11 +131,6 @@ type Stray struct {
 	Samples int
 }
 
-// Verify reports all faults of a data set: Inspect, with report as its option.
-func Verify(ctx context.Context, ds Dataset, report func(done, total int)) []Fault {
-	return Inspect(ctx, ds, InspectOptions{Report: report}).Faults
-}
-
 // Inspect looks at every sample of ds, in parallel.
 //
 // It first looks at files and headers of a [Located] data set, then reads the samples whose headers are right.
@@ -146,7 +144,7 @@ func Inspect(ctx context.Context, ds Dataset, o InspectOptions) Inspection {
 	located, hasFiles := ds.(Located)
 	if hasFiles {
 		v.total *= 2
-		v.each(ctx, func(i int) problem { return headerProblem(located.Files(i)) })
+		v.each(ctx, func(i int) problem { return v.header(located.Files(i)) })
 	}
 	v.each(ctx, v.read)
 	out := v.tally.inspection()
@@ -281,9 +279,13 @@ func (v *verification) faults() []Fault {
 	return out
 }
 
-// headerProblem compares the headers of a picture and its label map; labelPath may be empty.
-func headerProblem(imagePath, labelPath string) problem {
-	w, h, err := ImageSize(imagePath)
+// header compares the headers of a picture and its label map; labelPath may be empty.
+func (v *verification) header(imagePath, labelPath string) problem {
+	orientation := picture.AsStored
+	if d, ok := v.ds.(interface{ oriented() picture.Orientation }); ok {
+		orientation = d.oriented()
+	}
+	w, h, err := picture.Size(imagePath, orientation)
 	if errors.Is(err, os.ErrNotExist) {
 		return problem{MissingImage, imagePath}
 	}
@@ -299,11 +301,11 @@ func headerProblem(imagePath, labelPath string) problem {
 	if ext := filepath.Ext(labelPath); ext == ".mat" || ext == ".json" {
 		return problem{} // without a header to look at; reading the sample compares sizes
 	}
-	labelW, labelH, err := ImageSize(labelPath)
+	labelW, labelH, err := picture.Size(labelPath, picture.AsStored)
 	if err != nil {
 		return readProblem(err)
 	}
-	return readProblem(checkSizes(imagePath, labelPath, w, h, labelW, labelH))
+	return readProblem(checkSizes(imagePath, labelPath, image.Pt(w, h), image.Pt(labelW, labelH)))
 }
 
 func readProblem(err error) problem {
@@ -312,9 +314,9 @@ func readProblem(err error) problem {
 		return problem{}
 	case errors.Is(err, ErrSize):
 		return problem{SizeMismatch, err.Error()}
-	case errors.Is(err, ErrLabelValue):
+	case errors.Is(err, labelmap.ErrValue):
 		return problem{LabelValue, err.Error()}
-	case errors.Is(err, errColours):
+	case errors.Is(err, labelmap.ErrColours):
 		return problem{ColourLabels, err.Error()}
 	}
 	return problem{Unreadable, err.Error()}

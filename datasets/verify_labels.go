@@ -3,6 +3,7 @@ package datasets
 import (
 	"errors"
 	"fmt"
+	"ovbench/datasets/labelmap"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ func (t *tally) add(s Sample) {
 		switch {
 		case int(v) < len(pixels):
 			pixels[v]++
-		case v == Ignore:
+		case v == labelmap.Ignore:
 			ignored++
 		default:
 			other++
@@ -69,14 +70,14 @@ func (t *tally) add(s Sample) {
 
 // fail counts the strays of a sample that could not be read.
 func (t *tally) fail(err error) {
-	var strays *labelStrays
+	var strays *labelmap.Strays
 	if !errors.As(err, &strays) {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.strayed++
-	for v, n := range strays.pixels {
+	for v, n := range strays.Pixels {
 		if t.strays[v] == nil {
 			t.strays[v] = &Stray{Value: v}
 		}
@@ -90,7 +91,7 @@ func (t *tally) probe(s Sample) {
 	if filepath.Ext(s.LabelPath) != ".png" {
 		return
 	}
-	l, err := ReadLabels(s.LabelPath)
+	l, err := labelmap.Read(s.LabelPath)
 	if err != nil || len(l.Pix) != len(s.Labels.Pix) {
 		return
 	}
@@ -98,7 +99,7 @@ func (t *tally) probe(s Sample) {
 	for i, v := range l.Pix {
 		stored[v]++
 		label := s.Labels.Pix[i]
-		reduced = reduced && (v == 0 && label == Ignore || v > 0 && label == v-1 || v == 255 && label == Ignore)
+		reduced = reduced && (v == 0 && label == labelmap.Ignore || v > 0 && label == v-1 || v == 255 && label == labelmap.Ignore)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/color"
 	"os"
+	"ovbench/datasets/labelmap"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,19 +14,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// labelled is a data set of n pictures of 4x4 pixels whose label files are written by a test.
-type labelled struct {
-	dir    string
-	suffix string // of label files
-	n      int
-	info   Info
-	table  *labelTable
-}
-
-// newLabelled writes picture i with the 16 stored values of stored(i).
-func newLabelled(t *testing.T, suffix string, n int, info Info, table *labelTable, stored func(i, p int) uint8) labelled {
+// newLabelled is a data set of n pictures of 4x4 pixels; the label file of picture i has the 16 stored values of stored(i).
+func newLabelled(t *testing.T, suffix string, n int, info Info, table *labelmap.Table, stored func(i, p int) uint8) *onDisk {
 	t.Helper()
-	d := labelled{t.TempDir(), suffix, n, info, table}
+	dir, ids := t.TempDir(), make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("%03d", i)
+	}
+	d := newOnDisk(Options{}, info, ids)
+	d.files = func(i int) (string, string) {
+		return filepath.Join(dir, ids[i]+".png"), filepath.Join(dir, ids[i]+suffix)
+	}
+	d.truth = labelTruth(table.Apply)
 	for i := range n {
 		img, label := d.Files(i)
 		picture, grey := image.NewGray(image.Rect(0, 0, 4, 4)), image.NewGray(image.Rect(0, 0, 4, 4))
@@ -38,19 +38,6 @@ func newLabelled(t *testing.T, suffix string, n int, info Info, table *labelTabl
 	return d
 }
 
-func (d labelled) Info() Info      { return d.info }
-func (d labelled) Len() int        { return d.n }
-func (d labelled) ID(i int) string { return fmt.Sprintf("%03d", i) }
-
-func (d labelled) Files(i int) (imagePath, labelPath string) {
-	return filepath.Join(d.dir, d.ID(i)+".png"), filepath.Join(d.dir, d.ID(i)+d.suffix)
-}
-
-func (d labelled) At(i int) (Sample, error) {
-	img, label := d.Files(i)
-	return readPair(d.ID(i), img, label, AsStored, d.table.apply)
-}
-
 // named is Info with n classes.
 func named(n int, background bool) Info {
 	info := Info{Name: "x", Split: "val", Background: background}
@@ -61,7 +48,7 @@ func named(n int, background bool) Info {
 }
 
 // asStored maps 0..33 to themselves, as a reader of labelIds that ignores nothing.
-func asStored() *labelTable { return newLabelTable(34, 255, false) }
+func asStored() *labelmap.Table { return labelmap.NewTable(34, 255, false) }
 
 // Each classic mistake is told by its name, and a sound twin of the same data set by none.
 func TestInspectNamesMistakes(t *testing.T) {
@@ -76,7 +63,7 @@ func TestInspectNamesMistakes(t *testing.T) {
 		name   string
 		suffix string
 		info   Info
-		table  *labelTable
+		table  *labelmap.Table
 		stored func(i, p int) uint8
 		want   FaultKind // "" for a sound data set
 		count  int
@@ -85,27 +72,27 @@ func TestInspectNamesMistakes(t *testing.T) {
 		{"labelIds", "_gtFine_labelIds.png", named(34, false), asStored(), through(0, 33), "", 0, ""},
 		{"trainIds scored as labelIds", "_gtFine_labelIds.png", named(34, false), asStored(), spread(0, 1, 2, 8, 10, 13, 255), TrainIDs, 10,
 			"no pixel of 10 label maps looked at is vegetation, sky, person or car"},
-		{"trainIds where they belong", "_gtFine_labelTrainIds.png", named(19, false), newLabelTable(19, 255, false), spread(0, 1, 2, 18, 255), "", 0, ""},
-		{"labelIds read as trainIds", "_gtFine_labelTrainIds.png", named(19, false), newLabelTable(19, 255, false), through(0, 33), OtherLabels, 9, // the first picture has 0..15
+		{"trainIds where they belong", "_gtFine_labelTrainIds.png", named(19, false), labelmap.NewTable(19, 255, false), spread(0, 1, 2, 18, 255), "", 0, ""},
+		{"labelIds read as trainIds", "_gtFine_labelTrainIds.png", named(19, false), labelmap.NewTable(19, 255, false), through(0, 33), OtherLabels, 9, // the first picture has 0..15
 			"values 19..33 out of range fit Cityscapes labelIds, PASCAL Context with 59 classes, COCO-Object with background"},
-		{"ADE20K", ".png", whole(named(150, false)), newLabelTable(150, 255, true), through(0, 150), "", 0, ""},
-		{"reduce_zero_label forgotten", ".png", named(150, false), newLabelTable(150, 255, false), spread(0, 1, 149, 150), OtherLabels, 10,
+		{"ADE20K", ".png", whole(named(150, false)), labelmap.NewTable(150, 255, true), through(0, 150), "", 0, ""},
+		{"reduce_zero_label forgotten", ".png", named(150, false), labelmap.NewTable(150, 255, false), spread(0, 1, 149, 150), OtherLabels, 10,
 			"150, one more than the last class, is the only value out of range: the files count classes from 1 and need reduce_zero_label"},
-		{"reduce_zero_label on labels that are reduced", ".png", whole(named(19, false)), newLabelTable(19, 255, true), spread(0, 0, 1, 18, 255), ReduceZero, 10,
+		{"reduce_zero_label on labels that are reduced", ".png", whole(named(19, false)), labelmap.NewTable(19, 255, true), spread(0, 0, 1, 18, 255), ReduceZero, 10,
 			`stored 0, 40 % of the pixels, is ignored, and 19, the last class "c18", never occurs: the files may count classes from 0 already`},
-		{"reduced, without 0 and the last class", ".png", whole(named(19, false)), newLabelTable(19, 255, true), spread(1, 2, 255), "", 0, ""},
-		{"not reduced, without the last class", ".png", whole(named(19, false)), newLabelTable(19, 255, false), spread(0, 1, 255), "", 0, ""},
-		{"a part without the last class", ".png", named(19, false), newLabelTable(19, 255, true), spread(0, 0, 1, 18, 255), "", 0, ""},
-		{"all background", ".png", named(21, true), newLabelTable(21, 255, false), spread(0), OnlyBackground, 10, "no pixel of 10 label maps is of a class"},
-		{"all ignored", ".png", named(20, false), newLabelTable(20, 255, true), spread(0, 255, 0), OnlyBackground, 10, "they hold 0 and 255, masks whose 255 is read as ignore"},
-		{"masks of one class", ".png", named(21, true), newLabelTable(21, 255, false), spread(0, 255), OnlyBackground, 10, "masks whose 255 is read as ignore"},
-		{"a little foreground", ".png", named(21, true), newLabelTable(21, 255, false), func(i, p int) uint8 { return uint8(i * p / 9 / 15) }, "", 0, ""},
-		{"COCO-Stuff in VOC's place", ".png", named(21, true), newLabelTable(21, 255, false), through(100, 181), OtherLabels, 10, "values 100..181 out of range fit COCO-Stuff stuffthingmaps"},
-		{"damage in a few", ".png", named(21, true), newLabelTable(21, 255, false), func(i, p int) uint8 { return uint8(i / 8 * 60) }, LabelValue, 2, "60 at x 0, y 0"},
+		{"reduced, without 0 and the last class", ".png", whole(named(19, false)), labelmap.NewTable(19, 255, true), spread(1, 2, 255), "", 0, ""},
+		{"not reduced, without the last class", ".png", whole(named(19, false)), labelmap.NewTable(19, 255, false), spread(0, 1, 255), "", 0, ""},
+		{"a part without the last class", ".png", named(19, false), labelmap.NewTable(19, 255, true), spread(0, 0, 1, 18, 255), "", 0, ""},
+		{"all background", ".png", named(21, true), labelmap.NewTable(21, 255, false), spread(0), OnlyBackground, 10, "no pixel of 10 label maps is of a class"},
+		{"all ignored", ".png", named(20, false), labelmap.NewTable(20, 255, true), spread(0, 255, 0), OnlyBackground, 10, "they hold 0 and 255, masks whose 255 is read as ignore"},
+		{"masks of one class", ".png", named(21, true), labelmap.NewTable(21, 255, false), spread(0, 255), OnlyBackground, 10, "masks whose 255 is read as ignore"},
+		{"a little foreground", ".png", named(21, true), labelmap.NewTable(21, 255, false), func(i, p int) uint8 { return uint8(i * p / 9 / 15) }, "", 0, ""},
+		{"COCO-Stuff in VOC's place", ".png", named(21, true), labelmap.NewTable(21, 255, false), through(100, 181), OtherLabels, 10, "values 100..181 out of range fit COCO-Stuff stuffthingmaps"},
+		{"damage in a few", ".png", named(21, true), labelmap.NewTable(21, 255, false), func(i, p int) uint8 { return uint8(i / 8 * 60) }, LabelValue, 2, "60 at x 0, y 0"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := newLabelled(t, test.suffix, 10, test.info, test.table, test.stored)
-			faults := Verify(t.Context(), d, nil)
+			faults := Inspect(t.Context(), d, InspectOptions{}).Faults
 			i := slices.IndexFunc(faults, func(f Fault) bool { return f.Kind == test.want })
 			if test.want == "" {
 				if len(faults) > 0 {
@@ -127,12 +114,12 @@ func TestInspectNamesMistakes(t *testing.T) {
 }
 
 func TestInspectColourLabels(t *testing.T) {
-	d := newLabelled(t, "_l.png", 3, named(21, true), newLabelTable(21, 255, false), func(i, p int) uint8 { return uint8(p) })
+	d := newLabelled(t, "_l.png", 3, named(21, true), labelmap.NewTable(21, 255, false), func(i, p int) uint8 { return uint8(p) })
 	_, label := d.Files(1)
 	colours := image.NewNRGBA(image.Rect(0, 0, 4, 4))
 	colours.SetNRGBA(1, 1, color.NRGBA{128, 0, 0, 255})
 	write(t, label, encodePNG(t, colours))
-	faults := Verify(t.Context(), d, nil)
+	faults := Inspect(t.Context(), d, InspectOptions{}).Faults
 	if len(faults) != 1 || faults[0].Kind != ColourLabels || faults[0].Count != 1 || !strings.Contains(faults[0].Error(), label) {
 		t.Errorf("%v", faults)
 	}
@@ -140,7 +127,7 @@ func TestInspectColourLabels(t *testing.T) {
 
 // Three pictures of 16 pixels: the first all 1, the second half 0 and half 255, the third with five pixels of 21 and one of 99.
 func TestInspectCounts(t *testing.T) {
-	d := newLabelled(t, "_l.png", 3, named(21, true), newLabelTable(21, 255, false), func(i, p int) uint8 {
+	d := newLabelled(t, "_l.png", 3, named(21, true), labelmap.NewTable(21, 255, false), func(i, p int) uint8 {
 		switch {
 		case i == 0:
 			return 1
@@ -204,7 +191,7 @@ func TestInspectTags(t *testing.T) {
 }
 
 func TestInspectDuplicates(t *testing.T) {
-	d := newLabelled(t, "_l.png", 4, named(21, true), newLabelTable(21, 255, false), func(i, p int) uint8 { return uint8(p) })
+	d := newLabelled(t, "_l.png", 4, named(21, true), labelmap.NewTable(21, 255, false), func(i, p int) uint8 { return uint8(p) })
 	first, _ := d.Files(1)
 	data, err := os.ReadFile(first)
 	if err != nil {
@@ -214,7 +201,7 @@ func TestInspectDuplicates(t *testing.T) {
 		img, _ := d.Files(i)
 		write(t, img, data)
 	}
-	if faults := Verify(t.Context(), d, nil); len(faults) != 0 {
+	if faults := Inspect(t.Context(), d, InspectOptions{}).Faults; len(faults) != 0 {
 		t.Errorf("not asked for: %v", faults)
 	}
 	faults := Inspect(t.Context(), d, InspectOptions{Duplicates: true}).Faults
@@ -246,7 +233,7 @@ func TestInspectAnnotations(t *testing.T) {
 		{Sample{Objects: []Object{{X0: 2, X1: 1, Y1: 1}}}, "object 1 has the box 2,0,1,1"},
 	} {
 		test.s.ID, test.s.Image = "x", image.NewNRGBA(image.Rect(0, 0, 4, 3))
-		faults := Verify(t.Context(), tagSet{test.s}, nil)
+		faults := Inspect(t.Context(), tagSet{test.s}, InspectOptions{}).Faults
 		if test.want == "" && len(faults) == 0 {
 			continue
 		}

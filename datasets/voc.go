@@ -2,11 +2,13 @@ package datasets
 
 import (
 	"fmt"
-	"image"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"ovbench/datasets/files"
+	"ovbench/datasets/labelmap"
 )
 
 // PASCAL VOC 2012 segmentation: Everingham et al., "The PASCAL Visual Object Classes Challenge:
@@ -32,15 +34,6 @@ var vocOfficial = map[string]int{"train": 1464, "val": 1449, "trainval": 2913, "
 // vocLabelFolders hold label maps, the first that exists is used: the official ones, and their copies in 8-bit grey.
 var vocLabelFolders = []string{"SegmentationClass", "SegmentationClassAug", "SegmentationClassRaw"}
 
-// voc is immutable after openVOC.
-type voc struct {
-	info        Info
-	ids         []string
-	labels      string // the folder of label maps
-	table       *labelTable
-	orientation Orientation
-}
-
 // openVOC21 scores background as class 0.
 func openVOC21(o Options) (Dataset, error) {
 	return openVOC(o, Info{Name: "voc21", Title: "PASCAL VOC 2012 with background", Classes: vocClasses, Background: true})
@@ -52,13 +45,11 @@ func openVOC20(o Options) (Dataset, error) {
 }
 
 func openVOC(o Options, info Info) (Dataset, error) {
-	if o.Split == "" {
-		o.Split = "val"
+	info.Homepage, info.Layout = vocHomepage, vocLayout
+	if err := o.begin(&info, "val", "VOCdevkit"); err != nil {
+		return nil, err
 	}
-	if err := checkID(o.Split); err != nil {
-		return nil, fmt.Errorf("split: %w", err)
-	}
-	root, err := vocRoot(o.Root)
+	root, err := vocRoot(o.Root, info)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +57,7 @@ func openVOC(o Options, info Info) (Dataset, error) {
 	if !exists(list) {
 		return nil, fmt.Errorf("split %q: %s is missing; splits there are: %s", o.Split, list, vocSplits(root, "Segmentation"))
 	}
-	lines, err := readLines(list)
+	lines, err := files.Lines(list)
 	if err != nil {
 		return nil, err
 	}
@@ -78,37 +69,39 @@ func openVOC(o Options, info Info) (Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	labels, note, err := vocLabelFolder(root, named)
+	labels, note, err := vocLabelFolder(root, named, info)
 	if err != nil {
 		return nil, err
 	}
 	if note != "" {
 		info.Notes = []string{note}
 	}
-	info.Split, info.Root, info.Official = o.Split, root, vocOfficial[o.Split]
-	info.Homepage, info.Layout, info.ListSHA256 = vocHomepage, vocLayout, listSHA256(ids)
-	return &voc{info, ids, labels, newLabelTable(len(info.Classes), 255, !info.Background), o.Orientation}, nil
+	info.Root, info.Official = root, vocOfficial[o.Split]
+	return inFolders(o, info, ids, filepath.Join(root, "JPEGImages"), ".jpg", filepath.Join(root, labels),
+		labelmap.NewTable(len(info.Classes), 255, !info.Background).Apply), nil
 }
 
 // vocRoot finds VOC2012 at or below root.
-func vocRoot(root string) (string, error) {
-	if root == "" {
-		return "", fmt.Errorf("no data directory is given; name the one that holds VOCdevkit, with --data or root\n%s", vocHelp())
-	}
+func vocRoot(root string, info Info) (string, error) {
 	dirs := candidates(root, "VOCdevkit/VOC2012")
 	dir := firstWith(dirs, "ImageSets/Segmentation")
 	if dir == "" {
-		return "", fmt.Errorf("no ImageSets/Segmentation in any of %s\n%s", strings.Join(dirs, ", "), vocHelp())
+		return "", fmt.Errorf("no ImageSets/Segmentation in any of %s\n%s", strings.Join(dirs, ", "), info.help())
 	}
-	if p := filepath.Join(dir, "JPEGImages"); !isDir(p) {
-		return "", fmt.Errorf("%s is missing, so the archive was unpacked only in part\n%s", p, vocHelp())
+	return dir, vocUnpacked(filepath.Join(dir, "JPEGImages"), info)
+}
+
+// vocUnpacked checks that a folder of the archive is there.
+func vocUnpacked(folder string, info Info) error {
+	if isDir(folder) {
+		return nil
 	}
-	return dir, nil
+	return fmt.Errorf("%s is missing, so the archive was unpacked only in part\n%s", folder, info.help())
 }
 
 // vocLabelFolder chooses the folder of label maps: the one that the list names if it is there, else the first of
 // vocLabelFolders. The note says what is not VOC's own.
-func vocLabelFolder(root, named string) (folder, note string, err error) {
+func vocLabelFolder(root, named string, info Info) (folder, note string, err error) {
 	for _, folder := range append([]string{named}, vocLabelFolders...) {
 		if folder == "" || !isDir(filepath.Join(root, folder)) {
 			continue
@@ -121,7 +114,7 @@ func vocLabelFolder(root, named string) (folder, note string, err error) {
 		}
 		return folder, note, nil
 	}
-	return "", "", fmt.Errorf("%s is missing, so the archive was unpacked only in part\n%s", filepath.Join(root, vocLabelFolders[0]), vocHelp())
+	return "", "", vocUnpacked(filepath.Join(root, vocLabelFolders[0]), info)
 }
 
 // vocNamedFolder is the folder of label maps that the second column of a list names, "" without such a column.
@@ -144,10 +137,6 @@ func vocNamedFolder(name string, lines []string) (string, error) {
 	return folder, nil
 }
 
-func vocHelp() string {
-	return "get it from " + vocHomepage + "; the tree must be\n" + vocLayout
-}
-
 // vocSplits lists the splits of a task: Segmentation or Main. Lists of a class, which have a split in their name, do not count.
 func vocSplits(root, task string) string {
 	paths, _ := filepath.Glob(filepath.Join(root, "ImageSets", task, "*.txt"))
@@ -162,32 +151,4 @@ func vocSplits(root, task string) string {
 		return "none"
 	}
 	return strings.Join(splits, ", ")
-}
-
-func (v *voc) Info() Info {
-	info := v.info
-	info.Classes, info.Notes = slices.Clone(info.Classes), slices.Clone(info.Notes)
-	return info
-}
-
-func (v *voc) Len() int        { return len(v.ids) }
-func (v *voc) ID(i int) string { return v.ids[i] }
-
-func (v *voc) Files(i int) (imagePath, labelPath string) {
-	return filepath.Join(v.info.Root, "JPEGImages", v.ids[i]+".jpg"),
-		filepath.Join(v.info.Root, v.labels, v.ids[i]+".png")
-}
-
-func (v *voc) At(i int) (Sample, error) { return v.AtWith(i, nil) }
-
-func (v *voc) AtWith(i int, picture *image.NRGBA) (Sample, error) {
-	if i < 0 || i >= len(v.ids) {
-		return Sample{}, fmt.Errorf("%s: sample %d of %d", v.info.Name, i, len(v.ids))
-	}
-	imagePath, labelPath := v.Files(i)
-	s, err := readBeside(picture, v.ids[i], imagePath, labelPath, v.orientation, v.table.apply)
-	if err != nil {
-		return Sample{}, fmt.Errorf("%s: %w", v.info.Name, err)
-	}
-	return s, nil
 }

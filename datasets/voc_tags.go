@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"ovbench/datasets/files"
 )
 
 // PASCAL VOC 2007 and 2012 as classification and detection data: which of 20 classes are in a picture, and where as boxes.
@@ -51,73 +53,78 @@ func openVOC2012(o Options) (Dataset, error) {
 	return openVOCTags(o, voc2012, Info{Name: "voc2012", Title: "PASCAL VOC 2012, image-level classes and boxes"})
 }
 
-// vocTags is immutable after openVOCTags.
-type vocTags struct {
-	info        Info
-	ids         []string
-	tags        [][]Tag // by sample and class, from the lists; nil if they follow from the annotations
-	annotations bool    // Annotations is there
-	orientation Orientation
-}
-
 func openVOCTags(o Options, year vocYear, info Info) (Dataset, error) {
 	if o.Split == "" {
 		o.Split = year.split
 	}
-	if err := checkID(o.Split); err != nil {
-		return nil, fmt.Errorf("split: %w", err)
+	info.Homepage, info.Layout = year.homepage, fmt.Sprintf(vocTagsLayout, year.year, o.Split)
+	if err := o.begin(&info, year.split, "VOCdevkit"); err != nil {
+		return nil, err
 	}
-	root, err := year.root(o.Root, o.Split)
+	root, err := year.root(o.Root, info)
 	if err != nil {
 		return nil, err
 	}
-	v := &vocTags{annotations: isDir(filepath.Join(root, "Annotations")), orientation: o.Orientation}
 	main := filepath.Join(root, "ImageSets", "Main")
-	if v.ids, err = readIDs(filepath.Join(main, o.Split+".txt")); err != nil {
+	ids, err := readIDs(filepath.Join(main, o.Split+".txt"))
+	if err != nil {
 		return nil, err
 	}
-	if v.tags, err = readVOCTags(main, o.Split, v.ids); err != nil {
+	tags, err := readVOCTags(main, o.Split, ids)
+	if err != nil {
 		return nil, err
 	}
+	annotations := filepath.Join(root, "Annotations")
 	switch {
-	case v.tags == nil && !v.annotations:
+	case tags == nil && !isDir(annotations):
 		return nil, fmt.Errorf("%s has neither lists such as %s nor Annotations, so nothing is known of the pictures\n%s",
-			root, filepath.Join("ImageSets", "Main", "aeroplane_"+o.Split+".txt"), year.help(o.Split))
-	case v.tags == nil:
+			root, filepath.Join("ImageSets", "Main", "aeroplane_"+o.Split+".txt"), info.help())
+	case tags == nil:
 		info.Notes = []string{"image-level classes are derived from the annotations: the lists of ImageSets/Main are missing"}
-	case !v.annotations:
+	case !isDir(annotations):
 		info.Notes = []string{"there are no boxes: Annotations is missing"}
+		annotations = ""
 	}
-	info.Classes, info.Split, info.Root, info.Official = vocClasses[1:], o.Split, root, year.official[o.Split]
-	info.Homepage, info.Layout, info.ListSHA256 = year.homepage, year.layout(o.Split), listSHA256(v.ids)
-	v.info = info
-	return v, nil
+	info.Classes, info.Root, info.Official = vocClasses[1:], root, year.official[o.Split]
+	d := newOnDisk(o, info, ids)
+	d.files = func(i int) (string, string) { return filepath.Join(root, "JPEGImages", ids[i]+".jpg"), "" }
+	d.truth = func(i int, s *Sample) error {
+		if annotations != "" {
+			if err := s.readVOCObjects(filepath.Join(annotations, s.ID+".xml")); err != nil {
+				return err
+			}
+		}
+		s.Tags = vocTagsOf(s.Objects)
+		if tags != nil {
+			s.Tags = slices.Clone(tags[i])
+		}
+		return nil
+	}
+	return d, nil
+}
+
+// readVOCObjects reads the objects of an annotation file.
+func (s *Sample) readVOCObjects(name string) error {
+	a, err := readVOCAnnotation(name)
+	if err != nil {
+		return err
+	}
+	s.Objects = a.objects
+	return in(name, a.place(s.Image.Rect.Dx(), s.Image.Rect.Dy()))
 }
 
 // root finds the year's directory that has the split: train and test come in different archives.
-func (y vocYear) root(root, split string) (string, error) {
-	if root == "" {
-		return "", fmt.Errorf("no data directory is given; name the one that holds VOCdevkit\n%s", y.help(split))
-	}
+func (y vocYear) root(root string, info Info) (string, error) {
 	dirs := candidates(root, y.dirs...)
-	dir := firstWith(dirs, "ImageSets/Main/"+split+".txt")
-	if dir == "" {
-		if other := firstWith(dirs, "ImageSets/Main"); other != "" {
-			return "", fmt.Errorf("split %q: %s is missing; splits there are: %s\n%s", split,
-				filepath.Join(other, "ImageSets", "Main", split+".txt"), vocSplits(other, "Main"), y.help(split))
-		}
-		return "", fmt.Errorf("no ImageSets/Main in any of %s\n%s", strings.Join(dirs, ", "), y.help(split))
+	dir := firstWith(dirs, "ImageSets/Main/"+info.Split+".txt")
+	if dir != "" {
+		return dir, vocUnpacked(filepath.Join(dir, "JPEGImages"), info)
 	}
-	if p := filepath.Join(dir, "JPEGImages"); !isDir(p) {
-		return "", fmt.Errorf("%s is missing, so the archive was unpacked only in part\n%s", p, y.help(split))
+	if other := firstWith(dirs, "ImageSets/Main"); other != "" {
+		return "", fmt.Errorf("split %q: %s is missing; splits there are: %s\n%s", info.Split,
+			filepath.Join(other, "ImageSets", "Main", info.Split+".txt"), vocSplits(other, "Main"), info.help())
 	}
-	return dir, nil
-}
-
-func (y vocYear) layout(split string) string { return fmt.Sprintf(vocTagsLayout, y.year, split) }
-
-func (y vocYear) help(split string) string {
-	return "get it from " + y.homepage + "; the tree must be\n" + y.layout(split)
+	return "", fmt.Errorf("no ImageSets/Main in any of %s\n%s", strings.Join(dirs, ", "), info.help())
 }
 
 // readVOCTags reads the 20 lists <class>_<split>.txt: element i holds the tags of ids[i]. Without any of them it is nil;
@@ -137,7 +144,7 @@ func readVOCTags(dir, split string, ids []string) ([][]Tag, error) {
 			continue
 		}
 		present = append(present, name)
-		lines, err := readLines(name)
+		lines, err := files.Lines(name)
 		if err != nil {
 			return nil, err
 		}
@@ -184,56 +191,6 @@ func parseVOCTags(name string, lines []string, index map[string]int, set func(i 
 		return fmt.Errorf("%s: %d ids, but the split has %d; the lists must be of one archive", name, len(seen), len(index))
 	}
 	return nil
-}
-
-func (v *vocTags) Info() Info {
-	info := v.info
-	info.Classes, info.Notes = slices.Clone(info.Classes), slices.Clone(info.Notes)
-	return info
-}
-
-func (v *vocTags) Len() int        { return len(v.ids) }
-func (v *vocTags) ID(i int) string { return v.ids[i] }
-
-func (v *vocTags) Files(i int) (imagePath, labelPath string) {
-	return filepath.Join(v.info.Root, "JPEGImages", v.ids[i]+".jpg"), ""
-}
-
-func (v *vocTags) At(i int) (Sample, error) {
-	if i < 0 || i >= len(v.ids) {
-		return Sample{}, fmt.Errorf("%s: sample %d of %d", v.info.Name, i, len(v.ids))
-	}
-	s, err := v.read(i)
-	if err != nil {
-		return Sample{}, fmt.Errorf("%s: %w", v.info.Name, err)
-	}
-	return s, nil
-}
-
-func (v *vocTags) read(i int) (Sample, error) {
-	s := Sample{ID: v.ids[i]}
-	s.ImagePath, _ = v.Files(i)
-	var err error
-	if s.Image, err = ReadImage(s.ImagePath, v.orientation); err != nil {
-		return Sample{}, err
-	}
-	if v.annotations {
-		name := filepath.Join(v.info.Root, "Annotations", s.ID+".xml")
-		a, err := readVOCAnnotation(name)
-		if err != nil {
-			return Sample{}, err
-		}
-		if err := a.place(s.Image.Rect.Dx(), s.Image.Rect.Dy()); err != nil {
-			return Sample{}, fmt.Errorf("%s: %w", name, err)
-		}
-		s.Objects = a.objects
-	}
-	if v.tags != nil {
-		s.Tags = slices.Clone(v.tags[i])
-	} else {
-		s.Tags = vocTagsOf(s.Objects)
-	}
-	return s, nil
 }
 
 // vocTagsOf is the rule of the development kit: a class is present if one of its objects is not difficult.

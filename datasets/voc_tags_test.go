@@ -302,7 +302,7 @@ func TestVOCTagsErrors(t *testing.T) {
 		want []string
 	}{
 		{"no root", nil, Options{}, []string{"no data directory", "VOCtest_06-Nov-2007.tar", "VOCdevkit/VOC2007/", "ImageSets/Main/test.txt"}},
-		{"elsewhere", nil, Options{Root: "testdata/pixels"}, []string{"no ImageSets/Main in any of", filepath.FromSlash("testdata/pixels/VOCdevkit/VOC2007")}},
+		{"elsewhere", nil, Options{Root: "picture/testdata/pixels"}, []string{"no ImageSets/Main in any of", filepath.FromSlash("picture/testdata/pixels/VOCdevkit/VOC2007")}},
 		{"upwards", nil, Options{Root: "testdata/voc", Split: "../x"}, []string{`split: "../x" is not`}},
 		{"another split", func(*testing.T, string) {}, Options{Split: "trainval"}, []string{`split "trainval"`, "splits there are: test", "VOCtrainval_06-Nov-2007.tar"}},
 		{"no pictures", drop("JPEGImages"), Options{}, []string{"JPEGImages is missing"}},

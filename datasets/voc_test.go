@@ -17,6 +17,7 @@ import (
 
 	"ovbench/datasets"
 	"ovbench/datasets/datasetstest"
+	"ovbench/datasets/labelmap"
 )
 
 const devkit = "testdata/VOCdevkit"
@@ -79,8 +80,8 @@ func TestVOC20IsVOC21Reduced(t *testing.T) {
 			t.Fatal(err)
 		}
 		for p, v := range a.Labels.Pix {
-			want := uint16(datasets.Ignore)
-			if v != datasets.Ignore && v != 0 {
+			want := uint16(labelmap.Ignore)
+			if v != labelmap.Ignore && v != 0 {
 				want = v - 1
 			}
 			if b.Labels.Pix[p] != want {
@@ -90,7 +91,7 @@ func TestVOC20IsVOC21Reduced(t *testing.T) {
 		}
 	}
 	// Drawn: background, void and fourteen classes.
-	if values[0] == 0 || values[datasets.Ignore] == 0 || len(values) != 16 {
+	if values[0] == 0 || values[labelmap.Ignore] == 0 || len(values) != 16 {
 		t.Errorf("labels seen: %v", values)
 	}
 }
@@ -215,7 +216,7 @@ func TestOpenErrors(t *testing.T) {
 		{"voc12", datasets.Options{}, []string{`data set "voc12" is not known`, `did you mean "voc21"?`, "voc20"}},
 		{"flickr30k", datasets.Options{}, []string{`"flickr30k" is not known (known: `}},
 		{"voc21", datasets.Options{}, []string{"voc21: no data directory", "host.robots.ox.ac.uk", "SegmentationClass/<id>.png"}},
-		{"voc21", datasets.Options{Root: "testdata/pixels"}, []string{filepath.FromSlash("testdata/pixels/VOCdevkit/VOC2012"), "VOCtrainval_11-May-2012.tar", "JPEGImages/<id>.jpg"}},
+		{"voc21", datasets.Options{Root: "picture/testdata/pixels"}, []string{filepath.FromSlash("picture/testdata/pixels/VOCdevkit/VOC2012"), "VOCtrainval_11-May-2012.tar", "JPEGImages/<id>.jpg"}},
 		{"voc21", datasets.Options{Root: partial}, []string{"SegmentationClass is missing", "unpacked only in part"}},
 		{"voc21", datasets.Options{Root: devkit, Split: "test"}, []string{`split "test"`, "splits there are: val"}},
 		{"voc21", datasets.Options{Root: devkit, Split: "../val"}, []string{`split: "../val" is not`}},
@@ -232,12 +233,12 @@ func TestOpenErrors(t *testing.T) {
 func TestVerifySound(t *testing.T) {
 	ds := open(t, "voc21", datasets.Options{Root: devkit})
 	var last, total int
-	faults := datasets.Verify(t.Context(), ds, func(done, of int) {
+	faults := datasets.Inspect(t.Context(), ds, datasets.InspectOptions{Report: func(done, of int) {
 		if done != last+1 {
 			t.Errorf("report(%d) after %d", done, last)
 		}
 		last, total = done, of
-	})
+	}}).Faults
 	// Eight drawn pictures instead of VOC's 1449 is the only fault.
 	want := []datasets.Fault{{Kind: datasets.WrongCount, Count: 8, Examples: []string{`the official split "val" has 1449`}, Remedy: faultsRemedy(faults)}}
 	if diff := cmp.Diff(want, faults); diff != "" {
@@ -272,7 +273,7 @@ func TestVerifyFindsEveryFault(t *testing.T) {
 	truncate(t, img("7"))
 	put(t, label("8"), encode(t, image.NewGray(image.Rect(0, 0, 50, 60))))
 	got := make(map[datasets.FaultKind]string)
-	for _, f := range datasets.Verify(t.Context(), open(t, "voc21", datasets.Options{Root: root, Split: "val"}), nil) {
+	for _, f := range datasets.Inspect(t.Context(), open(t, "voc21", datasets.Options{Root: root, Split: "val"}), datasets.InspectOptions{}).Faults {
 		got[f.Kind] = f.Error()
 	}
 	for kind, parts := range map[datasets.FaultKind][]string{
@@ -299,10 +300,10 @@ func TestVerifyFindsEveryFault(t *testing.T) {
 func TestVerifyStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	calls := 0
-	datasets.Verify(ctx, open(t, "voc21", datasets.Options{Root: devkit}), func(done, total int) {
+	datasets.Inspect(ctx, open(t, "voc21", datasets.Options{Root: devkit}), datasets.InspectOptions{Report: func(done, total int) {
 		calls++
 		cancel()
-	})
+	}})
 	if calls == 0 || calls >= 16 {
 		t.Errorf("%d looks after being cancelled at the first", calls)
 	}
@@ -327,22 +328,22 @@ func TestRealVOC(t *testing.T) {
 	for _, v := range s.Labels.Pix {
 		histogram[v]++
 	}
-	want := map[uint16]int{0: 54389, 2: 34183, 15: 61143, datasets.Ignore: 17285}
+	want := map[uint16]int{0: 54389, 2: 34183, 15: 61143, labelmap.Ignore: 17285}
 	if diff := cmp.Diff(want, histogram); diff != "" || s.ID != "2007_000129" {
 		t.Errorf("%s (-want +got):\n%s", s.ID, diff)
 	}
-	palette, err := datasets.ReadLabels(s.LabelPath)
+	palette, err := labelmap.Read(s.LabelPath)
 	if err != nil {
 		t.Fatal(err)
 	}
-	grey, err := datasets.ReadLabels(filepath.Join(dir, "samples/voc_gray_labels/2007_000129.png"))
+	grey, err := labelmap.Read(filepath.Join(dir, "samples/voc_gray_labels/2007_000129.png"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !cmp.Equal(palette, grey) {
 		t.Error("palette and grey label maps differ")
 	}
-	grey, err = datasets.ReadLabels(filepath.Join(dir, "samples/voc/VOCdevkit/VOC2012/SegmentationClassAug/2007_000129.png"))
+	grey, err = labelmap.Read(filepath.Join(dir, "samples/voc/VOCdevkit/VOC2012/SegmentationClassAug/2007_000129.png"))
 	if err != nil || !cmp.Equal(palette, grey) {
 		t.Errorf("SegmentationClass and SegmentationClassAug differ (%v)", err)
 	}

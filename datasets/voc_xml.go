@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"ovbench/datasets/files"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,7 +49,7 @@ type vocXMLBox struct {
 
 // readVOCAnnotation reads an annotation file with classes as in vocClasses without background.
 func readVOCAnnotation(name string) (vocAnnotation, error) {
-	data, err := readBounded(name, vocXMLBytes)
+	data, err := files.Read(name, vocXMLBytes)
 	if errors.Is(err, os.ErrNotExist) {
 		return vocAnnotation{}, fmt.Errorf("%w; unpack the annotations of the archive completely", err)
 	}
@@ -124,7 +125,7 @@ func (b vocXMLBox) edges() (Object, error) {
 	var side [4]float64
 	for i, s := range []string{b.XMin, b.YMin, b.XMax, b.YMax} {
 		v, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
-		if err != nil || math.IsNaN(v) || math.Abs(v) > MaxPixels {
+		if err != nil || math.IsNaN(v) || math.Abs(v) > files.MaxPixels {
 			return Object{}, fmt.Errorf("%s is %q, which is not a pixel coordinate", [...]string{"xmin", "ymin", "xmax", "ymax"}[i], s)
 		}
 		side[i] = v

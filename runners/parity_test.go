@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ovbench/datasets"
+	"ovbench/datasets/picture"
 	"ovbench/runners"
 	"ovbench/runners/clip"
 	"ovbench/runners/methods"
@@ -235,7 +235,7 @@ func (r recording) array(prefix, size, what, ext string) string {
 func TestPixels(t *testing.T) {
 	for _, r := range recordings(t) {
 		for prefix, file := range r.images {
-			img, err := datasets.ReadImage(file, datasets.AsStored)
+			img, err := picture.Read(file, picture.AsStored)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ovbench/bench/tasks"
-	"ovbench/datasets"
+	"ovbench/datasets/labelmap"
 	"ovbench/metrics"
 	"ovbench/runners/tensor"
 )
@@ -76,7 +76,7 @@ func ScoreLabels(ctx context.Context, s LabelScoring, progress tasks.Progress) (
 	}
 	records := make([]metrics.Sparse, len(pairs))
 	edges := make([]metrics.AreaRecord, len(pairs))
-	err = eachPair(ctx, pairs, progress, func(i int, truth, pred datasets.Labels) (err error) {
+	err = eachPair(ctx, pairs, progress, func(i int, truth, pred labelmap.Map) (err error) {
 		if err := s.prepare(truth); err != nil {
 			return err
 		}
@@ -84,13 +84,13 @@ func ScoreLabels(ctx context.Context, s LabelScoring, progress tasks.Progress) (
 			shift(pred.Pix) // the devkit's predictions are numbered as its truth
 		}
 		if s.Boundary {
-			b, err := metrics.CountBoundary(truth.Pix, pred.Pix, truth.W, truth.H, s.Classes, datasets.Ignore, metrics.DilationRatio)
+			b, err := metrics.CountBoundary(truth.Pix, pred.Pix, truth.W, truth.H, s.Classes, labelmap.Ignore, metrics.DilationRatio)
 			if err != nil {
 				return err
 			}
 			edges[i] = b.Boundaries()
 		}
-		records[i], err = metrics.Count(truth.Pix, pred.Pix, s.Classes, datasets.Ignore)
+		records[i], err = metrics.Count(truth.Pix, pred.Pix, s.Classes, labelmap.Ignore)
 		return err
 	})
 	if err != nil {
@@ -222,8 +222,8 @@ func (f *FileScores) boundaries(s LabelScoring, edges []metrics.AreaRecord, v me
 	return nil
 }
 
-// prepare maps a truth to labels with datasets.Ignore, and refuses values that are neither a class nor ignored.
-func (s LabelScoring) prepare(truth datasets.Labels) error {
+// prepare maps a truth to labels with labelmap.Ignore, and refuses values that are neither a class nor ignored.
+func (s LabelScoring) prepare(truth labelmap.Map) error {
 	first := 0
 	if s.ReduceZero {
 		first = 1
@@ -232,7 +232,7 @@ func (s LabelScoring) prepare(truth datasets.Labels) error {
 		label := int(v) - first
 		switch {
 		case int(v) == s.Ignore || label < 0:
-			truth.Pix[i] = datasets.Ignore
+			truth.Pix[i] = labelmap.Ignore
 		case label < s.Classes:
 			truth.Pix[i] = uint16(label)
 		default:
@@ -244,11 +244,11 @@ func (s LabelScoring) prepare(truth datasets.Labels) error {
 }
 
 // prepareIDs is prepare for Cityscapes' label ids, of which all are counted.
-func (s LabelScoring) prepareIDs(truth datasets.Labels) error {
+func (s LabelScoring) prepareIDs(truth labelmap.Map) error {
 	for i, v := range truth.Pix {
 		switch {
 		case int(v) == s.Ignore:
-			truth.Pix[i] = datasets.Ignore
+			truth.Pix[i] = labelmap.Ignore
 		case int(v) >= len(metrics.CityscapesLabels):
 			return fmt.Errorf("truth has label %d at x %d, y %d, but label ids are 0..%d; give an --ignore if this one does not count",
 				v, i%truth.W, i/truth.W, len(metrics.CityscapesLabels)-1)
@@ -269,10 +269,10 @@ func shift(pix []uint16) {
 func (s LabelScoring) cityscapes(ctx context.Context, pairs []filePair, progress tasks.Progress) (*FileScores, error) {
 	records := make([]metrics.CityscapesRecord, len(pairs))
 	weighted := 0
-	err := eachPair(ctx, pairs, progress, func(i int, truth, pred datasets.Labels) error {
+	err := eachPair(ctx, pairs, progress, func(i int, truth, pred labelmap.Map) error {
 		var instances []uint16
 		if path, ok := instancePath(pairs[i].truth); ok {
-			l, err := datasets.ReadLabels(path)
+			l, err := labelmap.Read(path)
 			if err != nil {
 				return err
 			}
@@ -285,7 +285,7 @@ func (s LabelScoring) cityscapes(ctx context.Context, pairs []filePair, progress
 			return err
 		}
 		for i, v := range truth.Pix {
-			if v == datasets.Ignore && instances != nil {
+			if v == labelmap.Ignore && instances != nil {
 				instances[i] = 0
 			}
 		}
@@ -351,11 +351,11 @@ func (s LabelScoring) imageNetS(ctx context.Context, pairs []filePair, progress 
 		s.Ignore = imageNetSIgnore
 	}
 	records := make([]metrics.BoundaryRecord, len(pairs))
-	err := eachPairAs(ctx, pairs, progress, datasets.ReadIDs, func(i int, truth, pred datasets.Labels) (err error) {
+	err := eachPairAs(ctx, pairs, progress, labelmap.ReadIDs, func(i int, truth, pred labelmap.Map) (err error) {
 		if err := s.prepare(truth); err != nil {
 			return err
 		}
-		records[i], err = metrics.CountBoundary(truth.Pix, pred.Pix, truth.W, truth.H, s.Classes, datasets.Ignore, metrics.ImageNetSDilationRatio)
+		records[i], err = metrics.CountBoundary(truth.Pix, pred.Pix, truth.W, truth.H, s.Classes, labelmap.Ignore, metrics.ImageNetSDilationRatio)
 		return err
 	})
 	if err != nil {
@@ -512,12 +512,12 @@ func stem(path string) string {
 	return strings.TrimSuffix(base, filepath.Ext(base))
 }
 
-func eachPair(ctx context.Context, pairs []filePair, progress tasks.Progress, f func(i int, truth, pred datasets.Labels) error) error {
-	return eachPairAs(ctx, pairs, progress, datasets.ReadLabels, f)
+func eachPair(ctx context.Context, pairs []filePair, progress tasks.Progress, f func(i int, truth, pred labelmap.Map) error) error {
+	return eachPairAs(ctx, pairs, progress, labelmap.Read, f)
 }
 
 // eachPairAs reads all pairs on all cores and hands them to f, which is called for several at a time. Errors name the files.
-func eachPairAs(ctx context.Context, pairs []filePair, progress tasks.Progress, read func(string) (datasets.Labels, error), f func(i int, truth, pred datasets.Labels) error) error {
+func eachPairAs(ctx context.Context, pairs []filePair, progress tasks.Progress, read func(string) (labelmap.Map, error), f func(i int, truth, pred labelmap.Map) error) error {
 	progress.Start("scoring", len(pairs))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.NumCPU())

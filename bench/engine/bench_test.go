@@ -14,7 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"ovbench/datasets"
+	"ovbench/datasets/labelmap"
+	"ovbench/datasets/picture"
 	"ovbench/runners/clip"
 )
 
@@ -22,7 +23,7 @@ import (
 // normalised, on one core; against the same with Pillow and numpy in the same run, where OVBENCH_PYTHON names a Python with both.
 func BenchmarkSample(b *testing.B) {
 	dir := b.TempDir()
-	picture, labels := filepath.Join(dir, "a.jpg"), filepath.Join(dir, "a.png")
+	file, labels := filepath.Join(dir, "a.jpg"), filepath.Join(dir, "a.png")
 	rng := rand.New(rand.NewPCG(1, 1))
 	img, truth := image.NewRGBA(image.Rect(0, 0, 500, 375)), image.NewGray(image.Rect(0, 0, 500, 375))
 	for y := range 375 {
@@ -33,8 +34,8 @@ func BenchmarkSample(b *testing.B) {
 		}
 	}
 	for path, encode := range map[string]func(*os.File) error{
-		picture: func(f *os.File) error { return jpeg.Encode(f, img, &jpeg.Options{Quality: 90}) },
-		labels:  func(f *os.File) error { return png.Encode(f, truth) },
+		file:   func(f *os.File) error { return jpeg.Encode(f, img, &jpeg.Options{Quality: 90}) },
+		labels: func(f *os.File) error { return png.Encode(f, truth) },
 	} {
 		f, err := os.Create(path)
 		if err != nil {
@@ -48,11 +49,11 @@ func BenchmarkSample(b *testing.B) {
 	best := time.Hour
 	for b.Loop() {
 		start := time.Now()
-		s, err := datasets.ReadImage(picture, datasets.AsStored)
+		s, err := picture.Read(file, picture.AsStored)
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := datasets.ReadLabels(labels); err != nil {
+		if _, err := labelmap.Read(labels); err != nil {
 			b.Fatal(err)
 		}
 		if _, err := clip.Preprocess(s, 512, 512, clip.Squash, clip.FilterBicubic); err != nil {
@@ -62,7 +63,7 @@ func BenchmarkSample(b *testing.B) {
 	}
 	b.ReportMetric(1e3*best.Seconds(), "best-ms")
 	if py := os.Getenv("OVBENCH_PYTHON"); py != "" {
-		out, err := exec.CommandContext(b.Context(), py, "../testdata/peer/load.py", picture, labels, strconv.Itoa(max(b.N, 20))).Output()
+		out, err := exec.CommandContext(b.Context(), py, "../testdata/peer/load.py", file, labels, strconv.Itoa(max(b.N, 20))).Output()
 		if err != nil {
 			b.Fatal(err)
 		}

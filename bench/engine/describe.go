@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"ovbench/bench/tasks"
-	"ovbench/datasets"
+	"ovbench/datasets/jpeg"
 	"ovbench/reports/results"
 	"ovbench/runners/methods"
 )
@@ -71,7 +71,7 @@ func (p *Plan) describe() *results.Run {
 		Model: p.model.Describe(),
 		Runtime: results.Runtime{
 			Name: "onnxruntime", Version: p.library.Version, Path: p.library.Path, Threads: p.request.Threads, Jobs: p.request.Jobs,
-			Mmap: p.request.Mmap, Attention: "fused", JPEG: datasets.JPEGDecoder,
+			Mmap: p.request.Mmap, Attention: "fused", JPEG: jpeg.Decoder,
 		},
 		Protocol: tasks.ProtocolOf(s.Protocol),
 		Warnings: p.model.Assumed,

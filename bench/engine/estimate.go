@@ -11,6 +11,7 @@ import (
 	"ovbench/bench/records"
 	"ovbench/bench/tasks"
 	"ovbench/datasets"
+	"ovbench/datasets/picture"
 	"ovbench/runners"
 	"ovbench/runners/clip"
 	"ovbench/runners/tensor"
@@ -237,7 +238,7 @@ func (r *run) sizes(ctx context.Context, g *group) (s sizes, err error) {
 func (t *target) pictureSize(index int) (h, w int, err error) {
 	if f, ok := t.Dataset.(datasets.Located); ok && !t.framing.upright {
 		if path, _ := f.Files(index); path != "" {
-			w, h, err = datasets.ImageSize(path)
+			w, h, err = picture.Size(path, picture.AsStored)
 			return h, w, err
 		}
 	}

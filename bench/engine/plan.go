@@ -12,6 +12,7 @@ import (
 	"ovbench/bench/tasks"
 	"ovbench/configs"
 	"ovbench/datasets"
+	"ovbench/datasets/picture"
 	"ovbench/runners"
 	"ovbench/runners/clip"
 	"ovbench/runners/methods"
@@ -216,7 +217,7 @@ func (p *Plan) openTarget(d configs.Dataset) (target, error) {
 func (p *Plan) options(d configs.Dataset, root string) datasets.Options {
 	o := datasets.Options{Root: root, Split: d.Split, LabelledOnly: d.LabelledOnly}
 	if d.ApplyEXIF {
-		o.Orientation = datasets.Upright
+		o.Orientation = picture.Upright
 	}
 	if d.LabelNames != "" {
 		o.LabelNames = p.suite.Path(d.LabelNames)

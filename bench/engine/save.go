@@ -15,7 +15,7 @@ import (
 
 	"ovbench/bench/records"
 	"ovbench/bench/tasks"
-	"ovbench/datasets"
+	"ovbench/datasets/labelmap"
 	"ovbench/reports"
 	"ovbench/reports/results"
 	"ovbench/runners/methods"
@@ -141,7 +141,7 @@ func mainClass(t *target, truth []uint16) int {
 
 // writeLabels writes a label map of the size of another as a grey PNG: 8 bits with 255 for ignored pixels where classes allow it, else 16 bits
 // with 65535.
-func (r *run) writeLabels(name string, t *target, size datasets.Labels, labels []uint16) error {
+func (r *run) writeLabels(name string, t *target, size labelmap.Map, labels []uint16) error {
 	return r.write(name, func(out io.Writer) error {
 		return encodePNG(out, reports.LabelImage(labels, size.W, size.H, len(t.Info.Classes)))
 	})

@@ -16,7 +16,7 @@ import (
 	"ovbench/bench/analysis"
 	"ovbench/bench/tasks"
 	"ovbench/configs"
-	"ovbench/datasets"
+	"ovbench/datasets/labelmap"
 	"ovbench/metrics"
 )
 
@@ -98,7 +98,7 @@ func TestCityscapesInARun(t *testing.T) {
 			t.Fatal(files, err)
 		}
 		for _, f := range files {
-			l, err := datasets.ReadLabels(f)
+			l, err := labelmap.Read(f)
 			if err != nil {
 				t.Fatal(err)
 			}

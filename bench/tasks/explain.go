@@ -7,6 +7,8 @@ import (
 
 	"ovbench/bench/records"
 	"ovbench/datasets"
+	"ovbench/datasets/labelmap"
+	"ovbench/datasets/mask"
 	"ovbench/metrics"
 	"ovbench/runners/methods"
 )
@@ -46,7 +48,7 @@ func explainOne(v *View, seen *Seen) (out records.Evidence, err error) {
 		saliency, _ := methods.SimilarityMap(cells, seen.Rows, seen.Cols, h, w)
 		p := pointed{v.Index, class, metrics.ExtentOf(saliency), w, h}
 		if inLabels {
-			mask := metrics.ClassMask(s.Labels.Pix, uint16(class), datasets.Ignore)
+			mask := metrics.ClassMask(s.Labels.Pix, uint16(class), labelmap.Ignore)
 			if err = addMask(&out, p, saliency, mask); err == nil {
 				err = addSquared(&out, p, cells, seen.Similarity, mask)
 			}
@@ -137,7 +139,7 @@ func withObjects(objects []datasets.Object) []int {
 func addObjects(e *records.Evidence, p pointed, objects []datasets.Object) error {
 	var (
 		boxes []metrics.Box
-		area  datasets.RLE
+		area  mask.RLE
 		masks bool
 	)
 	for _, o := range objects {

@@ -9,6 +9,7 @@ import (
 
 	"ovbench/bench/records"
 	"ovbench/datasets"
+	"ovbench/datasets/labelmap"
 	"ovbench/metrics"
 	"ovbench/reports/results"
 	"ovbench/runners/resample"
@@ -69,15 +70,15 @@ func decode(t *Target, w, h int, sim *Similarity) ([]uint16, error) {
 }
 
 // labelEvidence compares a label map with its truth.
-func labelEvidence(t *Target, index int, truth datasets.Labels, labels []uint16) (records.Evidence, error) {
+func labelEvidence(t *Target, index int, truth labelmap.Map, labels []uint16) (records.Evidence, error) {
 	classes := len(t.Info.Classes)
-	cells, err := metrics.Count(truth.Pix, labels, classes, datasets.Ignore)
+	cells, err := metrics.Count(truth.Pix, labels, classes, labelmap.Ignore)
 	if err != nil {
 		return records.Evidence{}, err
 	}
 	e := records.Evidence{Confusion: records.ConfusionOf(cells)}
 	if 2*classes <= metrics.MaxClasses {
-		b, err := metrics.CountBoundary(truth.Pix, labels, truth.W, truth.H, classes, datasets.Ignore, metrics.DilationRatio)
+		b, err := metrics.CountBoundary(truth.Pix, labels, truth.W, truth.H, classes, labelmap.Ignore, metrics.DilationRatio)
 		if err != nil {
 			return records.Evidence{}, err
 		}

@@ -12,6 +12,7 @@ import (
 	"ovbench/bench/records"
 	"ovbench/configs"
 	"ovbench/datasets"
+	"ovbench/datasets/mask"
 	"ovbench/metrics"
 )
 
@@ -83,7 +84,7 @@ func TestPointingOnMasks(t *testing.T) {
 	const side, x, y = 64, 35, 35
 	pixel := func(at int) datasets.Object { // runs go down the columns
 		before := uint32(at*side + y)
-		m, err := datasets.NewRLE([]uint32{before, 1, side*side - before - 1}, side, side)
+		m, err := mask.New([]uint32{before, 1, side*side - before - 1}, side, side)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ovbench/datasets"
+	"ovbench/datasets/labelmap"
 	"ovbench/metrics"
 	"ovbench/runners/resample"
 )
@@ -35,7 +36,7 @@ func TestClassesAreTheirBestQuery(t *testing.T) {
 
 // Background is a class to segment, and none to explain or to rank.
 func TestBackgroundIsNotPresent(t *testing.T) {
-	labels := []uint16{0, 2, datasets.Ignore, 2, 7}
+	labels := []uint16{0, 2, labelmap.Ignore, 2, 7}
 	info := datasets.Info{Classes: []string{"background", "x", "y"}, Background: true}
 	if diff := cmp.Diff([]int{2}, present(labels, info)); diff != "" {
 		t.Errorf("with background (-want +got)\n%s", diff)

@@ -1,4 +1,4 @@
-"""Makes testdata/pixels: small pictures in every encoding, and what Pillow decodes them to.
+"""Makes ../picture/testdata/pixels: small pictures in every encoding, and what Pillow decodes them to.
 
 For each file NAME the file NAME.rgb.png holds Image.open(NAME).convert("RGB").
 JPEGs that Pillow cannot write (4:4:0, 4:1:1, 4:1:0, YCCK, RGB) come from the encoder below.
@@ -9,7 +9,7 @@ import io, pathlib, struct, zlib
 import numpy as np
 from PIL import Image
 
-OUT = pathlib.Path(__file__).parent / "pixels"
+OUT = pathlib.Path(__file__).parent.parent / "picture/testdata/pixels"
 rng = np.random.default_rng(20120511)
 
 

@@ -1,0 +1,96 @@
+// Package files answers: what is in a file that nobody vouches for? It reads regular files alone, as a named pipe would block
+// for ever, and no more of them than a limit.
+package files
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits on pictures and label maps, checked before anything is decoded.
+const (
+	MaxPixels = 1 << 27   // width x height
+	MaxBytes  = 256 << 20 // of the file
+)
+
+// ErrTruncated is a picture of which the end is missing.
+var ErrTruncated = errors.New("truncated: the file ends before the picture does; download it again")
+
+// Open opens a regular file and says how long it is.
+func Open(name string) (f *os.File, size int64, err error) {
+	st, err := os.Stat(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, 0, fmt.Errorf("%s: not a regular file", name)
+	}
+	f, err = os.Open(name)
+	return f, st.Size(), err
+}
+
+// OpenBounded opens a regular file of at most limit bytes. Reading it ends there too, should it grow.
+func OpenBounded(name string, limit int64) (io.ReadCloser, error) {
+	f, size, err := Open(name)
+	if err != nil {
+		return nil, err
+	}
+	if size > limit {
+		f.Close()
+		return nil, fmt.Errorf("%s: larger than the limit of %d MiB", name, limit>>20)
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(f, limit), f}, nil
+}
+
+// Read reads a regular file of at most limit bytes.
+func Read(name string, limit int64) ([]byte, error) {
+	f, size, err := Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if size > limit {
+		return nil, fmt.Errorf("%s: larger than the limit of %d MiB", name, limit>>20)
+	}
+	data := make([]byte, size)
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return data, nil
+}
+
+// maxText bounds list and class-name files, which are read whole.
+const maxText = 16 << 20
+
+// Lines reads a text file: the byte-order mark, carriage returns and outer blanks are trimmed. Empty lines stay, so that
+// index i is line i+1 of the file.
+func Lines(name string) ([]string, error) {
+	data, err := Read(name, maxText)
+	if err != nil {
+		return nil, err
+	}
+	if !utf8.Valid(data) {
+		return nil, fmt.Errorf("%s: not UTF-8 text", name)
+	}
+	text := strings.TrimPrefix(string(data), "\ufeff")
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	for i, l := range lines {
+		lines[i] = strings.TrimSpace(l)
+	}
+	return lines, nil
+}
+
+// Explain turns the error of a picture's decoder into one that says what is wrong with the file.
+func Explain(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || err != nil && strings.HasPrefix(err.Error(), "riff: short") {
+		return ErrTruncated
+	}
+	return err
+}
