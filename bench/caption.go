@@ -15,6 +15,7 @@ import (
 
 	"ovbench/datasets/picture"
 	"ovbench/reports"
+	"ovbench/reports/draw"
 	"ovbench/runners"
 	"ovbench/runners/methods"
 	"ovbench/runners/tensor"
@@ -107,11 +108,11 @@ func (e *explanation) writeCaption(c *cobra.Command, img *image.NRGBA, s similar
 	}
 	h, w := img.Rect.Dy(), img.Rect.Dx()
 	var whole []float32 // the end token's map, which stands for the caption
-	strip := make([]reports.Token, len(tokens))
+	strip := make([]draw.Token, len(tokens))
 	table := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "position\ttoken\tcosine\trank")
 	for i, t := range tokens {
-		strip[i] = reports.Token{Text: t.Text, Open: t.Open, Score: t.Score, Rank: t.Rank}
+		strip[i] = draw.Token{Text: t.Text, Open: t.Open, Score: t.Score, Rank: t.Rank}
 		fmt.Fprintf(table, "%d\t%s\t%.3f\t%d\n", i, t.Text, t.Score, t.Rank)
 	}
 	row := func(i int) ([]float32, error) {
@@ -135,7 +136,7 @@ func (e *explanation) writeCaption(c *cobra.Command, img *image.NRGBA, s similar
 	if err != nil {
 		return err
 	}
-	if err := reports.WritePNG(filepath.Join(e.out, "caption.png"), reports.Caption(img, whole, e.caption, strip)); err != nil {
+	if err := reports.WritePNG(filepath.Join(e.out, "caption.png"), draw.Caption(img, whole, e.caption, strip)); err != nil {
 		return err
 	}
 	return table.Flush()

@@ -91,8 +91,7 @@ func (cmp *comparison) run(c *cobra.Command, dirs []string) error {
 	if cmp.asJSON {
 		err = compared.JSON(c.OutOrStdout())
 	} else {
-		width, colour := terminal(c.OutOrStdout())
-		err = compared.Terminal(c.OutOrStdout(), width, colour)
+		err = compared.Terminal(terminal(c.OutOrStdout()))
 	}
 	if err == nil && cmp.out != "" {
 		err = writeComparison(c, compared, cmp.out)

@@ -16,6 +16,7 @@ import (
 	"ovbench/bench/engine"
 	"ovbench/datasets/picture"
 	"ovbench/reports"
+	"ovbench/reports/draw"
 	"ovbench/runners"
 	"ovbench/runners/clip"
 	"ovbench/runners/methods"
@@ -267,7 +268,7 @@ func (e *explanation) cut(name string, heat []float32, w, h int) error {
 			mask[i] = 1
 		}
 	}
-	return reports.WritePNG(name, reports.MapImage(mask, w, h))
+	return reports.WritePNG(name, draw.MapImage(mask, w, h))
 }
 
 func (e *explanation) write(c *cobra.Command, img *image.NRGBA, s similarity, seen []presence) error {
@@ -289,7 +290,7 @@ func (e *explanation) write(c *cobra.Command, img *image.NRGBA, s similarity, se
 		}
 		prompts = append(prompts, pr)
 		name := filepath.Join(e.out, fmt.Sprintf("%02d-%s.png", i+1, slug(text)))
-		if err := reports.WritePNG(name, reports.Overlay(img, heat, text)); err != nil {
+		if err := reports.WritePNG(name, draw.Overlay(img, heat, text)); err != nil {
 			return nil, err
 		}
 		fmt.Fprintf(table, "%s\t%.3f\t%s\n", text, seen[i].Probability, name)

@@ -29,7 +29,10 @@ var floors = map[string]int{
 	"runners/checkpoint":                2,
 	"runners/onnx":                      2,
 	"runners/ort":                       2,
-	"reports":                           2,
+	"reports":                           4,
+	"reports/pdf":                       3,
+	"reports/draw/drawtest":             2,
+	"reports/draw":                      2,
 	"datasets/datasetstest":             7,
 	"metrics/metricstest":               2,
 	"runners/tensor":                    1,
@@ -45,6 +48,7 @@ var floors = map[string]int{
 	"datasets/jsonscan":                 1,
 	"metrics":                           1,
 	"reports/results":                   1,
+	"reports/plain":                     1,
 }
 
 // wings never import each other: only bench knows them all.

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovbench/bench/engine"
+	"ovbench/reports/plain"
 )
 
 func main() {
@@ -23,8 +24,13 @@ func main() {
 	os.Exit(code)
 }
 
-// run executes one command line and returns its exit code.
+// run executes one command line and returns its exit code. Names of others reach a terminal as texts: what it would obey
+// in them is taken out. Data that go elsewhere stay as they are.
 func run(ctx context.Context, stdout, stderr io.Writer, args []string) int {
+	stderr = plain.Writer{To: stderr}
+	if isTerminal(stdout) {
+		stdout = plain.Writer{To: stdout}
+	}
 	root := newRoot()
 	root.SetOut(stdout)
 	root.SetErr(stderr)

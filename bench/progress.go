@@ -9,6 +9,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"ovbench/reports/plain"
 )
 
 // progress shows stages as bars on a terminal, with the time that is left, and nothing elsewhere.
@@ -25,7 +27,7 @@ func newProgress(w io.Writer) *progress {
 	if !isTerminal(w) || os.Getenv("TERM") == "dumb" {
 		return &progress{}
 	}
-	return &progress{out: w}
+	return &progress{out: ungated(w)}
 }
 
 // Start begins a stage.
@@ -85,19 +87,29 @@ func (p *progress) finish() {
 	}
 }
 
+// ungated is w for those who write what a terminal is to obey.
+func ungated(w io.Writer) io.Writer {
+	if gate, ok := w.(plain.Writer); ok {
+		return gate.To
+	}
+	return w
+}
+
 func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := ungated(w).(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// terminal is the width of w in columns, 0 if it is no terminal, and whether colours are welcome.
-func terminal(w io.Writer) (width int, colour bool) {
+// terminal is w for tables that paint themselves, its width in columns, 0 if it is no terminal, and whether colours are
+// welcome.
+func terminal(w io.Writer) (out io.Writer, width int, colour bool) {
 	if !isTerminal(w) {
-		return 0, false
+		return w, 0, false
 	}
-	width, _, err := term.GetSize(int(w.(*os.File).Fd()))
+	f := ungated(w).(*os.File)
+	width, _, err := term.GetSize(int(f.Fd()))
 	if err != nil {
 		width = 80
 	}
-	return width, os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return f, width, os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }

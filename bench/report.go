@@ -95,7 +95,7 @@ median by the score of the image, random, or id=ID,ID. Documents carry the date 
 // writeReport writes runs in one format and prints the files' names, or the table itself.
 func writeReport(w io.Writer, runs []*results.Run, format, dir string) error {
 	if format == onTerminal {
-		width, colour := terminal(w)
+		w, width, colour := terminal(w)
 		return reports.Terminal(w, runs, width, colour)
 	}
 	files, err := reports.Report(runs, format, dir)

@@ -231,8 +231,8 @@ func runSuite(c *cobra.Command, req engine.Request) error {
 
 // summarise prints a run's table and says what is missing.
 func summarise(c *cobra.Command, r *results.Run, dir string) error {
-	width, colour := terminal(c.OutOrStdout())
-	if err := reports.Terminal(c.OutOrStdout(), []*results.Run{r}, width, colour); err != nil {
+	out, width, colour := terminal(c.OutOrStdout())
+	if err := reports.Terminal(out, []*results.Run{r}, width, colour); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.ErrOrStderr(), "results are in %s; next: ovbench report %s --format md --out %s\n", dir, dir, filepath.Join(dir, "report"))

@@ -42,6 +42,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("ONNXRUNTIME_SHARED_LIBRARY_PATH", lib.Path)
 			e.Setenv("OVBENCH_CACHE", filepath.Join(e.WorkDir, ".cache"))
 			e.Setenv("MICRO", picture)
+			e.Setenv("ESC", "\x1b[2J") // clears a screen
 			return os.CopyFS(filepath.Join(e.WorkDir, "data"), datasets.Demo())
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -9,15 +9,36 @@ import (
 	"strings"
 	"time"
 
+	"ovbench/reports/plain"
 	"ovbench/reports/results"
 )
 
+// runNames heads the columns of tables that set runs side by side.
+func runNames(runs []*results.Run) []string {
+	if len(runs) == 1 {
+		return []string{"value"}
+	}
+	names := make([]string, len(runs))
+	for i, r := range runs {
+		names[i] = fmt.Sprintf("run %d: %s", i+1, cmp.Or(r.Suite.Name, "unnamed"))
+	}
+	return names
+}
+
+// title is a heading for all runs.
+func titleOf(runs []*results.Run) string {
+	if len(runs) == 1 {
+		return plain.Line(cmp.Or(runs[0].Suite.Title, runs[0].Suite.Name, "ovbench"))
+	}
+	return fmt.Sprintf("%d runs", len(runs))
+}
+
 // sideBySide is a table of one line per key and one column per run; lines that are empty everywhere are left out.
-func (v *view) sideBySide(keys []string, of func(r *results.Run, key string) string) table {
-	t := table{head: append([]string{""}, v.runNames()...), words: true}
+func sideBySide(runs []*results.Run, keys []string, of func(r *results.Run, key string) string) table {
+	t := table{head: append([]string{""}, runNames(runs)...), words: true}
 	for _, k := range keys {
 		line, empty := texts(k), true
-		for _, r := range v.runs {
+		for _, r := range runs {
 			s := of(r, k)
 			line, empty = append(line, entry{text: s}), empty && s == ""
 		}
@@ -28,17 +49,17 @@ func (v *view) sideBySide(keys []string, of func(r *results.Run, key string) str
 	return t
 }
 
-func (v *view) protocol() table {
+func protocolTable(runs []*results.Run) table {
 	fields := map[string]bool{}
-	for _, r := range v.runs {
+	for _, r := range runs {
 		for k := range r.Protocol.Fields {
 			fields[k] = true
 		}
 	}
-	t := v.sideBySide([]string{"name", "fingerprint"}, func(r *results.Run, k string) string {
+	t := sideBySide(runs, []string{"name", "fingerprint"}, func(r *results.Run, k string) string {
 		return map[string]string{"name": r.Protocol.Name, "fingerprint": shortHash(r.Protocol.Fingerprint)}[k]
 	})
-	rest := v.sideBySide(slices.Sorted(maps.Keys(fields)), func(r *results.Run, k string) string {
+	rest := sideBySide(runs, slices.Sorted(maps.Keys(fields)), func(r *results.Run, k string) string {
 		if x, ok := r.Protocol.Fields[k]; ok {
 			return valueText(x)
 		}
@@ -48,7 +69,7 @@ func (v *view) protocol() table {
 	return t
 }
 
-func (v *view) methods() table {
+func methodsTable(v *view) table {
 	t := table{head: []string{"Method", "Kind", "Positions", "Parameters"}, words: true}
 	for _, r := range v.rows {
 		m := v.runs[r.run].Method(r.method)
@@ -67,28 +88,31 @@ func (v *view) methods() table {
 }
 
 // datasets counts images: in the split, measured, failed.
-func (v *view) datasets() table {
-	t := table{head: []string{"Data set", "Split", "Images", "Measured", "Failed", "Classes", "Queries", "Query set", "Templates", "List"}, words: true}
-	for i, r := range v.runs {
+func datasetsTable(runs []*results.Run) table {
+	t := table{head: []string{"Data set", "Split", "Images", "Measured", "Failed", "Classes", "Queries", "Query set",
+		"Templates", "List"}, words: true}
+	for i, r := range runs {
 		for _, d := range r.Datasets {
 			name := cmp.Or(d.Title, d.Name)
-			if len(v.runs) > 1 {
+			if len(runs) > 1 {
 				name = fmt.Sprintf("%s · run %d", name, i+1)
 			}
 			queries := 0
 			for _, q := range d.Queries {
 				queries += len(q)
 			}
-			t.rows = append(t.rows, texts(name, d.Split, strconv.Itoa(d.Images), strconv.Itoa(d.Measured), strconv.Itoa(r.Failed(d.Name)),
+			t.rows = append(t.rows, texts(name, d.Split, strconv.Itoa(d.Images), strconv.Itoa(d.Measured),
+				strconv.Itoa(r.Failed(d.Name)),
 				integer(len(d.Classes)), integer(queries), d.QuerySet, integer(d.Templates), shortHash(d.ListSHA256)))
 		}
 	}
 	return t
 }
 
-func (v *view) model() table {
-	keys := []string{"name", "path", "format", "files", "architecture", "activation", "image size", "patch", "layers", "width", "heads", "embedding", "logit scale", "vocabulary"}
-	return v.sideBySide(keys, func(r *results.Run, k string) string {
+func modelTable(runs []*results.Run) table {
+	keys := []string{"name", "path", "format", "files", "architecture", "activation", "image size", "patch", "layers",
+		"width", "heads", "embedding", "logit scale", "vocabulary"}
+	return sideBySide(runs, keys, func(r *results.Run, k string) string {
 		m := &r.Model
 		switch k {
 		case "name":
@@ -121,7 +145,8 @@ func (v *view) model() table {
 			}
 			return fileText(m.Vocabulary)
 		}
-		return integer(map[string]int{"image size": m.ImageSize, "patch": m.Patch, "layers": m.Layers, "width": m.Width, "heads": m.Heads, "embedding": m.Embed}[k])
+		return integer(map[string]int{"image size": m.ImageSize, "patch": m.Patch, "layers": m.Layers,
+			"width": m.Width, "heads": m.Heads, "embedding": m.Embed}[k])
 	})
 }
 
@@ -134,9 +159,10 @@ func fileText(f results.File) string {
 }
 
 // provenance is what else one needs to measure again.
-func (v *view) provenance() table {
-	keys := []string{"ovbench", "suite", "command", "started", "finished", "host", "runtime", "threads", "jobs", "attention"}
-	return v.sideBySide(keys, func(r *results.Run, k string) string {
+func provenanceTable(runs []*results.Run) table {
+	keys := []string{"ovbench", "suite", "command", "started", "finished", "host", "runtime", "threads", "jobs",
+		"attention"}
+	return sideBySide(runs, keys, func(r *results.Run, k string) string {
 		switch k {
 		case "ovbench":
 			return toolText(r.Tool)
@@ -199,22 +225,25 @@ func timeText(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
-func (v *view) timing() table {
+func timingTable(runs []*results.Run) table {
 	var stages []string
-	for _, r := range v.runs {
+	for _, r := range runs {
 		for _, s := range r.Timing.Stages() {
 			if !slices.Contains(stages, s) {
 				stages = append(stages, s)
 			}
 		}
 	}
-	t := v.sideBySide(stages, func(r *results.Run, k string) string {
+	t := sideBySide(runs, stages, func(r *results.Run, k string) string {
 		if s, ok := r.Timing.Seconds[k]; ok {
 			return seconds(s)
 		}
 		return missing
 	})
-	wall := v.sideBySide([]string{"wall clock"}, func(r *results.Run, _ string) string { return seconds(r.Timing.Wall) })
+	wall := sideBySide(runs, []string{"wall clock"}, func(r *results.Run,
+		_ string) string {
+		return seconds(r.Timing.Wall)
+	})
 	t.rows = append(t.rows, wall.rows...)
 	t.notes = []string{"Totals of a stage over all workers; stages overlap."}
 	return t
@@ -223,16 +252,16 @@ func (v *view) timing() table {
 // maxFailures is how many failed samples a report lists.
 const maxFailures = 20
 
-func (v *view) failures() table {
+func failuresTable(runs []*results.Run) table {
 	t := table{head: []string{"Data set", "Sample", "Stage", "Error"}, words: true}
 	n := 0
-	for i, r := range v.runs {
+	for i, r := range runs {
 		for _, f := range r.Failures {
 			if n++; n > maxFailures {
 				continue
 			}
 			name := f.Dataset
-			if len(v.runs) > 1 {
+			if len(runs) > 1 {
 				name = fmt.Sprintf("%s · run %d", name, i+1)
 			}
 			t.rows = append(t.rows, texts(name, f.ID, f.Stage, elideEnd(f.Error, 200, "…")))

@@ -10,18 +10,20 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"ovbench/reports/plain"
 	"ovbench/reports/results"
 )
 
-// Benchstat writes every score of runs in the Go benchmark format, in percent and full precision, for benchstat: one line for each data set,
-// method and score, with the number of images where benchmarks have iterations. Runs differ in their configuration lines, so that
-// benchstat puts runs of unlike models and protocols into tables of their own.
+// writeBenchstat writes every score of runs in the Go benchmark format, in percent and full precision, for benchstat:
+// one line for each data set, method and score, with the number of images where benchmarks have iterations. Runs
+// differ in their configuration lines, so that benchstat puts runs of unlike models and protocols into tables of
+// their own.
 //
 //	suite: voc21
 //	protocol: sclip 9e107d9d372b
 //	Unit mIoU% better=higher
 //	BenchmarkScore/dataset=voc21/method=clip/convention=mmseg/task=segmentation 1449 41.27 mIoU%
-func Benchstat(w io.Writer, runs []*results.Run) error {
+func writeBenchstat(w io.Writer, runs []*results.Run) error {
 	if err := some(runs); err != nil {
 		return err
 	}
@@ -35,17 +37,21 @@ func Benchstat(w io.Writer, runs []*results.Run) error {
 	}
 	for _, r := range runs {
 		for _, line := range [][2]string{
-			{"suite", r.Suite.Name}, {"model", r.Model.Name}, {"backbone", r.Model.Architecture}, {"protocol", protocolName(r)},
+			{"suite", r.Suite.Name}, {"model", r.Model.Name}, {"backbone", r.Model.Architecture}, {"protocol",
+				protocolName(r)},
 			{"ovbench", r.Tool.Version}, {"cpu", r.Host.CPU},
 		} {
-			fmt.Fprintf(&b, "%s: %s\n", line[0], plain(line[1])) // an empty value ends that of the run before
+			fmt.Fprintf(&b, "%s: %s\n", line[0], plain.Line(line[1])) // an empty value ends that of the run before
 		}
 		for i := range r.Cells {
 			c := &r.Cells[i]
 			for _, s := range c.Scores {
-				// The last part is not a name from outside: a number after a hyphen would be taken for the number of processors.
-				fmt.Fprintf(&b, "BenchmarkScore/dataset=%s/method=%s/convention=%s/task=%s %d %s %s\n", benchName(c.Dataset), benchName(c.Method),
-					benchName(c.Convention), benchName(c.Task), max(1, c.Images), strconv.FormatFloat(100*s.Value, 'g', -1, 64), unitOf(s.Name))
+				// The last part is not a name from outside: a number after a hyphen would be taken for the number of
+				// processors.
+				fmt.Fprintf(&b, "BenchmarkScore/dataset=%s/method=%s/convention=%s/task=%s %d %s %s\n",
+					benchName(c.Dataset), benchName(c.Method),
+					benchName(c.Convention), benchName(c.Task), max(1, c.Images), strconv.FormatFloat(100*s.Value,
+						'g', -1, 64), unitOf(s.Name))
 			}
 		}
 	}

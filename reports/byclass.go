@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"ovbench/reports/draw"
 	"ovbench/reports/results"
 )
 
@@ -23,7 +24,7 @@ func hasMeasure(m measure) func(*results.Cell) bool {
 }
 
 // comparableSeries are groups of series whose numbers may be set side by side: all, or those of one run each.
-func (v *view) comparableSeries(all []series) [][]series {
+func comparableSeries(v *view, all []series) [][]series {
 	if v.comparable() {
 		return [][]series{all}
 	}
@@ -40,13 +41,13 @@ func differenceFigures(v *view) []figure {
 	var out []figure
 	for _, c := range v.columns {
 		for _, m := range classMeasures {
-			for _, group := range v.comparableSeries(v.seriesOf(c, hasMeasure(m))) {
+			for _, group := range comparableSeries(v, seriesOf(v, c, hasMeasure(m))) {
 				if len(group) < 2 {
 					continue
 				}
 				base, other := group[0], group[1+topOf(c, group[1:])]
 				if f, ok := difference(c, m, base, other); ok {
-					out = append(out, f.about(c))
+					out = append(out, about(f, c))
 				}
 			}
 		}
@@ -54,7 +55,8 @@ func differenceFigures(v *view) []figure {
 	return out
 }
 
-// classValues are a measure of the classes of a cell in percent by name; the n-th class of a name is another one than the first.
+// classValues are a measure of the classes of a cell in percent by name; the n-th class of a name is another one than
+// the first.
 func classValues(x *results.Cell, m measure) (order []classKey, values map[classKey]float64) {
 	values = map[classKey]float64{}
 	seen := map[string]int{}
@@ -75,10 +77,10 @@ type classKey struct {
 	nth  int
 }
 
-func difference(c column, m measure, base, other series) (figure, bool) {
+func difference(c column, m measure, base, other series) (draw.Figure, bool) {
 	order, before := classValues(base.cell, m)
 	_, after := classValues(other.cell, m)
-	g := &rowChart{label: "difference of " + m.name + " (points)"}
+	g := &draw.RowChart{Label: "difference of " + m.name + " (points)"}
 	better, worse := 0, 0
 	for _, k := range order {
 		a, ok := before[k]
@@ -91,18 +93,20 @@ func difference(c column, m measure, base, other series) (figure, bool) {
 		} else if b < a {
 			worse++
 		}
-		g.rows = append(g.rows, chartRow{name: k.name, values: []float64{b - a}})
+		g.Rows = append(g.Rows, draw.Row{Name: k.name, Values: []float64{b - a}})
 	}
-	if len(g.rows) == 0 {
-		return figure{}, false
+	if len(g.Rows) == 0 {
+		return draw.Figure{}, false
 	}
-	slices.SortStableFunc(g.rows, func(a, b chartRow) int { return cmp.Compare(b.values[0], a.values[0]) })
-	note := fmt.Sprintf("%s is better on %d of %d classes, %s on %d. Of the methods but the first, the one with the highest %s is shown.",
-		other.name, better, len(g.rows), base.name, worse, cmp.Or(c.metric, "score"))
-	if s := g.shorten(); s != "" {
+	slices.SortStableFunc(g.Rows, func(a, b draw.Row) int { return cmp.Compare(b.Values[0], a.Values[0]) })
+	note := fmt.Sprintf("%s is better on %d of %d classes, %s on %d. Of the methods but the first, the one with "+
+		"the highest %s is shown.",
+		other.name, better, len(g.Rows), base.name, worse, cmp.Or(c.metric, "score"))
+	if s := g.Shorten(); s != "" {
 		note += " " + s
 	}
-	return g.figure("difference-"+slug(c.title), fmt.Sprintf("%s: %s of %s minus %s, by class", c.title, m.name, other.name, base.name), note), true
+	return g.Figure("difference-"+slug(c.title), fmt.Sprintf("%s: %s of %s minus %s, by class", c.title, m.name,
+		other.name, base.name), note), true
 }
 
 // maxSeries bounds the methods of a figure with a dot or a line for each.
@@ -113,7 +117,7 @@ func classFigures(v *view) []figure {
 	var out []figure
 	for _, c := range v.columns {
 		for _, m := range classMeasures {
-			all := v.seriesOf(c, hasMeasure(m))
+			all := seriesOf(v, c, hasMeasure(m))
 			if len(all) == 0 {
 				continue
 			}
@@ -122,22 +126,22 @@ func classFigures(v *view) []figure {
 				all, note = all[:maxSeries], note+fmt.Sprintf(" %d methods more are in the tables.", n)
 			}
 			g := classRows(m, all)
-			if s := g.shorten(); s != "" {
+			if s := g.Shorten(); s != "" {
 				note += " " + s
 			}
-			out = append(out, g.figure("classes-"+slug(c.title), c.title+": "+m.name+" by class", note).about(c))
+			out = append(out, about(g.Figure("classes-"+slug(c.title), c.title+": "+m.name+" by class", note), c))
 		}
 	}
 	return out
 }
 
-func classRows(m measure, all []series) *rowChart {
-	g := &rowChart{label: m.name + " (%)", dots: true}
+func classRows(m measure, all []series) *draw.RowChart {
+	g := &draw.RowChart{Label: m.name + " (%)", Dots: true}
 	at := map[classKey]int{}
 	for i, s := range all {
-		shade := onPaper(seriesColor(s.index))
-		g.colors = append(g.colors, shade)
-		g.key = append(g.key, keyEntry{name: s.name, color: shade, dot: dotShapes[i%len(dotShapes)]})
+		shade := draw.OnPaper(draw.SeriesColor(s.index))
+		g.Colors = append(g.Colors, shade)
+		g.Key = append(g.Key, draw.KeyEntry{Name: s.name, Color: shade, Dot: draw.DotShapes[i%len(draw.DotShapes)]})
 		order, values := classValues(s.cell, m)
 		for _, k := range order {
 			y, ok := values[k]
@@ -145,25 +149,25 @@ func classRows(m measure, all []series) *rowChart {
 				continue
 			}
 			if _, ok := at[k]; !ok {
-				at[k] = len(g.rows)
-				r := chartRow{name: k.name, values: make([]float64, len(all))}
-				for j := range r.values {
-					r.values[j] = math.NaN()
+				at[k] = len(g.Rows)
+				r := draw.Row{Name: k.name, Values: make([]float64, len(all))}
+				for j := range r.Values {
+					r.Values[j] = math.NaN()
 				}
-				g.rows = append(g.rows, r)
+				g.Rows = append(g.Rows, r)
 			}
-			g.rows[at[k]].values[i] = y
+			g.Rows[at[k]].Values[i] = y
 		}
 	}
-	first := func(r chartRow) float64 {
-		for _, v := range r.values {
+	first := func(r draw.Row) float64 {
+		for _, v := range r.Values {
 			if !math.IsNaN(v) {
 				return v
 			}
 		}
 		return 0
 	}
-	slices.SortStableFunc(g.rows, func(a, b chartRow) int { return cmp.Compare(first(b), first(a)) })
+	slices.SortStableFunc(g.Rows, func(a, b draw.Row) int { return cmp.Compare(first(b), first(a)) })
 	return g
 }
 
@@ -172,8 +176,8 @@ func classRows(m measure, all []series) *rowChart {
 func confusionFigures(v *view) []figure {
 	var out []figure
 	for _, c := range v.columns {
-		all := v.seriesOf(c, func(x *results.Cell) bool { return len(x.Confusions) > 0 })
-		for _, group := range v.comparableSeries(all) {
+		all := seriesOf(v, c, func(x *results.Cell) bool { return len(x.Confusions) > 0 })
+		for _, group := range comparableSeries(v, all) {
 			if len(group) == 0 {
 				continue
 			}
@@ -182,9 +186,11 @@ func confusionFigures(v *view) []figure {
 			title := fmt.Sprintf("%s: confusions of %s", c.title, s.name)
 			name := "confusions-" + slug(c.title)
 			if m := newMatrix(d, s.cell); m != nil {
-				out = append(out, m.figure(name, title).about(c))
+				out = append(out, about(m.Figure(name, title), c))
 			} else {
-				out = append(out, confusionRows(d, s.cell).figure(name, title, "The largest of the pooled confusion matrix, in percent of the pixels of the class in the truth, by falling number of pixels.").about(c))
+				out = append(out, about(confusionRows(d, s.cell).Figure(name, title,
+					"The largest of the pooled confusion "+
+						"matrix, in percent of the pixels of the class in the truth, by falling number of pixels."), c))
 			}
 		}
 	}
@@ -194,21 +200,23 @@ func confusionFigures(v *view) []figure {
 // pairsDrawn is how many confusions a list shows.
 const pairsDrawn = 30
 
-func confusionRows(d *results.Dataset, x *results.Cell) *rowChart {
-	g := &rowChart{label: "share of the class's pixels (%)", names: 0.62}
-	short := func(s string) string { return fitText(lettering(tickSize), s, oneColumn*0.27) }
+func confusionRows(d *results.Dataset, x *results.Cell) *draw.RowChart {
+	g := &draw.RowChart{Label: "share of the class's pixels (%)", Names: 0.62}
+	short := func(s string) string { return draw.Short(s, draw.OneColumn*0.27) }
 	pixels := classPixels(d, x)
 	for _, k := range x.Confusions[:min(len(x.Confusions), pairsDrawn)] {
 		t, p := int(k[0]), int(k[1])
 		if pixels[t] == 0 {
 			continue
 		}
-		g.rows = append(g.rows, chartRow{name: short(d.Classes[t]) + " → " + short(d.Classes[p]), values: []float64{100 * float64(k[2]) / float64(pixels[t])}})
+		g.Rows = append(g.Rows, draw.Row{Name: short(d.Classes[t]) + " → " + short(d.Classes[p]),
+			Values: []float64{100 * float64(k[2]) / float64(pixels[t])}})
 	}
 	return g
 }
 
-// byLabel are the classes of a cell by label, nil where it has none. They are matched by name, those of one name in order.
+// byLabel are the classes of a cell by label, nil where it has none. They are matched by name, those of one name in
+// order.
 func byLabel(d *results.Dataset, x *results.Cell) []*results.ClassScore {
 	of := map[classKey]*results.ClassScore{}
 	seen := map[string]int{}

@@ -14,8 +14,8 @@ import (
 	"ovbench/reports/results"
 )
 
-// Choice is a rule by which a report picks panels among the samples whose pictures a run kept. The zero Choice is all of
-// them. Samples without pictures cannot be chosen: the rule ranks the kept ones, and says so.
+// Choice is a rule by which a report picks panels among the samples whose pictures a run kept. The zero Choice is all
+// of them. Samples without pictures cannot be chosen: the rule ranks the kept ones, and says so.
 type Choice struct {
 	Rule     string   // "all", "best", "worst", "median", "random" or "id"
 	IDs      []string // of "id"
@@ -53,7 +53,8 @@ func (c Choice) Choose(runs []*results.Run) ([]*results.Run, error) {
 		chosen.Panels = nil
 		kept := 0
 		for _, d := range r.Datasets {
-			panels := slices.DeleteFunc(slices.Clone(r.Panels), func(p results.Panel) bool { return p.Dataset != d.Name })
+			panels := slices.DeleteFunc(slices.Clone(r.Panels),
+				func(p results.Panel) bool { return p.Dataset != d.Name })
 			kept += len(panels)
 			panels, err := c.pick(r, panels)
 			if err != nil {
@@ -81,7 +82,8 @@ func (c Choice) check(runs []*results.Run) error {
 		if !slices.ContainsFunc(runs, func(r *results.Run) bool {
 			return slices.ContainsFunc(r.Panels, func(p results.Panel) bool { return p.ID == id })
 		}) {
-			return fmt.Errorf("no run kept pictures of sample %q; panels: N of a suite keeps those of N samples, and --only chooses which are measured", id)
+			return fmt.Errorf("no run kept pictures of sample %q; panels: N of a suite keeps those of N samples, "+
+				"and --only chooses which are measured", id)
 		}
 	}
 	return nil
@@ -103,7 +105,8 @@ func (c Choice) text(kept int) string {
 	if c.Rule == "random" {
 		rule = fmt.Sprintf("random (seed %d)", c.Seed)
 	}
-	return fmt.Sprintf("Chosen among the %d samples whose pictures were kept, not among all images: %s%s.", kept, rule, by)
+	return fmt.Sprintf("Chosen among the %d samples whose pictures were kept, not among all images: %s%s.", kept,
+		rule, by)
 }
 
 // pick ranks the panels of one data set.
@@ -184,8 +187,8 @@ func (c Choice) value(r *results.Run, p *results.Panel) (float64, error) {
 	return sum / float64(n), nil
 }
 
-// panelScores are scores of one sample by method: the mean IoU of label maps, or the contrast of similarity maps where there
-// are no label maps.
+// panelScores are scores of one sample by method: the mean IoU of label maps, or the contrast of similarity maps
+// where there are no label maps.
 func panelScores(r *results.Run, p *results.Panel) (map[string]float64, error) {
 	out := map[string]float64{}
 	if p.Truth == "" {

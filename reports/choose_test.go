@@ -10,13 +10,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ovbench/reports/draw"
 	"ovbench/reports/results"
 )
 
 // By hand: of six pixels one is ignored; class 0 has 1 of 2, class 1 has 1 of 3, class 2 (predicted alone) 0 of 1.
 func TestJudge(t *testing.T) {
-	truth := &labels{w: 3, h: 2, at: []uint16{0, 0, 1, 1, void8, 1}, void: void8}
-	pred := &labels{w: 3, h: 2, at: []uint16{0, 2, 1, 0, 0, void8}, void: void8}
+	truth := &labels{w: 3, h: 2, at: []uint16{0, 0, 1, 1, draw.Void8, 1}, void: draw.Void8}
+	pred := &labels{w: 3, h: 2, at: []uint16{0, 2, 1, 0, 0, draw.Void8}, void: draw.Void8}
 	got := judge(truth, pred)
 	// class 0: intersection 1, union 2 + 1 (the 1 taken for 0) = 3; class 1: 1 of 3; class 2: 0 of 1.
 	if got.right != 2 || got.wrong != 3 || math.Abs(got.iou-(1./3+1./3+0)/3) > 1e-12 {
@@ -29,13 +30,14 @@ func TestJudge(t *testing.T) {
 	if got.wrongs() != "60.00 % wrong" || got.mIoU() != "mIoU 22.22 %" {
 		t.Errorf("%q, %q", got.wrongs(), got.mIoU())
 	}
-	if none := judge(&labels{w: 1, h: 1, at: []uint16{void8}, void: void8}, pred); none.wrongs()+none.mIoU() != "" {
+	if none := judge(&labels{w: 1, h: 1, at: []uint16{draw.Void8}, void: draw.Void8},
+		pred); none.wrongs()+none.mIoU() != "" {
 		t.Errorf("of nothing: %q", none.wrongs())
 	}
 }
 
 func TestMapScore(t *testing.T) {
-	truth := &labels{w: 2, h: 2, at: []uint16{1, 1, 0, void8}, void: void8}
+	truth := &labels{w: 2, h: 2, at: []uint16{1, 1, 0, draw.Void8}, void: draw.Void8}
 	heat := image.NewGray(image.Rect(0, 0, 2, 2))
 	for i, x := range []uint8{255, 51, 51, 255} {
 		heat.SetGray(i%2, i/2, color.Gray{x})
@@ -57,15 +59,17 @@ func shelf(t *testing.T) *results.Run {
 		for i := right; i < 10; i++ {
 			l[i] = 1
 		}
-		if err := WritePNG(filepath.Join(dir, name), LabelImage(l, 10, 1, 2)); err != nil {
+		if err := WritePNG(filepath.Join(dir, name), draw.LabelImage(l, 10, 1, 2)); err != nil {
 			t.Fatal(err)
 		}
 		return name
 	}
 	for i, id := range []string{"a", "b", "c", "d", "e"} {
 		first, other := []int{9, 5, 7, 1, 3}[i], []int{8, 9, 7, 6, 2}[i]
-		r.Panels = append(r.Panels, results.Panel{Dataset: "set0", ID: id, Image: label("i"+id+".png", 0), Truth: label("t"+id+".png", 10),
-			Predictions: map[string]string{"clip": label("p"+id+".png", first), "clip_surgery": label("q"+id+".png", other)}})
+		r.Panels = append(r.Panels, results.Panel{Dataset: "set0", ID: id, Image: label("i"+id+".png", 0),
+			Truth: label("t"+id+".png", 10),
+			Predictions: map[string]string{"clip": label("p"+id+".png", first),
+				"clip_surgery": label("q"+id+".png", other)}})
 	}
 	if err := r.Write(dir); err != nil {
 		t.Fatal(err)
@@ -73,7 +77,8 @@ func shelf(t *testing.T) *results.Run {
 	return r
 }
 
-// The IoU of a sample with k of 10 right is k/10 for class 0 and 0 for class 1, which is predicted alone; k/20 in the mean.
+// The IoU of a sample with k of 10 right is k/10 for class 0 and 0 for class 1, which is predicted alone; k/20 in the
+// mean.
 func TestChoose(t *testing.T) {
 	r := shelf(t)
 	for _, tt := range []struct {
@@ -85,8 +90,10 @@ func TestChoose(t *testing.T) {
 		{"best", "abc", "best by the mean score of the methods", Choice{Rule: "best", Count: 3}},
 		{"best of one", "ac", "best by the score of clip", Choice{Rule: "best", Method: "clip", Count: 2}},
 		{"worst", "ed", "worst by the mean", Choice{Rule: "worst", Count: 2}},
-		{"gain", "db", "best by the score of clip_surgery minus that of clip", Choice{Rule: "best", Method: "clip_surgery", Baseline: "clip", Count: 2}},
-		{"loss", "ae", "worst by the score of clip_surgery minus that of clip", Choice{Rule: "worst", Method: "clip_surgery", Baseline: "clip", Count: 2}},
+		{"gain", "db", "best by the score of clip_surgery minus that of clip",
+			Choice{Rule: "best", Method: "clip_surgery", Baseline: "clip", Count: 2}},
+		{"loss", "ae", "worst by the score of clip_surgery minus that of clip",
+			Choice{Rule: "worst", Method: "clip_surgery", Baseline: "clip", Count: 2}},
 		{"median", "b", "median by the score of clip.", Choice{Rule: "median", Method: "clip", Count: 1}},
 		{"id", "bd", "id", Choice{Rule: "id", IDs: []string{"d", "b"}}},
 	} {

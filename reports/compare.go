@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,19 +15,21 @@ import (
 	"strconv"
 	"strings"
 
+	"ovbench/reports/plain"
 	"ovbench/reports/results"
 )
 
 // ComparisonSchema names the format of compare.json.
 const ComparisonSchema = "ovbench.compare/1"
 
-// Comparison is what two sides scored on the same images, cell by cell. Differences are of B minus A; scores are fractions.
+// Comparison is what two sides scored on the same images, cell by cell. Differences are of B minus A; scores are
+// fractions.
 type Comparison struct {
 	Schema string       `json:"schema"`
 	A      ComparedSide `json:"a"`
 	B      ComparedSide `json:"b"`
-	// Unlike are the fields in which the sides differ: those that a comparison may be about (model, parameters), and those that
-	// were let pass.
+	// Unlike are the fields in which the sides differ: those that a comparison may be about (model, parameters), and
+	// those that were let pass.
 	Unlike []Unlike       `json:"unlike,omitempty"`
 	Cells  []ComparedCell `json:"cells"`
 	Level  float64        `json:"level"` // of the intervals
@@ -71,7 +72,8 @@ type ComparedCell struct {
 	A          float64 `json:"value_a"`
 	B          float64 `json:"value_b"`
 	Difference float64 `json:"difference"`
-	// Low and High bound the difference: both sides pooled anew over the same draws of the images. Nil where none is defined.
+	// Low and High bound the difference: both sides pooled anew over the same draws of the images. Nil where none is
+	// defined.
 	Low       *float64 `json:"low,omitempty"`
 	High      *float64 `json:"high,omitempty"`
 	Resamples int      `json:"resamples,omitempty"`
@@ -80,7 +82,8 @@ type ComparedCell struct {
 	Exact    bool     `json:"exact,omitempty"`
 	P        *float64 `json:"p,omitempty"`          // nil for scores that single images do not have
 	Adjusted *float64 `json:"p_adjusted,omitempty"` // over all cells with a p, after Holm
-	// Images with a value on both sides: where B is higher, lower, equal; and the means of those values, which are not the pooled score.
+	// Images with a value on both sides: where B is higher, lower, equal; and the means of those values, which are
+	// not the pooled score.
 	Wins   int     `json:"wins"`
 	Losses int     `json:"losses"`
 	Ties   int     `json:"ties"`
@@ -154,7 +157,8 @@ func (c *ComparedCell) methods() string {
 func (c *ComparedCell) score(all []ComparedCell) string {
 	for i := range all {
 		o := &all[i]
-		if o.Dataset == c.Dataset && o.MethodA == c.MethodA && o.MethodB == c.MethodB && o.Score == c.Score && o.Convention != c.Convention {
+		if o.Dataset == c.Dataset && o.MethodA == c.MethodA && o.MethodB == c.MethodB && o.Score == c.Score &&
+			o.Convention != c.Convention {
 			return c.Convention + " " + c.Score
 		}
 	}
@@ -163,8 +167,10 @@ func (c *ComparedCell) score(all []ComparedCell) string {
 
 // table is the comparison as one table.
 func (c *Comparison) table() table {
-	t := table{name: "compare", title: "Differences, B minus A", level: 2, keys: 3, left: map[int]bool{1: true, 2: true, 6: true},
-		head: []string{"Data set", "Method", "Score", "A", "B", "B − A", "", "Interval", "p", "p, Holm", "Won", "Lost", "Tied", "Images"}}
+	t := table{name: "compare", title: "Differences, B minus A", level: 2, keys: 3,
+		left: map[int]bool{1: true, 2: true, 6: true},
+		head: []string{"Data set", "Method", "Score", "A", "B", "B − A", "", "Interval", "p", "p, Holm", "Won",
+			"Lost", "Tied", "Images"}}
 	marked, tested, mcnemar := false, 0, false
 	for i := range c.Cells {
 		x := &c.Cells[i]
@@ -181,21 +187,27 @@ func (c *Comparison) table() table {
 			tested++
 			won = texts(strconv.Itoa(x.Wins), strconv.Itoa(x.Losses), strconv.Itoa(x.Ties))
 		}
-		line := append(texts(x.Dataset, x.methods(), x.score(c.Cells)), number(&x.A), number(&x.B), d, entry{text: star}, bounds)
+		line := append(texts(x.Dataset, x.methods(), x.score(c.Cells)), number(&x.A), number(&x.B), d,
+			entry{text: star}, bounds)
 		line = append(line, texts(pText(x.P), pText(x.Adjusted))...)
 		t.rows = append(t.rows, append(append(line, won...), entry{text: strconv.Itoa(x.Images)}))
 	}
 	t.notes = []string{"Percent, and percent points. " + c.intervalNote()}
 	if tested > 0 {
-		t.notes = append(t.notes, fmt.Sprintf("p is of the paired test of images (sign flips, exact up to 20 images): were the sides alike, each image's difference could as well have the other sign. "+
-			"Holm's adjustment is over all tests of this table: %d. Won, lost and tied count images where B is higher, lower, equal.", tested))
-		t.notes = append(t.notes, "A test of images judges the mean over images; the difference judges the pooled score. They can disagree.")
+		t.notes = append(t.notes, fmt.Sprintf("p is of the paired test of images (sign flips, exact up to 20 "+
+			"images): were the sides alike, each image's difference could as well have the other sign. "+
+			"Holm's adjustment is over all tests of this table: %d. Won, lost and tied count images where B is "+
+			"higher, lower, equal.", tested))
+		t.notes = append(t.notes, "A test of images judges the mean over images; the difference judges the "+
+			"pooled score. They can disagree.")
 	}
 	if slices.ContainsFunc(c.Cells, func(x ComparedCell) bool { return lowIsGood(x.Score) }) {
-		t.notes = append(t.notes, "Of deletion low is good: a negative difference is a gain, and an image that is “won” is one where B is worse.")
+		t.notes = append(t.notes, "Of deletion low is good: a negative difference is a gain, and an image that "+
+			"is “won” is one where B is worse.")
 	}
 	if mcnemar {
-		t.notes = append(t.notes, "For hits and misses p is McNemar's exact test; events of one image depend on each other, so read it with the interval, which draws images.")
+		t.notes = append(t.notes, "For hits and misses p is McNemar's exact test; events of one image depend on "+
+			"each other, so read it with the interval, which draws images.")
 	}
 	if marked {
 		t.notes = append(t.notes, "* adjusted p < 0.05, ** < 0.01, *** < 0.001.")
@@ -206,7 +218,8 @@ func (c *Comparison) table() table {
 func (c *Comparison) intervalNote() string {
 	for _, x := range c.Cells {
 		if x.Low != nil {
-			return fmt.Sprintf("Intervals are of the difference, %s %%, by paired bootstrap (%d resamples of the images, the same for both).",
+			return fmt.Sprintf("Intervals are of the difference, %s %%, by paired bootstrap (%d resamples of the "+
+				"images, the same for both).",
 				strconv.FormatFloat(100*c.Level, 'g', 4, 64), x.Resamples)
 		}
 	}
@@ -215,13 +228,15 @@ func (c *Comparison) intervalNote() string {
 
 // movedTable lists the images that moved most.
 func (c *Comparison) movedTable() table {
-	t := table{name: "moved", title: "Images that moved most", level: 2, keys: 4, left: map[int]bool{1: true, 2: true, 3: true},
+	t := table{name: "moved", title: "Images that moved most", level: 2, keys: 4,
+		left: map[int]bool{1: true, 2: true, 3: true},
 		head: []string{"Data set", "Method", "Score", "Image", "A", "B", "B − A"}}
 	for i := range c.Cells {
 		x := &c.Cells[i]
 		for j := range x.Moved {
 			m := &x.Moved[j]
-			t.rows = append(t.rows, append(texts(x.Dataset, x.methods(), x.score(c.Cells), m.ID), number(&m.A), number(&m.B), entry{text: signed(m.Difference), value: &m.Difference}))
+			t.rows = append(t.rows, append(texts(x.Dataset, x.methods(), x.score(c.Cells), m.ID), number(&m.A),
+				number(&m.B), entry{text: signed(m.Difference), value: &m.Difference}))
 		}
 	}
 	t.notes = []string{"Scores of single images, in percent."}
@@ -244,7 +259,8 @@ func (c *Comparison) MovedIDs() []string {
 // header says what is compared with what, and in what the sides differ.
 func (c *Comparison) header() []string {
 	side := func(name string, s ComparedSide) string {
-		return fmt.Sprintf("%s: %s", name, join([]string{s.Run, s.Suite, cmp.Or(s.Model, "unnamed model"), s.Backbone, "protocol " + cmp.Or(s.Protocol, "unnamed")}, " · "))
+		return fmt.Sprintf("%s: %s", name, join([]string{s.Run, s.Suite, cmp.Or(s.Model, "unnamed model"), s.Backbone,
+			"protocol " + cmp.Or(s.Protocol, "unnamed")}, " · "))
 	}
 	lines := []string{side("A", c.A), side("B", c.B)}
 	if c.A.Run == c.B.Run && len(c.Cells) > 0 {
@@ -258,7 +274,8 @@ func (c *Comparison) header() []string {
 	}
 	for i := range c.Cells {
 		if x := &c.Cells[i]; x.OnlyA+x.OnlyB > 0 {
-			line := fmt.Sprintf("%s: compared on the %d images that both have; %d are in A alone, %d in B alone", x.Dataset, x.Images, x.OnlyA, x.OnlyB)
+			line := fmt.Sprintf("%s: compared on the %d images that both have; %d are in A alone, %d in B alone",
+				x.Dataset, x.Images, x.OnlyA, x.OnlyB)
 			if !slices.Contains(lines, line) {
 				lines = append(lines, line)
 			}
@@ -267,15 +284,15 @@ func (c *Comparison) header() []string {
 	return lines
 }
 
-// Terminal writes the comparison for reading, in tables of at most width columns (0: any). With color, differences that are told from
-// chance are green or red.
+// Terminal writes the comparison for reading, in tables of at most width columns (0: any). With color, differences
+// that are told from chance are green or red.
 func (c *Comparison) Terminal(w io.Writer, width int, color bool) error {
 	p := &terminal{out: bufio.NewWriter(w), width: width, color: color}
 	if p.width > 0 {
 		p.width = max(p.width, minWidth)
 	}
 	for _, s := range c.header() {
-		p.wrapped("", plain(s))
+		p.wrapped("", plain.Line(s))
 	}
 	p.line("")
 	t := c.table()
@@ -291,7 +308,7 @@ func (c *Comparison) Terminal(w io.Writer, width int, color bool) error {
 	}
 	p.table(t)
 	for _, n := range t.notes {
-		p.wrapped("", plain(n))
+		p.wrapped("", plain.Line(n))
 	}
 	if m := c.movedTable(); len(m.rows) > 0 {
 		p.line("")
@@ -301,8 +318,8 @@ func (c *Comparison) Terminal(w io.Writer, width int, color bool) error {
 	return p.out.Flush()
 }
 
-// Markdown writes the comparison as a document.
-func (c *Comparison) Markdown(w io.Writer) error {
+// markdown writes the comparison as a document.
+func (c *Comparison) markdown(w io.Writer) error {
 	m := &markdown{out: bufio.NewWriter(w)}
 	m.heading(1, "Comparison")
 	for _, s := range c.header() {
@@ -323,10 +340,11 @@ func (c *Comparison) JSON(w io.Writer) error {
 	return e.Encode(c)
 }
 
-// CSV writes one line a cell, in full precision. Missing values are empty.
-func (c *Comparison) CSV(w io.Writer) error {
-	out := csv.NewWriter(w)
-	out.Write([]string{"dataset", "task", "convention", "method_a", "method_b", "score", "images", "value_a", "value_b", "difference", "low", "high", "level", "resamples",
+// csv writes one line a cell, in full precision. Missing values are empty.
+func (c *Comparison) csv(w io.Writer) error {
+	out := plain.NewCSV(w)
+	out.Write([]string{"dataset", "task", "convention", "method_a", "method_b", "score", "images", "value_a",
+		"value_b", "difference", "low", "high", "level", "resamples",
 		"test", "p", "p_adjusted", "wins", "losses", "ties"})
 	for i := range c.Cells {
 		x := &c.Cells[i]
@@ -334,7 +352,8 @@ func (c *Comparison) CSV(w io.Writer) error {
 		if x.Low != nil {
 			level, resamples = full(&c.Level), strconv.Itoa(x.Resamples)
 		}
-		out.Write([]string{x.Dataset, x.Task, x.Convention, x.MethodA, x.MethodB, x.Score, strconv.Itoa(x.Images), full(&x.A), full(&x.B), full(&x.Difference), full(x.Low), full(x.High), level, resamples,
+		out.Write([]string{x.Dataset, x.Task, x.Convention, x.MethodA, x.MethodB, x.Score, strconv.Itoa(x.Images),
+			full(&x.A), full(&x.B), full(&x.Difference), full(x.Low), full(x.High), level, resamples,
 			x.Test, full(x.P), full(x.Adjusted), strconv.Itoa(x.Wins), strconv.Itoa(x.Losses), strconv.Itoa(x.Ties)})
 	}
 	out.Flush()
@@ -343,12 +362,13 @@ func (c *Comparison) CSV(w io.Writer) error {
 
 // imagesCSV writes one line for each image of each cell, in full precision.
 func (c *Comparison) imagesCSV(w io.Writer) error {
-	out := csv.NewWriter(w)
+	out := plain.NewCSV(w)
 	out.Write([]string{"dataset", "convention", "method_a", "method_b", "score", "id", "a", "b", "difference"})
 	for i := range c.Cells {
 		x := &c.Cells[i]
 		for _, m := range x.Each {
-			out.Write([]string{x.Dataset, x.Convention, x.MethodA, x.MethodB, x.Score, m.ID, full(&m.A), full(&m.B), full(&m.Difference)})
+			out.Write([]string{x.Dataset, x.Convention, x.MethodA, x.MethodB, x.Score, m.ID, full(&m.A), full(&m.B),
+				full(&m.Difference)})
 		}
 	}
 	out.Flush()
@@ -365,8 +385,8 @@ func (c *Comparison) latex(w io.Writer) error {
 	return err
 }
 
-// Write puts the comparison into a folder: compare.md, compare.json, compare.csv, compare.tex, images.csv with every image, and panels of the
-// images that moved most, as far as the runs kept them. It returns the files.
+// Write puts the comparison into a folder: compare.md, compare.json, compare.csv, compare.tex, images.csv with every
+// image, and panels of the images that moved most, as far as the runs kept them. It returns the files.
 func (c *Comparison) Write(dir string) ([]string, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
@@ -375,7 +395,8 @@ func (c *Comparison) Write(dir string) ([]string, error) {
 	for _, f := range []struct {
 		name  string
 		write func(io.Writer) error
-	}{{"compare.md", c.Markdown}, {"compare.json", c.JSON}, {"compare.csv", c.CSV}, {"compare.tex", c.latex}, {"images.csv", c.imagesCSV}} {
+	}{{"compare.md", c.markdown}, {"compare.json", c.JSON}, {"compare.csv", c.csv}, {"compare.tex",
+		c.latex}, {"images.csv", c.imagesCSV}} {
 		var b bytes.Buffer
 		if err := f.write(&b); err != nil {
 			return paths, err
@@ -390,7 +411,8 @@ func (c *Comparison) Write(dir string) ([]string, error) {
 	return append(paths, panels...), err
 }
 
-// panels draws the images that moved most, side by side for the methods compared, one sheet a side where the sides are two runs.
+// panels draws the images that moved most, side by side for the methods compared, one sheet a side where the sides
+// are two runs.
 func (c *Comparison) panels(dir string) ([]string, error) {
 	moved, methods := map[[2]string]bool{}, [2]map[string]bool{{}, {}}
 	for i := range c.Cells {
@@ -413,10 +435,12 @@ func (c *Comparison) panels(dir string) ([]string, error) {
 			continue
 		}
 		part := *s.Results
-		part.Methods = slices.DeleteFunc(slices.Clone(part.Methods), func(m results.Method) bool { return !methods[i][m.Name] })
-		part.Panels = slices.DeleteFunc(slices.Clone(part.Panels), func(p results.Panel) bool { return !moved[[2]string{p.Dataset, p.ID}] })
+		part.Methods = slices.DeleteFunc(slices.Clone(part.Methods),
+			func(m results.Method) bool { return !methods[i][m.Name] })
+		part.Panels = slices.DeleteFunc(slices.Clone(part.Panels),
+			func(p results.Panel) bool { return !moved[[2]string{p.Dataset, p.ID}] })
 		for _, d := range part.Datasets {
-			sheets, err := Panels(&part, d.Name)
+			sheets, err := panelsOf(&part, d.Name)
 			if err != nil {
 				return paths, err
 			}
@@ -432,9 +456,10 @@ func (c *Comparison) panels(dir string) ([]string, error) {
 	return paths, nil
 }
 
-// Below are the cells whose difference, or with confident its lower bound, is less than limit (a fraction), as an error that names them; nil
-// where there are none. Differences are judged as tables show them, in hundredths of a percent point, and those of scores
-// of which low is good the other way round. A cell without an interval has no lower bound, and fails.
+// Below are the cells whose difference, or with confident its lower bound, is less than limit (a fraction), as an
+// error that names them; nil where there are none. Differences are judged as tables show them, in hundredths of a
+// percent point, and those of scores of which low is good the other way round. A cell without an interval has no
+// lower bound, and fails.
 func (c *Comparison) Below(limit float64, confident bool) error {
 	var faults []error
 	for i := range c.Cells {
@@ -447,7 +472,8 @@ func (c *Comparison) Below(limit float64, confident bool) error {
 		if confident {
 			what = "the lower bound of " + what
 			if bound == nil {
-				faults = append(faults, fmt.Errorf("%s: there is no interval, so nothing says that the difference is not below %+.4g", at, 100*limit))
+				faults = append(faults, fmt.Errorf("%s: there is no interval, so nothing says that the "+
+					"difference is not below %+.4g", at, 100*limit))
 				continue
 			}
 			if value = *bound; lowIsGood(x.Score) {
@@ -455,7 +481,8 @@ func (c *Comparison) Below(limit float64, confident bool) error {
 			}
 		}
 		if shown := math.Round(1e4*value) / 100; shown < 100*limit-1e-9 {
-			faults = append(faults, fmt.Errorf("%s: %s is %+.4g percent points, below %+.4g", at, what, shown, 100*limit))
+			faults = append(faults, fmt.Errorf("%s: %s is %+.4g percent points, below %+.4g", at, what, shown,
+				100*limit))
 		}
 	}
 	return errors.Join(faults...)

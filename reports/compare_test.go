@@ -17,24 +17,32 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"pgregory.net/rapid"
+
+	"ovbench/reports/draw/drawtest"
 )
 
-// comparison is an invented one: a clear gain, a loss within chance, a score that single images do not have, and hits and misses.
+// comparison is an invented one: a clear gain, a loss within chance, a score that single images do not have, and hits
+// and misses.
 func comparison() *Comparison {
 	cell := func(dataset, score string, a, b float64) ComparedCell {
-		return ComparedCell{Dataset: dataset, Title: "A long title", Task: "segmentation", Convention: "mmseg", MethodA: "clip", MethodB: "clip_surgery", Score: score, Images: 1449,
+		return ComparedCell{Dataset: dataset, Title: "A long title", Task: "segmentation", Convention: "mmseg",
+			MethodA: "clip", MethodB: "clip_surgery", Score: score, Images: 1449,
 			A: a, B: b, Difference: b - a, Low: ptr(b - a - 0.0123456), High: ptr(b - a + 0.0234567), Resamples: 2000}
 	}
 	c := &Comparison{
 		Schema: ComparisonSchema, Level: 0.95,
-		A:      ComparedSide{Run: "out/before", Suite: "voc21", Model: "openai/clip-vit-base-patch16", Backbone: "ViT-B/16", Protocol: "clip-surgery"},
-		B:      ComparedSide{Run: "out/after", Suite: "voc21", Model: "openai/clip-vit-large-patch14", Backbone: "ViT-L/14", Protocol: "clip-surgery"},
+		A: ComparedSide{Run: "out/before", Suite: "voc21", Model: "openai/clip-vit-base-patch16",
+			Backbone: "ViT-B/16", Protocol: "clip-surgery"},
+		B: ComparedSide{Run: "out/after", Suite: "voc21", Model: "openai/clip-vit-large-patch14",
+			Backbone: "ViT-L/14", Protocol: "clip-surgery"},
 		Unlike: []Unlike{{"model.architecture", "ViT-B/16", "ViT-L/14"}},
-		Cells:  []ComparedCell{cell("voc21", "mIoU", 0.1234567, 0.2345678), cell("cityscapes", "mIoU", 0.31, 0.305), cell("nuswide", "mAP", 0.42, 0.44), cell("voc_explain", "pointing-seen", 0.6, 0.62)},
+		Cells: []ComparedCell{cell("voc21", "mIoU", 0.1234567, 0.2345678), cell("cityscapes", "mIoU", 0.31, 0.305),
+			cell("nuswide", "mAP", 0.42, 0.44), cell("voc_explain", "pointing-seen", 0.6, 0.62)},
 	}
 	x := &c.Cells[0]
 	x.Test, x.P, x.Adjusted, x.Wins, x.Losses, x.Ties, x.MeanA, x.MeanB = "sign-flip", ptr(0.00009999), ptr(0.00029997), 1000, 400, 49, 0.3, 0.4
-	x.Each = []MovedImage{{"2007_000033", 0.1, 0.9, 0.8}, {"2007_000042", 0.5, 0.25, -0.25}, {"2007_000061", 0.5, 0.5, 0}}
+	x.Each = []MovedImage{{"2007_000033", 0.1, 0.9, 0.8}, {"2007_000042", 0.5, 0.25, -0.25},
+		{"2007_000061", 0.5, 0.5, 0}}
 	x.Moved = x.Each[:2]
 	x = &c.Cells[1]
 	x.Test, x.P, x.Adjusted, x.Wins, x.Losses, x.Ties, x.Images, x.OnlyA = "sign-flip", ptr(0.4567), ptr(0.9134), 3, 5, 0, 8, 2
@@ -47,7 +55,7 @@ func comparison() *Comparison {
 // The golden texts were written by -update and read by eye.
 func TestComparisonGolden(t *testing.T) {
 	var b bytes.Buffer
-	if err := comparison().Markdown(&b); err != nil {
+	if err := comparison().markdown(&b); err != nil {
 		t.Fatal(err)
 	}
 	checkText(t, "compare.md", b.Bytes())
@@ -76,7 +84,8 @@ func TestComparisonGolden(t *testing.T) {
 }
 
 func TestStars(t *testing.T) {
-	for p, want := range map[float64]string{0.06: "", 0.05: "", 0.049: "*", 0.01: "*", 0.009: "**", 0.001: "**", 0.0009: "***", 0: "***"} {
+	for p, want := range map[float64]string{0.06: "", 0.05: "", 0.049: "*", 0.01: "*", 0.009: "**", 0.001: "**",
+		0.0009: "***", 0: "***"} {
 		if got := stars(&p); got != want {
 			t.Errorf("stars(%v) = %q, want %q", p, got, want)
 		}
@@ -84,14 +93,17 @@ func TestStars(t *testing.T) {
 	if stars(nil) != "" || pText(nil) != missing {
 		t.Error("no p has stars or digits")
 	}
-	for x, want := range map[float64]string{0.1: "+10.00", -0.1: "-10.00", 0: "0.00", -0.00001: "0.00", 0.00001: "0.00"} {
-		if got := signed(x); strings.TrimPrefix(got, "+") != strings.TrimPrefix(want, "+") || strings.HasPrefix(got, "+") != strings.HasPrefix(want, "+") {
+	for x, want := range map[float64]string{0.1: "+10.00", -0.1: "-10.00", 0: "0.00", -0.00001: "0.00",
+		0.00001: "0.00"} {
+		if got := signed(x); strings.TrimPrefix(got, "+") != strings.TrimPrefix(want, "+") ||
+			strings.HasPrefix(got, "+") != strings.HasPrefix(want, "+") {
 			t.Errorf("signed(%v) = %s, want %s", x, got, want)
 		}
 	}
 }
 
-// TestComparisonFilesAreExact reads the numbers of every file back: CSV and JSON bit by bit, Markdown and LaTeX as rounded.
+// TestComparisonFilesAreExact reads the numbers of every file back: CSV and JSON bit by bit, Markdown and LaTeX as
+// rounded.
 func TestComparisonFilesAreExact(t *testing.T) {
 	c := comparison()
 	dir := filepath.Join(t.TempDir(), "new")
@@ -125,7 +137,8 @@ func TestComparisonFilesAreExact(t *testing.T) {
 	}
 	for i, line := range lines[1:] {
 		x := c.Cells[i]
-		for name, want := range map[string]*float64{"value_a": &x.A, "value_b": &x.B, "difference": &x.Difference, "low": x.Low, "high": x.High, "p": x.P, "p_adjusted": x.Adjusted} {
+		for name, want := range map[string]*float64{"value_a": &x.A, "value_b": &x.B, "difference": &x.Difference,
+			"low": x.Low, "high": x.High, "p": x.P, "p_adjusted": x.Adjusted} {
 			text := line[slices.Index(lines[0], name)]
 			got, err := strconv.ParseFloat(text, 64)
 			if want == nil && text != "" || want != nil && (err != nil || got != *want) {
@@ -134,7 +147,8 @@ func TestComparisonFilesAreExact(t *testing.T) {
 		}
 	}
 	images, err := csv.NewReader(bytes.NewReader(read("images.csv"))).ReadAll()
-	if err != nil || len(images) != 4 || !slices.Equal(images[3], []string{"voc21", "mmseg", "clip", "clip_surgery", "mIoU", "2007_000061", "0.5", "0.5", "0"}) {
+	if err != nil || len(images) != 4 || !slices.Equal(images[3],
+		[]string{"voc21", "mmseg", "clip", "clip_surgery", "mIoU", "2007_000061", "0.5", "0.5", "0"}) {
 		t.Errorf("images %v, %v", images, err)
 	}
 	md := section(t, string(read("compare.md")), "## Differences, B minus A")[1:]
@@ -153,7 +167,8 @@ func TestComparisonFilesAreExact(t *testing.T) {
 		}
 		// LaTeX has a minus in place of a hyphen; its columns continue below.
 		cells := strings.Split(strings.ReplaceAll(tex[i], "$-$", "-"), " & ")
-		if got := numbers.FindAllString(strings.Join(cells[3:min(8, len(cells))], " "), -1); !slices.Equal(got, want[:len(got)]) || len(got) < 3 {
+		if got := numbers.FindAllString(strings.Join(cells[3:min(8, len(cells))], " "), -1); !slices.Equal(got,
+			want[:len(got)]) || len(got) < 3 {
 			t.Errorf("%s in LaTeX: %v, want %v", x.Dataset, got, want)
 		}
 	}
@@ -185,11 +200,11 @@ func TestComparisonPanels(t *testing.T) {
 	}
 	part := *r
 	part.Methods, part.Panels = r.Methods[:2], r.Panels[2:]
-	want, err := Panels(&part, "set0")
+	want, err := panelsOf(&part, "set0")
 	if err != nil || len(want) != 1 {
 		t.Fatal(err)
 	}
-	if got := decodePNG(t, one[0]); got.Bounds() != want[0].Bounds() {
+	if got := drawtest.DecodePNG(t, one[0]); got.Bounds() != want[0].Bounds() {
 		t.Errorf("sheet of %v, want that of one image and two methods, %v", got.Bounds(), want[0].Bounds())
 	}
 	c.Cells[0].Moved = nil
@@ -202,9 +217,11 @@ func TestComparisonPanels(t *testing.T) {
 func TestComparisonTextsStayTexts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := comparison()
-		c.A.Run, c.B.Model, c.Unlike[0].Field, c.Unlike[0].B = foreign(t, "run"), foreign(t, "model"), foreign(t, "field"), foreign(t, "value")
+		c.A.Run, c.B.Model, c.Unlike[0].Field, c.Unlike[0].B = foreign(t, "run"), foreign(t, "model"), foreign(t,
+			"field"), foreign(t, "value")
 		x := &c.Cells[0]
-		x.Dataset, x.MethodA, x.Score, x.Moved[0].ID = foreign(t, "set"), foreign(t, "method"), foreign(t, "score"), foreign(t, "id")
+		x.Dataset, x.MethodA, x.Score, x.Moved[0].ID = foreign(t, "set"), foreign(t, "method"), foreign(t,
+			"score"), foreign(t, "id")
 		width := rapid.IntRange(minWidth, 160).Draw(t, "width")
 		var b strings.Builder
 		if err := c.Terminal(&b, width, false); err != nil {
@@ -212,12 +229,13 @@ func TestComparisonTextsStayTexts(t *testing.T) {
 		}
 		for line := range strings.Lines(b.String()) {
 			line = strings.TrimSuffix(line, "\n")
-			if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) || text.StringWidth(line) > width {
+			if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) ||
+				text.StringWidth(line) > width {
 				t.Fatalf("unprintable or wider than %d: %q", width, line)
 			}
 		}
 		b.Reset()
-		if err := c.Markdown(&b); err != nil {
+		if err := c.markdown(&b); err != nil {
 			t.Fatal(err)
 		}
 		wholeMarkdown(t, b.String())
@@ -250,7 +268,8 @@ func TestComparisonNamesRows(t *testing.T) {
 	}
 }
 
-// TestBelow: a difference fails where the table shows less than the limit, and a score of which low is good where it rose.
+// TestBelow: a difference fails where the table shows less than the limit, and a score of which low is good where it
+// rose.
 func TestBelow(t *testing.T) {
 	for _, tt := range []struct {
 		score      string
@@ -265,24 +284,28 @@ func TestBelow(t *testing.T) {
 		{score: "mIoU", difference: -0.0051, limit: -0.005, fails: true},
 		{score: "mIoU", difference: 0, limit: 0},
 		{score: "mIoU", difference: -1e-9, limit: 0},
-		{score: "mIoU", difference: 0.01, low: ptr(-0.01), high: ptr(0.03), limit: -0.005, confident: true, fails: true},
+		{score: "mIoU", difference: 0.01, low: ptr(-0.01), high: ptr(0.03), limit: -0.005, confident: true,
+			fails: true},
 		{score: "mIoU", difference: 0.01, limit: -0.005, confident: true, fails: true},
 		{score: "deletion", difference: -0.1, limit: -0.005},
 		{score: "deletion", difference: 0.1, limit: -0.005, fails: true},
 		{score: "deletion", difference: -0.1, low: ptr(-0.2), high: ptr(0), limit: 0, confident: true},
 		{score: "deletion", difference: -0.1, low: ptr(-0.2), high: ptr(0.01), limit: 0, confident: true, fails: true},
 	} {
-		c := &Comparison{Cells: []ComparedCell{{Dataset: "set", MethodA: "a", MethodB: "b", Score: tt.score, Difference: tt.difference, Low: tt.low, High: tt.high}}}
+		c := &Comparison{Cells: []ComparedCell{{Dataset: "set", MethodA: "a", MethodB: "b", Score: tt.score,
+			Difference: tt.difference, Low: tt.low, High: tt.high}}}
 		if err := c.Below(tt.limit, tt.confident); (err != nil) != tt.fails {
 			t.Errorf("%+v: %v", tt, err)
 		}
 	}
 }
 
-// TestLowIsGoodIsGreen: on a terminal a fall of deletion that is told from chance has the colour of a gain, and is explained.
+// TestLowIsGoodIsGreen: on a terminal a fall of deletion that is told from chance has the colour of a gain, and is
+// explained.
 func TestLowIsGoodIsGreen(t *testing.T) {
 	for difference, want := range map[float64]string{-0.1: "\x1b[32m-10.00", 0.1: "\x1b[31m+10.00"} {
-		c := &Comparison{Cells: []ComparedCell{{Dataset: "set", MethodA: "a", MethodB: "b", Score: "deletion", Difference: difference, P: ptr(0.001), Adjusted: ptr(0.001)}}}
+		c := &Comparison{Cells: []ComparedCell{{Dataset: "set", MethodA: "a", MethodB: "b", Score: "deletion",
+			Difference: difference, P: ptr(0.001), Adjusted: ptr(0.001)}}}
 		var b strings.Builder
 		if err := c.Terminal(&b, 0, true); err != nil {
 			t.Fatal(err)

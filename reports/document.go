@@ -39,12 +39,12 @@ type panelBlock struct {
 type listing struct{ text string }
 
 // document lays out all there is to say of a view.
-func (v *view) document() (*document, error) {
-	figures, err := v.figures()
+func documentOf(v *view) (*document, error) {
+	figures, err := figuresOf(v)
 	if err != nil {
 		return nil, err
 	}
-	d := &document{title: v.title(), facts: v.facts()}
+	d := &document{title: titleOf(v.runs), facts: factsTable(v.runs)}
 	d.summary(v, figures)
 	for i, b := range v.blocks() {
 		for _, c := range b.columns {
@@ -56,12 +56,12 @@ func (v *view) document() (*document, error) {
 	d.panels(v)
 	d.warnings(v)
 	d.add(heading{1, "What was measured"})
-	d.table("Data sets", v.datasets())
-	d.table("Methods", v.methods())
-	d.table("Protocol", v.protocol())
-	d.table("Model", v.model())
-	d.table("Time by stage", v.timing())
-	d.table("Provenance", v.provenance())
+	d.table("Data sets", datasetsTable(v.runs))
+	d.table("Methods", methodsTable(v))
+	d.table("Protocol", protocolTable(v.runs))
+	d.table("Model", modelTable(v.runs))
+	d.table("Time by stage", timingTable(v.runs))
+	d.table("Provenance", provenanceTable(v.runs))
 	d.reproduce(v)
 	return d, nil
 }
@@ -93,8 +93,9 @@ func (d *document) chapter(title string, all []figure, want func(figure) bool) {
 }
 
 // facts are what one wants to know before any number.
-func (v *view) facts() table {
-	return v.sideBySide([]string{"Suite", "Model", "Weights", "Protocol", "Fingerprint", "Methods", "Data sets", "Images", "Result", "Measured", "Host", "Program"},
+func factsTable(runs []*results.Run) table {
+	return sideBySide(runs, []string{"Suite", "Model", "Weights", "Protocol", "Fingerprint", "Methods", "Data sets",
+		"Images", "Result", "Measured", "Host", "Program"},
 		func(r *results.Run, k string) string {
 			switch k {
 			case "Suite":
@@ -135,7 +136,8 @@ func (v *view) facts() table {
 			case "Host":
 				return hostText(r.Host)
 			}
-			return join([]string{"ovbench " + toolText(r.Tool), strings.TrimSpace(r.Runtime.Name + " " + r.Runtime.Version)}, ", ")
+			return join([]string{"ovbench " + toolText(r.Tool),
+				strings.TrimSpace(r.Runtime.Name + " " + r.Runtime.Version)}, ", ")
 		})
 }
 
@@ -161,25 +163,25 @@ func (d *document) summary(v *view, figures []figure) {
 	d.add(heading{1, "Summary"})
 	blocks := v.blocks()
 	for _, b := range blocks {
-		for _, s := range b.verdicts() {
+		for _, s := range verdicts(b) {
 			d.add(paragraph{text: s})
 		}
 	}
-	for _, s := range v.differences() {
+	for _, s := range differencesOf(v.runs) {
 		d.add(paragraph{text: s + ".", warn: true})
 	}
-	if n := len(v.notices()) - len(v.differences()); n > 0 {
+	if n := len(notices(v.runs)) - len(differencesOf(v.runs)); n > 0 {
 		d.add(paragraph{text: fmt.Sprintf("Warnings: %d; see the chapter “Failures and warnings”.", n), warn: true})
 	}
 	for _, b := range blocks {
-		d.table(b.heading("Main scores"), b.summary())
+		d.table(b.heading("Main scores"), summaryOf(b))
 	}
 	d.figures(figures, func(f figure) bool { return f.place == placeSummary })
 }
 
 // published is the chapter of what others claim, apart from what was measured.
 func (d *document) published(v *view) {
-	tables := v.published()
+	tables := publishedTables(v)
 	if len(tables) == 0 {
 		return
 	}
@@ -190,13 +192,13 @@ func (d *document) published(v *view) {
 }
 
 // verdicts say which method has the highest score of each data set, where all may be compared.
-func (v *view) verdicts() []string {
+func verdicts(v *view) []string {
 	if !v.comparable() {
 		return nil
 	}
 	var out []string
 	for _, c := range v.columns {
-		all := v.seriesOf(c, func(x *results.Cell) bool { return x.Score(c.metric) != nil })
+		all := seriesOf(v, c, func(x *results.Cell) bool { return x.Score(c.metric) != nil })
 		if len(all) < 2 {
 			continue
 		}
@@ -213,7 +215,8 @@ func (v *view) verdicts() []string {
 				strings.Join(tied[:len(tied)-1], ", "), tied[len(tied)-1], c.metric, percent(s.Value)))
 			continue
 		}
-		text := fmt.Sprintf("%s: %s has the highest %s, %s %%", v.heading(c.title), all[k].name, c.metric, percent(s.Value))
+		text := fmt.Sprintf("%s: %s has the highest %s, %s %%", v.heading(c.title), all[k].name, c.metric,
+			percent(s.Value))
 		if s.Low != nil {
 			text += fmt.Sprintf(" (%s to %s)", percent(*s.Low), percent(*s.High))
 		}
@@ -228,9 +231,9 @@ func (v *view) verdicts() []string {
 // column is the chapter of a data set in block i.
 func (d *document) column(b *view, i int, c column, figures []figure) {
 	d.add(heading{1, b.heading(c.title)})
-	d.table(b.heading(c.title), b.scores(c))
+	d.table(b.heading(c.title), scoresOf(b, c))
 	d.figures(figures, func(f figure) bool { return f.place == placeColumn && f.of == c.key && f.block == i })
-	d.table(b.heading(c.title+", class by class"), b.classes(c))
+	d.table(b.heading(c.title+", class by class"), classesOf(b, c))
 }
 
 func (d *document) panels(v *view) {
@@ -248,7 +251,8 @@ func (d *document) panels(v *view) {
 			}
 			if first {
 				d.add(heading{1, "Samples"})
-				d.add(paragraph{text: "Similarity maps are stretched to 0…1 for each picture. Label maps and error maps are drawn without mixing labels; numbers under them are of the full size."})
+				d.add(paragraph{text: "Similarity maps are stretched to 0…1 for each picture. Label maps and " +
+					"error maps are drawn without mixing labels; numbers under them are of the full size."})
 				first = false
 			}
 			title := cmp.Or(b.dataset.Title, b.dataset.Name)
@@ -265,7 +269,7 @@ func (d *document) panels(v *view) {
 }
 
 func (d *document) warnings(v *view) {
-	notices, failures := v.notices(), v.failures()
+	notices, failures := notices(v.runs), failuresTable(v.runs)
 	d.add(heading{1, "Failures and warnings"})
 	if len(notices) == 0 && len(failures.rows) == 0 {
 		d.add(paragraph{text: "None."})
@@ -281,9 +285,10 @@ func (d *document) reproduce(v *view) {
 	d.add(heading{1, "How to measure again"})
 	for i, r := range v.runs {
 		if len(v.runs) > 1 {
-			d.add(heading{2, v.runNames()[i]})
+			d.add(heading{2, runNames(v.runs)[i]})
 		}
-		with := fmt.Sprintf("With ovbench %s", join([]string{cmp.Or(r.Tool.Version, "of the version above"), bracket(join([]string{"revision", r.Tool.Revision}, " "))}, " "))
+		with := fmt.Sprintf("With ovbench %s", join([]string{cmp.Or(r.Tool.Version, "of the version above"),
+			bracket(join([]string{"revision", r.Tool.Revision}, " "))}, " "))
 		if r.Tool.Revision == "" {
 			with = "With ovbench " + cmp.Or(r.Tool.Version, "of the version above")
 		}
@@ -309,7 +314,8 @@ func shell(words []string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {
 		safe := w != "" && !slices.ContainsFunc([]rune(w), func(r rune) bool {
-			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./=:,@%+", r))
+			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+				strings.ContainsRune("_-./=:,@%+", r))
 		})
 		if quoted[i] = w; !safe {
 			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"

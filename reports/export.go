@@ -1,7 +1,6 @@
 package reports
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,16 +8,17 @@ import (
 	"strconv"
 	"strings"
 
+	"ovbench/reports/plain"
 	"ovbench/reports/results"
 )
 
 // JSONSchema names the format JSON writes.
 const JSONSchema = "ovbench.report/1"
 
-// JSON writes runs as one document: {"schema": "ovbench.report/1", "summary": […], "published": […], "runs": […]}. A run is as in its
-// results.json; summary is the table of main scores and averages, one block a protocol; published are numbers that others claim for the same data sets
-// and backbone, in percent.
-func JSON(w io.Writer, runs []*results.Run) error {
+// writeJSON writes runs as one document: {"schema": "ovbench.report/1", "summary": […], "published": […], "runs":
+// […]}. A run is as in its results.json; summary is the table of main scores and averages, one block a protocol;
+// published are numbers that others claim for the same data sets and backbone, in percent.
+func writeJSON(w io.Writer, runs []*results.Run) error {
 	if err := some(runs); err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func JSON(w io.Writer, runs []*results.Run) error {
 		Summary   []block        `json:"summary"`
 		Published []Claim        `json:"published,omitempty"`
 		Runs      []*results.Run `json:"runs"`
-	}{JSONSchema, v.summaries(), v.claims(), runs})
+	}{JSONSchema, summaries(v), claimsAbout(v), runs})
 }
 
 // block is the table of main scores of one protocol.
@@ -65,15 +65,16 @@ type blockRow struct {
 }
 
 // summaries are the blocks of a view, in full precision.
-func (v *view) summaries() []block {
+func summaries(v *view) []block {
 	var out []block
 	for _, b := range v.blocks() {
 		first := v.runs[b.members[0]]
 		x := block{Protocol: first.Protocol.Name, Fingerprint: first.Protocol.Fingerprint}
 		for _, c := range b.columns {
-			x.Columns = append(x.Columns, blockColumn{c.key.dataset, c.key.split, c.key.task, c.key.convention, c.metric})
+			x.Columns = append(x.Columns, blockColumn{c.key.dataset, c.key.split, c.key.task, c.key.convention,
+				c.metric})
 		}
-		averaged, why := b.averages()
+		averaged, why := averages(b)
 		x.NoAverage = why
 		for _, r := range b.rows {
 			line := blockRow{Name: b.name(r), Method: r.method}
@@ -96,9 +97,9 @@ func (v *view) summaries() []block {
 	return out
 }
 
-// SummaryCSV writes the table of main scores in full precision: one line for each protocol and method, one column for each data set, and the
-// average of the line. Missing values are empty.
-func SummaryCSV(w io.Writer, runs []*results.Run) error {
+// writeSummaryCSV writes the table of main scores in full precision: one line for each protocol and method, one
+// column for each data set, and the average of the line. Missing values are empty.
+func writeSummaryCSV(w io.Writer, runs []*results.Run) error {
 	if err := some(runs); err != nil {
 		return err
 	}
@@ -107,13 +108,14 @@ func SummaryCSV(w io.Writer, runs []*results.Run) error {
 	for _, c := range v.columns {
 		head = append(head, strings.TrimSpace(c.title+" "+c.metric))
 	}
-	out := csv.NewWriter(w)
+	out := plain.NewCSV(w)
 	out.Write(append(head, "average"))
-	for _, b := range v.summaries() {
+	for _, b := range summaries(v) {
 		for _, r := range b.Rows {
 			line := []string{b.Protocol, b.Fingerprint, r.Method, strings.Trim(fmt.Sprint(r.Runs), "[]")}
 			for _, c := range v.columns {
-				i := slices.Index(b.Columns, blockColumn{c.key.dataset, c.key.split, c.key.task, c.key.convention, c.metric})
+				i := slices.Index(b.Columns, blockColumn{c.key.dataset, c.key.split, c.key.task, c.key.convention,
+					c.metric})
 				if i < 0 {
 					line = append(line, "")
 					continue
@@ -127,13 +129,14 @@ func SummaryCSV(w io.Writer, runs []*results.Run) error {
 	return out.Error()
 }
 
-// CSV writes every score of runs, one per line, in full precision. Missing values are empty.
-func CSV(w io.Writer, runs []*results.Run) error {
+// writeCSV writes every score of runs, one per line, in full precision. Missing values are empty.
+func writeCSV(w io.Writer, runs []*results.Run) error {
 	if err := some(runs); err != nil {
 		return err
 	}
-	out := csv.NewWriter(w)
-	out.Write([]string{"run", "suite", "model", "protocol", "fingerprint", "dataset", "split", "method", "task", "convention", "images", "score", "value", "low", "high", "level", "resamples"})
+	out := plain.NewCSV(w)
+	out.Write([]string{"run", "suite", "model", "protocol", "fingerprint", "dataset", "split", "method", "task",
+		"convention", "images", "score", "value", "low", "high", "level", "resamples"})
 	eachCell(runs, func(head []string, c *results.Cell) {
 		for _, s := range c.Scores {
 			level, resamples := "", ""
@@ -147,17 +150,19 @@ func CSV(w io.Writer, runs []*results.Run) error {
 	return out.Error()
 }
 
-// ClassCSV writes every class of every cell of runs, one per line, in full precision. Missing values are empty.
-func ClassCSV(w io.Writer, runs []*results.Run) error {
+// writeClassCSV writes every class of every cell of runs, one per line, in full precision. Missing values are empty.
+func writeClassCSV(w io.Writer, runs []*results.Run) error {
 	if err := some(runs); err != nil {
 		return err
 	}
-	out := csv.NewWriter(w)
-	out.Write([]string{"run", "suite", "model", "protocol", "fingerprint", "dataset", "split", "method", "task", "convention", "images", "class", "iou", "acc", "precision", "dice", "pixels", "predicted", "ap", "class_images"})
+	out := plain.NewCSV(w)
+	out.Write([]string{"run", "suite", "model", "protocol", "fingerprint", "dataset", "split", "method", "task",
+		"convention", "images", "class", "iou", "acc", "precision", "dice", "pixels", "predicted", "ap", "class_images"})
 	eachCell(runs, func(head []string, c *results.Cell) {
 		for _, s := range c.Classes {
 			out.Write(append(head, s.Class, full(s.IoU), full(s.Acc), full(s.Precision), full(s.Dice),
-				strconv.FormatInt(s.Pixels, 10), strconv.FormatInt(s.Predicted, 10), full(s.AP), strconv.FormatInt(s.Images, 10)))
+				strconv.FormatInt(s.Pixels, 10), strconv.FormatInt(s.Predicted,
+					10), full(s.AP), strconv.FormatInt(s.Images, 10)))
 		}
 	})
 	out.Flush()

@@ -21,14 +21,15 @@ import (
 func TestSummaryCSVIsExact(t *testing.T) {
 	runs := two()
 	var b bytes.Buffer
-	if err := SummaryCSV(&b, runs); err != nil {
+	if err := writeSummaryCSV(&b, runs); err != nil {
 		t.Fatal(err)
 	}
 	lines, err := csv.NewReader(&b).ReadAll()
 	if err != nil || len(lines) != 6 {
 		t.Fatalf("%d lines, %v", len(lines), err)
 	}
-	if diff := cmp.Diff([]string{"protocol", "fingerprint", "method", "runs", "PASCAL VOC 21 mIoU", "PASCAL Context 60 mIoU", "average"}, lines[0]); diff != "" {
+	if diff := cmp.Diff([]string{"protocol", "fingerprint", "method", "runs", "PASCAL VOC 21 mIoU",
+		"PASCAL Context 60 mIoU", "average"}, lines[0]); diff != "" {
 		t.Error(diff)
 	}
 	for _, line := range lines[1:] {
@@ -71,7 +72,7 @@ func TestJSONSummaryIsExact(t *testing.T) {
 		r.Cells[3+j].Dataset = "voc20"
 	}
 	var b bytes.Buffer
-	if err := JSON(&b, []*results.Run{r}); err != nil {
+	if err := writeJSON(&b, []*results.Run{r}); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {
@@ -92,13 +93,14 @@ func TestJSONSummaryIsExact(t *testing.T) {
 	}
 }
 
-// TestBenchstatIsExact reads the Go benchmark format back: name, images, value, unit; nothing from outside breaks a line.
+// TestBenchstatIsExact reads the Go benchmark format back: name, images, value, unit; nothing from outside breaks a
+// line.
 func TestBenchstatIsExact(t *testing.T) {
 	r := invent(plan{methods: 2, sets: 2, classes: 3})
 	r.Cells[0].Scores[1].Name = "deletion"
 	r.Methods[0].Name, r.Cells[0].Method, r.Cells[2].Method = "a b/c=d\n-8", "a b/c=d\n-8", "a b/c=d\n-8"
 	var b bytes.Buffer
-	if err := Benchstat(&b, []*results.Run{r}); err != nil {
+	if err := writeBenchstat(&b, []*results.Run{r}); err != nil {
 		t.Fatal(err)
 	}
 	form := regexp.MustCompile(`^BenchmarkScore/dataset=([^/ ]+)/method=([^/ ]+)/convention=mmseg/task=segmentation 1449 (\S+) (\S+)%$`)
@@ -131,11 +133,12 @@ func TestBenchstatIsExact(t *testing.T) {
 	}
 }
 
-// TestLaTeXSaysWhatMarkdownSays compares all numbers of all tables, place by place; those of Markdown are traced to the runs elsewhere.
+// TestLaTeXSaysWhatMarkdownSays compares all numbers of all tables, place by place; those of Markdown are traced to
+// the runs elsewhere.
 func TestLaTeXSaysWhatMarkdownSays(t *testing.T) {
 	runs := []*results.Run{invent(plan{methods: 3, sets: 2, classes: 5})}
 	var b bytes.Buffer
-	if err := Markdown(&b, runs); err != nil {
+	if err := writeMarkdown(&b, runs); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
@@ -144,7 +147,7 @@ func TestLaTeXSaysWhatMarkdownSays(t *testing.T) {
 	}
 	numbers := regexp.MustCompile(`-?\d+(\.\d+)?`)
 	compared := 0
-	for _, table := range newView(runs).tables() {
+	for _, table := range tablesOf(newView(runs)) {
 		if table.words {
 			continue
 		}
@@ -197,7 +200,8 @@ func TestTableNamesAreFiles(t *testing.T) {
 	seen := map[string]bool{}
 	for _, f := range files[1:] {
 		name := filepath.Base(f)
-		if seen[name] || !regexp.MustCompile(`^[a-z0-9][a-z0-9-]*\.tex$`).MatchString(name) || filepath.Dir(f) != filepath.Join(dir, "tables") {
+		if seen[name] || !regexp.MustCompile(`^[a-z0-9][a-z0-9-]*\.tex$`).MatchString(name) ||
+			filepath.Dir(f) != filepath.Join(dir, "tables") {
 			t.Errorf("table in %s", f)
 		}
 		seen[name] = true

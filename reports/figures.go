@@ -3,14 +3,15 @@ package reports
 import (
 	"fmt"
 
+	"ovbench/reports/draw"
 	"ovbench/reports/results"
 )
 
 // maxDrawn bounds the methods, and the data sets, of a figure.
 const maxDrawn = 64
 
-// kinds are the figures there are of runs under one protocol, in the order of a report. Each gives what there is something
-// to draw for.
+// kinds are the figures there are of runs under one protocol, in the order of a report. Each gives what there is
+// something to draw for.
 var kinds = []func(*view) []figure{
 	scoreFigures,
 	pointingFigures,
@@ -21,15 +22,16 @@ var kinds = []func(*view) []figure{
 }
 
 // figures are all figures of a view: those of each block, and those across blocks.
-func (v *view) figures() ([]figure, error) {
+func figuresOf(v *view) ([]figure, error) {
 	if len(v.rows) > maxDrawn || len(v.columns) > maxDrawn {
-		return nil, fmt.Errorf("figures of %d methods on %d data sets, there is room for %d; report fewer runs", len(v.rows), len(v.columns), maxDrawn)
+		return nil, fmt.Errorf("figures of %d methods on %d data sets, there is room for %d; report fewer runs",
+			len(v.rows), len(v.columns), maxDrawn)
 	}
 	var out []figure
 	for i, b := range v.blocks() {
 		for _, kind := range kinds {
 			for _, f := range kind(b) {
-				f.name, f.title, f.block = b.file(f.name, i), b.heading(f.title), i
+				f.Name, f.Title, f.block = b.file(f.Name, i), b.heading(f.Title), i
 				out = append(out, f)
 			}
 		}
@@ -37,35 +39,33 @@ func (v *view) figures() ([]figure, error) {
 	out = append(append(out, sweepFigures(v)...), timingFigures(v)...)
 	taken := names{}
 	for i := range out {
-		out[i].name = taken.take(out[i].name)
+		out[i].Name = taken.take(out[i].Name)
 	}
 	return out, nil
 }
 
 func scoreFigures(v *view) []figure {
-	return v.barFigures("scores", "Scores by data set", func(c column) string { return c.metric })
+	return barFigures(v, "scores", "Scores by data set", func(c column) string { return c.metric })
 }
 
 // pointingFigures are the pointing game, which tables show among other scores.
 func pointingFigures(v *view) []figure {
-	return v.barFigures("pointing", "Pointing game: share of maps with their highest pixel at the object", func(c column) string {
-		for _, r := range v.rows {
-			if v.cell(r, c).Score("pointing-seen") != nil {
-				return "pointing-seen"
+	return barFigures(v, "pointing", "Pointing game: share of maps with their highest pixel at the object",
+		func(c column) string {
+			for _, r := range v.rows {
+				if v.cell(r, c).Score("pointing-seen") != nil {
+					return "pointing-seen"
+				}
 			}
-		}
-		return ""
-	})
+			return ""
+		})
 }
 
-// about says of which data set a figure is.
-func (f figure) about(c column) figure {
-	f.place, f.of = placeColumn, c.key
-	return f
-}
+// about is a figure of one data set.
+func about(f draw.Figure, c column) figure { return figure{Figure: f, place: placeColumn, of: c.key} }
 
 // seriesOf are the rows of a column that have something to draw, with their cells.
-func (v *view) seriesOf(c column, has func(*results.Cell) bool) []series {
+func seriesOf(v *view, c column, has func(*results.Cell) bool) []series {
 	var out []series
 	for i, r := range v.rows {
 		if x := v.cell(r, c); x != nil && has(x) {
@@ -81,18 +81,6 @@ type series struct {
 	name  string
 	row   row
 	cell  *results.Cell
-}
-
-// dataset is the data set of a cell; the row's runs share the columns.
-func (v *view) dataset(r row, c column) *results.Dataset {
-	for _, i := range v.of[r] {
-		for j := range v.runs[i].Datasets {
-			if d := &v.runs[i].Datasets[j]; d.Name == c.key.dataset && d.Split == c.key.split {
-				return d
-			}
-		}
-	}
-	return nil
 }
 
 // topOf is the series with the highest main score, the first of equals.

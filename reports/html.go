@@ -1,15 +1,21 @@
 package reports
 
 import (
+	"bytes"
 	"embed"
 	"encoding/base64"
 	"fmt"
 	"html/template"
+	"image"
+	"image/jpeg"
+	"image/png"
 	"io"
 	"strconv"
 	"strings"
 	"sync"
 
+	"ovbench/reports/pdf"
+	"ovbench/reports/plain"
 	"ovbench/reports/results"
 )
 
@@ -29,18 +35,18 @@ func pageFile(name string) string {
 	return string(data)
 }
 
-// HTML writes runs (at least one) as one page that needs no other file and no network: the same content as [PDF], with
-// tables one can sort and samples one can flip between methods. Equal runs give equal bytes.
-func HTML(w io.Writer, runs []*results.Run) error {
+// writeHTML writes runs (at least one) as one page that needs no other file and no network: the same content as
+// [PDF], with tables one can sort and samples one can flip between methods. Equal runs give equal bytes.
+func writeHTML(w io.Writer, runs []*results.Run) error {
 	if err := some(runs); err != nil {
 		return err
 	}
-	doc, err := newView(runs).document()
+	doc, err := documentOf(newView(runs))
 	if err != nil {
 		return err
 	}
 	p := &page{
-		Title: plain(doc.title), Date: dateOf(runs).Format("2 January 2006"),
+		Title: plain.Line(doc.title), Date: dateOf(runs).Format("2 January 2006"),
 		Style: template.CSS(pageFile("report.css")), Script: template.JS(pageFile("report.js")),
 	}
 	p.Facts = p.table(doc.facts, 0)
@@ -50,7 +56,8 @@ func HTML(w io.Writer, runs []*results.Run) error {
 	for _, b := range doc.blocks {
 		switch b := b.(type) {
 		case heading:
-			h := &pageHeading{Level: b.level, Text: plain(b.text), ID: ids.take(strings.ToLower(slug("s-" + plain(b.text))))}
+			h := &pageHeading{Level: b.level, Text: plain.Line(b.text),
+				ID: ids.take(strings.ToLower(slug("s-" + plain.Line(b.text))))}
 			if b.text == "Summary" {
 				h.ID = ids.take("summary")
 			}
@@ -59,22 +66,23 @@ func HTML(w io.Writer, runs []*results.Run) error {
 			}
 			p.Blocks = append(p.Blocks, pageBlock{Heading: h})
 		case paragraph:
-			p.Blocks = append(p.Blocks, pageBlock{Text: plain(b.text), Warn: b.warn})
+			p.Blocks = append(p.Blocks, pageBlock{Text: plain.Line(b.text), Warn: b.warn})
 		case table:
 			tables++
 			p.Blocks = append(p.Blocks, pageBlock{Table: p.table(b, tables)})
 		case figureBlock:
 			figures++
-			p.Blocks = append(p.Blocks, pageBlock{Figure: &pageFigure{figures, join([]string{b.figure.title + ".", b.figure.note}, " "), template.HTML(b.figure.scaledSVG(screenScale))}})
+			p.Blocks = append(p.Blocks, pageBlock{Figure: &pageFigure{figures, plain.Line(b.caption()),
+				template.HTML(b.figure.ScaledSVG(screenScale))}})
 		case listing:
-			p.Blocks = append(p.Blocks, pageBlock{Listing: strings.Join(splitLines(b.text), "\n")})
+			p.Blocks = append(p.Blocks, pageBlock{Listing: strings.Join(plain.Listing(b.text), "\n")})
 		case panelBlock:
 			for _, m := range b.panels {
-				s, err := pageSampleOf(b, m)
+				s, err := shown(b.run, b.dataset, m)
 				if err != nil {
 					return err
 				}
-				p.Blocks = append(p.Blocks, pageBlock{Sample: s})
+				p.Blocks = append(p.Blocks, pageBlock{Sample: pageSampleOf(s)})
 			}
 		}
 	}
@@ -137,9 +145,9 @@ type pageCell struct{ Text, Class, Value string }
 const foldedRows = 40
 
 func (p *page) table(t table, number int) *pageTable {
-	out := &pageTable{Number: number, Caption: plain(t.title), Folded: len(t.rows) > foldedRows}
+	out := &pageTable{Number: number, Caption: plain.Line(t.title), Folded: len(t.rows) > foldedRows}
 	for _, n := range t.notes {
-		out.Notes = append(out.Notes, plain(n))
+		out.Notes = append(out.Notes, plain.Line(n))
 	}
 	if s := t.marks(); s != "" {
 		out.Notes = append(out.Notes, s)
@@ -147,12 +155,12 @@ func (p *page) table(t table, number int) *pageTable {
 	out.Headed = t.headed()
 	out.Sortable = out.Headed && t.head[0] != "" && len(t.rows) > 1
 	for c, h := range t.head {
-		out.Head = append(out.Head, pageHead{plain(h), c > 0 && !t.words && !t.left[c]})
+		out.Head = append(out.Head, pageHead{plain.Line(h), c > 0 && !t.words && !t.left[c]})
 	}
 	for _, r := range t.rows {
 		var row []pageCell
 		for c, e := range r {
-			x := pageCell{Text: plain(e.text)}
+			x := pageCell{Text: plain.Line(e.text)}
 			var classes []string
 			if out.Head[c].Number {
 				classes = append(classes, "n")
@@ -195,60 +203,53 @@ type pageColor struct {
 	Color template.CSS
 }
 
-// dataURL spells a picture in place of its address.
-func (e encoded) dataURL() template.URL {
-	mime := map[string]string{"jpg": "image/jpeg", "png": "image/png"}[e.kind]
-	return template.URL("data:" + mime + ";base64," + base64.StdEncoding.EncodeToString(e.data))
+// dataURL spells a picture in place of its address: a PNG where it has a palette, else a photograph.
+func dataURL(img image.Image) template.URL {
+	var b bytes.Buffer
+	kind := "png"
+	var err error
+	if _, ok := img.(*image.Paletted); ok {
+		err = (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, img)
+	} else {
+		kind, err = "jpeg", jpeg.Encode(&b, img, &jpeg.Options{Quality: 85})
+	}
+	if err != nil {
+		panic(err) // no picture here is larger than a file can be
+	}
+	return template.URL("data:image/" + kind + ";base64," + base64.StdEncoding.EncodeToString(b.Bytes()))
 }
 
-func pageSampleOf(b panelBlock, p *results.Panel) (*pageSample, error) {
-	m, err := loadSample(b.run, p, picturePixels)
-	if err != nil {
-		return nil, err
+// alts say what a picture is to readers who do not see it.
+var alts = map[string]string{labelKind: "Labels", heatKind: "Similarity map", errorKind: "Error map"}
+
+func pageSampleOf(m *pdf.Sample) *pageSample {
+	s := &pageSample{ID: plain.Line(m.ID), Width: m.W, Height: m.H, Image: dataURL(m.Image), Kinds: m.Kinds}
+	if m.Truth != nil {
+		s.Truth = dataURL(m.Truth)
 	}
-	s := &pageSample{ID: plain(m.id), Width: m.image.Rect.Dx(), Height: m.image.Rect.Dy(), Image: photo(m.image).dataURL()}
-	if m.truth != nil {
-		s.Truth = flat(m.truth.picture()).dataURL()
-	}
-	for _, name := range m.methods(b.run) {
-		s.Methods = append(s.Methods, plain(name))
-		for _, k := range m.kinds() {
-			x := pagePicture{Method: plain(name), Kind: string(k)}
-			note := ""
-			switch k {
-			case labelKind:
-				l := m.predictions[name]
-				if l == nil {
-					continue
-				}
-				x.Src, note = flat(l.picture()).dataURL(), m.verdicts[name].mIoU()
-			case heatKind:
-				g := m.maps[name]
-				if g.gray == nil {
-					continue
-				}
-				x.Src, note = photo(blend(m.image, g.gray)).dataURL(), plain(g.class)+", from 0 (blue) to 1 (red)"
-			case errorKind:
-				wrong := m.wrong(name)
-				if wrong == nil {
-					continue
-				}
-				x.Src, note = flat(wrong).dataURL(), m.verdicts[name].wrongs()
+	for _, name := range m.Methods {
+		s.Methods = append(s.Methods, plain.Line(name))
+		for _, k := range m.Kinds {
+			p, ok := m.See(k, name)
+			if !ok {
+				continue
 			}
-			x.Caption = join([]string{x.Method + ", " + x.Kind, note}, ": ")
-			x.Alt = fmt.Sprintf("%s of %s by %s", map[kind]string{labelKind: "Labels", heatKind: "Similarity map", errorKind: "Error map"}[k], s.ID, x.Method)
+			x := pagePicture{Src: dataURL(p.Image), Method: plain.Line(name), Kind: k}
+			note := plain.Line(p.Text)
+			if k == heatKind {
+				note += ", from 0 (blue) to 1 (red)"
+			}
+			x.Caption = join([]string{x.Method + ", " + k, note}, ": ")
+			x.Alt = fmt.Sprintf("%s of %s by %s", alts[k], s.ID, x.Method)
 			s.Pictures = append(s.Pictures, x)
 		}
 	}
-	for _, k := range m.kinds() {
-		s.Kinds = append(s.Kinds, string(k))
+	for _, e := range m.Legend {
+		s.Legend = append(s.Legend, pageColor{plain.Line(e.Name),
+			template.CSS(fmt.Sprintf("#%02x%02x%02x", e.Color.R, e.Color.G, e.Color.B))})
 	}
-	key := newLegend(&sheet{classes: b.dataset.Classes, samples: []*sample{m}}, 100)
-	for _, e := range key.entries {
-		s.Legend = append(s.Legend, pageColor{plain(e.name), template.CSS(fmt.Sprintf("#%02x%02x%02x", e.color.R, e.color.G, e.color.B))})
+	if m.More > 0 {
+		s.Legend = append(s.Legend, pageColor{"and " + strconv.Itoa(m.More) + " classes more", "none"})
 	}
-	if key.more > 0 {
-		s.Legend = append(s.Legend, pageColor{"and " + strconv.Itoa(key.more) + " classes more", "none"})
-	}
-	return s, nil
+	return s
 }

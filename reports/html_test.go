@@ -2,28 +2,26 @@ package reports
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
+	"ovbench/reports/draw/drawtest"
 	"ovbench/reports/results"
 )
 
 func htmlOf(t testing.TB, runs ...*results.Run) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := HTML(&b, runs); err != nil {
+	if err := writeHTML(&b, runs); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -182,12 +180,14 @@ func TestHTMLIsTheRun(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"Summary", "PASCAL VOC 21", "Failures and warnings", "What was measured", "How to measure again"} {
+	for _, want := range []string{"Summary", "PASCAL VOC 21", "Failures and warnings", "What was measured",
+		"How to measure again"} {
 		index(t, headings, want)
 	}
 }
 
-// TestHTMLPublished: every number that is claimed for the data set and backbone of a run stands in a chapter of its own.
+// TestHTMLPublished: every number that is claimed for the data set and backbone of a run stands in a chapter of its
+// own.
 func TestHTMLPublished(t *testing.T) {
 	r := invent(plan{methods: 2, sets: 1, classes: 3})
 	r.Datasets[0].Name = "voc21"
@@ -204,7 +204,8 @@ func TestHTMLPublished(t *testing.T) {
 			n++
 			found := false
 			for _, line := range claimed.rows {
-				found = found || line[1].text == c.Label && strings.HasPrefix(line[column].text, strconv.FormatFloat(x, 'f', -1, 64))
+				found = found || line[1].text == c.Label && strings.HasPrefix(line[column].text,
+					strconv.FormatFloat(x, 'f', -1, 64))
 			}
 			if !found && !c.Unreliable {
 				t.Errorf("%s, %v (%s) is not there", c.Label, x, c.Source)
@@ -231,7 +232,7 @@ func index(t testing.TB, list []string, want string) int {
 func hostile(t testing.TB) *results.Run {
 	p := plan{methods: 2, sets: 1, classes: 3, samples: 1}
 	r := invent(p)
-	const bad = `<img src=x onerror="alert(1)"></script><script>alert(2)</script>&lt;'"`
+	const bad = `<img src=x onerror="alert(1)"></script><script>alert(2)</script>&lt;'"` + "\x1b[2J"
 	old := r.Methods[0].Name
 	r.Methods[0].Name = bad
 	for i := range r.Cells {
@@ -240,7 +241,8 @@ func hostile(t testing.TB) *results.Run {
 		}
 		r.Cells[i].Classes[1].Class = bad
 		r.Cells[i].Warnings = []string{bad}
-		r.Cells[i].Curves = []results.Curve{{Name: bad, XLabel: bad, YLabel: bad, X: []float64{0, 1}, Y: []float64{0, 1}}}
+		r.Cells[i].Curves = []results.Curve{{Name: bad, XLabel: bad, YLabel: bad, X: []float64{0, 1},
+			Y: []float64{0, 1}}}
 	}
 	r.Datasets[0].Title, r.Datasets[0].Classes[1] = bad, bad
 	r.Suite.Title, r.Suite.Text, r.Suite.Name, r.Model.Name, r.Host.CPU = bad, bad+"\n\x1b[31m"+bad, bad, bad, bad
@@ -287,46 +289,25 @@ func TestHTMLIsTheSameTwice(t *testing.T) {
 	}
 }
 
-// browser is headless Chromium, or the test is skipped.
-func browser(t *testing.T) string {
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	if os.Getenv("OVBENCH_PARITY") == "1" {
-		t.Fatal("no Chromium: install the Debian package chromium")
-	}
-	t.Skip("no Chromium: install the Debian package chromium")
-	return ""
-}
-
 // open loads a page from disk and returns its elements once its scripts have run, and what they wrote to the console.
-func open(t *testing.T, chromium, page string) (dom string, console []string) {
+func open(t *testing.T, page string) (dom string, console []string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "page.html")
 	if err := os.WriteFile(path, []byte(page), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	c := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0",
-		"--user-data-dir="+t.TempDir(), "--virtual-time-budget=5000", "--dump-dom", "file://"+path)
-	var out, log bytes.Buffer
-	c.Stdout, c.Stderr = &out, &log
-	if err := c.Run(); err != nil {
-		t.Fatalf("%v\n%s", err, log.String())
-	}
-	for line := range strings.Lines(log.String()) {
+	dom, log := drawtest.Browser(t, path, "--enable-logging=stderr", "--v=0", "--virtual-time-budget=5000",
+		"--dump-dom")
+	for _, line := range log {
 		if strings.Contains(line, "CONSOLE") {
 			console = append(console, strings.TrimSpace(line))
 		}
 	}
-	return out.String(), console
+	return dom, console
 }
 
-// exercise sorts every table by every column, flips every sample through all of its pictures by click and by key, and writes
-// what it found wrong, and how much it tried, at the end of the page.
+// exercise sorts every table by every column, flips every sample through all of its pictures by click and by key, and
+// writes what it found wrong, and how much it tried, at the end of the page.
 const exercise = `<pre id="outcome"></pre><script>
 const wrong = [], count = { sorts: 0, flips: 0, keys: 0 };
 const number = c => c.dataset.v !== undefined ? +c.dataset.v : /^\d+(\.\d+)?$/.test(c.textContent) ? +c.textContent : null;
@@ -372,7 +353,6 @@ document.getElementById("outcome").textContent = JSON.stringify({ wrong, count }
 
 // TestHTMLInABrowser sorts and flips in Chromium, from disk.
 func TestHTMLInABrowser(t *testing.T) {
-	chromium := browser(t)
 	p := plan{methods: 3, sets: 2, classes: 5, samples: 3}
 	for name, page := range map[string]string{
 		"plain":   htmlOf(t, withPanels(t, rich(p), p)),
@@ -380,7 +360,7 @@ func TestHTMLInABrowser(t *testing.T) {
 		"hostile": htmlOf(t, hostile(t)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			dom, console := open(t, chromium, strings.Replace(page, "</body>", exercise+"</body>", 1))
+			dom, console := open(t, strings.Replace(page, "</body>", exercise+"</body>", 1))
 			if len(console) > 0 {
 				t.Errorf("console:\n%s", strings.Join(console, "\n"))
 			}
@@ -403,7 +383,8 @@ func TestHTMLInABrowser(t *testing.T) {
 		})
 	}
 	// That an error on a page would have been seen:
-	if _, console := open(t, chromium, `<script>console.error("seen")</script>`); !strings.Contains(strings.Join(console, ""), "seen") {
+	if _, console := open(t, `<script>console.error("seen")</script>`); !strings.Contains(strings.Join(console, ""),
+		"seen") {
 		t.Errorf("an error on the console is not reported: %q", console)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"ovbench/reports/plain"
 	"ovbench/reports/results"
 )
 
@@ -34,19 +35,22 @@ const latexPreamble = `\documentclass[10pt]{article}
 `
 
 // latexPackages heads a table in a file of its own.
-const latexPackages = "% \\usepackage[T1]{fontenc} \\usepackage[utf8]{inputenc} \\usepackage{textcomp,array,booktabs,longtable}\n"
+const latexPackages = "% \\usepackage[T1]{fontenc} \\usepackage[utf8]{inputenc} " +
+	"\\usepackage{textcomp,array,booktabs,longtable}\n"
 
-// LaTeX writes runs (at least one) as a document of booktabs tables that includes no other file. It compiles with pdflatex (twice,
-// for the widths of long tables) and tectonic; fonts are those every TeX has, so letters beyond Latin-1 appear by their numbers.
-func LaTeX(w io.Writer, runs []*results.Run) error {
+// writeLaTeX writes runs (at least one) as a document of booktabs tables that includes no other file. It compiles
+// with pdflatex (twice, for the widths of long tables) and tectonic; fonts are those every TeX has, so letters beyond
+// Latin-1 appear by their numbers.
+func writeLaTeX(w io.Writer, runs []*results.Run) error {
 	if err := some(runs); err != nil {
 		return err
 	}
 	v := newView(runs)
 	var b bytes.Buffer
 	b.WriteString(latexPreamble)
-	fmt.Fprintf(&b, "\\title{%s}\n\\author{ovbench}\n\\date{}\n\\begin{document}\n\\maketitle\n", latexText(v.title(), false))
-	if notices := v.notices(); len(notices) > 0 {
+	fmt.Fprintf(&b, "\\title{%s}\n\\author{ovbench}\n\\date{}\n\\begin{document}\n\\maketitle\n",
+		latexText(titleOf(v.runs), false))
+	if notices := notices(v.runs); len(notices) > 0 {
 		b.WriteString("\\section*{Warnings}\n\\begin{itemize}\n")
 		for _, s := range notices {
 			fmt.Fprintf(&b, "\\item %s\n", latexText(s, true))
@@ -54,7 +58,7 @@ func LaTeX(w io.Writer, runs []*results.Run) error {
 		b.WriteString("\\end{itemize}\n")
 	}
 	b.WriteString("\\listoftables\n\\clearpage\n")
-	for _, t := range v.tables() {
+	for _, t := range tablesOf(v) {
 		b.WriteByte('\n')
 		t.latex(&b, true)
 	}
@@ -65,7 +69,7 @@ func LaTeX(w io.Writer, runs []*results.Run) error {
 
 // latexFiles is the format latex: the document, and each table in a file of its own, for \input in a paper.
 func latexFiles(runs []*results.Run, dir string) ([]string, error) {
-	paths, err := textFiles(textFile{"report.tex", LaTeX})(runs, dir)
+	paths, err := textFiles(textFile{"report.tex", writeLaTeX})(runs, dir)
 	if err != nil {
 		return paths, err
 	}
@@ -73,7 +77,7 @@ func latexFiles(runs []*results.Run, dir string) ([]string, error) {
 	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return paths, err
 	}
-	for _, t := range newView(runs).tables() {
+	for _, t := range tablesOf(newView(runs)) {
 		var b bytes.Buffer
 		b.WriteString(latexPackages)
 		t.latex(&b, len(t.rows) > latexRows)
@@ -86,14 +90,16 @@ func latexFiles(runs []*results.Run, dir string) ([]string, error) {
 	return paths, nil
 }
 
-// latex writes the table: broken over pages where long, else a float. Columns that do not fit side by side continue below.
+// latex writes the table: broken over pages where long, else a float. Columns that do not fit side by side continue
+// below.
 func (t *table) latex(b *bytes.Buffer, long bool) {
 	size, parts := "\\footnotesize", t.latexParts(latexLine)
 	if small := t.latexParts(latexSmall); len(small) < len(parts) {
 		size, parts = "\\scriptsize\\setlength{\\tabcolsep}{2.5pt}", small
 	}
 	if !long {
-		fmt.Fprintf(b, "\\begin{table}[htbp]\n\\centering\n\\caption%s\\label{tab:%s}\n%s\n", t.latexCaption(), t.name, size)
+		fmt.Fprintf(b, "\\begin{table}[htbp]\n\\centering\n\\caption%s\\label{tab:%s}\n%s\n", t.latexCaption(),
+			t.name, size)
 	} else {
 		fmt.Fprintf(b, "{%s\n", size)
 	}
@@ -101,9 +107,11 @@ func (t *table) latex(b *bytes.Buffer, long bool) {
 		head := t.latexLine(columns, func(c int) string { return t.latexHead(c) })
 		switch {
 		case long && i == 0:
-			fmt.Fprintf(b, "\\begin{longtable}{%s}\n\\caption%s\\label{tab:%s}\\\\\n", t.latexColumns(columns), t.latexCaption(), t.name)
+			fmt.Fprintf(b, "\\begin{longtable}{%s}\n\\caption%s\\label{tab:%s}\\\\\n", t.latexColumns(columns),
+				t.latexCaption(), t.name)
 		case long:
-			fmt.Fprintf(b, "\\addtocounter{table}{-1}%% every longtable counts\n\\begin{longtable}{%s}\n", t.latexColumns(columns))
+			fmt.Fprintf(b, "\\addtocounter{table}{-1}%% every longtable counts\n\\begin{longtable}{%s}\n",
+				t.latexColumns(columns))
 		default:
 			if i > 0 {
 				b.WriteString("\n\\medskip\n")
@@ -153,7 +161,7 @@ func (t *table) latexLine(columns []int, spell func(c int) string) string {
 
 // latexHead is the heading of column c, in several lines where it is wider than its column.
 func (t *table) latexHead(c int) string {
-	lines := wrapWords(plain(t.head[c]), max(latexHead, t.widest(c)))
+	lines := wrapWords(plain.Line(t.head[c]), max(latexHead, t.widest(c)))
 	if len(lines) < 2 || t.isLeft(c) {
 		return latexText(t.head[c], t.isLeft(c))
 	}
@@ -163,7 +171,8 @@ func (t *table) latexHead(c int) string {
 	return "\\shortstack[r]{" + strings.Join(lines, "\\\\") + "}"
 }
 
-// wrapWords breaks s into lines of about width characters: at spaces, and long words behind underscores, hyphens and the like.
+// wrapWords breaks s into lines of about width characters: at spaces, and long words behind underscores, hyphens and
+// the like.
 func wrapWords(s string, width int) []string {
 	var lines []string
 	for word := range strings.FieldsSeq(s) {
@@ -207,7 +216,7 @@ func wordParts(word string, width int) []string {
 func (t *table) widest(c int) int {
 	n := 1
 	for _, r := range t.rows {
-		wide := latexLen(plain(r[c].text))
+		wide := latexLen(plain.Line(r[c].text))
 		if r[c].value != nil && r[c].low != nil {
 			wide -= 2 // the interval is set smaller
 		}
@@ -216,15 +225,15 @@ func (t *table) widest(c int) int {
 	return n
 }
 
-// latexWide are the widths of all columns in characters, and the width at which columns of words are broken into lines: as wide as lets all
-// columns stand side by side.
+// latexWide are the widths of all columns in characters, and the width at which columns of words are broken into
+// lines: as wide as lets all columns stand side by side.
 func (t *table) latexWide() (wide []int, limit int) {
 	for c := range t.head {
 		n := t.widest(c)
 		if t.isLeft(c) {
-			n = max(n, latexLen(plain(t.head[c])))
+			n = max(n, latexLen(plain.Line(t.head[c])))
 		} else {
-			for _, l := range wrapWords(plain(t.head[c]), max(latexHead, n)) {
+			for _, l := range wrapWords(plain.Line(t.head[c]), max(latexHead, n)) {
 				n = max(n, latexLen(l))
 			}
 		}
@@ -252,7 +261,8 @@ func (t *table) latexWide() (wide []int, limit int) {
 	return wide, limit
 }
 
-// latexParts are the columns that fit side by side into a line of that many characters; each part begins with the first.
+// latexParts are the columns that fit side by side into a line of that many characters; each part begins with the
+// first.
 func (t *table) latexParts(line int) [][]int {
 	wide, _ := t.latexWide()
 	var parts [][]int
@@ -315,8 +325,8 @@ func latexNumber(s string) string {
 	return latexText(s, false)
 }
 
-// latexEscapes are the characters that mean something to TeX, or that its text fonts lack. A bracket or star after the end of a line would be
-// taken for an argument.
+// latexEscapes are the characters that mean something to TeX, or that its text fonts lack. A bracket or star after
+// the end of a line would be taken for an argument.
 var latexEscapes = map[rune]string{
 	'\\': `\textbackslash{}`, '{': `\{`, '}': `\}`, '$': `\$`, '&': `\&`, '#': `\#`, '%': `\%`, '_': `\_`,
 	'~': `\textasciitilde{}`, '^': `\textasciicircum{}`, '<': `\textless{}`, '>': `\textgreater{}`, '|': `\textbar{}`,
@@ -329,11 +339,11 @@ var latexEscapes = map[rune]string{
 // longWord is the length from which a word may be broken anywhere.
 const longWord = 16
 
-// latexText makes s stand for itself in LaTeX. With breaks, long words (paths, hashes, commands) may be broken; after a letter
-// that appears by its number, any may.
+// latexText makes s stand for itself in LaTeX. With breaks, long words (paths, hashes, commands) may be broken; after
+// a letter that appears by its number, any may.
 func latexText(s string, breaks bool) string {
 	var b strings.Builder
-	for i, word := range strings.Fields(plain(s)) {
+	for i, word := range strings.Fields(plain.Line(s)) {
 		if i > 0 {
 			b.WriteByte(' ')
 		}

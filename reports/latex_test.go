@@ -119,7 +119,8 @@ func TestLaTeXText(t *testing.T) {
 	}
 }
 
-// TestLaTeXKeepsItsShape: whatever the names are, each line has its columns and nothing is a command that we did not write.
+// TestLaTeXKeepsItsShape: whatever the names are, each line has its columns and nothing is a command that we did not
+// write.
 func TestLaTeXKeepsItsShape(t *testing.T) {
 	ours := regexp.MustCompile(`\\(textbackslash|textasciitilde|textasciicircum|textless|textgreater|textbar|textquotedbl|textasciigrave|textquotesingle|textperiodcentered|scriptsize|ldots|pm|alpha|allowbreak)\b|\\[{}$&#%_]|\$\\\w+\$`)
 	rapid.Check(t, func(t *rapid.T) {
@@ -157,7 +158,7 @@ func TestLaTeXSummaryIsTheRun(t *testing.T) {
 		t.Fatalf("%d lines of 5:\n%s", len(lines), body)
 	}
 	number := regexp.MustCompile(`\d+\.\d+`)
-	summary := newView([]*results.Run{r}).summary()
+	summary := summaryOf(newView([]*results.Run{r}))
 	for i, line := range lines {
 		cells := strings.Split(strings.TrimSuffix(strings.TrimSpace(line), "\\\\"), " & ")
 		for j, c := range cells[1:5] {

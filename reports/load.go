@@ -11,6 +11,7 @@ import (
 
 	xdraw "golang.org/x/image/draw"
 
+	"ovbench/reports/draw"
 	"ovbench/reports/results"
 )
 
@@ -40,14 +41,16 @@ type heat struct {
 	gray  *image.Gray
 }
 
-// loadSample reads the files of a panel and fits them into a box of side pixels. Label maps are scaled without mixing labels.
+// loadSample reads the files of a panel and fits them into a box of side pixels. Label maps are scaled without mixing
+// labels.
 func loadSample(r *results.Run, p *results.Panel, side int) (*sample, error) {
 	img, err := decodeImage(r, p.Image)
 	if err != nil {
 		return nil, err
 	}
 	w, h := fitBox(img.Bounds().Dx(), img.Bounds().Dy(), side)
-	s := &sample{id: p.ID, image: canvas(w, h), predictions: map[string]*labels{}, verdicts: map[string]verdict{}, maps: map[string]heat{}}
+	s := &sample{id: p.ID, image: draw.Blank(w, h), predictions: map[string]*labels{}, verdicts: map[string]verdict{},
+		maps: map[string]heat{}}
 	xdraw.CatmullRom.Scale(s.image, s.image.Rect, img, img.Bounds(), xdraw.Over, nil)
 	var truth *labels
 	if p.Truth != "" {
@@ -78,7 +81,8 @@ func loadSample(r *results.Run, p *results.Panel, side int) (*sample, error) {
 	return s, nil
 }
 
-// chooseMaps picks one map per method: of the class that most methods have (the first of several), else the method's first.
+// chooseMaps picks one map per method: of the class that most methods have (the first of several), else the method's
+// first.
 func chooseMaps(all []results.PanelMap) []results.PanelMap {
 	count := map[string]int{}
 	for _, m := range all {
@@ -142,7 +146,7 @@ func loadLabels(r *results.Run, path string) (*labels, error) {
 		return nil, err
 	}
 	b := img.Bounds()
-	out := &labels{w: b.Dx(), h: b.Dy(), at: make([]uint16, b.Dx()*b.Dy()), void: void8}
+	out := &labels{w: b.Dx(), h: b.Dy(), at: make([]uint16, b.Dx()*b.Dy()), void: draw.Void8}
 	var at func(x, y int) uint16
 	switch m := img.(type) {
 	case *image.Paletted:
@@ -151,9 +155,10 @@ func loadLabels(r *results.Run, path string) (*labels, error) {
 		at = func(x, y int) uint16 { return uint16(m.Pix[m.PixOffset(x, y)]) }
 	case *image.Gray16:
 		at = func(x, y int) uint16 { return m.Gray16At(x, y).Y }
-		out.void = void16
+		out.void = draw.Void16
 	default:
-		return nil, fmt.Errorf("%s: a label map has a palette or grey values, this one has colours", filepath.Join(r.Dir, filepath.FromSlash(path)))
+		return nil, fmt.Errorf("%s: a label map has a palette or grey values, this one has colours",
+			filepath.Join(r.Dir, filepath.FromSlash(path)))
 	}
 	for y := range out.h {
 		for x := range out.w {
@@ -174,18 +179,30 @@ func (l *labels) scaled(w, h int) *labels {
 	return out
 }
 
-// picture is a label map in its colours.
-func (l *labels) picture() *image.RGBA {
-	m := image.NewRGBA(image.Rect(0, 0, l.w, l.h))
-	colors := map[uint16][4]uint8{}
+// picture is a label map in its colours, with a palette where it has one of at most 256.
+func (l *labels) picture() image.Image {
+	index := map[uint16]uint8{}
+	out := image.NewPaletted(image.Rect(0, 0, l.w, l.h), nil)
 	for i, x := range l.at {
-		c, ok := colors[x]
+		k, ok := index[x]
 		if !ok {
-			k := VOC(int(x))
-			c = [4]uint8{k.R, k.G, k.B, 255}
-			colors[x] = c
+			if len(out.Palette) == 256 {
+				return l.colored()
+			}
+			k = uint8(len(out.Palette))
+			index[x] = k
+			out.Palette = append(out.Palette, draw.VOC(int(x)))
 		}
-		copy(m.Pix[4*i:], c[:])
+		out.Pix[i] = k
+	}
+	return out
+}
+
+func (l *labels) colored() *image.RGBA {
+	m := image.NewRGBA(image.Rect(0, 0, l.w, l.h))
+	for i, x := range l.at {
+		k := draw.VOC(int(x))
+		copy(m.Pix[4*i:], []uint8{k.R, k.G, k.B, 255})
 	}
 	return m
 }

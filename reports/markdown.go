@@ -11,20 +11,20 @@ import (
 	"ovbench/reports/results"
 )
 
-// Markdown writes runs (at least one) as a GitHub-flavoured document: the table
+// writeMarkdown writes runs (at least one) as a GitHub-flavoured document: the table
 // of main scores, then every score and class, then the protocol, the model and
 // whatever else is behind the numbers. Several runs are set side by side.
-func Markdown(w io.Writer, runs []*results.Run) error {
+func writeMarkdown(w io.Writer, runs []*results.Run) error {
 	if err := some(runs); err != nil {
 		return err
 	}
 	v := newView(runs)
 	m := &markdown{out: bufio.NewWriter(w)}
-	m.heading(1, v.title())
-	for _, s := range v.notices() {
+	m.heading(1, titleOf(v.runs))
+	for _, s := range notices(v.runs) {
 		m.line("> **Warning:** %s  ", markdownText(s))
 	}
-	for _, t := range v.tables() {
+	for _, t := range tablesOf(v) {
 		m.table(t)
 	}
 	return m.out.Flush()

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"image/draw"
+	stddraw "image/draw"
 	"maps"
 	"slices"
 
+	"ovbench/reports/draw"
+	"ovbench/reports/plain"
 	"ovbench/reports/results"
 )
 
@@ -38,11 +40,11 @@ type sheet struct {
 	samples          []*sample
 }
 
-// Panels draws the samples that a run kept of a data set: image, truth and the
-// label map of each method, under them a similarity map of each method that has
-// one (in their place where no method has a label map) and where it errs, and at the end the classes in sight with their
-// colours. It returns as many pictures as it takes, none without samples. Equal runs give equal pictures.
-func Panels(r *results.Run, dataset string) ([]image.Image, error) {
+// panelsOf draws the samples that a run kept of a data set: image, truth and the label map of each method, under them
+// a similarity map of each method that has one (in their place where no method has a label map) and where it errs,
+// and at the end the classes in sight with their colours. It returns as many pictures as it takes, none without
+// samples. Equal runs give equal pictures.
+func panelsOf(r *results.Run, dataset string) ([]image.Image, error) {
 	d := r.Dataset(dataset)
 	if d == nil {
 		return nil, fmt.Errorf("data set %q is not in the run", dataset)
@@ -72,7 +74,8 @@ func Panels(r *results.Run, dataset string) ([]image.Image, error) {
 		}
 	}
 	if len(sh.methods) > maxDrawn {
-		return nil, fmt.Errorf("%s: panels of %d methods, a figure has at most %d; report fewer", dataset, len(sh.methods), maxDrawn)
+		return nil, fmt.Errorf("%s: panels of %d methods, a figure has at most %d; report fewer", dataset,
+			len(sh.methods), maxDrawn)
 	}
 	var out []image.Image
 	lines := len(sh.lines(true))
@@ -121,27 +124,27 @@ func (sh *sheet) draw() *image.RGBA {
 	lines := sh.lines(truth)
 	width := max(2*margin+len(lines[0])*(cell+gap)-gap, 2*margin+3*(cell+gap))
 	key := newLegend(sh, width-2*margin)
-	title, head, small := newPen(titleSize), newPen(headSize), newPen(textSize)
+	title, head, small := draw.NewPen(titleSize), draw.NewPen(headSize), draw.NewPen(textSize)
 
-	height := margin + title.line + gap + key.height() + margin
+	height := margin + title.Line + gap + key.height() + margin
 	for i, s := range sh.samples {
 		for j := range lines {
 			if i == 0 || len(lines) > 1 {
-				height += head.line + gap/2
+				height += head.Line + gap/2
 			}
 			height += s.height(lines[j], small)
 		}
 	}
-	out := canvas(width, height)
-	title.text(out, margin, margin, ink, title.fit(sh.title, width-2*margin))
-	y := margin + title.line + gap
+	out := draw.Blank(width, height)
+	title.Text(out, margin, margin, draw.Ink, title.Fit(sh.title, width-2*margin))
+	y := margin + title.Line + gap
 	for i, s := range sh.samples {
 		for _, line := range lines {
 			if i == 0 || len(lines) > 1 {
 				for k, t := range line {
-					head.centred(out, margin+k*(cell+gap)+cell/2, y, ink, head.fit(t.head, cell))
+					head.Centred(out, margin+k*(cell+gap)+cell/2, y, draw.Ink, head.Fit(t.head, cell))
 				}
-				y += head.line + gap/2
+				y += head.Line + gap/2
 			}
 			s.draw(out, line, y, small)
 			y += s.height(line, small)
@@ -155,8 +158,8 @@ func (sh *sheet) draw() *image.RGBA {
 func (s *sample) onlyMaps() bool { return len(s.predictions) == 0 }
 
 // below are the kinds of pictures under the first one of a method, in a line of tiles: similarity maps and error maps.
-func (s *sample) below(line []tile) []kind {
-	var out []kind
+func (s *sample) below(line []tile) []string {
+	var out []string
 	if !s.onlyMaps() {
 		if slices.ContainsFunc(line, func(t tile) bool { return s.maps[t.method].gray != nil }) {
 			out = append(out, heatKind)
@@ -168,13 +171,11 @@ func (s *sample) below(line []tile) []kind {
 	return out
 }
 
-// kind is what a picture of a method shows.
-type kind string
-
+// What a picture of a method shows.
 const (
-	labelKind kind = "labels"
-	heatKind  kind = "similarity"
-	errorKind kind = "errors"
+	labelKind = "labels"
+	heatKind  = "similarity"
+	errorKind = "errors"
 )
 
 // wrong is the error map of a method, nil without truth or prediction.
@@ -187,34 +188,34 @@ func (s *sample) wrong(method string) *image.Paletted {
 }
 
 // height of a line of a sample: a picture and a caption for each kind.
-func (s *sample) height(line []tile, p *pen) int {
-	return (1 + len(s.below(line))) * (s.image.Rect.Dy() + p.line + gap)
+func (s *sample) height(line []tile, p *draw.Pen) int {
+	return (1 + len(s.below(line))) * (s.image.Rect.Dy() + p.Line + gap)
 }
 
 // draw draws a line of tiles of a sample from y downwards.
-func (s *sample) draw(dst *image.RGBA, line []tile, y int, p *pen) {
+func (s *sample) draw(dst *image.RGBA, line []tile, y int, p *draw.Pen) {
 	w, h := s.image.Rect.Dx(), s.image.Rect.Dy()
 	for k, t := range line {
 		x := margin + k*(cell+gap)
 		at := image.Rect(0, 0, w, h).Add(image.Pt(x+(cell-w)/2, y))
 		switch {
 		case t.method == "" && !t.truth:
-			draw.Draw(dst, at, s.image, image.Point{}, draw.Src)
-			p.centred(dst, x+cell/2, y+h+2, faint, p.fit(s.id, cell))
+			stddraw.Draw(dst, at, s.image, image.Point{}, stddraw.Src)
+			p.Centred(dst, x+cell/2, y+h+2, draw.Faint, p.Fit(s.id, cell))
 		case t.truth:
 			s.drawLabels(dst, at, s.truth, p)
 		case s.onlyMaps():
 			s.drawHeat(dst, at, x, t.method, p)
 		default:
 			s.drawLabels(dst, at, s.predictions[t.method], p)
-			p.centred(dst, x+cell/2, at.Max.Y+2, faint, s.verdicts[t.method].mIoU())
+			p.Centred(dst, x+cell/2, at.Max.Y+2, draw.Faint, s.verdicts[t.method].mIoU())
 			for _, k := range s.below(line) {
-				at = at.Add(image.Pt(0, h+p.line+gap))
+				at = at.Add(image.Pt(0, h+p.Line+gap))
 				if k == heatKind {
 					s.drawHeat(dst, at, x, t.method, p)
 				} else if wrong := s.wrong(t.method); wrong != nil {
-					draw.Draw(dst, at, wrong, image.Point{}, draw.Src)
-					p.centred(dst, x+cell/2, at.Max.Y+2, faint, s.verdicts[t.method].wrongs())
+					stddraw.Draw(dst, at, wrong, image.Point{}, stddraw.Src)
+					p.Centred(dst, x+cell/2, at.Max.Y+2, draw.Faint, s.verdicts[t.method].wrongs())
 				}
 			}
 		}
@@ -222,7 +223,7 @@ func (s *sample) draw(dst *image.RGBA, line []tile, y int, p *pen) {
 }
 
 // drawHeat draws the similarity map of a method over the image, or an empty frame where there are no maps at all.
-func (s *sample) drawHeat(dst *image.RGBA, at image.Rectangle, x int, method string, p *pen) {
+func (s *sample) drawHeat(dst *image.RGBA, at image.Rectangle, x int, method string, p *draw.Pen) {
 	m := s.maps[method]
 	if m.gray == nil {
 		if s.onlyMaps() {
@@ -230,37 +231,37 @@ func (s *sample) drawHeat(dst *image.RGBA, at image.Rectangle, x int, method str
 		}
 		return
 	}
-	draw.Draw(dst, at, blend(s.image, m.gray), image.Point{}, draw.Src)
+	stddraw.Draw(dst, at, draw.Blend(s.image, m.gray), image.Point{}, stddraw.Src)
 	mapCaption(dst, x, at.Max.Y+2, m.class, p)
 }
 
 // drawLabels draws a label map, or an empty frame where there is none.
-func (s *sample) drawLabels(dst *image.RGBA, at image.Rectangle, l *labels, p *pen) {
+func (s *sample) drawLabels(dst *image.RGBA, at image.Rectangle, l *labels, p *draw.Pen) {
 	if l == nil {
-		frame(dst, at.Inset(1), color.RGBA{200, 200, 200, 255})
-		p.centred(dst, (at.Min.X+at.Max.X)/2, (at.Min.Y+at.Max.Y-p.line)/2, faint, "none")
+		draw.Frame(dst, at.Inset(1), color.RGBA{200, 200, 200, 255})
+		p.Centred(dst, (at.Min.X+at.Max.X)/2, (at.Min.Y+at.Max.Y-p.Line)/2, draw.Faint, "none")
 		return
 	}
-	draw.Draw(dst, at, l.picture(), image.Point{}, draw.Src)
+	stddraw.Draw(dst, at, l.picture(), image.Point{}, stddraw.Src)
 }
 
 // mapCaption writes the class of a similarity map and a colour bar under it.
-func mapCaption(dst *image.RGBA, x, y int, class string, p *pen) {
+func mapCaption(dst *image.RGBA, x, y int, class string, p *draw.Pen) {
 	const bar = 72
-	zero, one := p.width("0 "), p.width(" 1")
+	zero, one := p.Width("0 "), p.Width(" 1")
 	right := x + cell
-	p.text(dst, x, y, faint, p.fit(class, cell-bar-zero-one-gap))
-	p.text(dst, right-one, y, faint, " 1")
+	p.Text(dst, x, y, draw.Faint, p.Fit(class, cell-bar-zero-one-gap))
+	p.Text(dst, right-one, y, draw.Faint, " 1")
 	left := right - one - bar
 	for i := range bar {
-		fill(dst, image.Rect(left+i, y+4, left+i+1, y+p.line-3), jet[255*i/(bar-1)])
+		draw.Fill(dst, image.Rect(left+i, y+4, left+i+1, y+p.Line-3), draw.Jet[255*i/(bar-1)])
 	}
-	p.text(dst, left-zero, y, faint, "0 ")
+	p.Text(dst, left-zero, y, draw.Faint, "0 ")
 }
 
 // legend is the key to the colours in sight.
 type legend struct {
-	pen           *pen
+	pen           *draw.Pen
 	entries       []legendEntry
 	more          int // entries left out
 	across, width int // columns, and pixels of one
@@ -288,7 +289,7 @@ func newLegend(sh *sheet, width int) *legend {
 			}
 		}
 	}
-	key := &legend{pen: newPen(textSize), across: 1}
+	key := &legend{pen: draw.NewPen(textSize), across: 1}
 	var values, voids []int // void of 8 and of 16 bits
 	for l := range seen {
 		if l.void {
@@ -307,10 +308,10 @@ func newLegend(sh *sheet, width int) *legend {
 		if x < len(sh.classes) {
 			name = sh.classes[x]
 		}
-		key.entries = append(key.entries, legendEntry{name, VOC(x)})
+		key.entries = append(key.entries, legendEntry{name, draw.VOC(x)})
 	}
 	for _, x := range voids {
-		key.entries = append(key.entries, legendEntry{"void", VOC(x)})
+		key.entries = append(key.entries, legendEntry{"void", draw.VOC(x)})
 	}
 	if slices.ContainsFunc(sh.samples, func(s *sample) bool { return s.truth != nil && !s.onlyMaps() }) {
 		for _, k := range errorColors {
@@ -320,7 +321,7 @@ func newLegend(sh *sheet, width int) *legend {
 	const least, most = 90, 260
 	key.width = least
 	for _, e := range key.entries {
-		key.width = max(key.width, min(key.pen.width(plain(e.name))+swatchSize+3*gap/2+8, most))
+		key.width = max(key.width, min(key.pen.Width(plain.Line(e.name))+swatchSize+3*gap/2+8, most))
 	}
 	key.across = max(1, width/key.width)
 	return key
@@ -330,24 +331,24 @@ func newLegend(sh *sheet, width int) *legend {
 func (k *legend) rows() int { return (len(k.entries) + k.across - 1) / k.across }
 
 func (k *legend) height() int {
-	h := gap + k.rows()*(k.pen.line+4)
+	h := gap + k.rows()*(k.pen.Line+4)
 	if k.more > 0 {
-		h += k.pen.line
+		h += k.pen.Line
 	}
 	return h
 }
 
 func (k *legend) draw(dst *image.RGBA, y int) {
 	y += gap
-	step := k.pen.line + 4
+	step := k.pen.Line + 4
 	for i, e := range k.entries {
 		x, top := margin+i/k.rows()*k.width, y+i%k.rows()*step
 		box := image.Rect(x, top+1, x+swatchSize, top+1+swatchSize)
-		fill(dst, box, e.color)
-		frame(dst, box, color.RGBA{120, 120, 120, 255})
-		k.pen.text(dst, x+swatchSize+8, top, ink, k.pen.fit(e.name, k.width-swatchSize-8-gap))
+		draw.Fill(dst, box, e.color)
+		draw.Frame(dst, box, color.RGBA{120, 120, 120, 255})
+		k.pen.Text(dst, x+swatchSize+8, top, draw.Ink, k.pen.Fit(e.name, k.width-swatchSize-8-gap))
 	}
 	if k.more > 0 {
-		k.pen.text(dst, margin, y+k.rows()*step, faint, fmt.Sprintf("and %d classes more", k.more))
+		k.pen.Text(dst, margin, y+k.rows()*step, draw.Faint, fmt.Sprintf("and %d classes more", k.more))
 	}
 }

@@ -3,10 +3,7 @@ package reports
 import (
 	"bytes"
 	"fmt"
-	"image"
-	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -14,32 +11,17 @@ import (
 	"testing"
 	"time"
 
+	"ovbench/reports/draw/drawtest"
 	"ovbench/reports/results"
 )
 
 func pdfOf(t testing.TB, runs ...*results.Run) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := PDF(&b, runs); err != nil {
+	if err := writePDF(&b, runs); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
-}
-
-// poppler runs one of its tools, or the test is skipped.
-func poppler(t testing.TB, tool string, args ...string) string {
-	t.Helper()
-	if _, err := exec.LookPath(tool); err != nil {
-		if os.Getenv("OVBENCH_PARITY") == "1" {
-			t.Fatal("no " + tool + ": install the Debian package poppler-utils")
-		}
-		t.Skip("no " + tool + ": install the Debian package poppler-utils")
-	}
-	out, err := exec.Command(tool, args...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s %q: %v\n%s", tool, args, err, out)
-	}
-	return string(out)
 }
 
 // pagesOf are the texts of the pages of a document.
@@ -49,7 +31,7 @@ func pagesOf(t testing.TB, data []byte) []string {
 	if err := os.WriteFile(path, data, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	pages := strings.Split(poppler(t, "pdftotext", "-layout", path, "-"), "\f")
+	pages := strings.Split(drawtest.Poppler(t, "pdftotext", "-layout", path, "-"), "\f")
 	return pages[:len(pages)-1]
 }
 
@@ -77,7 +59,8 @@ func TestPDFIsTheRun(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{r.Model.Files[0].SHA256, r.Protocol.Fingerprint, r.Tool.Revision, r.Host.CPU, "ovbench run voc21"} {
+	for _, want := range []string{r.Model.Files[0].SHA256, r.Protocol.Fingerprint, r.Tool.Revision, r.Host.CPU,
+		"ovbench run voc21"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%q is not there", want)
 		}
@@ -98,7 +81,8 @@ func TestPDFContents(t *testing.T) {
 			continue
 		}
 		chapters++
-		if n < 2 || n > len(pages) || !regexp.MustCompile(`(?m)^ *`+regexp.QuoteMeta(m[1])+`$`).MatchString(pages[n-1]) {
+		if n < 2 || n > len(pages) ||
+			!regexp.MustCompile(`(?m)^ *`+regexp.QuoteMeta(m[1])+`$`).MatchString(pages[n-1]) {
 			t.Errorf("%q is not on page %d", m[1], n)
 		}
 	}
@@ -112,7 +96,8 @@ func TestPDFContents(t *testing.T) {
 	}
 }
 
-// TestPDFDate: equal runs give equal bytes, now and a second later; the date is that of the results, or of the environment.
+// TestPDFDate: equal runs give equal bytes, now and a second later; the date is that of the results, or of the
+// environment.
 func TestPDFDate(t *testing.T) {
 	p := plan{methods: 2, sets: 2, classes: 5, samples: 2}
 	r := withPanels(t, rich(p), p)
@@ -134,15 +119,18 @@ func TestPDFDate(t *testing.T) {
 func TestPDFOfAnything(t *testing.T) {
 	empty := &results.Run{Schema: results.Schema, Suite: results.Suite{Name: "nothing"}}
 	nothing := invent(plan{methods: 2, sets: 1, classes: 3})
-	nothing.Cells, nothing.Timing, nothing.Suite.Title = nil, results.Timing{}, strings.Repeat("ein_sehr_langes_Wort", 40)
+	nothing.Cells, nothing.Timing, nothing.Suite.Title = nil, results.Timing{}, strings.Repeat("ein_sehr_langes_Wort",
+		40)
 	greek := invent(plan{methods: 2, sets: 1, classes: 3})
 	greek.Suite.Title = "Ωμέγα, Žluťoučký кот – 日本 𝕏"
-	for name, r := range map[string]*results.Run{"empty": empty, "nothing": nothing, "hostile": hostile(t), "greek": greek} {
+	for name, r := range map[string]*results.Run{"empty": empty, "nothing": nothing, "hostile": hostile(t),
+		"greek": greek} {
 		pages := pagesOf(t, pdfOf(t, r))
 		if name == "greek" && !strings.Contains(pages[0], "Ωμέγα, Žluťoučký кот – ?? ?") {
 			t.Errorf("the title reads %.200q", pages[0])
 		}
-		if told := strings.Count(strings.Join(pages, ""), "are shown as “?”"); (told == 1) != (name == "greek" || name == "hostile") || told > 1 {
+		if told := strings.Count(strings.Join(pages, ""), "are shown as “?”"); (told == 1) != (name == "greek" ||
+			name == "hostile") || told > 1 {
 			t.Errorf("%s: said %d times that letters are replaced", name, told)
 		}
 		if name == "hostile" && !strings.Contains(strings.Join(pages, ""), `<img src=x onerror="alert(1)">`) {
@@ -159,7 +147,8 @@ func TestPDFStaysInside(t *testing.T) {
 	many := plan{methods: 12, sets: 2, classes: 171, samples: 2, long: true}
 	few := plan{methods: 2, sets: 1, classes: 3, samples: 3}
 	for name, runs := range map[string][]*results.Run{
-		"many": {withPanels(t, rich(many), many)}, "few": {withPanels(t, rich(few), few)}, "two": two(), "sizes": resized(), "hostile": {hostile(t)},
+		"many": {withPanels(t, rich(many), many)}, "few": {withPanels(t, rich(few),
+			few)}, "two": two(), "sizes": resized(), "hostile": {hostile(t)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -167,19 +156,20 @@ func TestPDFStaysInside(t *testing.T) {
 			if err := os.WriteFile(path, pdfOf(t, runs...), 0o666); err != nil {
 				t.Fatal(err)
 			}
-			poppler(t, "pdftoppm", "-r", "36", "-png", path, filepath.Join(dir, "p"))
+			drawtest.Poppler(t, "pdftoppm", "-r", "36", "-png", path, filepath.Join(dir, "p"))
 			pages, err := filepath.Glob(filepath.Join(dir, "p-*.png"))
 			if err != nil || len(pages) < 3 {
 				t.Fatalf("%d pages, %v", len(pages), err)
 			}
 			for _, page := range pages {
-				m := onWhite(decodePNG(t, page))
+				m := drawtest.OnWhite(drawtest.DecodePNG(t, page))
 				inner := m.Rect.Inset(19) // 38 points
 				inner.Max.Y += 8          // the foot
 			scan:
 				for y := range m.Rect.Dy() {
 					for x := range m.Rect.Dx() {
-						if c := m.RGBAAt(x, y); c.R < 250 && (x < inner.Min.X || x >= inner.Max.X || y < inner.Min.Y || y >= inner.Max.Y) {
+						if c := m.RGBAAt(x, y); c.R < 250 &&
+							(x < inner.Min.X || x >= inner.Max.X || y < inner.Min.Y || y >= inner.Max.Y) {
 							t.Errorf("%s: ink at (%d, %d) of %v", filepath.Base(page), x, y, m.Rect)
 							break scan
 						}
@@ -234,52 +224,10 @@ func TestPDFColumnsHaveRoom(t *testing.T) {
 	r := invent(plan{methods: 2, sets: 1, classes: 3})
 	r.Datasets[0].Title = "PASCAL VOC 2012 with background"
 	text := strings.Join(pagesOf(t, pdfOf(t, r)), "\n")
-	for _, head := range []string{`Method +PASCAL VOC 2012 with background`, `Method +Images +mIoU +mIoU interval +mAcc`} {
+	for _, head := range []string{`Method +PASCAL VOC 2012 with background`,
+		`Method +Images +mIoU +mIoU interval +mAcc`} {
 		if !regexp.MustCompile(`(?m)^ *` + head).MatchString(text) {
 			t.Errorf("no line %q in\n%s", head, text)
-		}
-	}
-}
-
-// TestColumnEnds: parts of a table fit the page, and none is left with a column or two of many.
-func TestColumnEnds(t *testing.T) {
-	s := newSetter(&document{}, time.Unix(0, 0), nil)
-	wide := table{head: []string{"Method"}}
-	for c := range 9 {
-		wide.head = append(wide.head, strings.Repeat("w", 8)+strconv.Itoa(c))
-	}
-	wide.rows = [][]entry{texts(wide.head...)}
-	parts := s.split(wide)
-	if len(parts) < 2 {
-		t.Fatalf("%d parts", len(parts))
-	}
-	least, most := 9, 0
-	for _, p := range parts {
-		least, most = min(least, len(p.head)-1), max(most, len(p.head)-1)
-	}
-	if most-least > len(parts)-1 {
-		t.Errorf("parts of %d to %d columns", least, most)
-	}
-}
-
-// TestFairWidths: what fits is given, and what does not is shared.
-func TestFairWidths(t *testing.T) {
-	for _, c := range []struct {
-		natural []float64
-		room    float64
-		want    []float64
-	}{
-		{[]float64{10, 20}, 40, []float64{10, 20}},
-		{[]float64{10, 50, 70}, 90, []float64{10, 40, 40}},
-		{[]float64{90, 0}, 40, []float64{40, 0}},
-		{[]float64{5, 5}, 0, []float64{0, 0}},
-	} {
-		got := fairWidths(c.natural, c.room)
-		for i := range got {
-			if math.Abs(got[i]-c.want[i]) > 1e-6 {
-				t.Errorf("%v in %v: %v, want %v", c.natural, c.room, got, c.want)
-				break
-			}
 		}
 	}
 }
@@ -288,7 +236,7 @@ func TestFairWidths(t *testing.T) {
 func TestPDFHeadingsStayWithWhatFollows(t *testing.T) {
 	for methods := 2; methods <= 12; methods++ {
 		r := rich(plan{methods: methods, sets: 3, classes: 9})
-		doc, err := newView([]*results.Run{r}).document()
+		doc, err := documentOf(newView([]*results.Run{r}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -307,8 +255,7 @@ func TestPDFHeadingsStayWithWhatFollows(t *testing.T) {
 	}
 }
 
-// TestPDFSamplesShareAPage: two pictures of usual shape with four methods take one page, and whatever the shape and the
-// number of methods, a sample has every method.
+// TestPDFSamplesShareAPage: two pictures of usual shape with four methods take one page.
 func TestPDFSamplesShareAPage(t *testing.T) {
 	p := plan{methods: 4, sets: 1, classes: 5, samples: 4}
 	r := withPanels(t, invent(p), p)
@@ -319,18 +266,5 @@ func TestPDFSamplesShareAPage(t *testing.T) {
 	}
 	if !both {
 		t.Error("two samples are on two pages")
-	}
-	for _, size := range [][2]int{{320, 240}, {200, 400}, {4000, 40}, {40, 4000}, {1, 1}} {
-		for methods := 1; methods <= 12; methods++ {
-			r := invent(plan{methods: methods, sets: 1, classes: 3})
-			m := &sample{image: image.NewRGBA(image.Rect(0, 0, size[0], size[1])), truth: &labels{}, predictions: map[string]*labels{}}
-			for _, x := range r.Methods {
-				m.predictions[x.Name] = &labels{}
-			}
-			l := layOut(panelBlock{run: r, dataset: &r.Datasets[0]}, m)
-			if right := l.at(l.columns-1) + l.column(); right > pageWidth-pageSide+1e-6 || l.lineHeight() > pageHeight-pageTop-pageBottom || l.columns*l.lines() < methods+l.lead {
-				t.Errorf("%v, %d methods: %d lines of %d columns to %.1f, %.1f high", size, methods, l.lines(), l.columns, right, l.lineHeight())
-			}
-		}
 	}
 }

@@ -2,29 +2,32 @@ package reports
 
 import (
 	"fmt"
+	"image"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
+	"ovbench/reports/draw"
 	"ovbench/reports/results"
 )
 
 // figureFiles is a format of one file per figure.
-func figureFiles(ending string, spell func(*figure, []*results.Run) ([]byte, error)) func([]*results.Run, string) ([]string, error) {
+func figureFiles(ending string, spell func(*draw.Figure, []*results.Run) ([]byte, error)) func([]*results.Run,
+	string) ([]string, error) {
 	return func(runs []*results.Run, dir string) ([]string, error) {
-		figures, err := newView(runs).figures()
+		figures, err := figuresOf(newView(runs))
 		if err != nil {
 			return nil, err
 		}
 		var paths []string
 		for _, f := range figures {
-			whole := f.alone()
+			whole := f.Alone()
 			data, err := spell(&whole, runs)
 			if err != nil {
 				return paths, err
 			}
-			path := filepath.Join(dir, f.name+ending)
+			path := filepath.Join(dir, f.Name+ending)
 			if err := results.WriteFile(path, data); err != nil {
 				return paths, err
 			}
@@ -36,14 +39,15 @@ func figureFiles(ending string, spell func(*figure, []*results.Run) ([]byte, err
 
 // pictures is the format png: figures and panels.
 func pictures(runs []*results.Run, dir string) ([]string, error) {
-	paths, err := figureFiles(".png", func(f *figure, _ []*results.Run) ([]byte, error) { return f.png() })(runs, dir)
+	paths, err := figureFiles(".png", func(f *draw.Figure, _ []*results.Run) ([]byte, error) { return f.PNG() })(runs,
+		dir)
 	if err != nil {
 		return paths, err
 	}
 	taken := names{}
 	for i, r := range runs {
 		for _, d := range r.Datasets {
-			sheets, err := Panels(r, d.Name)
+			sheets, err := panelsOf(r, d.Name)
 			if err != nil {
 				return paths, err
 			}
@@ -66,8 +70,8 @@ func pictures(runs []*results.Run, dir string) ([]string, error) {
 	return paths, nil
 }
 
-// dateOf is the date of a document: that of the environment variable SOURCE_DATE_EPOCH if it is set, else the end of the
-// last run. It is not the time of writing, so that equal runs give equal bytes.
+// dateOf is the date of a document: that of the environment variable SOURCE_DATE_EPOCH if it is set, else the end of
+// the last run. It is not the time of writing, so that equal runs give equal bytes.
 func dateOf(runs []*results.Run) time.Time {
 	if s, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil && s >= 0 && s < 1<<36 {
 		return time.Unix(s, 0).UTC()
@@ -79,4 +83,13 @@ func dateOf(runs []*results.Run) time.Time {
 		}
 	}
 	return date
+}
+
+// WritePNG writes img at path, whole or not at all.
+func WritePNG(path string, img image.Image) error {
+	data, err := draw.EncodePNG(img)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return results.WriteFile(path, data)
 }

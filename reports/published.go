@@ -30,14 +30,16 @@ type Claim struct {
 	Backbone string `yaml:"backbone" json:"backbone"`
 	Weights  string `yaml:"weights" json:"weights,omitempty"` // empty: OpenAI's
 	Trained  bool   `yaml:"trained" json:"trained,omitempty"` // beyond the weights
-	Kind     string `yaml:"kind" json:"kind"`                 // paper: the authors' own number; rerun: somebody ran it again; copy: printed by somebody else
+	// paper: the authors' own number; rerun: somebody ran it again; copy: printed by somebody else
+	Kind     string `yaml:"kind" json:"kind"`
 	Source   string `yaml:"source" json:"source"`
 	Protocol string `yaml:"protocol" json:"protocol"`
 	Remarks  string `yaml:"remarks" json:"remarks,omitempty"`
 	// Unreliable says that there are reasons not to trust the line; Remarks has them.
-	Unreliable bool               `yaml:"unreliable" json:"unreliable,omitempty"`
-	Cells      map[string]float64 `yaml:"cells" json:"cells"`               // percent by data set, with the digits that were printed
-	Average    *float64           `yaml:"average" json:"average,omitempty"` // as printed
+	Unreliable bool `yaml:"unreliable" json:"unreliable,omitempty"`
+	// percent by data set, with the digits that were printed
+	Cells   map[string]float64 `yaml:"cells" json:"cells"`
+	Average *float64           `yaml:"average" json:"average,omitempty"` // as printed
 	// AverageDisagrees says that the printed average is not that of the printed cells.
 	AverageDisagrees bool `yaml:"average_disagrees" json:"average_disagrees,omitempty"`
 }
@@ -103,7 +105,8 @@ func readClaims(file string, raw []byte) ([]Claim, error) {
 	return c.Rows, nil
 }
 
-// check says what a line lacks or contradicts. A printed average may be off by the rounding of what was averaged and its own.
+// check says what a line lacks or contradicts. A printed average may be off by the rounding of what was averaged and
+// its own.
 func (c *Claim) check() error {
 	low := 0.0
 	if c.Metric == "mSC" {
@@ -130,18 +133,19 @@ func (c *Claim) check() error {
 		return nil
 	}
 	if off := math.Abs(sum/float64(len(c.Cells)) - *c.Average); (off > 0.1+1e-9) != c.AverageDisagrees {
-		return fmt.Errorf("average %v, the cells average %.2f; say so with average_disagrees where the source is at odds with itself", *c.Average, sum/float64(len(c.Cells)))
+		return fmt.Errorf("average %v, the cells average %.2f; say so with average_disagrees where the source is "+
+			"at odds with itself", *c.Average, sum/float64(len(c.Cells)))
 	}
 	return nil
 }
 
 // published are the claims beside a view: two tables for each task, metric and backbone. They were
 // made under other protocols, so they are not ranked and not averaged.
-func (v *view) published() []table {
+func publishedTables(v *view) []table {
 	type group struct{ task, metric, backbone string }
 	var order []group
 	of := map[group][]Claim{}
-	for _, c := range v.claims() {
+	for _, c := range claimsAbout(v) {
 		g := group{c.Task, c.Metric, c.Backbone}
 		if of[g] == nil {
 			order = append(order, g)
@@ -156,17 +160,19 @@ func (v *view) published() []table {
 }
 
 // claims are those about the data sets, metrics and backbones of a view.
-func (v *view) claims() []Claim {
+func claimsAbout(v *view) []Claim {
 	return slices.DeleteFunc(slices.Clone(Published()), func(c Claim) bool {
-		return len(v.claimed(c)) == 0 || !slices.ContainsFunc(v.runs, func(r *results.Run) bool { return r.Model.Architecture == c.Backbone })
+		return len(claimed(v, c)) == 0 || !slices.ContainsFunc(v.runs,
+			func(r *results.Run) bool { return r.Model.Architecture == c.Backbone })
 	})
 }
 
 // claimed are the columns of a view that a claim speaks of.
-func (v *view) claimed(c Claim) []column {
+func claimed(v *view, c Claim) []column {
 	var out []column
 	for _, col := range v.columns {
-		if _, ok := c.Cells[col.key.dataset]; ok && (col.key.task == c.Task || col.key.task == "") && v.measures(col, c.Metric) &&
+		if _, ok := c.Cells[col.key.dataset]; ok && (col.key.task == c.Task || col.key.task == "") &&
+			hasScore(v, col, c.Metric) &&
 			!slices.ContainsFunc(out, func(o column) bool { return o.key.dataset == col.key.dataset }) {
 			out = append(out, col)
 		}
@@ -174,26 +180,28 @@ func (v *view) claimed(c Claim) []column {
 	return out
 }
 
-// measures reports whether a column has a score of that name.
-func (v *view) measures(c column, metric string) bool {
+// hasScore reports whether a column has a score of that name.
+func hasScore(v *view, c column, metric string) bool {
 	return slices.ContainsFunc(v.rows, func(r row) bool { return v.cell(r, c).Score(metric) != nil })
 }
 
-// claimTables sets claims below each other, in one table the numbers, with the digits they were printed with, in the next where they come
-// from; lines of the two are matched by their number.
+// claimTables sets claims below each other, in one table the numbers, with the digits they were printed with, in the
+// next where they come from; lines of the two are matched by their number.
 func claimTables(v *view, list []Claim, about string) []table {
 	var columns []column
 	for _, col := range v.columns {
-		if slices.ContainsFunc(list, func(c Claim) bool { return slices.Contains(v.claimed(c), col) }) {
+		if slices.ContainsFunc(list, func(c Claim) bool { return slices.Contains(claimed(v, c), col) }) {
 			columns = append(columns, col)
 		}
 	}
-	numbers := table{name: "published", level: 2, title: "Published numbers, other protocols: " + about, head: []string{"No.", "Method"}, left: map[int]bool{1: true}}
+	numbers := table{name: "published", level: 2, title: "Published numbers, other protocols: " + about,
+		head: []string{"No.", "Method"}, left: map[int]bool{1: true}}
 	for _, col := range columns {
 		numbers.head = append(numbers.head, col.title)
 	}
-	sources := table{name: "published-sources", level: 3, title: "Where the published numbers come from: " + about, words: true,
-		head: []string{"No.", "Method", "Source", "Protocol there", "Remarks"}}
+	sources := table{name: "published-sources", level: 3, title: "Where the published numbers come from: " + about,
+		words: true,
+		head:  []string{"No.", "Method", "Source", "Protocol there", "Remarks"}}
 	doubted := false
 	for i, c := range list {
 		no := strconv.Itoa(i + 1)
@@ -213,11 +221,13 @@ func claimTables(v *view, list []Claim, about string) []table {
 		numbers.rows = append(numbers.rows, line)
 		sources.rows = append(sources.rows, texts(no, label, c.Source+" ("+c.Kind+")", c.Protocol, c.remarks()))
 	}
-	numbers.notes = []string{"Percent, as printed by others under other protocols: to be read beside the scores above, not ranked with them."}
+	numbers.notes = []string{"Percent, as printed by others under other protocols: to be read beside the scores " +
+		"above, not ranked with them."}
 	if doubted {
 		numbers.notes = append(numbers.notes, "† not to be trusted; the remarks say why.")
 	}
-	sources.notes = []string{"paper: the authors' own number; rerun: somebody ran the method again; copy: printed by somebody else."}
+	sources.notes = []string{"paper: the authors' own number; rerun: somebody ran the method again; copy: " +
+		"printed by somebody else."}
 	return []table{numbers, sources}
 }
 

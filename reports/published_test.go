@@ -10,7 +10,8 @@ import (
 )
 
 // eight are the names of the data sets that claims may speak of; bench/engine holds them to those it can open.
-var eight = []string{"ade20k", "cityscapes", "coco_object", "coco_stuff", "context59", "context60", "nuswide", "voc20", "voc21"}
+var eight = []string{"ade20k", "cityscapes", "coco_object", "coco_stuff", "context59", "context60", "nuswide",
+	"voc20", "voc21"}
 
 // TestPublishedFiles reads every file strictly; check, on the way, compares averages with their cells.
 func TestPublishedFiles(t *testing.T) {
@@ -82,16 +83,18 @@ rows:
 		{"metric: mIoU", "", "must be given"},
 		{"average: 15.0", "average: 15.0\n---\n{}", "more than one document"},
 	} {
-		if _, err := readClaims("f", []byte(strings.Replace(good, tt.old, tt.new, 1))); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := readClaims("f", []byte(strings.Replace(good, tt.old, tt.new, 1))); err == nil ||
+			!strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v, want %q", tt.new, err, tt.want)
 		}
 	}
 }
 
-// TestPublishedStandApart: claims appear for the data sets and the backbone of a run alone, in a table of their own without ranks.
+// TestPublishedStandApart: claims appear for the data sets and the backbone of a run alone, in a table of their own
+// without ranks.
 func TestPublishedStandApart(t *testing.T) {
 	r := invent(plan{methods: 3, sets: 2, classes: 3})
-	tables := func() []table { return newView([]*results.Run{r}).published() }
+	tables := func() []table { return publishedTables(newView([]*results.Run{r})) }
 	if got := tables(); len(got) != 0 {
 		t.Errorf("claims about data sets that nobody knows: %v", got)
 	}
@@ -111,7 +114,8 @@ func TestPublishedStandApart(t *testing.T) {
 		if line[0] != from[0] || line[1] != from[1] {
 			t.Errorf("%v stands beside %v", line, from)
 		}
-		if line[1].text == "SCLIP" && line[2].text == "59.63" && line[3].text == "32.34" && from[2].text == "SCLIP README (paper)" {
+		if line[1].text == "SCLIP" && line[2].text == "59.63" && line[3].text == "32.34" &&
+			from[2].text == "SCLIP README (paper)" {
 			found = true
 		}
 		if line[1].text == "CLIPSurgery †" {

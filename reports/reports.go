@@ -1,19 +1,18 @@
 // Package reports answers: what does one read?
 //
-// It turns one or more [results.Run] into documents and pictures, and knows
-// nothing else: no model, no data set, no metric. The way of a number is
+// It turns one or more [results.Run] into documents and pictures, and knows nothing else: no model, no data set, no
+// metric. The way of a number is
 //
 //  1. a view puts the runs' cells in rows (methods) and columns (data sets),
 //  2. tables make texts of them, and round there and only there,
-//  3. figures draw the same cells, on whatever canvas there is (figures.go lists the kinds),
-//  4. Markdown, Terminal, LaTeX, CSV, JSON and Benchstat spell tables; HTML and PDF
-//     spell a document of tables, figures and samples (document.go has its order).
+//  3. figures choose what is drawn (figures.go lists the kinds), and package draw draws it on whatever canvas there is,
+//  4. Markdown, the terminal, LaTeX, CSV, JSON and benchstat spell tables; HTML and PDF (package pdf) spell a document of
+//     tables, figures and samples (document.go has its order).
 //
-// [Report] does all of that for one format, with the samples that a [Choice] left. What
-// papers claim for the same data sets and backbone ([Published], published/*.yaml)
-// stands in a table apart. [Overlay] and [Caption] are pictures
-// of a single image that need no run; a [Comparison] writes itself. Names and texts in a run are foreign: every
-// format escapes them, and paths are opened inside of the run folder only.
+// [Report] does all of that for one format, with the samples that a [Choice] left. What papers claim for the same data
+// sets and backbone ([Published], published/*.yaml) stands in a table apart. A [Comparison] writes itself. Names and texts
+// in a run are foreign: package plain makes them harmless, every format escapes them, and paths are opened inside of the
+// run folder only.
 package reports
 
 import (
@@ -26,21 +25,27 @@ import (
 	"slices"
 	"strings"
 
+	"ovbench/reports/draw"
+	"ovbench/reports/pdf"
 	"ovbench/reports/results"
 )
 
 // formats are what Report knows, by name: functions that write files into a folder and return their paths.
 var formats = map[string]func(runs []*results.Run, dir string) ([]string, error){
-	"md":          textFiles(textFile{"report.md", Markdown}),
-	"json":        textFiles(textFile{"report.json", JSON}),
-	"csv":         textFiles(textFile{"scores.csv", CSV}, textFile{"classes.csv", ClassCSV}, textFile{"summary.csv", SummaryCSV}),
-	"png":         pictures,
-	"svg":         figureFiles(".svg", func(f *figure, _ []*results.Run) ([]byte, error) { return f.svg(), nil }),
-	"html":        textFiles(textFile{"report.html", HTML}),
-	"pdf":         textFiles(textFile{"report.pdf", PDF}),
-	"pdf-figures": figureFiles(".pdf", func(f *figure, runs []*results.Run) ([]byte, error) { return f.pdf(dateOf(runs)) }),
-	"latex":       latexFiles,
-	"benchstat":   textFiles(textFile{"scores.bench", Benchstat}),
+	"md":   textFiles(textFile{"report.md", writeMarkdown}),
+	"json": textFiles(textFile{"report.json", writeJSON}),
+	"csv": textFiles(textFile{"scores.csv", writeCSV}, textFile{"classes.csv", writeClassCSV},
+		textFile{"summary.csv", writeSummaryCSV}),
+	"png":  pictures,
+	"svg":  figureFiles(".svg", func(f *draw.Figure, _ []*results.Run) ([]byte, error) { return f.SVG(), nil }),
+	"html": textFiles(textFile{"report.html", writeHTML}),
+	"pdf":  textFiles(textFile{"report.pdf", writePDF}),
+	"pdf-figures": figureFiles(".pdf", func(f *draw.Figure, runs []*results.Run) ([]byte,
+		error) {
+		return pdf.Figure(f, dateOf(runs))
+	}),
+	"latex":     latexFiles,
+	"benchstat": textFiles(textFile{"scores.bench", writeBenchstat}),
 }
 
 // Formats are the formats that [Report] knows.

@@ -5,11 +5,8 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"image"
-	"image/color"
-	"image/png"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -27,10 +24,10 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"pgregory.net/rapid"
 
+	"ovbench/reports/draw"
+	"ovbench/reports/draw/drawtest"
 	"ovbench/reports/results"
 )
-
-var update = flag.Bool("update", false, "rewrite golden files")
 
 func ptr(x float64) *float64 { return &x }
 
@@ -40,25 +37,35 @@ type plan struct {
 	long                            bool // long names
 }
 
-var someTitles = []string{"PASCAL VOC 21", "PASCAL Context 60", "COCO-Object 81", "PASCAL VOC 20", "Cityscapes 19", "PASCAL Context 59", "ADE20K 150", "COCO-Stuff 171"}
+var someTitles = []string{"PASCAL VOC 21", "PASCAL Context 60", "COCO-Object 81", "PASCAL VOC 20", "Cityscapes 19",
+	"PASCAL Context 59", "ADE20K 150", "COCO-Stuff 171"}
 
 // invent makes up a run. Equal plans give equal runs: the numbers are those of a seeded generator.
 func invent(p plan) *results.Run {
 	rng := rand.New(rand.NewPCG(7, 7))
-	names := []string{"clip", "clip_surgery", "maskclip", "sclip", "clearclip", "naclip", "gem", "itaclip", "proxyclip", "resclip", "sc-clip", "cliptrase"}
+	names := []string{"clip", "clip_surgery", "maskclip", "sclip", "clearclip", "naclip", "gem", "itaclip",
+		"proxyclip", "resclip", "sc-clip", "cliptrase"}
 	r := &results.Run{
 		Schema: results.Schema, Complete: true,
-		Tool:     results.Tool{Version: "0.1.0", Revision: "3f2a9c81d7e6b5a4", Go: "go1.26", OS: "linux", Arch: "amd64"},
+		Tool: results.Tool{Version: "0.1.0", Revision: "3f2a9c81d7e6b5a4", Go: "go1.26", OS: "linux",
+			Arch: "amd64"},
 		Host:     results.Host{CPU: "A CPU", Cores: 8, MemoryBytes: 16 << 30},
 		Started:  time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC),
 		Finished: time.Date(2026, 3, 1, 9, 30, 0, 0, time.UTC),
 		Command:  []string{"ovbench", "run", "voc21"},
-		Suite:    results.Suite{Name: "voc21", Title: "Open-vocabulary segmentation", File: "configs/voc21.yaml", SHA256: "5d41402abc4b2a76b9719d911017c592"},
-		Model: results.Model{Name: "openai/clip-vit-base-patch16", Format: "safetensors", Files: []results.File{{Path: "model.safetensors", Bytes: 598641023, SHA256: "e6a30b603a447e251fdaca1c3056b2a1"}},
+		Suite: results.Suite{Name: "voc21", Title: "Open-vocabulary segmentation", File: "configs/voc21.yaml",
+			SHA256: "5d41402abc4b2a76b9719d911017c592"},
+		Model: results.Model{Name: "openai/clip-vit-base-patch16", Format: "safetensors",
+			Files: []results.File{{Path: "model.safetensors", Bytes: 598641023,
+				SHA256: "e6a30b603a447e251fdaca1c3056b2a1"}},
 			Architecture: "ViT-B/16", Activation: "quick_gelu", ImageSize: 224, Patch: 16, Layers: 12, Width: 768, Heads: 12, Embed: 512, LogitScale: 100},
-		Runtime:  results.Runtime{Name: "onnxruntime", Version: "1.27.0", SHA256: "aa11bb22cc33dd44", Threads: 2, Jobs: 1},
-		Protocol: results.Protocol{Name: "sclip", Fingerprint: "9e107d9d372bb682", Fields: map[string]any{"window": 224.0, "stride": 112.0, "scale": []any{2048.0, 336.0}, "templates": "openai80"}},
-		Timing:   results.Timing{Seconds: map[string]float64{"encode": 1500.25, "decode": 20.125, "score": 3}, Wall: 1800.5},
+		Runtime: results.Runtime{Name: "onnxruntime", Version: "1.27.0", SHA256: "aa11bb22cc33dd44", Threads: 2,
+			Jobs: 1},
+		Protocol: results.Protocol{Name: "sclip", Fingerprint: "9e107d9d372bb682",
+			Fields: map[string]any{"window": 224.0, "stride": 112.0, "scale": []any{2048.0, 336.0},
+				"templates": "openai80"}},
+		Timing: results.Timing{Seconds: map[string]float64{"encode": 1500.25, "decode": 20.125, "score": 3},
+			Wall: 1800.5},
 	}
 	for i := range p.methods {
 		m := results.Method{Name: names[i], Kind: names[i], Params: map[string]any{"depth": 7.0}, Positions: "bilinear"}
@@ -68,7 +75,8 @@ func invent(p plan) *results.Run {
 		r.Methods = append(r.Methods, m)
 	}
 	for s := range p.sets {
-		d := results.Dataset{Name: fmt.Sprintf("set%d", s), Title: someTitles[s], Split: "val", Images: 1449, Measured: 1449, Templates: 80, ListSHA256: "00ff00ff00ff00ff"}
+		d := results.Dataset{Name: fmt.Sprintf("set%d", s), Title: someTitles[s], Split: "val", Images: 1449,
+			Measured: 1449, Templates: 80, ListSHA256: "00ff00ff00ff00ff"}
 		for c := range p.classes {
 			name := []string{"background", "aeroplane", "dining table"}[c%3]
 			if c >= 3 {
@@ -82,11 +90,13 @@ func invent(p plan) *results.Run {
 		r.Datasets = append(r.Datasets, d)
 		for _, m := range r.Methods {
 			x := 0.05 + rng.Float64()/2
-			c := results.Cell{Dataset: d.Name, Method: m.Name, Task: "segmentation", Convention: "mmseg", Images: 1449, Scores: []results.Score{
-				{Name: "mIoU", Value: x, Low: ptr(x - 0.011), High: ptr(x + 0.013), Level: 0.95, Resamples: 1000},
-				{Name: "mAcc", Value: x + 0.1}, {Name: "aAcc", Value: x + 0.2}, {Name: "FWIoU", Value: x + 0.15}}}
+			c := results.Cell{Dataset: d.Name, Method: m.Name, Task: "segmentation", Convention: "mmseg",
+				Images: 1449, Scores: []results.Score{
+					{Name: "mIoU", Value: x, Low: ptr(x - 0.011), High: ptr(x + 0.013), Level: 0.95, Resamples: 1000},
+					{Name: "mAcc", Value: x + 0.1}, {Name: "aAcc", Value: x + 0.2}, {Name: "FWIoU", Value: x + 0.15}}}
 			for i, name := range d.Classes {
-				s := results.ClassScore{Class: name, IoU: ptr(rng.Float64()), Acc: ptr(rng.Float64()), Pixels: int64(1000 * i), Predicted: 99}
+				s := results.ClassScore{Class: name, IoU: ptr(rng.Float64()), Acc: ptr(rng.Float64()),
+					Pixels: int64(1000 * i), Predicted: 99}
 				if i == 2 {
 					s.IoU = nil
 				}
@@ -116,15 +126,18 @@ func withPanels(t testing.TB, r *results.Run, p plan) *results.Run {
 		if s%3 == 1 {
 			w, h = 200, 400
 		}
-		panel := results.Panel{Dataset: "set0", ID: fmt.Sprintf("2007_%06d", s), Image: save(fmt.Sprintf("i%d.png", s), scene(w, h)), Predictions: map[string]string{}}
-		panel.Truth = save(fmt.Sprintf("t%d.png", s), LabelImage(patchwork(w, h, 0, p.classes), w, h, p.classes))
+		panel := results.Panel{Dataset: "set0", ID: fmt.Sprintf("2007_%06d", s),
+			Image: save(fmt.Sprintf("i%d.png", s), drawtest.Scene(w, h)), Predictions: map[string]string{}}
+		panel.Truth = save(fmt.Sprintf("t%d.png", s), draw.LabelImage(patchwork(w, h, p.classes, 0), w, h, p.classes))
 		for i, m := range r.Methods {
 			if s == 1 && i == 1 {
 				continue // a method that failed here
 			}
-			panel.Predictions[m.Name] = save(fmt.Sprintf("l%d-%d.png", s, i), LabelImage(patchwork(w, h, i+1, p.classes), w, h, p.classes))
+			panel.Predictions[m.Name] = save(fmt.Sprintf("l%d-%d.png", s, i),
+				draw.LabelImage(patchwork(w, h, p.classes, 0.9/float64(i+2)), w, h, p.classes))
 			if s != 2 {
-				panel.Maps = append(panel.Maps, results.PanelMap{Method: m.Name, Class: r.Datasets[0].Classes[2], Path: save(fmt.Sprintf("m%d-%d.png", s, i), MapImage(bump(w, h), w, h))})
+				panel.Maps = append(panel.Maps, results.PanelMap{Method: m.Name, Class: r.Datasets[0].Classes[2],
+					Path: save(fmt.Sprintf("m%d-%d.png", s, i), draw.MapImage(drawtest.Bump(w, h), w, h))})
 			}
 		}
 		r.Panels = append(r.Panels, panel)
@@ -135,38 +148,19 @@ func withPanels(t testing.TB, r *results.Run, p plan) *results.Run {
 	return r
 }
 
-// scene is a picture of a few flat shapes.
-func scene(w, h int) *image.RGBA {
-	m := image.NewRGBA(image.Rect(0, 0, w, h))
-	fill(m, m.Rect, color.RGBA{170, 200, 230, 255})
-	fill(m, image.Rect(0, h*2/3, w, h), color.RGBA{120, 150, 90, 255})
-	disc(m, float64(w)/2, float64(h)/2, float64(min(w, h))/5, color.RGBA{200, 120, 60, 255})
-	return m
-}
-
-// disc draws a smooth disc of radius r around (x, y), in pixels.
-func disc(dst *image.RGBA, x, y, r float64, c color.RGBA) {
-	box := image.Rect(int(x-r)-1, int(y-r)-1, int(x+r)+3, int(y+r)+3).Intersect(dst.Rect)
-	for py := box.Min.Y; py < box.Max.Y; py++ {
-		for px := box.Min.X; px < box.Max.X; px++ {
-			cover := min(max(r+0.5-math.Hypot(float64(px)+0.5-x, float64(py)+0.5-y), 0), 1)
-			a := uint32(math.Round(cover * 255))
-			at := dst.RGBAAt(px, py)
-			mix := func(below, above uint8) uint8 { return uint8((uint32(below)*(255-a) + uint32(above)*a + 127) / 255) }
-			dst.SetRGBA(px, py, color.RGBA{mix(at.R, c.R), mix(at.G, c.G), mix(at.B, c.B), 255})
-		}
-	}
-}
-
-// patchwork has every class, as far as there is room, and a void line.
-func patchwork(w, h, shift, classes int) []uint16 {
+// patchwork has every class, as far as there is room, and a void line. Left of a share of its width each is taken for
+// the next one.
+func patchwork(w, h, classes int, wrong float64) []uint16 {
 	across := int(math.Ceil(math.Sqrt(float64(classes))))
 	l := make([]uint16, w*h)
 	for y := range h {
 		for x := range w {
-			v := (x*across/w + y*across/h*across + shift) % classes
+			v := (x*across/w + y*across/h*across) % classes
+			if float64(x) < wrong*float64(w) {
+				v = (v + 1) % classes
+			}
 			if y >= h/2 && y < h/2+4 {
-				v = void16
+				v = draw.Void16
 			}
 			l[y*w+x] = uint16(v)
 		}
@@ -174,22 +168,10 @@ func patchwork(w, h, shift, classes int) []uint16 {
 	return l
 }
 
-// bump is a hill in the middle of a map.
-func bump(w, h int) []float32 {
-	m := make([]float32, w*h)
-	for y := range h {
-		for x := range w {
-			dx, dy := float64(2*x-w)/float64(w), float64(2*y-h)/float64(h)
-			m[y*w+x] = float32(math.Exp(-4 * (dx*dx + dy*dy)))
-		}
-	}
-	return m
-}
-
 func checkText(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
-	if *update {
+	if *drawtest.Update {
 		if err := os.WriteFile(path, got, 0o666); err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +205,7 @@ func TestMarkdownGolden(t *testing.T) {
 		"two_runs.md":   two(),
 	} {
 		var b bytes.Buffer
-		if err := Markdown(&b, runs); err != nil {
+		if err := writeMarkdown(&b, runs); err != nil {
 			t.Fatal(err)
 		}
 		checkText(t, name, b.Bytes())
@@ -276,7 +258,7 @@ func section(t *testing.T, doc, heading string) [][]string {
 func TestSummaryIsTheRun(t *testing.T) {
 	r := invent(plan{methods: 5, sets: 4, classes: 4})
 	var b bytes.Buffer
-	if err := Markdown(&b, []*results.Run{r}); err != nil {
+	if err := writeMarkdown(&b, []*results.Run{r}); err != nil {
 		t.Fatal(err)
 	}
 	numbers := regexp.MustCompile(`\d+\.\d+`)
@@ -347,7 +329,7 @@ func TestBestIsNotMarkedAcrossProtocols(t *testing.T) {
 	a, b := invent(plan{methods: 2, sets: 1, classes: 3}), invent(plan{methods: 2, sets: 1, classes: 3})
 	spell := func() string {
 		var w strings.Builder
-		if err := Markdown(&w, []*results.Run{a, b}); err != nil {
+		if err := writeMarkdown(&w, []*results.Run{a, b}); err != nil {
 			t.Fatal(err)
 		}
 		return w.String()
@@ -391,7 +373,8 @@ func TestColumnsAreToldApart(t *testing.T) {
 }
 
 func TestPercent(t *testing.T) {
-	for x, want := range map[float64]string{0: "0.00", 1: "100.00", 0.12345: "12.35", -0.00001: "0.00", -0.5: "-50.00", 0.419999: "42.00"} {
+	for x, want := range map[float64]string{0: "0.00", 1: "100.00", 0.12345: "12.35", -0.00001: "0.00",
+		-0.5: "-50.00", 0.419999: "42.00"} {
 		if got := percent(x); got != want {
 			t.Errorf("percent(%v) = %s, want %s", x, got, want)
 		}
@@ -407,20 +390,22 @@ func TestRowsContinueOverRuns(t *testing.T) {
 		r.Cells = whole.Cells[3*from : 3*to]
 		return &r
 	}
-	want := newView([]*results.Run{whole}).summary()
+	want := summaryOf(newView([]*results.Run{whole}))
 	v := newView([]*results.Run{part(0, 1), part(1, 4)})
-	if diff := cmp.Diff(want.rows, v.summary().rows, cmp.AllowUnexported(entry{})); diff != "" {
+	if diff := cmp.Diff(want.rows, summaryOf(v).rows, cmp.AllowUnexported(entry{})); diff != "" {
 		t.Errorf("two runs (-one run +two):\n%s", diff)
 	}
 	other := part(1, 4)
 	other.Methods = slices.Clone(other.Methods)
 	other.Methods[1].Params = map[string]any{"depth": 6.0}
-	if v := newView([]*results.Run{part(0, 1), other}); len(v.rows) != 4 || v.name(v.rows[1]) != "clip_surgery · run 1" || v.name(v.rows[0]) != "clip" {
+	if v := newView([]*results.Run{part(0, 1), other}); len(v.rows) != 4 ||
+		v.name(v.rows[1]) != "clip_surgery · run 1" || v.name(v.rows[0]) != "clip" {
 		t.Errorf("rows %v: methods of unlike parameters share a row, or like ones do not", v.rows)
 	}
 	other.Model.Files = []results.File{{SHA256: "f0"}}
 	other.Model.Architecture = "ViT-L/14"
-	if v := newView([]*results.Run{part(0, 1), other}); len(v.rows) != 6 || v.name(v.rows[5]) != "maskclip · run 2, ViT-L/14" {
+	if v := newView([]*results.Run{part(0, 1), other}); len(v.rows) != 6 ||
+		v.name(v.rows[5]) != "maskclip · run 2, ViT-L/14" {
 		t.Errorf("rows %v: methods of unlike models share a row", v.rows)
 	}
 }
@@ -430,16 +415,20 @@ func TestAverageNeedsLikeCells(t *testing.T) {
 	summary := func(change func(r *results.Run)) (head, last string, notes string) {
 		r := invent(plan{methods: 2, sets: 3, classes: 3})
 		change(r)
-		s := newView([]*results.Run{r}).summary()
+		s := summaryOf(newView([]*results.Run{r}))
 		return s.head[len(s.head)-1], s.rows[0][len(s.rows[0])-1].text, strings.Join(s.notes, " ")
 	}
 	for name, tt := range map[string]struct {
 		change           func(r *results.Run)
 		head, last, note string
 	}{
-		"convention": {func(r *results.Run) { r.Cells[0].Convention, r.Cells[1].Convention = "cocostuff", "cocostuff" }, "COCO-Object 81", "–", "the data sets differ in convention (cocostuff, mmseg)"},
-		"metric":     {func(r *results.Run) { r.Cells[0].Scores[0].Name, r.Cells[1].Scores[0].Name = "mAP", "mAP" }, "COCO-Object 81 mIoU", "–", "the data sets differ in metric (mAP, mIoU)"},
-		"hole":       {func(r *results.Run) { r.Cells = r.Cells[1:] }, "Average", "–", "only where it has all cells"},
+		"convention": {func(r *results.Run) {
+			r.Cells[0].Convention, r.Cells[1].Convention = "cocostuff",
+				"cocostuff"
+		}, "COCO-Object 81", "–", "the data sets differ in convention (cocostuff, mmseg)"},
+		"metric": {func(r *results.Run) { r.Cells[0].Scores[0].Name, r.Cells[1].Scores[0].Name = "mAP", "mAP" },
+			"COCO-Object 81 mIoU", "–", "the data sets differ in metric (mAP, mIoU)"},
+		"hole": {func(r *results.Run) { r.Cells = r.Cells[1:] }, "Average", "–", "only where it has all cells"},
 	} {
 		head, last, notes := summary(tt.change)
 		if name != "hole" {
@@ -451,7 +440,8 @@ func TestAverageNeedsLikeCells(t *testing.T) {
 	}
 }
 
-// TestRanks: what reads the same as the best is best too; the second is marked among three or more, unless the best is shared.
+// TestRanks: what reads the same as the best is best too; the second is marked among three or more, unless the best
+// is shared.
 func TestRanks(t *testing.T) {
 	for _, tt := range []struct {
 		values []float64
@@ -502,7 +492,7 @@ func TestTextsStayTexts(t *testing.T) {
 		runs := []*results.Run{r}
 
 		var md strings.Builder
-		if err := Markdown(&md, runs); err != nil {
+		if err := writeMarkdown(&md, runs); err != nil {
 			t.Fatal(err)
 		}
 		wholeMarkdown(t, md.String())
@@ -538,7 +528,7 @@ func pipes(line string) int {
 func TestJSONIsTheRuns(t *testing.T) {
 	want := two()
 	var b bytes.Buffer
-	if err := JSON(&b, want); err != nil {
+	if err := writeJSON(&b, want); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {
@@ -552,7 +542,7 @@ func TestJSONIsTheRuns(t *testing.T) {
 		t.Errorf("schema %q, runs (-want +got):\n%s", got.Schema, diff)
 	}
 	want[0].Cells[0].Scores[0].Value = math.NaN()
-	if err := JSON(io.Discard, want); err == nil {
+	if err := writeJSON(io.Discard, want); err == nil {
 		t.Error("wrote NaN")
 	}
 }
@@ -562,7 +552,7 @@ func TestCSVIsExact(t *testing.T) {
 	r := invent(plan{methods: 2, sets: 2, classes: 3})
 	r.Methods[0].Name, r.Cells[0].Method, r.Cells[2].Method = `a,"b"`, `a,"b"`, `a,"b"`
 	var b bytes.Buffer
-	if err := CSV(&b, []*results.Run{r}); err != nil {
+	if err := writeCSV(&b, []*results.Run{r}); err != nil {
 		t.Fatal(err)
 	}
 	lines, err := csv.NewReader(&b).ReadAll()
@@ -587,7 +577,7 @@ func TestCSVIsExact(t *testing.T) {
 		}
 	}
 	b.Reset()
-	if err := ClassCSV(&b, []*results.Run{r}); err != nil {
+	if err := writeClassCSV(&b, []*results.Run{r}); err != nil {
 		t.Fatal(err)
 	}
 	lines, err = csv.NewReader(&b).ReadAll()
@@ -663,22 +653,8 @@ func TestReportKeepsNamesApart(t *testing.T) {
 	}
 }
 
-func decodePNG(t *testing.T, path string) image.Image {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	img, err := png.Decode(f)
-	if err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-	return img
-}
-
-// BenchmarkReport writes every format of texts for a run of 12 methods on 8 data sets of 171 classes, read from its file. The number of images does not
-// matter: reports are made from results alone.
+// BenchmarkReport writes every format of texts for a run of 12 methods on 8 data sets of 171 classes, read from its
+// file. The number of images does not matter: reports are made from results alone.
 func BenchmarkReport(b *testing.B) {
 	dir := b.TempDir()
 	if err := invent(plan{methods: 12, sets: 8, classes: 171}).Write(dir); err != nil {
@@ -700,13 +676,14 @@ func BenchmarkReport(b *testing.B) {
 	}
 }
 
-// TestClassesOfRankingsAreThere: the AP of every class is in tables and in full precision in CSV, with the images that have it.
+// TestClassesOfRankingsAreThere: the AP of every class is in tables and in full precision in CSV, with the images
+// that have it.
 func TestClassesOfRankingsAreThere(t *testing.T) {
 	for _, methods := range []int{1, 3} {
 		r := rich(plan{methods: methods, sets: 1, classes: 3})
 		runs := []*results.Run{r}
 		var md, lines strings.Builder
-		if err := errors.Join(Markdown(&md, runs), ClassCSV(&lines, runs)); err != nil {
+		if err := errors.Join(writeMarkdown(&md, runs), writeClassCSV(&lines, runs)); err != nil {
 			t.Fatal(err)
 		}
 		rows := section(t, md.String(), "### PASCAL VOC 21 multilabel, class by class")
@@ -746,7 +723,7 @@ func TestSharedWarningsAreSaidOnce(t *testing.T) {
 	r.Cells[0].Warnings = append(r.Cells[0].Warnings, "odd")
 	r.Cells[2].Warnings = append(r.Cells[2].Warnings, "odd")
 	want := []string{"set0, every method: few images", "set0, clip, maskclip: odd", "set1, every method: few images"}
-	if diff := cmp.Diff(want, newView([]*results.Run{r}).notices()); diff != "" {
+	if diff := cmp.Diff(want, notices([]*results.Run{r})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -758,7 +735,7 @@ func TestEqualsAreBestTogether(t *testing.T) {
 		r.Cells[i].Scores[0].Value = x
 	}
 	want := []string{"PASCAL VOC 21: clip_surgery and maskclip have the highest mIoU, 50.00 %."}
-	if diff := cmp.Diff(want, newView([]*results.Run{r}).verdicts()); diff != "" {
+	if diff := cmp.Diff(want, verdicts(newView([]*results.Run{r}))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

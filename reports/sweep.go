@@ -11,11 +11,13 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 
+	"ovbench/reports/draw"
+	"ovbench/reports/plain"
 	"ovbench/reports/results"
 )
 
-// A sweep is a score over the one setting that differs: a field of the protocol between runs, a parameter between methods
-// of one kind. Where two settings differ, what a score follows from cannot be told, and nothing is drawn.
+// A sweep is a score over the one setting that differs: a field of the protocol between runs, a parameter between
+// methods of one kind. Where two settings differ, what a score follows from cannot be told, and nothing is drawn.
 type sweep struct {
 	what  string
 	lines map[column][]sweepLine
@@ -35,10 +37,10 @@ type sweepPoint struct {
 
 func sweepFigures(v *view) []figure {
 	var out []figure
-	for _, s := range append(v.runSweeps(), v.methodSweeps()...) {
+	for _, s := range append(runSweeps(v), methodSweeps(v)...) {
 		for _, c := range s.order {
 			if f, ok := s.figure(c); ok {
-				out = append(out, f)
+				out = append(out, figure{Figure: f})
 			}
 		}
 	}
@@ -46,7 +48,7 @@ func sweepFigures(v *view) []figure {
 }
 
 // runSweeps is a sweep over the protocol field that differs between runs, one line per method; none or one.
-func (v *view) runSweeps() []sweep {
+func runSweeps(v *view) []sweep {
 	if len(v.runs) < 2 {
 		return nil
 	}
@@ -63,7 +65,7 @@ func (v *view) runSweeps() []sweep {
 			differ = append(differ, k)
 		}
 	}
-	if len(differ) != 1 || v.otherwise() {
+	if len(differ) != 1 || otherwise(v.runs) {
 		return nil
 	}
 	s := sweep{what: differ[0], lines: map[column][]sweepLine{}}
@@ -95,10 +97,11 @@ func (v *view) runSweeps() []sweep {
 }
 
 // otherwise reports whether the runs differ in what is measured: their weights or images.
-func (v *view) otherwise() bool {
-	first := v.runs[0]
-	for _, r := range v.runs[1:] {
-		if !slices.EqualFunc(r.Model.Files, first.Model.Files, func(a, b results.File) bool { return a.SHA256 == b.SHA256 }) {
+func otherwise(runs []*results.Run) bool {
+	first := runs[0]
+	for _, r := range runs[1:] {
+		if !slices.EqualFunc(r.Model.Files, first.Model.Files,
+			func(a, b results.File) bool { return a.SHA256 == b.SHA256 }) {
 			return true
 		}
 		for _, d := range r.Datasets {
@@ -111,7 +114,7 @@ func (v *view) otherwise() bool {
 }
 
 // methodSweeps are sweeps over the parameter that differs between methods of one kind, one line per kind and run.
-func (v *view) methodSweeps() []sweep {
+func methodSweeps(v *view) []sweep {
 	type kind struct {
 		run  int
 		name string
@@ -166,7 +169,8 @@ func onlyDifference(rows []int, params func(int) map[string]any) (string, bool) 
 	}
 	var differ []string
 	for k := range names {
-		if slices.ContainsFunc(rows, func(i int) bool { return valueText(params(i)[k]) != valueText(params(rows[0])[k]) }) {
+		if slices.ContainsFunc(rows,
+			func(i int) bool { return valueText(params(i)[k]) != valueText(params(rows[0])[k]) }) {
 			differ = append(differ, k)
 		}
 	}
@@ -174,30 +178,31 @@ func onlyDifference(rows []int, params func(int) map[string]any) (string, bool) 
 }
 
 // figure draws the sweep on a data set, if it has two points or more.
-func (s *sweep) figure(c column) (figure, bool) {
+func (s *sweep) figure(c column) (draw.Figure, bool) {
 	spots, ticks := axisOf(s.lines[c])
 	if len(spots) < 2 {
-		return figure{}, false
+		return draw.Figure{}, false
 	}
-	l := &lineChart{x: s.what, y: c.metric + " (%)", points: true, ticks: ticks}
+	l := &draw.LineChart{X: s.what, Y: c.metric + " (%)", Points: true, Ticks: ticks}
 	var scores [][]*results.Score
 	for _, line := range s.lines[c][:min(len(s.lines[c]), maxSeries)] {
-		out := lineSeries{index: line.index, name: line.name}
+		out := draw.Line{Index: line.index, Name: line.name}
 		points := slices.Clone(line.points)
 		slices.SortStableFunc(points, func(a, b sweepPoint) int { return cmp.Compare(spots[a.x], spots[b.x]) })
 		for _, p := range points {
 			low, high := bounds(p.score)
-			out.xy = append(out.xy, plotter.XY{X: spots[p.x], Y: 100 * p.score.Value})
-			out.low, out.high = append(out.low, 100*low), append(out.high, 100*high)
+			out.XY = append(out.XY, plotter.XY{X: spots[p.x], Y: 100 * p.score.Value})
+			out.Low, out.High = append(out.Low, 100*low), append(out.High, 100*high)
 			scores = append(scores, []*results.Score{p.score})
 		}
-		if len(out.xy) > 0 {
-			l.lines = append(l.lines, out)
+		if len(out.XY) > 0 {
+			l.Lines = append(l.Lines, out)
 		}
 	}
-	note := strings.Join(intervals(scores, "Whiskers are the %s %% bootstrap interval (%d resamples of the images)."), " ")
+	note := strings.Join(intervals(scores, "Whiskers are the %s %% bootstrap interval (%d resamples of the images)."),
+		" ")
 	title := fmt.Sprintf("%s: %s over %s", c.title, cmp.Or(c.metric, "score"), s.what)
-	return l.figure("sweep-"+slug(s.what)+"-"+slug(c.title), title, note), true
+	return l.Figure("sweep-"+slug(s.what)+"-"+slug(c.title), title, note), true
 }
 
 // axisOf places the values of a setting on an axis: numbers where they belong, words side by side.
@@ -221,7 +226,8 @@ func axisOf(lines []sweepLine) (map[string]float64, plot.Ticker) {
 		if !numbers {
 			spots[s] = float64(i)
 		}
-		ticks = append(ticks, plot.Tick{Value: spots[s], Label: elideMiddle(plain(s), func(s string) bool { return len([]rune(s)) <= 16 })})
+		ticks = append(ticks, plot.Tick{Value: spots[s], Label: draw.Elide(plain.Line(s),
+			func(s string) bool { return len([]rune(s)) <= 16 })})
 	}
 	if len(ticks) > 8 && numbers {
 		return spots, nil

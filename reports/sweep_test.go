@@ -2,12 +2,10 @@ package reports
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"gonum.org/v1/plot/vg"
 
 	"ovbench/reports/results"
 )
@@ -15,13 +13,13 @@ import (
 // namesOf are the names of figures that begin with prefix.
 func namesOf(t *testing.T, prefix string, runs ...*results.Run) (out []string) {
 	t.Helper()
-	figures, err := newView(runs).figures()
+	figures, err := figuresOf(newView(runs))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range figures {
-		if strings.HasPrefix(f.name, prefix) {
-			out = append(out, f.name)
+		if strings.HasPrefix(f.Name, prefix) {
+			out = append(out, f.Name)
 		}
 	}
 	return out
@@ -61,7 +59,7 @@ func TestSweepsOverOneSetting(t *testing.T) {
 func TestSweepPoints(t *testing.T) {
 	runs := resized()
 	v := newView([]*results.Run{runs[2], runs[0], runs[1]})
-	sweeps := v.runSweeps()
+	sweeps := runSweeps(v)
 	if len(sweeps) != 1 || sweeps[0].what != "size" {
 		t.Fatalf("%+v", sweeps)
 	}
@@ -79,41 +77,5 @@ func TestSweepPoints(t *testing.T) {
 				t.Errorf("%s at %s: %v at %v, want %v at %v", m.Name, p.x, p.score.Value, spots[p.x], want.Value, side)
 			}
 		}
-	}
-}
-
-// Arcs become cubic curves that stay on the circle to 0.03 %, wherever a canvas is moved, turned and scaled to.
-func TestArcsAreRound(t *testing.T) {
-	c := &drawState{}
-	c.now.to = affine{1, 0, 0, -1, 0, 100}
-	c.Translate(vg.Point{X: 10, Y: 20})
-	c.Rotate(0.7)
-	c.Scale(2, 2)
-	var p vg.Path
-	p.Arc(vg.Point{X: 3, Y: 4}, 5, 0.3, 1.9*math.Pi)
-	x0, y0 := c.now.to.at(vg.Point{X: 3, Y: 4})
-	var x, y float64
-	curves := 0
-	c.segments(p, func(kind byte, at ...float64) {
-		n := len(at)
-		if kind == 'C' {
-			curves++
-			mid := func(k int, from float64) float64 { return (from + 3*at[k] + 3*at[k+2] + at[k+4]) / 8 }
-			if r := math.Hypot(mid(0, x)-x0, mid(1, y)-y0); math.Abs(r-10) > 0.003 {
-				t.Errorf("radius %v in the middle of a curve, want 10", r)
-			}
-		}
-		x, y = at[n-2], at[n-1]
-		if r := math.Hypot(x-x0, y-y0); math.Abs(r-10) > 1e-9 {
-			t.Errorf("radius %v at an end, want 10", r)
-		}
-	})
-	if curves != 4 {
-		t.Errorf("%d curves, want 4", curves)
-	}
-	// The end lies 0.3 + 1.9π further, turned by 0.7.
-	angle := 0.3 + 1.9*math.Pi + 0.7
-	if wx, wy := x0+10*math.Cos(angle), y0-10*math.Sin(angle); math.Hypot(x-wx, y-wy) > 1e-9 {
-		t.Errorf("ends at (%v, %v), want (%v, %v)", x, y, wx, wy)
 	}
 }

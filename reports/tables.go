@@ -87,7 +87,7 @@ func interval(s *results.Score) entry {
 }
 
 // tables are all tables of a report in the order of reading, those without rows left out.
-func (v *view) tables() []table {
+func tablesOf(v *view) []table {
 	var all []table
 	add := func(level int, name, title string, t table) {
 		t.level, t.name, t.title = level, name, title
@@ -95,42 +95,26 @@ func (v *view) tables() []table {
 	}
 	blocks := v.blocks()
 	for i, b := range blocks {
-		add(2, b.file("scores", i), b.heading("Scores"), b.summary())
+		add(2, b.file("scores", i), b.heading("Scores"), summaryOf(b))
 	}
-	all = append(all, v.published()...)
+	all = append(all, publishedTables(v)...)
 	for i, b := range blocks {
 		for _, c := range b.columns {
 			name := b.file(c.key.dataset, i)
-			add(2, name, b.heading(c.title), b.scores(c))
-			add(3, name+"-classes", b.heading(c.title+", class by class"), b.classes(c))
+			add(2, name, b.heading(c.title), scoresOf(b, c))
+			add(3, name+"-classes", b.heading(c.title+", class by class"), classesOf(b, c))
 		}
 	}
-	add(2, "datasets", "Data sets", v.datasets())
-	add(2, "methods", "Methods", v.methods())
-	add(2, "protocol", "Protocol", v.protocol())
-	add(2, "model", "Model", v.model())
-	add(2, "failures", "Failures", v.failures())
-	add(2, "timing", "Timing", v.timing())
-	add(2, "provenance", "Provenance", v.provenance())
+	add(2, "datasets", "Data sets", datasetsTable(v.runs))
+	add(2, "methods", "Methods", methodsTable(v))
+	add(2, "protocol", "Protocol", protocolTable(v.runs))
+	add(2, "model", "Model", modelTable(v.runs))
+	add(2, "failures", "Failures", failuresTable(v.runs))
+	add(2, "timing", "Timing", timingTable(v.runs))
+	add(2, "provenance", "Provenance", provenanceTable(v.runs))
 	all = slices.DeleteFunc(all, func(t table) bool { return len(t.rows) == 0 })
 	nameApart(all)
 	return all
-}
-
-// heading is a title that says which block it belongs to, if there are several.
-func (v *view) heading(title string) string {
-	if v.part == "" {
-		return title
-	}
-	return title + ", " + v.part
-}
-
-// file is a name for a table of block i.
-func (v *view) file(name string, i int) string {
-	if v.part != "" {
-		name += fmt.Sprintf("-%d", i+1)
-	}
-	return name
 }
 
 // nameApart makes names fit for files and labels, and unique.
@@ -147,13 +131,14 @@ func nameApart(all []table) {
 	}
 }
 
-// summary is the table of a paper: methods down, data sets across, the main score of each in percent, and the average of the line.
-func (v *view) summary() table {
+// summary is the table of a paper: methods down, data sets across, the main score of each in percent, and the average
+// of the line.
+func summaryOf(v *view) table {
 	t := table{head: []string{"Method"}}
 	for _, c := range v.columns {
 		t.head = append(t.head, headOf(c, v.columns))
 	}
-	averaged, why := v.averages()
+	averaged, why := averages(v)
 	if averaged {
 		t.head = append(t.head, "Average")
 	}
@@ -174,7 +159,8 @@ func (v *view) summary() table {
 		t.rows = append(t.rows, line)
 	}
 	t.notes = append(t.notes, fmt.Sprintf("%s in percent.", metricsOf(v.columns)))
-	t.notes = append(t.notes, intervals(values, "± is half of the %s %% bootstrap interval (%d resamples of the images).")...)
+	t.notes = append(t.notes, intervals(values, "± is half of the %s %% bootstrap interval (%d resamples of the "+
+		"images).")...)
 	if why != "" {
 		t.notes = append(t.notes, "No average: "+why+".")
 	}
@@ -187,9 +173,9 @@ func (v *view) summary() table {
 	return t
 }
 
-// averages reports whether the columns have one metric, task and convention, so that their mean says something; else why not.
-// A single column has no average, and needs no reason.
-func (v *view) averages() (ok bool, why string) {
+// averages reports whether the columns have one metric, task and convention, so that their mean says something; else
+// why not. A single column has no average, and needs no reason.
+func averages(v *view) (ok bool, why string) {
 	if len(v.columns) < 2 {
 		return false, ""
 	}
@@ -264,8 +250,8 @@ func intervals(values [][]*results.Score, sentence string) []string {
 	return notes
 }
 
-// markBest ranks the cells of each column with at least two numbers: best is the highest and what reads the same, second what
-// follows, where there are three.
+// markBest ranks the cells of each column with at least two numbers: best is the highest and what reads the same,
+// second what follows, where there are three.
 func (t *table) markBest() {
 	for c := 1; c < len(t.head); c++ {
 		var values []float64
@@ -300,8 +286,21 @@ func (t *table) ranked() bool {
 	})
 }
 
+// marks explains how ranks are marked.
+func (t *table) marks() string {
+	if t.ranked() {
+		return "Bold: best of a column; underlined: second."
+	}
+	return ""
+}
+
+// headed reports whether the head of a table says anything; that of a single run's settings does not.
+func (t *table) headed() bool {
+	return slices.ContainsFunc(t.head, func(h string) bool { return h != "" && h != "value" })
+}
+
 // scores is every score of a column with its bounds.
-func (v *view) scores(c column) table {
+func scoresOf(v *view, c column) table {
 	var names []string
 	bounded := map[string]bool{}
 	for _, r := range v.rows {
@@ -316,7 +315,8 @@ func (v *view) scores(c column) table {
 			bounded[s.Name] = bounded[s.Name] || s.Low != nil
 		}
 	}
-	t := table{head: []string{"Method", "Images"}, notes: []string{"Percent; intervals from their lower to their upper bound."}}
+	t := table{head: []string{"Method", "Images"}, notes: []string{"Percent; intervals from their lower to their " +
+		"upper bound."}}
 	for _, n := range names {
 		if t.head = append(t.head, n); bounded[n] {
 			t.head = append(t.head, n+" interval")
@@ -366,7 +366,7 @@ var measures = []measure{
 
 // classes is a column class by class: all measures of a single method, or the
 // first measure there is (IoU, as a rule) of several.
-func (v *view) classes(c column) table {
+func classesOf(v *view, c column) table {
 	var names []string
 	var cells []*results.Cell
 	for _, r := range v.rows {
@@ -398,7 +398,8 @@ func (v *view) classes(c column) table {
 			counts = func(s *results.ClassScore) []int64 { return []int64{s.Images} }
 			t.head, t.notes = append(t.head, "Images"), []string{"Percent; images that have the class."}
 		} else {
-			t.head, t.notes = append(t.head, "Pixels", "Predicted"), []string{"Percent; pixels of the truth and given to the class."}
+			t.head, t.notes = append(t.head, "Pixels", "Predicted"), []string{"Percent; pixels of the truth and " +
+				"given to the class."}
 		}
 		for i := range cells[0].Classes {
 			s := &cells[0].Classes[i]
@@ -443,5 +444,6 @@ func byClass(cells []*results.Cell, m measure) [][]entry {
 	return rows
 }
 
-// lowIsGood reports whether a score is an error rather than a merit: the area under the curve of deletion (RISE), alone of all.
+// lowIsGood reports whether a score is an error rather than a merit: the area under the curve of deletion (RISE),
+// alone of all.
 func lowIsGood(score string) bool { return score == "deletion" }

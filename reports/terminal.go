@@ -11,6 +11,8 @@ import (
 	pretty "github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"ovbench/reports/draw"
+	"ovbench/reports/plain"
 	"ovbench/reports/results"
 )
 
@@ -32,7 +34,7 @@ func Terminal(w io.Writer, runs []*results.Run, width int, color bool) error {
 	if p.width > 0 {
 		p.width = max(p.width, minWidth)
 	}
-	for _, s := range p.wrap(v.title(), p.width) {
+	for _, s := range p.wrap(titleOf(v.runs), p.width) {
 		p.line(p.paint("1", s))
 	}
 	for i, r := range runs {
@@ -40,32 +42,32 @@ func Terminal(w io.Writer, runs []*results.Run, width int, color bool) error {
 		if len(runs) > 1 {
 			s = fmt.Sprintf("run %d: %s · %s", i+1, cmp.Or(r.Suite.Name, "unnamed"), s)
 		}
-		p.wrapped("", plain(s))
+		p.wrapped("", plain.Line(s))
 	}
 	for _, b := range v.blocks() {
-		t := b.summary()
+		t := summaryOf(b)
 		if len(b.columns) == 1 {
-			t = b.withAllScores(t)
+			t = withAllScores(b, t)
 		}
 		p.line("")
 		if b.part != "" {
-			p.wrapped("", plain(b.part))
+			p.wrapped("", plain.Line(b.part))
 		}
 		p.table(t)
 		for _, n := range t.notes {
-			p.wrapped("", plain(n))
+			p.wrapped("", plain.Line(n))
 		}
 	}
-	for _, n := range v.notices() {
-		p.wrapped("warning: ", plain(n))
+	for _, n := range notices(v.runs) {
+		p.wrapped("warning: ", plain.Line(n))
 	}
 	return p.out.Flush()
 }
 
 // withAllScores widens the summary t of a single column by the other scores of its cells.
-func (v *view) withAllScores(t table) table {
+func withAllScores(v *view, t table) table {
 	c := v.columns[0]
-	all := v.scores(c)
+	all := scoresOf(v, c)
 	t.head[1] = c.metric
 	for j, name := range all.head {
 		if j < 2 || name == c.metric || strings.HasSuffix(name, " interval") {
@@ -121,8 +123,8 @@ func (p *terminal) wrapped(label, s string) {
 	}
 }
 
-// table writes t in as many blocks of columns as the width asks for; each begins with the columns that name the rows. Heads
-// take several lines where the table would be too wide.
+// table writes t in as many blocks of columns as the width asks for; each begins with the columns that name the rows.
+// Heads take several lines where the table would be too wide.
 func (p *terminal) table(t table) {
 	const gap = 2
 	keys, room := max(1, t.keys), p.width
@@ -155,9 +157,9 @@ func (p *terminal) table(t table) {
 func (p *terminal) widths(t table, broken bool) []int {
 	widths := make([]int, len(t.head))
 	for c, h := range t.head {
-		h = plain(h)
+		h = plain.Line(h)
 		for _, r := range t.rows {
-			widths[c] = max(widths[c], text.StringWidth(plain(r[c].text)))
+			widths[c] = max(widths[c], text.StringWidth(plain.Line(r[c].text)))
 		}
 		whole := text.StringWidth(h)
 		for broken && widths[c] < whole && !fitsHead(h, widths[c]) {
@@ -205,7 +207,7 @@ func (p *terminal) block(t table, keys int, widths []int, from, to int) {
 	pick := func(of func(c int) (string, string)) pretty.Row {
 		spell := func(c int) string {
 			s, style := of(c)
-			s = elideMiddle(plain(s), func(s string) bool { return text.StringWidth(s) <= widths[c] })
+			s = draw.Elide(plain.Line(s), func(s string) bool { return text.StringWidth(s) <= widths[c] })
 			if style != "" {
 				s = p.paint(style, s)
 			}
@@ -225,7 +227,7 @@ func (p *terminal) block(t table, keys int, widths []int, from, to int) {
 	w.SetStyle(style)
 	var head pretty.Row
 	for _, c := range shown {
-		head = append(head, p.head(plain(t.head[c]), widths[c]))
+		head = append(head, p.head(plain.Line(t.head[c]), widths[c]))
 	}
 	w.AppendHeader(head)
 	for i, r := range t.rows {
@@ -256,7 +258,7 @@ func (p *terminal) block(t table, keys int, widths []int, from, to int) {
 
 // head is a head in lines of at most width columns, in bold.
 func (p *terminal) head(s string, width int) string {
-	lines := []string{elideMiddle(s, func(s string) bool { return text.StringWidth(s) <= width })}
+	lines := []string{draw.Elide(s, func(s string) bool { return text.StringWidth(s) <= width })}
 	if fitsHead(s, width) {
 		lines = strings.Split(text.WrapSoft(s, width), "\n")
 	}

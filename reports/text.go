@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"ovbench/reports/plain"
 )
 
 // percent spells a fraction in percent with two decimals. This is where numbers are rounded.
@@ -64,22 +66,9 @@ func valueText(v any) string {
 	return elideEnd(string(b), 120, "…")
 }
 
-// plain makes one printable line of s: no control characters that a terminal would obey, no directional overrides, no line breaks.
-func plain(s string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case !unicode.IsPrint(r), r == utf8.RuneError:
-			return '\uFFFD'
-		}
-		return r
-	}, s))
-}
-
 // markdownText makes s stand for itself in Markdown, outside of tables too. Pipes are left to the table.
 func markdownText(s string) string {
-	s = plain(s)
+	s = plain.Line(s)
 	var b strings.Builder
 	runes := []rune(s)
 	word := func(i int) bool {
@@ -111,29 +100,6 @@ func elideEnd(s string, n int, mark string) string {
 		return s
 	}
 	return string([]rune(s)[:n]) + mark
-}
-
-// elideMiddle shortens s in the middle until fits accepts it: names in a list often differ at either end.
-func elideMiddle(s string, fits func(string) bool) string {
-	if fits(s) {
-		return s
-	}
-	runes := []rune(s)
-	low, high := 0, len(runes)-1 // runes kept; none always has to do
-	for low < high {
-		mid := (low + high + 1) / 2
-		if fits(cut(runes, mid)) {
-			low = mid
-		} else {
-			high = mid - 1
-		}
-	}
-	return cut(runes, low)
-}
-
-func cut(runes []rune, keep int) string {
-	tail := keep / 2
-	return string(runes[:keep-tail]) + "…" + string(runes[len(runes)-tail:])
 }
 
 // slug is s as part of a file name: ASCII letters, digits, dots, dashes and underscores.

@@ -42,8 +42,9 @@ type column struct {
 
 type columnKey struct{ dataset, split, task, convention string }
 
-// newView lays out runs in the order of their methods and cells. Cells of one data set, split, task and convention share a column;
-// a method that several runs measured with the same model and protocol, each on other data sets, shares a row.
+// newView lays out runs in the order of their methods and cells. Cells of one data set, split, task and convention
+// share a column; a method that several runs measured with the same model and protocol, each on other data sets,
+// shares a row.
 func newView(runs []*results.Run) *view {
 	v := &view{runs: runs, cells: map[place]*results.Cell{}, of: map[row][]int{}}
 	at := map[columnKey]int{}
@@ -115,8 +116,8 @@ func modelKey(r *results.Run) string {
 	return key
 }
 
-// blocks are the parts of a view whose numbers may be set side by side: one per protocol, in the order of the runs. A view of one
-// protocol is its own block.
+// blocks are the parts of a view whose numbers may be set side by side: one per protocol, in the order of the runs. A
+// view of one protocol is its own block.
 func (v *view) blocks() []*view {
 	var order []string
 	of := map[string]*view{}
@@ -124,7 +125,8 @@ func (v *view) blocks() []*view {
 		p := r.Protocol.Fingerprint
 		if of[p] == nil {
 			order = append(order, p)
-			of[p] = &view{runs: v.runs, cells: v.cells, of: v.of, part: "protocol " + cmp.Or(protocolName(r), "unnamed")}
+			of[p] = &view{runs: v.runs, cells: v.cells, of: v.of, part: "protocol " +
+				cmp.Or(protocolName(r), "unnamed")}
 		}
 		of[p].members = append(of[p].members, i)
 	}
@@ -181,7 +183,8 @@ func (v *view) distinguish() {
 // cell is what the method of a row scored in a column, or nil.
 func (v *view) cell(r row, c column) *results.Cell { return v.cells[place{r, c.key}] }
 
-// name is a row's label: the method, and its runs where another row has the same method. Models are named where they differ.
+// name is a row's label: the method, and its runs where another row has the same method. Models are named where they
+// differ.
 func (v *view) name(r row) string {
 	alone := true
 	for o := range v.of {
@@ -203,8 +206,8 @@ func (v *view) name(r row) string {
 	return name
 }
 
-// modelName tells the model of m from those of other runs: by its architecture, or by its name where that is the same. It is
-// empty where all runs have one model.
+// modelName tells the model of m from those of other runs: by its architecture, or by its name where that is the
+// same. It is empty where all runs have one model.
 func (v *view) modelName(m *results.Run) string {
 	name := ""
 	for _, o := range v.runs {
@@ -219,114 +222,37 @@ func (v *view) modelName(m *results.Run) string {
 	return name
 }
 
-// runNames heads the columns of tables that set runs side by side.
-func (v *view) runNames() []string {
-	if len(v.runs) == 1 {
-		return []string{"value"}
-	}
-	names := make([]string, len(v.runs))
-	for i, r := range v.runs {
-		names[i] = fmt.Sprintf("run %d: %s", i+1, cmp.Or(r.Suite.Name, "unnamed"))
-	}
-	return names
-}
-
-// title is a heading for all runs.
-func (v *view) title() string {
-	if len(v.runs) == 1 {
-		return plain(cmp.Or(v.runs[0].Suite.Title, v.runs[0].Suite.Name, "ovbench"))
-	}
-	return fmt.Sprintf("%d runs", len(v.runs))
-}
-
 // comparable reports whether the runs behind the rows followed one protocol on the same images.
-func (v *view) comparable() bool { return len(v.differences()) == 0 }
-
-// differences are the reasons why numbers of these runs must not be set side by side.
-func (v *view) differences() []string {
-	var out []string
-	owner := map[string]int{} // the first run of a data set
-	for _, i := range v.members {
-		r, first := v.runs[i], v.runs[v.members[0]]
-		if r.Protocol.Fingerprint != first.Protocol.Fingerprint {
-			out = append(out, fmt.Sprintf("run %d and run %d followed different protocols (%s and %s): their numbers are not comparable",
-				v.members[0]+1, i+1, protocolName(first), protocolName(r)))
-		}
-		for _, d := range r.Datasets {
-			key := d.Name + "\n" + d.Split
-			j, ok := owner[key]
-			if !ok {
-				owner[key] = i
-				continue
-			}
-			if o := v.runs[j].Dataset(d.Name); o.ListSHA256 != d.ListSHA256 || o.Measured != d.Measured || o.Samples != d.Samples {
-				out = append(out, fmt.Sprintf("%s: run %d measured %d of %d images, run %d %d of %d, or other ones: their numbers are not comparable",
-					d.Name, j+1, o.Measured, o.Images, i+1, d.Measured, d.Images))
-			}
-		}
-	}
-	return out
-}
+func (v *view) comparable() bool { return len(differences(v.runs, v.members)) == 0 }
 
 func protocolName(r *results.Run) string {
 	return strings.TrimSpace(r.Protocol.Name + " " + shortHash(r.Protocol.Fingerprint))
 }
 
-// notices are all warnings, those that follow from the counts first.
-func (v *view) notices() []string {
-	out := v.differences()
-	for i, r := range v.runs {
-		say := func(format string, args ...any) {
-			s := fmt.Sprintf(format, args...)
-			if len(v.runs) > 1 {
-				s = fmt.Sprintf("run %d: %s", i+1, s)
-			}
-			out = append(out, s)
-		}
-		if !r.Complete {
-			say("the run is not complete")
-		}
-		for _, d := range r.Datasets {
-			if n := r.Failed(d.Name); n > 0 {
-				say("%s: %d of %d images failed", d.Name, n, d.Images)
-			}
-			if n := d.Measured + r.Failed(d.Name); n < d.Images {
-				say("%s: %d of %d images were measured", d.Name, d.Measured, d.Images)
-			}
-		}
-		for _, w := range r.Warnings {
-			say("%s", w)
-		}
-		for _, w := range cellWarnings(r) {
-			say("%s", w)
-		}
+// heading is a title that says which block it belongs to, if there are several.
+func (v *view) heading(title string) string {
+	if v.part == "" {
+		return title
 	}
-	return out
+	return title + ", " + v.part
 }
 
-// cellWarnings are the warnings of cells, each once for all methods of a data set that have it.
-func cellWarnings(r *results.Run) []string {
-	type warning struct{ dataset, text string }
-	var order []warning
-	methods := map[warning][]string{}
-	for _, c := range r.Cells {
-		for _, text := range c.Warnings {
-			w := warning{c.Dataset, text}
-			if methods[w] == nil {
-				order = append(order, w)
-			}
-			if !slices.Contains(methods[w], c.Method) {
-				methods[w] = append(methods[w], c.Method)
+// file is a name for a table of block i.
+func (v *view) file(name string, i int) string {
+	if v.part != "" {
+		name += fmt.Sprintf("-%d", i+1)
+	}
+	return name
+}
+
+// dataset is the data set of a cell; the row's runs share the columns.
+func (v *view) dataset(r row, c column) *results.Dataset {
+	for _, i := range v.of[r] {
+		for j := range v.runs[i].Datasets {
+			if d := &v.runs[i].Datasets[j]; d.Name == c.key.dataset && d.Split == c.key.split {
+				return d
 			}
 		}
 	}
-	var out []string
-	for _, w := range order {
-		who := strings.Join(methods[w], ", ")
-		if n := len(methods[w]); n > 1 && n == len(r.Methods) {
-			who = "every method"
-		}
-		out = append(out, fmt.Sprintf("%s, %s: %s", w.dataset, who, w.text))
-	}
-	return out
+	return nil
 }

@@ -1,7 +1,6 @@
 package analysis
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"ovbench/bench/records"
 	"ovbench/bench/tasks"
 	"ovbench/metrics"
+	"ovbench/reports/plain"
 	"ovbench/reports/results"
 )
 
@@ -41,7 +41,7 @@ var RowFormats = []string{"csv", "jsonl"}
 func WriteRows(w io.Writer, format string, run *results.Run, recs []records.Record) error {
 	switch format {
 	case "csv":
-		out := csv.NewWriter(w)
+		out := plain.NewCSV(w)
 		if err := out.Write(rowColumns); err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 	"ovbench/bench/records"
 	"ovbench/bench/tasks"
 	"ovbench/datasets/labelmap"
-	"ovbench/reports"
+	"ovbench/reports/draw"
 	"ovbench/reports/results"
 	"ovbench/runners/methods"
 	"ovbench/runners/tensor"
@@ -109,7 +109,7 @@ func (r *run) savePanel(t *target, v *tasks.View, labels [][]uint16) error {
 		saliency, _ := methods.SimilarityMap(cells, method.Rows, method.Cols, truth.H, truth.W)
 		file := path.Join(dir, "map "+records.Clean(method.Name)+".png")
 		err = errors.Join(err, r.write(file, func(w io.Writer) error {
-			return encodePNG(w, reports.MapImage(saliency, truth.W, truth.H))
+			return encodePNG(w, draw.MapImage(saliency, truth.W, truth.H))
 		}))
 		panel.Maps = append(panel.Maps, results.PanelMap{Method: method.Name, Class: t.Info.Classes[class], Path: file})
 	}
@@ -143,7 +143,7 @@ func mainClass(t *target, truth []uint16) int {
 // with 65535.
 func (r *run) writeLabels(name string, t *target, size labelmap.Map, labels []uint16) error {
 	return r.write(name, func(out io.Writer) error {
-		return encodePNG(out, reports.LabelImage(labels, size.W, size.H, len(t.Info.Classes)))
+		return encodePNG(out, draw.LabelImage(labels, size.W, size.H, len(t.Info.Classes)))
 	})
 }
 

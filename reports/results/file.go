@@ -64,7 +64,8 @@ func decode(raw []byte) (*Run, error) {
 		return nil, fmt.Errorf("larger than %d MiB, which no run is; restore the file or measure again", maxBytes>>20)
 	}
 	if objects, values := count(raw); objects > maxObjects || values > maxValues {
-		return nil, fmt.Errorf("%d objects and %d values are more than any run has (%d and %d)", objects, values, maxObjects, maxValues)
+		return nil, fmt.Errorf("%d objects and %d values are more than any run has (%d and %d)", objects, values,
+			maxObjects, maxValues)
 	}
 	var head struct {
 		Schema string
@@ -156,12 +157,14 @@ func (r *Run) encode() ([]byte, error) {
 		return nil, err
 	}
 	if objects, values := count(b.Bytes()); b.Len() > maxBytes || objects > maxObjects || values > maxValues {
-		return nil, fmt.Errorf("%d bytes, %d objects and %d values are more than can be read back; measure fewer data sets or methods in one run", b.Len(), objects, values)
+		return nil, fmt.Errorf("%d bytes, %d objects and %d values are more than can be read back; measure fewer "+
+			"data sets or methods in one run", b.Len(), objects, values)
 	}
 	return b.Bytes(), nil
 }
 
-// WriteFile puts data at path: the old file or the whole new one, never a part, and the new one is on the disk on return.
+// WriteFile puts data at path: the old file or the whole new one, never a part, and the new one is on the disk on
+// return.
 func WriteFile(path string, data []byte) error {
 	if err := renameio.WriteFile(path, data, 0o666); err != nil {
 		return err

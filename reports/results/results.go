@@ -26,8 +26,8 @@ const Schema = "ovbench.run/1"
 type Run struct {
 	Schema   string `json:"schema"`
 	Complete bool   `json:"complete"` // every job of the plan was finished
-	// Fingerprint is of all that samples have in common: weights, methods, protocol, class names, data. Records of equal
-	// fingerprints may be joined.
+	// Fingerprint is of all that samples have in common: weights, methods, protocol, class names, data. Records of
+	// equal fingerprints may be joined.
 	Fingerprint string    `json:"fingerprint,omitempty"`
 	Shard       string    `json:"shard,omitempty"` // "2/8": the second of eight parts
 	Tool        Tool      `json:"tool"`
@@ -138,21 +138,23 @@ type Protocol struct {
 
 // Dataset is a data set as it was found on disk.
 type Dataset struct {
-	Name       string     `json:"name"` // unique in the run
-	Title      string     `json:"title,omitempty"`
-	Split      string     `json:"split,omitempty"`
-	Root       string     `json:"root,omitempty"`
-	ListSHA256 string     `json:"list_sha256,omitempty"` // of the sample ids, in order, each with a newline
-	Images     int        `json:"images"`                // in the split
-	Samples    string     `json:"samples,omitempty"`     // planned, over all shards: ranges of indices such as "0-99,120"
-	Official   int        `json:"official,omitempty"`    // images of the official split, if known
-	Measured   int        `json:"measured"`              // of these
-	Classes    []string   `json:"classes,omitempty"`     // by label
-	Queries    [][]string `json:"queries,omitempty"`     // by label: the texts a class was asked with
+	Name       string `json:"name"` // unique in the run
+	Title      string `json:"title,omitempty"`
+	Split      string `json:"split,omitempty"`
+	Root       string `json:"root,omitempty"`
+	ListSHA256 string `json:"list_sha256,omitempty"` // of the sample ids, in order, each with a newline
+	Images     int    `json:"images"`                // in the split
+	// planned, over all shards: ranges of indices such as "0-99,120"
+	Samples    string     `json:"samples,omitempty"`
+	Official   int        `json:"official,omitempty"` // images of the official split, if known
+	Measured   int        `json:"measured"`           // of these
+	Classes    []string   `json:"classes,omitempty"`  // by label
+	Queries    [][]string `json:"queries,omitempty"`  // by label: the texts a class was asked with
 	QuerySet   string     `json:"query_set,omitempty"`
 	Templates  int        `json:"templates,omitempty"`  // prompts averaged for one query
 	Background bool       `json:"background,omitempty"` // Classes[0] is the background
-	Protocol   Protocol   `json:"protocol,omitzero"`    // as it holds on this data set: what Run.Protocol says of it included
+	// as it holds on this data set: what Run.Protocol says of it included
+	Protocol Protocol `json:"protocol,omitzero"`
 	// Params are parameters that methods had on this data set and not by Run.Methods, by the method's name.
 	Params map[string]map[string]any `json:"params,omitempty"`
 }
@@ -164,14 +166,15 @@ type Cell struct {
 	Task       string `json:"task,omitempty"`
 	Convention string `json:"convention,omitempty"`
 	Images     int    `json:"images"` // behind the scores
-	// Counts are what a reader of the scores must know of the images, maps and classes behind them, by name; FORMAT.md lists the
-	// names. A count that is 0 was looked for and not found; one that is absent was not looked for.
+	// Counts are what a reader of the scores must know of the images, maps and classes behind them, by name;
+	// FORMAT.md lists the names. A count that is 0 was looked for and not found; one that is absent was not looked
+	// for.
 	Counts  map[string]int `json:"counts,omitempty"`
 	Scores  []Score        `json:"scores,omitempty"`
 	Classes []ClassScore   `json:"classes,omitempty"`
 	Curves  []Curve        `json:"curves,omitempty"`
-	// Confusions are the largest cells off the diagonal of the pooled confusion matrix, [truth, prediction, pixels] with
-	// labels of the data set, largest first. They are few: not the matrix, but what there is to see of it.
+	// Confusions are the largest cells off the diagonal of the pooled confusion matrix, [truth, prediction, pixels]
+	// with labels of the data set, largest first. They are few: not the matrix, but what there is to see of it.
 	Confusions [][3]int64 `json:"confusions,omitempty"`
 	Warnings   []string   `json:"warnings,omitempty"`
 }
@@ -185,8 +188,8 @@ type Curve struct {
 	Y      []float64 `json:"y"` // as many as X
 }
 
-// Score is a number under the metric's usual name ("mIoU"), a fraction in full precision.
-// Low and High bound it with confidence Level, from Resamples bootstrap resamples of the images; both are nil where no interval was asked for.
+// Score is a number under the metric's usual name ("mIoU"), a fraction in full precision. Low and High bound it with
+// confidence Level, from Resamples bootstrap resamples of the images; both are nil where no interval was asked for.
 type Score struct {
 	Name      string   `json:"name"`
 	Value     float64  `json:"value"`

@@ -34,26 +34,37 @@ func example() *Run {
 		Finished: time.Date(2026, 3, 1, 9, 1, 2, 0, time.UTC),
 		Command:  []string{"ovbench", "run", "demo", "--out", "a <b> & c"},
 		Suite:    Suite{Name: "demo", Title: "Demo", File: "configs/demo.yaml", SHA256: "aa", Text: "name: demo\n"},
-		Model: Model{Name: "micro", Path: "/m", Format: "safetensors", Files: []File{{Path: "model.safetensors", Bytes: 12, SHA256: "bb"}},
+		Model: Model{Name: "micro", Path: "/m", Format: "safetensors",
+			Files:        []File{{Path: "model.safetensors", Bytes: 12, SHA256: "bb"}},
 			Architecture: "ViT", Activation: "quick_gelu", ImageSize: 224, Patch: 16, Layers: 12, Width: 768, Heads: 12, Embed: 512, LogitScale: 100,
 			Vocabulary: File{Path: "vocab.json", Bytes: 3, SHA256: "cc"}},
-		Runtime:  Runtime{Name: "onnxruntime", Version: "1.27.0", Path: "/lib", SHA256: "dd", Threads: 2, Jobs: 3, Mmap: true, JPEG: "image/jpeg", Attention: "MultiHeadAttention"},
-		Methods:  []Method{{Name: "clip_surgery", Kind: "surgery", Params: map[string]any{"depth": 7.0, "tau": 2.0}, Positions: "bilinear"}},
-		Protocol: Protocol{Name: "plain", Fingerprint: "ee", Fields: map[string]any{"window": 224.0, "names": []any{"a", "b"}}},
-		Datasets: []Dataset{{Name: "shapes", Title: "Shapes", Split: "val", Root: "/d", Samples: "0-9", Official: 12, ListSHA256: "ff", Images: 10, Measured: 9,
-			Classes: []string{"background", "été"}, Queries: [][]string{{"background", "sky"}, {"summer"}}, QuerySet: "plain", Templates: 85, Background: true, Protocol: Protocol{Name: "plain", Fingerprint: "ef", Fields: map[string]any{"window": 112.0}},
+		Runtime: Runtime{Name: "onnxruntime", Version: "1.27.0", Path: "/lib", SHA256: "dd", Threads: 2, Jobs: 3,
+			Mmap: true, JPEG: "image/jpeg", Attention: "MultiHeadAttention"},
+		Methods: []Method{{Name: "clip_surgery", Kind: "surgery", Params: map[string]any{"depth": 7.0, "tau": 2.0},
+			Positions: "bilinear"}},
+		Protocol: Protocol{Name: "plain", Fingerprint: "ee",
+			Fields: map[string]any{"window": 224.0, "names": []any{"a", "b"}}},
+		Datasets: []Dataset{{Name: "shapes", Title: "Shapes", Split: "val", Root: "/d", Samples: "0-9", Official: 12,
+			ListSHA256: "ff", Images: 10, Measured: 9,
+			Classes: []string{"background", "été"}, Queries: [][]string{{"background", "sky"},
+				{"summer"}}, QuerySet: "plain", Templates: 85, Background: true, Protocol: Protocol{Name: "plain", Fingerprint: "ef", Fields: map[string]any{"window": 112.0}},
 			Params: map[string]map[string]any{"clip_surgery": {"tau": 1.5}}}},
-		Cells: []Cell{{Dataset: "shapes", Method: "clip_surgery", Task: "segmentation", Convention: "mmseg", Images: 9, Counts: map[string]int{"failed": 1, "undefined_classes": 0},
-			Scores:     []Score{{Name: "mIoU", Value: 1.0 / 3, Low: ptr(0.3), High: ptr(0.35), Level: 0.95, Resamples: 1000}, {Name: "aAcc", Value: 0}},
-			Classes:    []ClassScore{{Class: "background", IoU: ptr(0.1), Acc: ptr(0.2), Precision: ptr(0.3), Dice: ptr(0.4), AP: ptr(0.5), Images: 3, Pixels: 1 << 40, Predicted: 7}, {Class: "été"}},
-			Curves:     []Curve{{Name: "precision over recall", XLabel: "recall", YLabel: "precision", X: []float64{0, 0.5}, Y: []float64{1, 0.25}}},
+		Cells: []Cell{{Dataset: "shapes", Method: "clip_surgery", Task: "segmentation", Convention: "mmseg",
+			Images: 9, Counts: map[string]int{"failed": 1, "undefined_classes": 0},
+			Scores: []Score{{Name: "mIoU", Value: 1.0 / 3, Low: ptr(0.3), High: ptr(0.35), Level: 0.95,
+				Resamples: 1000}, {Name: "aAcc", Value: 0}},
+			Classes: []ClassScore{{Class: "background", IoU: ptr(0.1), Acc: ptr(0.2), Precision: ptr(0.3),
+				Dice: ptr(0.4), AP: ptr(0.5), Images: 3, Pixels: 1 << 40, Predicted: 7}, {Class: "été"}},
+			Curves: []Curve{{Name: "precision over recall", XLabel: "recall", YLabel: "precision",
+				X: []float64{0, 0.5}, Y: []float64{1, 0.25}}},
 			Confusions: [][3]int64{{0, 1, 12}, {1, 0, 3}},
 			Warnings:   []string{"few images"}}},
 		Failures: []Failure{{Dataset: "shapes", ID: "s3", Stage: "decode", Error: "unexpected EOF"}},
 		Warnings: []string{"2 cores"},
 		Timing:   Timing{Seconds: map[string]float64{"encode": 1.5, "decode": 0.25}, Wall: 2},
 		Panels: []Panel{{Dataset: "shapes", ID: "s1", Image: "panels/s1.png", Truth: "panels/t1.png",
-			Predictions: map[string]string{"clip_surgery": "panels/p1.png"}, Maps: []PanelMap{{Method: "clip_surgery", Class: "été", Path: "panels/m1.png"}}}},
+			Predictions: map[string]string{"clip_surgery": "panels/p1.png"}, Maps: []PanelMap{{Method: "clip_surgery",
+				Class: "été", Path: "panels/m1.png"}}}},
 	}
 }
 
@@ -138,7 +149,8 @@ func TestFormatDescribesEveryKey(t *testing.T) {
 	}
 	var rows []string
 	for line := range strings.Lines(string(text)) {
-		if strings.HasPrefix(line, "| `") || strings.HasPrefix(line, "A map has `") || strings.HasPrefix(line, "white is 1") {
+		if strings.HasPrefix(line, "| `") || strings.HasPrefix(line, "A map has `") ||
+			strings.HasPrefix(line, "white is 1") {
 			rows = append(rows, line)
 		}
 	}
@@ -182,12 +194,14 @@ func TestLookup(t *testing.T) {
 	if got := r.Cell("shapes", "clip_surgery").Score("mIoU"); got == nil || got.Value != 1.0/3 {
 		t.Errorf("mIoU = %v", got)
 	}
-	for _, got := range []*Score{r.Cell("shapes", "gem").Score("mIoU"), r.Cell("x", "clip_surgery").Score("mIoU"), r.Cell("shapes", "clip_surgery").Score("mAP")} {
+	for _, got := range []*Score{r.Cell("shapes", "gem").Score("mIoU"), r.Cell("x", "clip_surgery").Score("mIoU"),
+		r.Cell("shapes", "clip_surgery").Score("mAP")} {
 		if got != nil {
 			t.Errorf("score %v of nothing", got)
 		}
 	}
-	if r.Dataset("shapes") != &r.Datasets[0] || r.Dataset("x") != nil || r.Method("clip_surgery") != &r.Methods[0] || r.Method("x") != nil {
+	if r.Dataset("shapes") != &r.Datasets[0] || r.Dataset("x") != nil || r.Method("clip_surgery") != &r.Methods[0] ||
+		r.Method("x") != nil {
 		t.Error("lookup by name")
 	}
 	if got := r.Failed("shapes"); got != 1 {
@@ -204,24 +218,35 @@ func TestWriteRefuses(t *testing.T) {
 		change     func(*Run)
 	}{
 		{"NaN score", `score "mIoU" is not a number`, func(r *Run) { r.Cells[0].Scores[0].Value = math.NaN() }},
-		{"infinite bound", `score "mIoU": high is not a number`, func(r *Run) { r.Cells[0].Scores[0].High = ptr(math.Inf(1)) }},
-		{"NaN class", `a score of class "background" is not a number`, func(r *Run) { r.Cells[0].Classes[0].Dice = ptr(math.NaN()) }},
+		{"infinite bound", `score "mIoU": high is not a number`,
+			func(r *Run) { r.Cells[0].Scores[0].High = ptr(math.Inf(1)) }},
+		{"NaN class", `a score of class "background" is not a number`,
+			func(r *Run) { r.Cells[0].Classes[0].Dice = ptr(math.NaN()) }},
 		{"NaN time", `seconds of "encode" is not a number`, func(r *Run) { r.Timing.Seconds["encode"] = math.NaN() }},
 		{"NaN parameter", `method "clip_surgery": params`, func(r *Run) { r.Methods[0].Params["tau"] = math.NaN() }},
-		{"NaN setting", `data set "shapes": protocol: fields`, func(r *Run) { r.Datasets[0].Protocol.Fields["window"] = math.NaN() }},
-		{"year", `has no spelling in RFC 3339`, func(r *Run) { r.Started = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }},
+		{"NaN setting", `data set "shapes": protocol: fields`,
+			func(r *Run) { r.Datasets[0].Protocol.Fields["window"] = math.NaN() }},
+		{"year", `has no spelling in RFC 3339`, func(r *Run) {
+			r.Started = time.Date(10000, 1, 1, 0, 0, 0, 0,
+				time.UTC)
+		}},
 		{"half interval", `has one bound`, func(r *Run) { r.Cells[0].Scores[0].Low = nil }},
 		{"turned interval", `interval from 0.9 to 0.35`, func(r *Run) { r.Cells[0].Scores[0].Low = ptr(0.9) }},
 		{"level", `confidence level 95`, func(r *Run) { r.Cells[0].Scores[0].Level = 95 }},
-		{"doubled data set", `data set "shapes" occurs twice`, func(r *Run) { r.Datasets = append(r.Datasets, r.Datasets[0]) }},
-		{"doubled method", `method "clip_surgery" occurs twice`, func(r *Run) { r.Methods = append(r.Methods, r.Methods[0]) }},
-		{"doubled cell", `occurs twice with task "segmentation"`, func(r *Run) { r.Cells = append(r.Cells, r.Cells[0]) }},
+		{"doubled data set", `data set "shapes" occurs twice`,
+			func(r *Run) { r.Datasets = append(r.Datasets, r.Datasets[0]) }},
+		{"doubled method", `method "clip_surgery" occurs twice`,
+			func(r *Run) { r.Methods = append(r.Methods, r.Methods[0]) }},
+		{"doubled cell", `occurs twice with task "segmentation"`,
+			func(r *Run) { r.Cells = append(r.Cells, r.Cells[0]) }},
 		{"doubled score", `score "mIoU" occurs twice`, func(r *Run) { r.Cells[0].Scores[1].Name = "mIoU" }},
 		{"nameless method", `method 1 has no name`, func(r *Run) { r.Methods[0].Name = "" }},
 		{"stray cell", `the data set is not in datasets`, func(r *Run) { r.Cells[0].Dataset = "voc21" }},
-		{"stray parameters", `params: method "gem" is not in methods`, func(r *Run) { r.Datasets[0].Params["gem"] = nil }},
+		{"stray parameters", `params: method "gem" is not in methods`,
+			func(r *Run) { r.Datasets[0].Params["gem"] = nil }},
 		{"stray method", `the method is not in methods`, func(r *Run) { r.Cells[0].Method = "gem" }},
-		{"stray class", `class "winter" is not in the classes`, func(r *Run) { r.Cells[0].Classes[1].Class = "winter" }},
+		{"stray class", `class "winter" is not in the classes`,
+			func(r *Run) { r.Cells[0].Classes[1].Class = "winter" }},
 		{"class twice", `3 classes, the data set has 2`, func(r *Run) {
 			r.Cells[0].Classes = append(r.Cells[0].Classes, ClassScore{Class: "été"})
 		}},
@@ -241,23 +266,31 @@ func TestWriteRefuses(t *testing.T) {
 			}
 		}},
 		{"classes", `32769 classes are more than 32768`, func(r *Run) {
-			r.Datasets[0].Queries, r.Datasets[0].Classes = nil, append(make([]string, maxClasses-1), r.Datasets[0].Classes...)
+			r.Datasets[0].Queries, r.Datasets[0].Classes = nil, append(make([]string, maxClasses-1),
+				r.Datasets[0].Classes...)
 		}},
 		{"stray failure", `failure 1: data set "voc21"`, func(r *Run) { r.Failures[0].Dataset = "voc21" }},
 		{"stray panel", `panel 1: data set "voc21"`, func(r *Run) { r.Panels[0].Dataset = "voc21" }},
-		{"queries", `1 lists of queries for 2 classes`, func(r *Run) { r.Datasets[0].Queries = r.Datasets[0].Queries[:1] }},
+		{"queries", `1 lists of queries for 2 classes`,
+			func(r *Run) { r.Datasets[0].Queries = r.Datasets[0].Queries[:1] }},
 		{"negative count", `-1 measured`, func(r *Run) { r.Datasets[0].Measured = -1 }},
 		{"image without path", `panel 1: image has no path`, func(r *Run) { r.Panels[0].Image = "" }},
-		{"path up", `"../../etc/passwd" leaves the run folder`, func(r *Run) { r.Panels[0].Image = "../../etc/passwd" }},
+		{"path up", `"../../etc/passwd" leaves the run folder`,
+			func(r *Run) { r.Panels[0].Image = "../../etc/passwd" }},
 		{"path up inside", `leaves the run folder`, func(r *Run) { r.Panels[0].Truth = "a/../../b.png" }},
-		{"absolute path", `"/etc/passwd" leaves the run folder`, func(r *Run) { r.Panels[0].Predictions["clip_surgery"] = "/etc/passwd" }},
+		{"absolute path", `"/etc/passwd" leaves the run folder`,
+			func(r *Run) { r.Panels[0].Predictions["clip_surgery"] = "/etc/passwd" }},
 		{"curve points", `has 2 x and 1 y`, func(r *Run) { r.Cells[0].Curves[0].Y = r.Cells[0].Curves[0].Y[1:] }},
 		{"curve back", `x falls from 1 to 0.5`, func(r *Run) { r.Cells[0].Curves[0].X[0] = 1 }},
-		{"curve twice", `"precision over recall" occurs twice`, func(r *Run) { r.Cells[0].Curves = append(r.Cells[0].Curves, r.Cells[0].Curves...) }},
-		{"curve not finite", `"precision over recall" is not a number`, func(r *Run) { r.Cells[0].Curves[0].Y[1] = math.Inf(1) }},
+		{"curve twice", `"precision over recall" occurs twice`,
+			func(r *Run) { r.Cells[0].Curves = append(r.Cells[0].Curves, r.Cells[0].Curves...) }},
+		{"curve not finite", `"precision over recall" is not a number`,
+			func(r *Run) { r.Cells[0].Curves[0].Y[1] = math.Inf(1) }},
 		{"confusion with itself", `confusion [1 1 3] is not`, func(r *Run) { r.Cells[0].Confusions[1][1] = 1 }},
-		{"stray confusion", `confusion [0 2 12] is not of two of 2 classes`, func(r *Run) { r.Cells[0].Confusions[0][1] = 2 }},
-		{"confusions rise", `confusion [1 0 13] follows a smaller one`, func(r *Run) { r.Cells[0].Confusions[1][2] = 13 }},
+		{"stray confusion", `confusion [0 2 12] is not of two of 2 classes`,
+			func(r *Run) { r.Cells[0].Confusions[0][1] = 2 }},
+		{"confusions rise", `confusion [1 0 13] follows a smaller one`,
+			func(r *Run) { r.Cells[0].Confusions[1][2] = 13 }},
 		{"map path", `leaves the run folder`, func(r *Run) { r.Panels[0].Maps[0].Path = ".." }},
 	}
 	for _, tt := range tests {
@@ -305,14 +338,18 @@ func TestReadRefuses(t *testing.T) {
 		{"no JSON", "\n\nhello", "line 3: invalid character"},
 		{"cut", good.String()[:good.Len()/2], "unexpected end of JSON input"},
 		{"two documents", good.String() + "{}", "invalid character '{' after top-level value"},
-		{"other schema", `{"schema": "ovbench.run/2", "tool": {"version": "9.1"}}`, `schema is "ovbench.run/2", not "ovbench.run/1"; read it with ovbench "9.1", which wrote it`},
+		{"other schema", `{"schema": "ovbench.run/2", "tool": {"version": "9.1"}}`,
+			`schema is "ovbench.run/2", not "ovbench.run/1"; read it with ovbench "9.1", which wrote it`},
 		{"no schema", `{}`, `schema is "", not`},
 		{"unknown key", `{"schema": "ovbench.run/1", "colour": 1}`, `unknown field "colour"; FORMAT.md`},
-		{"wrong type", "{\"schema\": \"ovbench.run/1\",\n\"cells\": [{\"images\": \"many\"}]}", `line 2: json: cannot unmarshal string`},
+		{"wrong type", "{\"schema\": \"ovbench.run/1\",\n\"cells\": [{\"images\": \"many\"}]}",
+			`line 2: json: cannot unmarshal string`},
 		{"number too large", `{"schema": "ovbench.run/1", "timing": {"wall": 1e999}}`, "1e999"},
 		{"path up", strings.Replace(good.String(), "panels/s1.png", "../s1.png", 1), "leaves the run folder"},
-		{"too many objects", `{"schema": "ovbench.run/1", "cells": [` + strings.Repeat("{},", maxObjects) + `{}]}`, "more than any run has"},
-		{"too many values", `{"schema": "ovbench.run/1", "command": [` + strings.Repeat(`"",`, maxValues) + `""]}`, "more than any run has"},
+		{"too many objects", `{"schema": "ovbench.run/1", "cells": [` + strings.Repeat("{},", maxObjects) + `{}]}`,
+			"more than any run has"},
+		{"too many values", `{"schema": "ovbench.run/1", "command": [` + strings.Repeat(`"",`, maxValues) + `""]}`,
+			"more than any run has"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -377,7 +414,8 @@ func TestOpenStaysInside(t *testing.T) {
 	if got, err := io.ReadAll(f); string(got) != "run/panels/a.txt" || err != nil {
 		t.Errorf("read %q, %v", got, err)
 	}
-	for _, path := range []string{"panels/link", "../secret", filepath.Join(dir, "secret"), "panels", "panels/none", ""} {
+	for _, path := range []string{"panels/link", "../secret", filepath.Join(dir, "secret"), "panels", "panels/none",
+		""} {
 		if f, err := r.Open(path); err == nil {
 			f.Close()
 			t.Errorf("Open(%q) succeeded", path)
@@ -414,7 +452,8 @@ func TestRoundTrip(t *testing.T) {
 		r.Cells[0].Scores[0].Value = rapid.Float64().Draw(t, "value")
 		r.Cells[0].Classes[0].IoU = rapid.Ptr(rapid.Float64(), true).Draw(t, "iou")
 		r.Cells[0].Classes[0].Pixels = rapid.Int64().Draw(t, "pixels")
-		r.Methods[0].Params = rapid.MapOfN(text, rapid.Map(rapid.Float64(), func(f float64) any { return f }), 1, 5).Draw(t, "params")
+		r.Methods[0].Params = rapid.MapOfN(text, rapid.Map(rapid.Float64(), func(f float64) any { return f }), 1,
+			5).Draw(t, "params")
 		raw, err := r.encode()
 		if err != nil {
 			t.Fatal(err)
@@ -502,7 +541,8 @@ func BenchmarkRead(b *testing.B) {
 		for _, d := range r.Datasets {
 			c := Cell{Dataset: d.Name, Method: name}
 			for i, class := range d.Classes {
-				c.Classes = append(c.Classes, ClassScore{Class: class, IoU: ptr(1 / float64(i+3)), Acc: ptr(1 / float64(i+7)), Pixels: 12345})
+				c.Classes = append(c.Classes, ClassScore{Class: class, IoU: ptr(1 / float64(i+3)),
+					Acc: ptr(1 / float64(i+7)), Pixels: 12345})
 			}
 			r.Cells = append(r.Cells, c)
 		}

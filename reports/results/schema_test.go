@@ -115,7 +115,8 @@ func makeSchema(t *testing.T) []byte {
 				required = append(required, key)
 			}
 		}
-		return node{{"description", docs[typ.Name()]}, {"type", "object"}, {"properties", properties}, {"required", required}, {"additionalProperties", false}}
+		return node{{"description", docs[typ.Name()]}, {"type", "object"}, {"properties", properties},
+			{"required", required}, {"additionalProperties", false}}
 	}
 	of = func(typ reflect.Type) node {
 		switch typ.Kind() {
@@ -152,7 +153,8 @@ func makeSchema(t *testing.T) []byte {
 		t.Fatalf("no schema for %v", typ)
 		return nil
 	}
-	root := node{{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"$id", "urn:" + strings.ReplaceAll(Schema, "/", ":")}, {"title", "ovbench results.json, format " + Schema}}
+	root := node{{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+		{"$id", "urn:" + strings.ReplaceAll(Schema, "/", ":")}, {"title", "ovbench results.json, format " + Schema}}
 	root = append(root, object(reflect.TypeFor[Run]())...)
 	root = append(root, member{"$defs", defs})
 	var b bytes.Buffer
@@ -179,7 +181,8 @@ func TestSchemaIsTheTypes(t *testing.T) {
 	}
 }
 
-// TestSchemaInPython holds the schema to a validator: what Write writes is valid, what Read refuses for its shape is not.
+// TestSchemaInPython holds the schema to a validator: what Write writes is valid, what Read refuses for its shape is
+// not.
 func TestSchemaInPython(t *testing.T) {
 	py := os.Getenv("OVBENCH_PYTHON")
 	if py == "" {
@@ -224,7 +227,8 @@ jsonschema.Draft202012Validator.check_schema(schema)
 v = jsonschema.Draft202012Validator(schema)
 print("\n".join(("valid " if v.is_valid(json.load(open(f))) else "invalid ") + f for f in sys.argv[2:]))
 `
-	out, err := exec.CommandContext(t.Context(), py, append([]string{"-c", script, "schema.json"}, files...)...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), py, append([]string{"-c", script, "schema.json"},
+		files...)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

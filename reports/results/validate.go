@@ -125,9 +125,11 @@ func (v *faults) plain(what string, block map[string]any) {
 }
 
 func (v *faults) dataset(d *Dataset) {
-	v.check(len(d.Classes) <= maxClasses, "data set %.60q: %d classes are more than %d", d.Name, len(d.Classes), maxClasses)
+	v.check(len(d.Classes) <= maxClasses, "data set %.60q: %d classes are more than %d", d.Name, len(d.Classes),
+		maxClasses)
 	v.check(d.Images >= 0 && d.Measured >= 0, "data set %.60q: %d images, %d measured", d.Name, d.Images, d.Measured)
-	v.check(len(d.Queries) == 0 || len(d.Queries) == len(d.Classes), "data set %.60q: %d lists of queries for %d classes", d.Name, len(d.Queries), len(d.Classes))
+	v.check(len(d.Queries) == 0 || len(d.Queries) == len(d.Classes), "data set %.60q: %d lists of queries for %d "+
+		"classes", d.Name, len(d.Queries), len(d.Classes))
 }
 
 func (v *faults) cells(cells []Cell, k known) {
@@ -151,7 +153,8 @@ func (v *faults) cells(cells []Cell, k known) {
 			v.score(fmt.Sprintf("%s: score %.60q", at, c.Scores[j].Name), &c.Scores[j])
 		}
 		classes := k.datasets[c.Dataset]
-		v.check(len(c.Classes) <= k.classes[c.Dataset], "%s: %d classes, the data set has %d", at, len(c.Classes), k.classes[c.Dataset])
+		v.check(len(c.Classes) <= k.classes[c.Dataset], "%s: %d classes, the data set has %d", at, len(c.Classes),
+			k.classes[c.Dataset])
 		for j := range c.Classes {
 			s := &c.Classes[j]
 			v.check(classes[s.Class], "%s: class %.60q is not in the classes of the data set", at, s.Class)
@@ -166,7 +169,8 @@ func (v *faults) cells(cells []Cell, k known) {
 		v.curves(at, c.Curves)
 		v.confusions(at, c.Confusions, k.classes[c.Dataset])
 	}
-	v.check(len(columns) <= maxColumns, "%d combinations of data set, task and convention are more than %d; split the run", len(columns), maxColumns)
+	v.check(len(columns) <= maxColumns, "%d combinations of data set, task and convention are more than %d; "+
+		"split the run", len(columns), maxColumns)
 }
 
 func (v *faults) score(at string, s *Score) {
@@ -177,7 +181,8 @@ func (v *faults) score(at string, s *Score) {
 	v.check((s.Low == nil) == (s.High == nil), "%s has one bound of an interval", at)
 	if s.Low != nil && s.High != nil {
 		v.check(*s.Low <= *s.High, "%s: interval from %v to %v", at, *s.Low, *s.High)
-		v.check(s.Level > 0 && s.Level < 1, "%s: confidence level %v of an interval is not between 0 and 1", at, s.Level)
+		v.check(s.Level > 0 && s.Level < 1, "%s: confidence level %v of an interval is not between 0 and 1", at,
+			s.Level)
 	}
 }
 
@@ -186,7 +191,8 @@ func (v *faults) curves(at string, curves []Curve) {
 	v.names(at+": curve", len(curves), func(i int) string { return curves[i].Name })
 	for _, c := range curves {
 		at := fmt.Sprintf("%s: curve %.60q", at, c.Name)
-		v.check(len(c.X) == len(c.Y) && len(c.X) > 0 && len(c.X) <= maxPoints, "%s has %d x and %d y; as many of both, 1 to %d", at, len(c.X), len(c.Y), maxPoints)
+		v.check(len(c.X) == len(c.Y) && len(c.X) > 0 && len(c.X) <= maxPoints,
+			"%s has %d x and %d y; as many of both, 1 to %d", at, len(c.X), len(c.Y), maxPoints)
 		for i := range min(len(c.X), len(c.Y)) {
 			v.finite(at, &c.X[i])
 			v.finite(at, &c.Y[i])
@@ -223,5 +229,6 @@ func (v *faults) path(at, path string, required bool) {
 		v.check(!required, "%s has no path", at)
 		return
 	}
-	v.check(filepath.IsLocal(filepath.FromSlash(path)), "%s: path %.100q leaves the run folder; only files inside it are opened", at, path)
+	v.check(filepath.IsLocal(filepath.FromSlash(path)), "%s: path %.100q leaves the run folder; only files "+
+		"inside it are opened", at, path)
 }
