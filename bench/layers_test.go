@@ -24,6 +24,7 @@ var floors = map[string]int{
 	"bench/cluster":                     3,
 	"runners/hub":                       3,
 	"runners/tokenizer":                 2,
+	"runners/textcache":                 1,
 	"runners/files":                     1,
 	"runners/clip/cliptest":             2,
 	"runners/checkpoint":                2,
