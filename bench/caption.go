@@ -63,16 +63,16 @@ func (e *explanation) runCaption(c *cobra.Command) error {
 
 // captionSimilarities are the cosines of the picture with the n tokens of the caption.
 func (e *explanation) captionSimilarities(c *cobra.Command, img *image.NRGBA) (caption runners.Caption, s similarity, err error) {
-	images, m, lib, err := e.openImages(c)
+	v, err := e.openImages(c)
 	if err != nil {
 		return caption, s, err
 	}
-	defer images.Close()
-	if caption, err = runners.EncodeCaption(c.Context(), lib, m.Model, m.Tokenizer, e.caption, e.session()); err != nil {
+	defer v.Close()
+	if caption, err = runners.EncodeCaption(c.Context(), v.lib, v.model.Model, v.model.Tokenizer, e.caption, e.session()); err != nil {
 		return caption, s, err
 	}
 	runners.Normalize(caption.Embeddings)
-	s, err = e.compare(c, images, m, img, caption.Embeddings)
+	s, err = v.compare(c.Context(), e.file, img, caption.Embeddings)
 	return caption, s, err
 }
 

@@ -37,7 +37,7 @@ func TestRankTokens(t *testing.T) {
 
 // A single text's probability is against the empty text; those of several add up to 1.
 func TestPresence(t *testing.T) {
-	e := explanation{texts: []string{"cat"}}
+	e := explanation{mapFlags: mapFlags{texts: []string{"cat"}}}
 	s := similarity{Maps: runners.Maps{Global: []float32{0.25}}, empty: runners.Maps{Global: []float32{0.24}}, scale: 100}
 	one := e.presence(s, true)
 	if p := one[0].Probability; p < 0.731 || p > 0.7311 { // 1 / (1 + exp(-1))

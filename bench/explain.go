@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"io"
@@ -13,14 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ovbench/bench/engine"
 	"ovbench/datasets/picture"
 	"ovbench/reports"
 	"ovbench/reports/draw"
-	"ovbench/runners"
-	"ovbench/runners/clip"
 	"ovbench/runners/methods"
-	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
 )
 
@@ -35,6 +32,9 @@ func explainCommand() *cobra.Command {
   NN-text.png    the map of each text over the picture
   points.json    per text, points on and off the object as prompts for an interactive segmenter
   presence.json  per text, the cosine of the class token and the probability it stands for
+
+With --segmenter the pictures also show the points and the mask that Segment Anything makes of them, and the masks
+lie in masks/, with the files that ovbench segment writes.
 
 Each map is stretched to 0..1 on its own, so every text lights up somewhere, present or not: the
 table on standard output says how probable each text is among the given ones, or a single text against
@@ -60,33 +60,24 @@ No templates are used, and no feature surgery unless --redundant labels or paper
 			return e.run(c)
 		},
 	}
-	e.add(c)
-	e.size = sizeFlag{512, 512}
-	c.Flags().StringArrayVar(&e.texts, "text", nil, "`text` to look for; repeat for more")
+	e.modelFlags.add(c)
+	e.addMaps(c)
+	e.addSegmenter(c)
 	c.Flags().StringVar(&e.caption, "caption", "", "show each token of this `text` instead")
-	c.Flags().StringVar(&e.method, "method", "clip_surgery", "`method` (ovbench list methods), with parameters as in naclip:attn=kk:sigma=3")
-	c.Flags().Var(&e.size, "size", "network input in pixels")
-	c.Flags().StringVar(&e.positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-size, bicubic-antialias, or reference for the method's own")
-	c.Flags().StringVar(&e.templates, "templates", "surgery85", "none, openai80, surgery85, or a `file` with one template a line")
-	c.Flags().StringVar(&e.redundant, "redundant", "", "labels, empty, paper (Eq. 6-9 as printed) or none (default: by method and number of texts)")
-	c.Flags().Float32Var(&e.points.Threshold, "point-threshold", methods.DefaultPoints.Threshold, "least value of a point on the object")
 	c.Flags().Float32Var(&e.threshold, "threshold", 0, "write masks of the maps at or over this value in 0..1")
 	c.Flags().BoolVar(&e.otsu, "otsu", false, "write masks over each map's own threshold (Otsu 1979)")
 	c.Flags().StringVar(&e.out, "out", "", "`folder` to write")
-	e.points.Shrink = methods.DefaultPoints.Shrink
 	return c
 }
 
 // explanation is one call of explain.
 type explanation struct {
-	modelFlags
-	file, method, positions, templates, redundant, out string
-	caption                                            string
-	texts                                              []string
-	size                                               sizeFlag
-	points                                             methods.PointOptions
-	threshold                                          float32 // 0 is none
-	otsu                                               bool
+	mapFlags
+	segmenterFlags
+	file, out string
+	caption   string
+	threshold float32 // 0 is none
+	otsu      bool
 }
 
 func (e *explanation) run(c *cobra.Command) error {
@@ -100,6 +91,8 @@ func (e *explanation) run(c *cobra.Command) error {
 		return usagef(usage, "--threshold and --otsu are two ways to cut a map: give one")
 	case e.threshold < 0 || e.threshold > 1:
 		return usagef(usage, "--threshold %v: want a value of the maps, in 0..1", e.threshold)
+	case e.caption != "" && e.segmenter != "":
+		return usagef(usage, "--segmenter is for --text: the tokens of a caption make no points")
 	case e.caption != "" && e.out != "":
 		return e.runCaption(c)
 	case len(e.texts) == 0 && e.caption == "":
@@ -108,6 +101,9 @@ func (e *explanation) run(c *cobra.Command) error {
 		return usagef(usage, "--out is missing: name the folder to write")
 	}
 	form, err := e.form()
+	if err == nil {
+		err = errors.Join(e.checkPoints(), e.checkPick())
+	}
 	if err != nil {
 		return usageError{err, usage}
 	}
@@ -116,7 +112,12 @@ func (e *explanation) run(c *cobra.Command) error {
 		return err
 	}
 	alone := len(e.texts) == 1 // then its rival is the empty text
-	sim, err := e.similarities(c, img, form == methods.Empty || alone)
+	v, err := e.openViewer(c, form == methods.Empty || alone)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	sim, err := v.look(c.Context(), e.file, img)
 	if err != nil {
 		return err
 	}
@@ -127,109 +128,42 @@ func (e *explanation) run(c *cobra.Command) error {
 	if err := methods.FeatureSurgery(form, sim.Global, sim.Patches, len(e.texts), sim.empty.Patches); err != nil {
 		return err
 	}
-	return e.write(c, img, sim, seen)
+	if e.segmenter == "" {
+		return e.write(c, img, sim, seen, e.drawMap)
+	}
+	return e.writeSegmented(c, v, img, sim, seen)
 }
 
-// form is the feature surgery to use: as asked for, else the method's own, for which a single text means the empty text's form.
-func (e *explanation) form() (methods.Redundant, error) {
-	form, given, err := methods.ParseRedundant(e.redundant)
-	if err != nil {
-		return "", fmt.Errorf("--%w", err)
-	}
-	m, err := methods.Parse(e.method)
-	if err != nil {
-		return "", err
-	}
-	labels := form == methods.Labels || form == methods.Paper
-	switch {
-	case given && labels && len(e.texts) == 1:
-		return "", fmt.Errorf("--redundant %s with a single text removes everything: give more texts, or use empty", form)
-	case given:
-		return form, nil
-	case len(e.texts) == 1 && m.Redundant() != methods.NoSurgery:
-		return methods.Empty, nil
-	}
-	return m.Redundant(), nil
+// drawMap writes the picture of a map.
+func (e *explanation) drawMap(name string, img *image.NRGBA, heat []float32, p prompt) error {
+	return reports.WritePNG(filepath.Join(e.out, name), draw.Overlay(img, heat, p.Text))
 }
 
-// similarity is one picture's cosines with the texts.
-type similarity struct {
-	runners.Maps
-	empty runners.Maps // with the empty text, if asked for
-	scale float64      // logit scale
-}
-
-// similarities runs both towers.
-func (e *explanation) similarities(c *cobra.Command, img *image.NRGBA, withEmpty bool) (s similarity, err error) {
-	templates, err := clip.Templates(e.templates)
+// writeSegmented writes pictures with masks beside their maps, and the masks.
+func (e *explanation) writeSegmented(c *cobra.Command, v *viewer, img *image.NRGBA, s similarity, seen []presence) error {
+	segmenter, err := e.openSegmenter(c, v.lib, e.session())
 	if err != nil {
-		return s, usageError{err, c.CommandPath()}
+		return err
 	}
-	images, m, lib, err := e.openImages(c)
+	defer segmenter.Close()
+	embedding, err := segmenter.Embed(c.Context(), img)
 	if err != nil {
-		return s, err
+		return fmt.Errorf("%s: %w", e.file, err)
 	}
-	defer images.Close()
-	tower, err := runners.NewTexts(lib, m.Model, m.Tokenizer, e.session())
-	if err != nil {
-		return s, err
+	var cuts []cut
+	named := names{}
+	err = e.write(c, img, s, seen, func(name string, img *image.NRGBA, heat []float32, p prompt) error {
+		if len(p.Points) == 0 {
+			return e.drawMap(name, img, heat, p) // of a constant map, which was said
+		}
+		k, err := e.cutOut(c.Context(), segmenter, embedding, p, heat, img, e.out, named.unique(slug(p.Text)), name)
+		cuts = append(cuts, k)
+		return err
+	})
+	if err != nil || len(cuts) == 0 {
+		return err
 	}
-	defer tower.Close()
-	texts := e.texts
-	if withEmpty {
-		texts = append(texts[:len(texts):len(texts)], "")
-	}
-	embeddings, err := tower.Ensemble(c.Context(), texts, templates, nil)
-	if err != nil {
-		return s, err
-	}
-	if s, err = e.compare(c, images, m, img, embeddings); err != nil {
-		return s, err
-	}
-	if n := len(texts); withEmpty {
-		s.Maps, s.empty = s.Select(0, n-1, n), s.Select(n-1, n, n)
-	}
-	return s, nil
-}
-
-// openImages loads the method's image tower at the size asked for.
-func (e *explanation) openImages(c *cobra.Command) (*runners.Images, *engine.Model, *ort.Library, error) {
-	p, err := clip.ParseInterpolation(e.positions)
-	if err != nil {
-		return nil, nil, nil, usageError{err, c.CommandPath()}
-	}
-	named, err := namedMethods(e.method)
-	if err != nil {
-		return nil, nil, nil, usageError{err, c.CommandPath()}
-	}
-	m, lib, err := e.open(c)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	h, w := e.size.or(m.Image)
-	images, err := runners.NewImages(lib, m.Model, named, runners.ImageOptions{Height: h, Width: w, Positions: p, Similarities: true, Session: e.session()})
-	return images, m, lib, err
-}
-
-// compare is the picture's cosines with texts [T, E], which are normalised.
-func (e *explanation) compare(c *cobra.Command, images *runners.Images, m *engine.Model, img *image.NRGBA, texts tensor.Dense) (similarity, error) {
-	h, w := e.size.or(m.Image)
-	pixels, err := clip.Preprocess(img, h, w, clip.Squash, clip.FilterBicubic)
-	if err != nil {
-		return similarity{}, fmt.Errorf("%s: %w", e.file, err)
-	}
-	out, err := images.Similarities(c.Context(), pixels, texts)
-	if err != nil {
-		return similarity{}, fmt.Errorf("%s: %w", e.file, err)
-	}
-	return similarity{Maps: out[0].At(0), scale: m.LogitScale}, nil
-}
-
-// prompt is one text's entry in points.json.
-type prompt struct {
-	Text   string   `json:"text"`
-	Points [][2]int `json:"points"` // x, y in pixels of the picture
-	Labels []int    `json:"labels"` // 1 on the object, 0 off it
+	return writeCuts(e.out, cuts)
 }
 
 // presence is one text's entry in presence.json: what the class token, which has seen the whole picture, says of it.
@@ -271,7 +205,8 @@ func (e *explanation) cut(name string, heat []float32, w, h int) error {
 	return reports.WritePNG(name, draw.MapImage(mask, w, h))
 }
 
-func (e *explanation) write(c *cobra.Command, img *image.NRGBA, s similarity, seen []presence) error {
+// write writes all but the pictures of the maps, which figure does under a name below the folder.
+func (e *explanation) write(c *cobra.Command, img *image.NRGBA, s similarity, seen []presence, figure func(name string, img *image.NRGBA, heat []float32, p prompt) error) error {
 	h, w := img.Rect.Dy(), img.Rect.Dx()
 	var prompts []prompt
 	table := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
@@ -283,16 +218,13 @@ func (e *explanation) write(c *cobra.Command, img *image.NRGBA, s similarity, se
 		if !ok {
 			fmt.Fprintf(c.ErrOrStderr(), "ovbench: warning: the map of %q is constant\n", text)
 		}
-		pr := prompt{Text: text, Points: [][2]int{}, Labels: []int{}}
-		for _, p := range methods.Points(cells, s.Rows, s.Cols, w, h, e.points) {
-			pr.Points = append(pr.Points, [2]int{p.X, p.Y})
-			pr.Labels = append(pr.Labels, p.Label)
-		}
+		pr := e.promptOf(text, cells, s.Rows, s.Cols, w, h)
 		prompts = append(prompts, pr)
-		name := filepath.Join(e.out, fmt.Sprintf("%02d-%s.png", i+1, slug(text)))
-		if err := reports.WritePNG(name, draw.Overlay(img, heat, text)); err != nil {
+		name := fmt.Sprintf("%02d-%s.png", i+1, slug(text))
+		if err := figure(name, img, heat, pr); err != nil {
 			return nil, err
 		}
+		name = filepath.Join(e.out, name)
 		fmt.Fprintf(table, "%s\t%.3f\t%s\n", text, seen[i].Probability, name)
 		return heat, e.cut(strings.TrimSuffix(name, ".png")+"-mask.png", heat, w, h)
 	}

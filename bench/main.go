@@ -66,7 +66,7 @@ with ONNX Runtime, and reports scores with their protocol, interval and provenan
 	}{
 		{"Measure:", []*cobra.Command{runCommand(), checkCommand(), mergeCommand(), rescoreCommand(), submitCommand(), statusCommand()}},
 		{"Look at results:", []*cobra.Command{reportCommand(), compareCommand(), recordsCommand(), scoreCommand()}},
-		{"Use a model:", []*cobra.Command{explainCommand(), encodeCommand(), exportCommand(), pullCommand()}},
+		{"Use a model:", []*cobra.Command{explainCommand(), segmentCommand(), encodeCommand(), exportCommand(), pullCommand()}},
 		{"Find out:", []*cobra.Command{listCommand(), doctorCommand(), schemaCommand()}},
 		{"Set up:", []*cobra.Command{setupCommand(), shapesCommand()}},
 	} {

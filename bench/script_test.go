@@ -16,6 +16,7 @@ import (
 	"ovbench/datasets"
 	"ovbench/reports/results"
 	"ovbench/runners/ort"
+	"ovbench/runners/sam/samtest"
 	"ovbench/runners/tensor"
 )
 
@@ -43,6 +44,9 @@ func TestScripts(t *testing.T) {
 			e.Setenv("OVBENCH_CACHE", filepath.Join(e.WorkDir, ".cache"))
 			e.Setenv("MICRO", picture)
 			e.Setenv("ESC", "\x1b[2J") // clears a screen
+			if err := samtest.Write(filepath.Join(e.WorkDir, "sam.safetensors"), samtest.Tiny, 1); err != nil {
+				return err
+			}
 			return os.CopyFS(filepath.Join(e.WorkDir, "data"), datasets.Demo())
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sort"
 
 	"ovbench/runners/resample"
 )
@@ -151,49 +150,4 @@ func SimilarityMap(similarity []float32, rows, cols, h, w int) (m []float32, ok 
 	m = make([]float32, h*w)
 	resample.Bilinear(m, w, h, cells, cols, rows)
 	return m, ok
-}
-
-// Point is a prompt for an interactive segmenter, in pixels of the image; Label is 1 on the object, 0 off it.
-type Point struct{ X, Y, Label int }
-
-// PointOptions are the parameters of [Points].
-type PointOptions struct {
-	Threshold float32 // least stretched similarity of a positive point
-	Shrink    int     // the map is reduced by this factor first
-}
-
-// DefaultPoints are the values of the authors' code.
-var DefaultPoints = PointOptions{Threshold: 0.8, Shrink: 2}
-
-// Points turns one text's patch similarities [rows·cols] into point prompts on an image of w x h pixels, as
-// CLIP Surgery does for SAM: positives at the highest cells, weakest first, then as many negatives at
-// the lowest. At most half of the cells are positive.
-func Points(similarity []float32, rows, cols, w, h int, o PointOptions) []Point {
-	rs, cs := max(rows/o.Shrink, 1), max(cols/o.Shrink, 1)
-	cells := make([]float32, rs*cs)
-	resample.Bilinear(cells, cs, rs, similarity, cols, rows)
-	MinMax(cells)
-	order := make([]int, len(cells))
-	over := 0
-	for i, v := range cells {
-		order[i] = i
-		if v >= o.Threshold {
-			over++
-		}
-	}
-	sort.SliceStable(order, func(a, b int) bool { return cells[order[a]] < cells[order[b]] })
-	n := min(over, len(cells)/2)
-	at := func(cell, label int) Point {
-		x := min((float64(cell%cs)+0.5)*float64(w)/float64(cs), float64(w-1))
-		y := min((float64(cell/cs)+0.5)*float64(h)/float64(rs), float64(h-1))
-		return Point{int(x), int(y), label}
-	}
-	var points []Point
-	for _, cell := range order[len(order)-n:] {
-		points = append(points, at(cell, 1))
-	}
-	for _, cell := range order[:n] {
-		points = append(points, at(cell, 0))
-	}
-	return points
 }

@@ -105,7 +105,7 @@ func TestFeatureSurgeryExample(t *testing.T) {
 		side := int(math.Sqrt(float64(len(cells))))
 		var xy [][2]int
 		var labels []int
-		for _, q := range Points(cells, side, side, p.Size[1], p.Size[0], PointOptions{p.T, p.Down}) {
+		for _, q := range Points(cells, side, side, p.Size[1], p.Size[0], PointOptions{Threshold: p.T, Shrink: p.Down}) {
 			xy, labels = append(xy, [2]int{q.X, q.Y}), append(labels, q.Label)
 		}
 		if diff := cmp.Diff(p.XY, xy); diff != "" || !slices.Equal(p.Labels, labels) {

@@ -41,7 +41,6 @@ func Open(path string) (*Model, error) {
 // assemble gives the checkpoint's tensors their places.
 func (m *Model) assemble(l *weights.Loader, h hints) error {
 	l.Unwrap([]string{"image_encoder.pos_embed", "vision_encoder.pos_embed"}, nil)
-	m.Notes = append(m.Notes, l.Notes()...)
 	if err := refuseRelatives(l); err != nil {
 		return err
 	}
@@ -51,6 +50,7 @@ func (m *Model) assemble(l *weights.Loader, h hints) error {
 		return err
 	}
 	m.Config = m.encoder.config()
+	m.Notes = l.Notes()
 	m.Embed = m.encoder.neck.conv1.Shape[0]
 	m.prompts = t.prompts(m.Embed)
 	m.decoder = t.decoder(m.Embed)

@@ -31,7 +31,7 @@ var (
 
 func loadPair(lib *ort.Library, encoderPath, decoderPath string, o ort.Options) (*Segmenter, error) {
 	p := &pair{}
-	s := &Segmenter{Name: "SAM, exported", network: p}
+	s := &Segmenter{Name: "SAM, exported", network: p, options: o}
 	open := func(path string, outputs ...string) (*ort.Session, *onnx.Foreign, error) {
 		f, err := onnx.Adopt(path, func(name string) bool { return slices.Contains(outputs, name) })
 		if err != nil {

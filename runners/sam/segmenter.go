@@ -2,12 +2,16 @@ package sam
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"image"
+	"io"
+	"os"
 	"strings"
 	"sync"
 
+	"ovbench/runners/hub"
 	"ovbench/runners/onnx"
 	"ovbench/runners/ort"
 	"ovbench/runners/resample"
@@ -19,10 +23,10 @@ type Segmenter struct {
 	Name  string
 	Files []string // of the weights
 	Notes []string // what the files do not say and was assumed
-	// Store, if not nil, keeps embeddings: one that it has is not computed again.
-	Store *Store
 
+	store   *store // nil unless embeddings are kept
 	network network
+	options ort.Options
 }
 
 // network is a model in sessions.
@@ -36,6 +40,14 @@ type network interface {
 
 // shape is the side of the input in pixels and of the embedding in cells, and the embedding's channels.
 type shape struct{ side, grid, channels int }
+
+// Locate finds a segmenter: existing files as they are, or a name in the Hugging Face cache. A pair stays one.
+func Locate(name string) (string, error) {
+	if name == "" || strings.Contains(name, ",") || strings.HasSuffix(name, ".pth") || strings.HasSuffix(name, ".onnx") {
+		return name, nil
+	}
+	return hub.Locate(name)
+}
 
 // Load opens the segmenter at path and loads it: what [Open] reads, or "encoder.onnx,decoder.onnx". The encoder is loaded when the first
 // picture needs it.
@@ -54,11 +66,36 @@ func Load(lib *ort.Library, path string, o ort.Options) (*Segmenter, error) {
 	n.encoder = lazy(lib, m.Path+", image encoder", m.EncoderGraph, o)
 	n.masks = lazy(lib, m.Path+", mask prompts", m.MaskGraph, o)
 	n.decoder = lazy(lib, m.Path+", mask decoder", m.DecoderGraph, o)
-	s := &Segmenter{Name: m.Name(), Files: m.Files, Notes: m.Notes, network: n}
+	s := &Segmenter{Name: m.Name(), Files: m.Files, Notes: m.Notes, network: n, options: o}
 	if _, err := n.decoder.get(); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// Keep stores embeddings in a folder, by the content of the weight files, how they are run, and the picture: one that the folder has is not
+// computed again. Several programs may share a folder.
+func (s *Segmenter) Keep(folder string) (err error) {
+	h := sha256.New()
+	for _, path := range s.Files {
+		if err := copyFile(h, path); err != nil {
+			return err
+		}
+	}
+	s.store, err = newStore(folder, fmt.Sprintf("%x %v %v", h.Sum(nil), s.options.Device, s.options.Precision))
+	return err
+}
+
+func copyFile(w io.Writer, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := io.Copy(w, f); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
 }
 
 // Close frees the sessions.
@@ -79,14 +116,14 @@ func (s *Segmenter) Embed(ctx context.Context, img *image.NRGBA) (*Embedding, er
 	}
 	rgb := f.resized(img)
 	want := []int{1, sizes.channels, sizes.grid, sizes.grid}
-	if values, ok := s.Store.get(rgb, want); ok {
+	if values, ok := s.store.get(rgb, want); ok {
 		return &Embedding{f, values}, nil
 	}
 	values, err := s.network.embed(ctx, f, rgb)
 	if err != nil {
 		return nil, err
 	}
-	return &Embedding{f, values}, s.Store.put(rgb, values)
+	return &Embedding{f, values}, s.store.put(rgb, values)
 }
 
 // Masks are the answers to one prompt: low-resolution logits [M, 4n, 4n] and the IoU that the model expects of each. Mask 0 is the one

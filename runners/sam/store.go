@@ -16,16 +16,15 @@ import (
 	"ovbench/runners/tensor"
 )
 
-// Store keeps embeddings in a folder, one .npy each: 4 MB for a picture. The nil Store keeps nothing. Several programs may share a folder.
-type Store struct {
+// store keeps embeddings in a folder, one .npy each: 4 MB for a picture. The nil store keeps nothing.
+type store struct {
 	folder string
 }
 
-// NewStore keeps embeddings in a folder of folder whose name is model: it stands for the weights and how they are run, such as their hash
-// and the precision.
-func NewStore(folder, model string) (*Store, error) {
+// newStore keeps embeddings below folder. model stands for the weights and how they are run.
+func newStore(folder, model string) (*store, error) {
 	sum := sha256.Sum256([]byte(model))
-	s := &Store{filepath.Join(folder, fmt.Sprintf("%x", sum[:16]))}
+	s := &store{filepath.Join(folder, fmt.Sprintf("%x", sum[:16]))}
 	if err := os.MkdirAll(s.folder, 0o777); err != nil {
 		return nil, fmt.Errorf("folder for embeddings: %w", err)
 	}
@@ -33,7 +32,7 @@ func NewStore(folder, model string) (*Store, error) {
 }
 
 // path is the file for a picture by the pixels that the network sees: the same picture in two data sets is one.
-func (s *Store) path(rgb resample.RGB) string {
+func (s *store) path(rgb resample.RGB) string {
 	h := sha256.New()
 	binary.Write(h, binary.LittleEndian, [2]uint64{uint64(rgb.W), uint64(rgb.H)})
 	h.Write(rgb.Pix)
@@ -41,7 +40,7 @@ func (s *Store) path(rgb resample.RGB) string {
 }
 
 // get is the embedding of a picture, if the store has one of that shape. A file that is cut short is as none: put replaces it.
-func (s *Store) get(rgb resample.RGB, shape []int) (tensor.Dense, bool) {
+func (s *store) get(rgb resample.RGB, shape []int) (tensor.Dense, bool) {
 	if s == nil {
 		return tensor.Dense{}, false
 	}
@@ -59,7 +58,7 @@ func (s *Store) get(rgb resample.RGB, shape []int) (tensor.Dense, bool) {
 }
 
 // put keeps an embedding.
-func (s *Store) put(rgb resample.RGB, d tensor.Dense) error {
+func (s *store) put(rgb resample.RGB, d tensor.Dense) error {
 	if s == nil {
 		return nil
 	}

@@ -15,38 +15,38 @@ import (
 // An embedding that was kept is the one computed, by picture and model; a file that is cut short is computed anew.
 func TestStore(t *testing.T) {
 	folder := t.TempDir()
-	store, err := NewStore(folder, "weights")
+	kept, err := newStore(folder, "weights")
 	if err != nil {
 		t.Fatal(err)
 	}
 	a, b := resample.NewRGB(3, 2), resample.NewRGB(2, 3)
 	d := tensor.Dense{Shape: []int{1, 2, 1, 1}, Data: []float32{1, 2}}
-	if _, ok := store.get(a, d.Shape); ok {
+	if _, ok := kept.get(a, d.Shape); ok {
 		t.Error("an empty store has an embedding")
 	}
-	if err := store.put(a, d); err != nil {
+	if err := kept.put(a, d); err != nil {
 		t.Fatal(err)
 	}
-	if got, ok := store.get(a, d.Shape); !ok || !slices.Equal(got.Data, d.Data) {
+	if got, ok := kept.get(a, d.Shape); !ok || !slices.Equal(got.Data, d.Data) {
 		t.Errorf("got %v, want %v", got, d)
 	}
-	if _, ok := store.get(a, []int{1, 1, 2, 1}); ok {
+	if _, ok := kept.get(a, []int{1, 1, 2, 1}); ok {
 		t.Error("an embedding of another shape is taken")
 	}
-	if _, ok := store.get(b, d.Shape); ok {
+	if _, ok := kept.get(b, d.Shape); ok {
 		t.Error("pictures of as many pixels are taken for each other")
 	}
-	other, err := NewStore(folder, "other weights")
+	other, err := newStore(folder, "other weights")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := other.get(a, d.Shape); ok {
 		t.Error("another model's embedding is taken")
 	}
-	if err := os.Truncate(store.path(a), 130); err != nil {
+	if err := os.Truncate(kept.path(a), 130); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := store.get(a, d.Shape); ok {
+	if _, ok := kept.get(a, d.Shape); ok {
 		t.Error("a file that is cut short is taken")
 	}
 }
@@ -63,7 +63,7 @@ func TestEmbedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if s.Store, err = NewStore(t.TempDir(), "x"); err != nil {
+	if err := s.Keep(t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
 	img := gradient(40, 30)
