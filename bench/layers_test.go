@@ -73,7 +73,7 @@ func TestFloors(t *testing.T) {
 		found[name] = true
 		floor, ok := floors[name]
 		if !ok {
-			t.Errorf("package %s has no floor: give it one in this test and in the README", name)
+			t.Errorf("package %s has no floor: give it one in this test and in CONTRIBUTING.md", name)
 			continue
 		}
 		for _, i := range p.Imports {

@@ -197,7 +197,7 @@ func TestSlurm(t *testing.T) {
 	dir := t.TempDir()
 	ovbench := filepath.Join(dir, "ovbench")
 	s.must("go", "build", "-o", ovbench, ".")
-	run := []string{"demo", "--set", "methods=[clip]", "--set", "resamples=100", "--limit", "240", "--jobs", "1"}
+	run := []string{"demo", "--set", "methods=[clip, clip_surgery, gem]", "--set", "resamples=100", "--limit", "400", "--jobs", "1"}
 	s.must(ovbench, append([]string{"run", "--out", filepath.Join(dir, "whole"), "--threads", "1"}, run...)...)
 
 	out := filepath.Join(dir, "all parts")
@@ -219,7 +219,14 @@ func TestSlurm(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := begun(2)
-	s.must("scancel", "--batch", "--signal=TERM", h.Job)
+	go s.try("scancel", "--batch", "--signal=TERM", h.Job) // which may stay until the job is put back
+	s.wait("the end of part 2", func() bool {
+		h, _, err := records.ReadHeartbeat(cluster.Folder(out, 2, 4))
+		return err == nil && h.Ended
+	})
+	if h, _, _ := records.ReadHeartbeat(cluster.Folder(out, 2, 4)); h.Finished {
+		t.Fatal("part 2 finished before it was told to stop: give it more to do")
+	}
 	h = begun(3)
 	s.kill("slurmd", syscall.SIGKILL)
 	_ = syscall.Kill(h.PID, syscall.SIGKILL)
@@ -266,8 +273,8 @@ func TestSlurm(t *testing.T) {
 			}
 		}
 	}
-	if len(measured) != 240 {
-		t.Errorf("%d samples were measured, want 240", len(measured))
+	if len(measured) != 400 {
+		t.Errorf("%d samples were measured, want 400", len(measured))
 	}
 	for id, n := range measured {
 		if n != 1 {
