@@ -34,7 +34,7 @@ type captionToken struct {
 
 // runCaption shows one map per token of a caption (arXiv 2304.05653, the multimodal visualisation).
 func (e *explanation) runCaption(c *cobra.Command) error {
-	form, given, err := methods.ParseRedundant(e.redundant)
+	form, given, err := methods.ParseFeatureSurgery(e.redundant)
 	switch {
 	case err != nil:
 		return usageError{fmt.Errorf("--%w", err), c.CommandPath()}
@@ -55,7 +55,7 @@ func (e *explanation) runCaption(c *cobra.Command) error {
 		return err
 	}
 	tokens := rankTokens(caption, sim, img.Rect.Dx(), img.Rect.Dy())
-	if err := methods.FeatureSurgery(form, sim.Global, sim.Patches, len(tokens), nil); err != nil {
+	if err := form.Apply(sim.Global, sim.Patches, len(tokens), nil); err != nil {
 		return err
 	}
 	return e.writeCaption(c, img, sim, tokens)

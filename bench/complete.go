@@ -13,12 +13,13 @@ import (
 	"ovbench/runners/clip"
 	"ovbench/runners/hub"
 	"ovbench/runners/methods"
+	"ovbench/runners/vit"
 )
 
 // flagValues are what a shell may complete flags with: by the name of the flag or, where a name means something else in one
 // command, by "command flag".
 var flagValues = map[string]func() []string{
-	"activation":     fixed(string(clip.QuickGELU), string(clip.GELU)),
+	"activation":     fixed(string(vit.QuickGELU), string(vit.GELU)),
 	"convention":     func() []string { return strings.Split(conventionNames(), ", ") },
 	"difficult":      fixed(string(metrics.DifficultSkip), string(metrics.DifficultNegative), string(metrics.DifficultPositive)),
 	"format":         func() []string { return append(reports.Formats(), onTerminal) },
@@ -26,7 +27,7 @@ var flagValues = map[string]func() []string{
 	"model":          func() []string { return append([]string{"demo", "micro"}, hub.Cached()...) },
 	"panels":         fixed("all", "best", "worst", "median", "random", "id="),
 	"pick":           fixed("score", "single"),
-	"positions":      fixed("reference", string(clip.Bilinear), string(clip.Bicubic), string(clip.BicubicAntialias)),
+	"positions":      fixed("reference", string(vit.Bilinear), string(vit.Bicubic), string(vit.BicubicAntialias)),
 	"records format": func() []string { return analysis.RowFormats },
 	"prompt":         fixed("points", "box", "both"),
 	"redundant":      fixed(string(methods.Labels), string(methods.Empty), string(methods.Paper), string(methods.NoSurgery)),

@@ -16,6 +16,7 @@ import (
 	"ovbench/runners/methods"
 	"ovbench/runners/tensor"
 	"ovbench/runners/tokenizer"
+	"ovbench/runners/vit"
 )
 
 func encodeCommand() *cobra.Command {
@@ -33,13 +34,15 @@ func encodeImageCommand() *cobra.Command {
 	var (
 		f                           modelFlags
 		size                        sizeFlag
+		seen                        bool
 		method, positions, fit, out string
 	)
 	c := &cobra.Command{
 		Use:   "image FILE...",
 		Short: "Write projected patch tokens of pictures",
 		Long: `Write projected tokens [B, 1+N, E] of pictures as float32 .npy, one row of B per file, in order.
-The class token comes first, patches follow row by row; nothing is normalised.`,
+The global token comes first, where the method has one, patches follow row by row; nothing is normalised.
+--pixels writes what the image tower sees instead, [B, 3, H, W]: resized and normalised as the model wants it.`,
 		Example: "  ovbench encode image a.jpg b.png --model openai/clip-vit-base-patch16 --method clip_surgery --size 512 --out tokens.npy",
 		Args:    arguments(1, -1),
 	}
@@ -48,12 +51,13 @@ The class token comes first, patches follow row by row; nothing is normalised.`,
 	c.Flags().Var(&size, "size", "network input in pixels (default: the model's own)")
 	c.Flags().StringVar(&positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-size, bicubic-antialias, or reference for the method's own")
 	c.Flags().StringVar(&fit, "resize", string(clip.Squash), "squash, or crop for shorter side and centre crop")
+	c.Flags().BoolVar(&seen, "pixels", false, "write normalised pixels, not tokens")
 	c.Flags().StringVar(&out, "out", "", ".npy `file` to write")
 	c.RunE = func(c *cobra.Command, files []string) error {
 		if out == "" {
 			return usagef(c.CommandPath(), "--out is missing: name the .npy file to write")
 		}
-		p, err := clip.ParseInterpolation(positions)
+		p, err := vit.ParseInterpolation(positions)
 		if err != nil {
 			return usageError{err, c.CommandPath()}
 		}
@@ -80,12 +84,16 @@ The class token comes first, patches follow row by row; nothing is normalised.`,
 			if err != nil {
 				return err
 			}
-			tokens, err := images.Tokens(c.Context(), pixels)
-			if err != nil {
-				return fmt.Errorf("%s: %w", file, err)
+			values := m.Pixels.Values(pixels)
+			if !seen {
+				tokens, err := images.Tokens(c.Context(), pixels)
+				if err != nil {
+					return fmt.Errorf("%s: %w", file, err)
+				}
+				values = tokens[0].Values
 			}
-			all.Data = append(all.Data, tokens[0].Values.Data...)
-			all.Shape = tokens[0].Values.Shape
+			all.Data = append(all.Data, values.Data...)
+			all.Shape = values.Shape
 		}
 		all.Shape[0] = len(files)
 		return writeFile(out, func(w io.Writer) error { return tensor.WriteNPY(w, all) })

@@ -125,7 +125,7 @@ func (e *explanation) run(c *cobra.Command) error {
 		return err
 	}
 	seen := e.presence(sim, alone)
-	if err := methods.FeatureSurgery(form, sim.Global, sim.Patches, len(e.texts), sim.empty.Patches); err != nil {
+	if err := form.Apply(sim.Global, sim.Patches, len(e.texts), sim.empty.Patches); err != nil {
 		return err
 	}
 	if e.segmenter == "" {

@@ -9,6 +9,7 @@ import (
 	"ovbench/runners"
 	"ovbench/runners/clip"
 	"ovbench/runners/onnx"
+	"ovbench/runners/vit"
 )
 
 func exportCommand() *cobra.Command {
@@ -23,8 +24,8 @@ func exportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export",
 		Short: "Write a self-contained ONNX model of one or more methods",
-		Long: `Write an ONNX model with one output of projected tokens [batch, 1+N, E] per method, for an input pixels
-[batch, 3, H, W]. Weights of more than 1 GiB go to a .data file beside it. Attention and QuickGELU use
+		Long: `Write an ONNX model with one output of projected tokens [batch, 1+N, E] per method, the global token first, for an
+input pixels [batch, 3, H, W]: a resized picture's own values in 0..255, R, G, B, as float32. Weights of more than 1 GiB go to a .data file beside it. Attention and QuickGELU use
 ONNX Runtime's own operators (domain com.microsoft) unless --standard-ops is given.`,
 		Example: "  ovbench export --model openai/clip-vit-base-patch16 --method clip --method clip_surgery --size 512 --out surgery.onnx",
 		Args:    arguments(0, 0),
@@ -41,7 +42,7 @@ ONNX Runtime's own operators (domain com.microsoft) unless --standard-ops is giv
 		if out == "" && !text {
 			return usagef(c.CommandPath(), "--out is missing: name the .onnx file to write")
 		}
-		p, err := clip.ParseInterpolation(positions)
+		p, err := vit.ParseInterpolation(positions)
 		if err != nil {
 			return usageError{err, c.CommandPath()}
 		}

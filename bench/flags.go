@@ -11,8 +11,8 @@ import (
 
 	"ovbench/bench/cluster"
 	"ovbench/bench/engine"
-	"ovbench/runners/clip"
 	"ovbench/runners/ort"
+	"ovbench/runners/vit"
 )
 
 // modelFlags are the flags by which a command finds a model and runs it.
@@ -32,7 +32,7 @@ func (f *modelFlags) add(c *cobra.Command) {
 }
 
 func (f *modelFlags) options() engine.ModelOptions {
-	return engine.ModelOptions{Name: f.model, Vocabulary: f.vocab, Activation: clip.Activation(f.activation)}
+	return engine.ModelOptions{Name: f.model, Vocabulary: f.vocab, Activation: vit.Activation(f.activation)}
 }
 
 func (f *modelFlags) session() ort.Options { return ort.Options{Threads: f.threads, Mmap: f.mmap} }

@@ -13,6 +13,7 @@ import (
 	"ovbench/runners/methods"
 	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
+	"ovbench/runners/vit"
 )
 
 // mapFlags are the flags by which a command makes maps of texts, and points of maps.
@@ -51,8 +52,8 @@ func (f *mapFlags) checkPoints() error {
 }
 
 // form is the feature surgery to use: as asked for, else the method's own, for which a single text means the empty text's form.
-func (f *mapFlags) form() (methods.Redundant, error) {
-	form, given, err := methods.ParseRedundant(f.redundant)
+func (f *mapFlags) form() (methods.FeatureSurgery, error) {
+	form, given, err := methods.ParseFeatureSurgery(f.redundant)
 	if err != nil {
 		return "", fmt.Errorf("--%w", err)
 	}
@@ -66,10 +67,10 @@ func (f *mapFlags) form() (methods.Redundant, error) {
 		return "", fmt.Errorf("--redundant %s with a single text removes everything: give more texts, or use empty", form)
 	case given:
 		return form, nil
-	case len(f.texts) == 1 && m.Redundant() != methods.NoSurgery:
+	case len(f.texts) == 1 && m.Traits().Form() != methods.NoSurgery:
 		return methods.Empty, nil
 	}
-	return m.Redundant(), nil
+	return m.Traits().Form(), nil
 }
 
 // viewer is a method with its model loaded, to look at pictures for texts.
@@ -87,7 +88,7 @@ func (v *viewer) Close() error { return v.images.Close() }
 
 // openImages loads the method's image tower at the size asked for.
 func (f *mapFlags) openImages(c *cobra.Command) (*viewer, error) {
-	p, err := clip.ParseInterpolation(f.positions)
+	p, err := vit.ParseInterpolation(f.positions)
 	if err != nil {
 		return nil, usageError{err, c.CommandPath()}
 	}

@@ -119,7 +119,7 @@ type segmenting struct {
 	pointsFile, box, as, out string
 	boxThreshold             float32
 
-	form    methods.Redundant
+	form    methods.FeatureSurgery
 	viewer  *viewer  // nil unless texts make the prompts
 	prompts []prompt // of every picture, where texts do not make them
 	sam     *sam.Segmenter
@@ -284,7 +284,7 @@ func (s *segmenting) promptsOf(ctx context.Context, file string, img *image.NRGB
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := methods.FeatureSurgery(s.form, sim.Global, sim.Patches, len(s.texts), sim.empty.Patches); err != nil {
+	if err := s.form.Apply(sim.Global, sim.Patches, len(s.texts), sim.empty.Patches); err != nil {
 		return nil, nil, err
 	}
 	w, h := img.Rect.Dx(), img.Rect.Dy()

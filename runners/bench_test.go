@@ -18,6 +18,7 @@ import (
 	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
 	"ovbench/runners/tokenizer"
+	"ovbench/runners/vit"
 )
 
 // vitB16 is a random ViT-B/16, made once a machine.
@@ -68,7 +69,7 @@ func tower(b testing.TB, m *clip.Model, o runners.ImageOptions, names ...string)
 // written. The metrics are ratios of best times.
 func BenchmarkForward(b *testing.B) {
 	m, x := vitB16(b), noise(512)
-	fused := runners.ImageOptions{Positions: clip.Bilinear}
+	fused := runners.ImageOptions{Positions: vit.Bilinear}
 	plain := fused
 	plain.StandardOps = true
 	written := plain
@@ -91,7 +92,7 @@ var rivals = []string{"clip", "clip_surgery", "maskclip", "sclip", "clearclip", 
 // BenchmarkRivals is what more methods in one session cost, at the same positions for all: the metrics are ratios of best times.
 func BenchmarkRivals(b *testing.B) {
 	m, x := vitB16(b), noise(512)
-	o := runners.ImageOptions{Positions: clip.Bilinear}
+	o := runners.ImageOptions{Positions: vit.Bilinear}
 	best := race(b, x, map[string]*runners.Images{
 		"one":   tower(b, m, o, "clip"),
 		"alone": tower(b, m, o, "clip_surgery"),
@@ -107,7 +108,7 @@ func BenchmarkRivals(b *testing.B) {
 // BenchmarkOpenSize compares a graph of open size with one built for 512 px. The metric is the ratio of best times.
 func BenchmarkOpenSize(b *testing.B) {
 	m, x := vitB16(b), noise(512)
-	o := runners.ImageOptions{Positions: clip.Bilinear}
+	o := runners.ImageOptions{Positions: vit.Bilinear}
 	best := race(b, x, map[string]*runners.Images{
 		"open":  images(b, m, named(b, "clip", "clip_surgery"), o),
 		"fixed": tower(b, m, o, "clip", "clip_surgery"),
@@ -171,7 +172,7 @@ func BenchmarkPyTorch(b *testing.B) {
 		b.Fatal(err)
 	}
 	f.Close()
-	o := runners.ImageOptions{Positions: clip.Bilinear}
+	o := runners.ImageOptions{Positions: vit.Bilinear}
 	two := tower(b, m, o, "clip", "clip_surgery")
 	seven := tower(b, m, o, append(rivals[:len(rivals):len(rivals)], "gem")...)
 	ours, theirs := map[*runners.Images]float64{}, map[string]float64{}
@@ -180,7 +181,7 @@ func BenchmarkPyTorch(b *testing.B) {
 		for range 3 {
 			for _, t := range []*runners.Images{two, seven} {
 				start := time.Now()
-				if results, err = t.Tokens(b.Context(), x); err != nil {
+				if results, err = t.Tokens(b.Context(), raw(x)); err != nil {
 					b.Fatal(err)
 				}
 				keep(ours, t, time.Since(start).Seconds())
@@ -237,7 +238,7 @@ func BenchmarkPrompts(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer tower.Close()
-	model, err := m.TextGraph().Model()
+	model, err := m.TextGraph(false).Model()
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"ovbench/runners/clip"
 	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
-	"ovbench/runners/tokenizer"
 )
 
 // Caption is a text as CLIP reads it, token by token from the start token to the end token.
@@ -19,9 +17,16 @@ type Caption struct {
 	Embeddings tensor.Dense // [n, E], un-normalised; the last row is the embedding of the text
 }
 
+// Decoder is a [Tokenizer] that knows the way back.
+type Decoder interface {
+	Tokenizer
+	SOT() int32 // the start token
+	Decode(ids []int32) string
+}
+
 // EncodeCaption runs the text tower of m on one text and keeps all tokens. Each has seen the tokens before it, none those
 // behind.
-func EncodeCaption(ctx context.Context, lib *ort.Library, m *clip.Model, t *tokenizer.Tokenizer, text string, o ort.Options) (Caption, error) {
+func EncodeCaption(ctx context.Context, lib *ort.Library, m TextModel, t Decoder, text string, o ort.Options) (Caption, error) {
 	if err := CheckVocabulary(m, t); err != nil {
 		return Caption{}, err
 	}
@@ -29,17 +34,17 @@ func EncodeCaption(ctx context.Context, lib *ort.Library, m *clip.Model, t *toke
 	if err != nil {
 		return Caption{}, err
 	}
-	model, err := m.TextTokensGraph().Model()
+	model, err := m.TextGraph(true).Model()
 	if err != nil {
-		return Caption{}, fmt.Errorf("%s: %w", m.Path, err)
+		return Caption{}, fmt.Errorf("%s: %w", m.Source(), err)
 	}
-	s, err := lib.NewSession(m.Path+", text tower", model, o)
+	s, err := lib.NewSession(m.Source()+", text tower", model, o)
 	if err != nil {
 		return Caption{}, err
 	}
 	defer s.Close()
 	n := len(ids)
-	c := Caption{IDs: ids, Embeddings: tensor.New(n, m.Embed)}
+	c := Caption{IDs: ids, Embeddings: tensor.New(n, m.Space())}
 	wide, positions := make([]int64, n), make([]int64, n)
 	for i, id := range ids {
 		wide[i], positions[i] = int64(id), int64(i)
@@ -47,11 +52,11 @@ func EncodeCaption(ctx context.Context, lib *ort.Library, m *clip.Model, t *toke
 		c.Words, c.Open = append(c.Words, word), append(c.Open, open)
 	}
 	in := []ort.Value{ort.Int64([]int{1, n}, wide), ort.Int64([]int{n}, positions)}
-	return c, s.Run(ctx, in, []ort.Value{ort.Float32([]int{1, n, m.Embed}, c.Embeddings.Data)})
+	return c, s.Run(ctx, in, []ort.Value{ort.Float32([]int{1, n, m.Space()}, c.Embeddings.Data)})
 }
 
 // piece is a token as a reader knows it, and whether its word goes on behind it.
-func piece(t *tokenizer.Tokenizer, id int32) (word string, open bool) {
+func piece(t Decoder, id int32) (word string, open bool) {
 	switch id {
 	case t.SOT():
 		return "[start]", false

@@ -11,6 +11,7 @@ import (
 	"ovbench/runners/onnx"
 	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
+	"ovbench/runners/vit"
 )
 
 // recordedTexts are the rows of embeddings [T, E], divided by their norms.
@@ -44,8 +45,8 @@ func TestRecordedGradients(t *testing.T) {
 			in := g.Input("pixels", tensor.F32, g.Symbol("batch"), 3, h, w)
 			words := g.Input("texts", tensor.F32, count, m.Embed)
 			var tokens, attended, values []onnx.Value
-			v := m.Vision
-			x := v.Embed(g, in, clip.Bilinear)
+			v := m.Encoder().(*clip.ViT)
+			x := v.Embed(g, in, vit.Bilinear)
 			for i := range v.Depth() {
 				q, k, u := v.QKV(g, i, x)
 				tokens, values = append(tokens, x), append(values, u)
@@ -55,7 +56,7 @@ func TestRecordedGradients(t *testing.T) {
 			tokens = append(tokens, x)
 			embedding := g.L2Normalize(v.Project(g, g.Slice(x, 1, 0, 1)))
 			seed := onnx.Seed{Of: embedding, Cotangent: g.Reshape(words, count, 1, 1, m.Embed)}
-			by := append(append([]onnx.Value{in}, tokens...), attended...)
+			by := append(append([]onnx.Value{v.Pixels.Apply(g, in)}, tokens...), attended...)
 			gradients := g.Gradient([]onnx.Seed{seed}, by...)
 			g.Output("by pixels", gradients[0])
 			for i := range tokens {
@@ -64,7 +65,7 @@ func TestRecordedGradients(t *testing.T) {
 			for i := range attended {
 				g.Output("by attention "+fmt.Sprint(i), g.AtWeights(gradients[1+len(tokens)+i], values[i], m.Config.Vision.Heads))
 			}
-			compareGradients(t, g, []tensor.Dense{pixels, texts}, filepath.Join(dir, "explainers", "tiny-vit"))
+			compareGradients(t, g, []tensor.Dense{raw(pixels), texts}, filepath.Join(dir, "explainers", "tiny-vit"))
 		}
 	}
 }

@@ -33,6 +33,15 @@ type Batch struct {
 	Values     tensor.Dense // [B, 1+N, E or T], the global token first; without one [B, N, E or T]
 }
 
+// patches copies the values of texts from..to-1 by patch [B, N, to-from].
+func (b Batch) patches(from, to int) tensor.Dense {
+	out := tensor.New(b.Values.Shape[0], b.Rows*b.Cols, to-from)
+	for i := range out.Shape[0] {
+		copy(out.At(i).Data, b.At(i).Select(from, to, b.Values.Shape[2]).Patches)
+	}
+	return out
+}
+
 // At are the values of picture i.
 func (b Batch) At(i int) Maps {
 	m := Maps{Rows: b.Rows, Cols: b.Cols, Patches: b.Values.At(i).Data}

@@ -10,45 +10,46 @@ import (
 	"ovbench/runners/clip"
 	"ovbench/runners/clip/cliptest"
 	"ovbench/runners/tensor"
+	"ovbench/runners/vit"
 )
 
-// A model that wants pixels of mean and deviation 0.5 gives for CLIP's pixels what it gives for its own.
+// A model that wants pixels of mean and deviation 0.5 sees what another one is given in CLIP's, whether its configuration says so or a caller.
 func TestOtherNormalization(t *testing.T) {
 	library(t) // or skip
 	raw := random(1, 32, 48)
-	as := func(n clip.Normalization) tensor.Dense {
-		out := tensor.New(raw.Shape...)
-		for i, v := range raw.Data {
-			c := i / (32 * 48)
-			out.Data[i] = (v - n.Mean[c]) / n.Std[c]
-		}
-		return out
-	}
-	half := clip.Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}}
-	vit, rn := t.TempDir(), t.TempDir()
-	if err := cliptest.Write(vit, cliptest.Shape{Image: 32, Patch: 16, Embed: 16, Vision: cliptest.Tower{Width: 64, Layers: 2, Heads: 1}, Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}, 9); err != nil {
+	half := vit.Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}}
+	dir, rn := t.TempDir(), t.TempDir()
+	if err := cliptest.Write(dir, cliptest.Shape{Image: 32, Patch: 16, Embed: 16, Vision: cliptest.Tower{Width: 64, Layers: 2, Heads: 1}, Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}, 9); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := cliptest.WriteResNet(rn, cliptest.ResNet{Stages: [4]int{1, 1, 1, 1}, Width: 8, Image: 32, Embed: 12, Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}, 9); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ dir, file, config string }{
-		{vit, "preprocessor_config.json", `{"image_mean":[0.5,0.5,0.5],"image_std":[0.5,0.5,0.5]}`},
+		{dir, "preprocessor_config.json", `{"image_mean":[0.5,0.5,0.5],"image_std":[0.5,0.5,0.5]}`},
 		{rn, "open_clip_config.json", `{"model_cfg":{"vision_cfg":{},"text_cfg":{"heads":1}},"preprocess_cfg":{"mean":[0.5,0.5,0.5],"std":[0.5,0.5,0.5]}}`},
 	} {
-		run := func(pixels tensor.Dense) tensor.Dense {
+		load := func() *clip.Model {
 			m, err := clip.Open(c.dir)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return tokens(t, images(t, m, named(t, "clip"), runners.ImageOptions{}), pixels)[0]
+			return m
 		}
-		want := run(as(half)) // of the model without the configuration, which computes on what it is given
+		run := func(m *clip.Model) tensor.Dense {
+			out, err := images(t, m, named(t, "clip"), runners.ImageOptions{}).Tokens(t.Context(), raw)
+			return values(t, out, err)[0]
+		}
+		usual := load()
+		want := tokens(t, images(t, usual, named(t, "clip"), runners.ImageOptions{}), half.Values(raw))[0]
+		if d := distance(run(usual.Normalised(half)), want); !(d < 1e-5) {
+			t.Errorf("%s: distance %.2g by a caller", c.dir, d)
+		}
 		path := filepath.Join(c.dir, c.file)
 		if err := os.WriteFile(path, []byte(c.config), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if d := distance(run(as(clip.CLIPPixels)), want); !(d < 1e-5) {
+		if d := distance(run(load()), want); !(d < 1e-5) {
 			t.Errorf("%s: distance %.2g", c.file, d)
 		}
 		for _, bad := range []struct{ from, to, message string }{

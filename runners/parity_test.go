@@ -18,6 +18,7 @@ import (
 	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
 	"ovbench/runners/tokenizer"
+	"ovbench/runners/vit"
 )
 
 // The arrays under clip/testdata/micro and golden/tiny-vit were recorded with the authors' code (OpenAI's CLIP, CLIP
@@ -168,7 +169,7 @@ func every(t testing.TB, m *clip.Model) (out []runners.Named) {
 	for _, name := range methods.Names() {
 		method, err := methods.New(name, shallow[name])
 		if err == nil {
-			err = method.Check(m)
+			err = method.Check(methods.Models{ImageText: m})
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -253,7 +254,7 @@ func TestPixels(t *testing.T) {
 					name = fmt.Sprintf("%dx%d", s[0], s[1])
 				}
 				want := load(t, r.array(prefix, name, "pixels", ".npy"))
-				if diff := cmp.Diff(want, pixels); diff != "" {
+				if diff := cmp.Diff(want, vit.CLIP.Values(pixels)); diff != "" {
 					t.Errorf("%s at %s: pixels differ (-want +got)\n%.500s", file, name, diff)
 				}
 			}
@@ -388,15 +389,15 @@ func (r recording) checkMaps(t *testing.T, lib *ort.Library, m *clip.Model, pref
 	}
 	defer images.Close()
 	size := fmt.Sprint(n)
-	sims, err := images.Similarities(t.Context(), load(t, r.array(prefix, size, "pixels", ".npy")), embeddings)
+	sims, err := images.Similarities(t.Context(), raw(load(t, r.array(prefix, size, "pixels", ".npy"))), embeddings)
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := sims[0].At(0)
 	cos, empty := all.Select(0, texts, texts+1), all.Select(texts, texts+1, texts+1)
-	surgery := func(form methods.Redundant) tensor.Dense { // the global token is treated as a patch
+	surgery := func(form methods.FeatureSurgery) tensor.Dense { // the global token is treated as a patch
 		s := append(slices.Clone(cos.Global), cos.Patches...)
-		if err := methods.FeatureSurgery(form, cos.Global, s, texts, append(slices.Clone(empty.Global), empty.Patches...)); err != nil {
+		if err := form.Apply(cos.Global, s, texts, append(slices.Clone(empty.Global), empty.Patches...)); err != nil {
 			t.Fatal(err)
 		}
 		return tensor.Dense{Shape: []int{1, len(s) / texts, texts}, Data: s}

@@ -13,6 +13,7 @@ import (
 	"ovbench/runners/methods"
 	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
+	"ovbench/runners/vit"
 	"ovbench/runners/weights"
 )
 
@@ -25,6 +26,8 @@ type slow struct {
 	t *testing.T
 	m *clip.Model
 }
+
+func (s slow) vision() *clip.ViT { return s.m.Encoder().(*clip.ViT) }
 
 func (s slow) weights(w weights.Tensor) tensor.Dense {
 	d, err := w.Read()
@@ -141,7 +144,7 @@ type reading struct {
 // rival is a method's reading of the last blocks, from the papers' formulas.
 func (s slow) rival(r reading, pixels tensor.Dense) tensor.Dense {
 	name := r.method
-	blocks := s.m.Vision.Blocks
+	blocks := s.vision().Blocks
 	x := s.embed(pixels)
 	var second matrix // GEM's path, or ClearCLIP's sum
 	for i, b := range blocks {
@@ -222,11 +225,11 @@ func (s slow) gem(r reading, h, q, k, v matrix) matrix {
 	return sum
 }
 
-func (s slow) mlp(x matrix, b clip.Block) matrix {
+func (s slow) mlp(x matrix, b vit.Block) matrix {
 	h := s.linear(s.norm(x, b.LN2), b.Up)
 	for _, row := range h {
 		for k, v := range row {
-			if s.m.Config.Vision.Activation == clip.GELU {
+			if s.m.Config.Vision.Activation == vit.GELU {
 				row[k] = v * (1 + math.Erf(v/math.Sqrt2)) / 2
 			} else {
 				row[k] = v / (1 + math.Exp(-1.702*v))
@@ -238,11 +241,11 @@ func (s slow) mlp(x matrix, b clip.Block) matrix {
 
 // tokens are the embedded tokens before the first block.
 func (s slow) embed(pixels tensor.Dense) matrix {
-	v, patch := s.m.Vision, s.m.Patch
+	v, patch := s.vision(), s.m.Patch
 	h, w := pixels.Shape[2], pixels.Shape[3]
 	rows, cols := s.m.Grid(h, w)
-	kernel := s.weights(v.Conv)
-	table := v.PositionTable(rows, cols, clip.Bilinear)
+	kernel := s.weights(v.Conv.Weight)
+	table := v.PositionTable(rows, cols, vit.Bilinear)
 	width := table.Shape[1]
 	x := make(matrix, 1+rows*cols)
 	for i := range x {
@@ -263,12 +266,12 @@ func (s slow) embed(pixels tensor.Dense) matrix {
 			x[i] = append(x[i], sum)
 		}
 	}
-	return s.norm(x, v.Pre)
+	return s.norm(x, *v.Pre)
 }
 
 // tokens of plain CLIP (depth 0) or of CLIP Surgery in its closed form: x_d + Σ P_i(softmax(V_i V_iᵀ s) V_i).
 func (s slow) tokens(pixels tensor.Dense, depth int) tensor.Dense {
-	v := s.m.Vision
+	v := s.vision()
 	o := s.embed(pixels)
 	n := o
 	for i, b := range v.Blocks {
@@ -292,7 +295,7 @@ func (s slow) tokens(pixels tensor.Dense, depth int) tensor.Dense {
 
 // project is the end of the tower.
 func (s slow) project(n matrix) tensor.Dense {
-	v := s.m.Vision
+	v := s.vision()
 	n = s.norm(n, v.Post)
 	out := tensor.New(1, len(n), s.m.Embed)
 	proj := s.weights(v.Proj.Weight)
@@ -344,7 +347,7 @@ func TestUnusualShapes(t *testing.T) {
 			var fused []tensor.Dense
 			for _, standard := range []bool{false, true} {
 				images, err := runners.NewImages(lib, m, every(t, m), runners.ImageOptions{
-					Height: c.h, Width: c.w, Positions: clip.Bilinear, StandardOps: standard, Session: ort.Options{Mmap: standard},
+					Height: c.h, Width: c.w, Positions: vit.Bilinear, StandardOps: standard, Session: ort.Options{Mmap: standard},
 				})
 				if err != nil {
 					t.Fatal(err)
@@ -393,7 +396,7 @@ func TestParameters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := tokens(t, images(t, m, []runners.Named{{Name: c.method, Method: method}}, runners.ImageOptions{Positions: clip.Bilinear}), pixels)
+		got := tokens(t, images(t, m, []runners.Named{{Name: c.method, Method: method}}, runners.ImageOptions{Positions: vit.Bilinear}), pixels)
 		equal(t, c.method, got[0], slow{t, m}.rival(c.want, pixels))
 	}
 	surgery, err := methods.New("clip_surgery", map[string]any{"depth": 3})

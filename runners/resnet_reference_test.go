@@ -9,6 +9,7 @@ import (
 	"ovbench/runners/clip"
 	"ovbench/runners/clip/cliptest"
 	"ovbench/runners/tensor"
+	"ovbench/runners/vit"
 )
 
 // planes is a picture of float64 channels [C][H][W].
@@ -76,7 +77,7 @@ func rectify(x, y planes) planes {
 
 // resnetTokens are the tokens before the attention pool.
 func (s slow) resnetTokens(pixels tensor.Dense) matrix {
-	r := s.m.ResNet
+	r := s.m.Encoder().(*clip.ResNet)
 	h, w := pixels.Shape[2], pixels.Shape[3]
 	x := make(planes, 3)
 	for c := range x {
@@ -170,7 +171,7 @@ func TestResNetAgainstFormulas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, r := slow{t, m}, m.ResNet
+	s, r := slow{t, m}, m.Encoder().(*clip.ResNet)
 	rng := rand.New(rand.NewPCG(3, 4))
 	ms := append(named(t, "clip"), surgeryOf(t, "released"), surgeryOf(t, "intended"))
 	open := images(t, m, ms, runners.ImageOptions{})
@@ -182,8 +183,8 @@ func TestResNetAgainstFormulas(t *testing.T) {
 		fixed := images(t, m, ms, runners.ImageOptions{Height: size[0], Width: size[1]})
 		got := tokens(t, fixed, pixels)
 		x := s.resnetTokens(pixels)
-		rows, cols := fixed.Grid(size[0], size[1])
-		table := m.ResNet.PositionTable(rows, cols, clip.Bilinear)
+		rows, cols := m.Grid(size[0], size[1])
+		table := r.PositionTable(rows, cols, vit.Bilinear)
 		for i := range x {
 			for c := range x[i] {
 				x[i][c] += float64(table.At(i).Data[c])

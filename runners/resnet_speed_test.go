@@ -65,8 +65,8 @@ func TestBatchNormIsFolded(t *testing.T) {
 		}
 		count := operators(t, m)
 		blocks := m.Stages[0] + m.Stages[1] + m.Stages[2] + m.Stages[3]
-		if want := 3 + 3*blocks + 4; count["Conv"] != want || count["BatchNormalization"] != 0 || count["Cast"] != 0 || count["Mul"] != 0 {
-			t.Errorf("%s: %v, want %d convolutions and nothing that a BatchNorm has left", path, count, want)
+		if want := 3 + 3*blocks + 4; count["Conv"] != want || count["BatchNormalization"] != 0 || count["Cast"] != 0 || count["Mul"] != 1 {
+			t.Errorf("%s: %v, want %d convolutions, the product that normalises pixels, and nothing that a BatchNorm has left", path, count, want)
 		}
 	}
 }

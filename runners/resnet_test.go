@@ -93,7 +93,7 @@ func TestResNetTexts(t *testing.T) {
 			for _, picture := range []string{"a", "b"} {
 				prefix := filepath.Join(dir, fmt.Sprintf("%s_%d_", picture, n))
 				sims := similarities(t, images, load(t, prefix+"pixels.npy"), e)
-				if err := methods.FeatureSurgery(methods.Labels, sims[0].Data[:len(texts.Classes)], sims[0].Data, len(texts.Classes), nil); err != nil {
+				if err := methods.Labels.Apply(sims[0].Data[:len(texts.Classes)], sims[0].Data, len(texts.Classes), nil); err != nil {
 					t.Fatal(err)
 				}
 				equal(t, fmt.Sprintf("%s %s_%d feature surgery", form, picture, n), sims[0], load(t, prefix+"feature_surgery.npy"))
@@ -115,7 +115,7 @@ func TestResNetSides(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if rows, cols := images.Grid(s[0], s[1]); rows != s[2] || cols != s[3] {
+		if rows, cols := m.Grid(s[0], s[1]); rows != s[2] || cols != s[3] {
 			t.Errorf("%dx%d: grid %dx%d, want %dx%d", s[0], s[1], rows, cols, s[2], s[3])
 		}
 		if _, err := images.Tokens(t.Context(), tensor.New(2, 3, s[0], s[1])); err != nil {

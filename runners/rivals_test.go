@@ -64,7 +64,7 @@ func TestCalibrated(t *testing.T) {
 	both := append(named(t, "clip"), runners.Named{Name: "sc_clip", Method: method})
 	for _, r := range rivalModels(t) {
 		for _, standard := range []bool{false, true} {
-			any := images(t, r.model, both, runners.ImageOptions{StandardOps: standard, Positions: method.Positions()})
+			any := images(t, r.model, both, runners.ImageOptions{StandardOps: standard, Positions: method.Traits().Positions})
 			for name, pixels := range r.pixels {
 				got := tokens(t, any, pixels)
 				equal(t, "sc_clip of "+name, patches(got[1]), rivalTokens(t, "sc_clip", name))
@@ -157,17 +157,17 @@ func TestVocabularies(t *testing.T) {
 	some := func(from, to int) tensor.Dense {
 		return tensor.Dense{Shape: []int{to - from, e}, Data: r.texts.Data[from*e : to*e]}
 	}
-	scan := func(pixels tensor.Dense, words ...runners.Vocabulary) runners.Scan {
+	scan := func(pixels tensor.Dense, words ...runners.TextSet) runners.Scan {
 		t.Helper()
-		s, err := both.Scan(t.Context(), pixels, runners.Sliding{Window: 32, Stride: 16}, words...)
+		s, err := both.Scan(t.Context(), raw(pixels), runners.Sliding{Window: 32, Stride: 16}, words...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return s
 	}
 	for name, pixels := range r.pixels {
-		a, b := scan(pixels, runners.Vocabulary{Texts: some(0, n)}), scan(pixels, runners.Vocabulary{Texts: some(1, n-1)})
-		all := scan(pixels, runners.Vocabulary{Texts: some(0, n), Methods: []int{0, 1, 2, 3}}, runners.Vocabulary{Texts: some(1, n), Aside: 1, Methods: []int{1, 2, 3}})
+		a, b := scan(pixels, runners.TextSet{Texts: some(0, n)}), scan(pixels, runners.TextSet{Texts: some(1, n-1)})
+		all := scan(pixels, runners.TextSet{Texts: some(0, n), Methods: []int{0, 1, 2, 3}}, runners.TextSet{Texts: some(1, n), Passive: 1, Methods: []int{1, 2, 3}})
 		steered := false
 		for w := range all.Windows {
 			for m := range ms {
@@ -189,9 +189,9 @@ func TestVocabularies(t *testing.T) {
 			t.Errorf("%s: texts steer nothing, and this tests nothing", name)
 		}
 	}
-	for want, words := range map[string][]runners.Vocabulary{
+	for want, words := range map[string][]runners.TextSet{
 		"no texts to compare with": nil,
-		"2 of 2 texts are aside":   {{Texts: some(0, 2), Aside: 2}},
+		"2 of 2 texts are passive": {{Texts: some(0, 2), Passive: 2}},
 		"embeddings of two models": {{Texts: some(0, 2)}, {Texts: tensor.New(2, e+1)}},
 	} {
 		if _, err := both.Scan(t.Context(), tensor.New(1, 3, 32, 32), runners.Sliding{}, words...); err == nil || !strings.Contains(err.Error(), want) {
@@ -211,7 +211,7 @@ func differ(a, b runners.Maps) float64 {
 
 func similarities(t *testing.T, r *runners.Images, pixels, texts tensor.Dense) []tensor.Dense {
 	t.Helper()
-	out, err := r.Similarities(t.Context(), pixels, texts)
+	out, err := r.Similarities(t.Context(), raw(pixels), texts)
 	return values(t, out, err)
 }
 

@@ -1,10 +1,10 @@
 // Package runners answers: how do weights and pixels become maps?
 //
-// [Images] runs one image tower for any number of methods in a single graph, over whole inputs or their windows
+// [Images] runs the image towers for any number of methods in a single graph, over whole inputs or their windows
 // ([Sliding]); what depends on the size alone is computed once a size and handed in (tables.go), and a method of two
-// passes has a second graph (stage.go). [Texts] runs the text tower for prompts and their ensembles, [EncodeCaption] for
-// the tokens of one text. All take a loaded ONNX Runtime and a [clip.Model], and hand out plain arrays; what these say
-// about an image is decoded in packages methods and resample.
+// passes has a second graph (stage.go). What a method says of a picture are [Maps] on the method's own grid. [Texts] runs the text
+// tower for prompts and their ensembles, [EncodeCaption] for the tokens of one text. All take a loaded ONNX Runtime and an
+// image-text model, and hand out plain arrays; what these say about an image is decoded in packages methods and resample.
 package runners
 
 import (
@@ -14,116 +14,160 @@ import (
 	"slices"
 	"strings"
 
-	"ovbench/runners/clip"
 	"ovbench/runners/methods"
 	"ovbench/runners/onnx"
 	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
+	"ovbench/runners/vit"
 )
 
 // Named is a method under the label a suite gives it.
 type Named struct {
 	Name   string
 	Method methods.Method
+	// Model is the image-text model that the method reads; nil is that of all.
+	Model methods.ImageText
 }
 
-// ImageOptions describe one graph of an image tower.
+// ImageOptions describe one graph of image towers.
 type ImageOptions struct {
 	// Height and Width are the pixels of the network's input. Both 0 leave them open: one graph takes images of any
 	// size, one size a call.
 	Height, Width int
 	// Positions is the interpolation of positional embeddings for all methods; empty is each method's own.
-	Positions clip.Interpolation
-	// Similarities asks for cosines with texts instead of tokens.
+	Positions vit.Interpolation
+	// Similarities asks for values by text (cosines, or the scores of methods that give scores) instead of tokens.
 	Similarities bool
 	// StandardOps writes attention and activations with operators of the ONNX standard only.
 	StandardOps bool
-	Session     ort.Options
+	// Backbones are networks beside the image-text model, by the names that methods ask for.
+	Backbones map[string]*vit.Tower
+	Session   ort.Options
 }
 
 // open reports whether the size is left to each call.
 func (o ImageOptions) open() bool { return o.Height == 0 && o.Width == 0 }
 
-// ImageGraph is the graph that [NewImages] runs: input pixels [batch, 3, H, W], and one output per method
-// under its name. Without Similarities an output holds tokens [batch, 1+N, E], the class token first,
-// un-normalised; with them there is a second input texts [texts, E] of normalised embeddings, and an
-// output holds cosines [batch, 1+N, texts]. If the size is left open, the inputs of [onnx.Graph.Tables] follow.
+// ImageGraph is the graph that [NewImages] runs: input pixels [batch, 3, H, W] of values 0..255, and one output per method
+// under its name. Without Similarities an output holds tokens [batch, 1+N, E], the global one first, un-normalised (of methods
+// without a global token [batch, N, E]); with them there is a second input texts [texts, E] of normalised embeddings, and an
+// output holds values [batch, 1+N, texts]. If the size is left open, the inputs of [onnx.Graph.Tables] follow.
 //
 // Methods that need a second graph are refused: a single one would give other numbers under their name.
-func ImageGraph(m *clip.Model, ms []Named, o ImageOptions) (*onnx.Graph, error) {
-	g, stages, _, err := imageGraph(m, ms, o)
+func ImageGraph(m methods.ImageText, ms []Named, o ImageOptions) (*onnx.Graph, error) {
+	g, networks, err := imageGraph(m, ms, o)
 	if err != nil {
 		return nil, err
 	}
-	if len(stages) > 0 {
-		return nil, fmt.Errorf("method %s is two graphs with a step between them; a parameter leaves the second one out (ovbench list methods)", stages[0].name)
+	for i, n := range networks {
+		if n.next != nil {
+			return nil, fmt.Errorf("method %s is two graphs with a step between them; a parameter leaves the second one out (ovbench list methods)", ms[i].Name)
+		}
 	}
 	return g, nil
 }
 
-// imageGraph is the graph, the second passes of its methods, and what its outputs behind the methods' own hold for them.
-func imageGraph(m *clip.Model, ms []Named, o ImageOptions) (g *onnx.Graph, stages []stage, kept []onnx.Value, err error) {
-	if err := checkNames(ms); err != nil {
-		return nil, nil, nil, err
+// network is what runners know of one method in a graph.
+type network struct {
+	models    methods.Models
+	positions vit.Interpolation
+	global    bool
+	grid      func(height, width int) (rows, cols int)
+	multiple  int
+	next      *methods.Stage
+}
+
+// imageGraph is the graph, and what is known of each method.
+func imageGraph(m methods.ImageText, ms []Named, o ImageOptions) (*onnx.Graph, []network, error) {
+	if err := errors.Join(checkNames(ms), o.checkBackbones()); err != nil {
+		return nil, nil, err
 	}
-	g = o.graph()
+	g := o.graph()
 	height, width := o.Height, o.Width
 	if o.open() {
 		height, width = g.Symbol("height"), g.Symbol("width")
 	} else if err := checkSize(m, ms, o); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	pixels := g.Input("pixels", tensor.F32, g.Symbol("batch"), 3, height, width)
-	var texts onnx.Value
+	scene := methods.Scene{Graph: g, RGB: g.Input("pixels", tensor.F32, g.Symbol("batch"), 3, height, width)}
 	if o.Similarities {
-		texts = g.Input("texts", tensor.F32, g.Symbol("texts"), m.Embed)
+		scene.Texts = g.Input("texts", tensor.F32, g.Symbol("texts"), m.Space())
 	}
-	for i, n := range ms {
-		if err := n.Method.Check(m); err != nil {
-			return nil, nil, nil, err
+	var networks []network
+	for _, named := range ms {
+		n := network{models: methods.Models{ImageText: m, Backbones: o.Backbones}}
+		if named.Model != nil {
+			n.models.ImageText = named.Model
 		}
-		p := o.Positions
-		if p == "" {
-			p = methods.Positions(n.Method, m)
+		if err := n.check(named, o); err != nil {
+			return nil, nil, err
 		}
-		staged, ok := methods.StagedOf(n.Method)
-		if !ok {
-			g.Output(n.Name, o.read(g, n.Method.Tokens(g, m, pixels, p), texts))
-			continue
+		scene.Models, scene.Positions = n.models, n.positions
+		r := named.Method.Read(&scene)
+		if r.Next != nil && !o.Similarities {
+			return nil, nil, fmt.Errorf("method %s compares tokens with texts between two passes, so without texts it has no tokens; a parameter leaves the second pass out (ovbench list methods)", named.Name)
 		}
-		if !o.Similarities {
-			return nil, nil, nil, fmt.Errorf("method %s compares tokens with texts between two passes, so without texts it has no tokens; a parameter leaves the second pass out (ovbench list methods)", n.Name)
-		}
-		first, values := staged.First(g, m, pixels, p)
-		g.Output(n.Name, o.read(g, first, texts))
-		s := stage{Staged: staged, name: n.Name, index: i}
-		for _, v := range values {
-			at := slices.Index(kept, v)
-			if at < 0 { // methods that differ in their parameters keep the same
-				at, kept = len(kept), append(kept, v)
-			}
-			s.kept = append(s.kept, at)
-		}
-		stages = append(stages, s)
+		g.Output(named.Name, scene.Values(r))
+		n.global, n.grid, n.multiple, n.next = r.Global.Present(), r.Grid, r.Multiple, r.Next
+		n.complete()
+		networks = append(networks, n)
 	}
-	for i, v := range kept {
+	for i, v := range keptValues(networks) {
 		g.Output(fmt.Sprint(keptPrefix, i), v)
 	}
-	return g, stages, kept, nil
+	return g, networks, nil
+}
+
+// check says why the method cannot be built, and chooses its positions.
+func (n *network) check(named Named, o ImageOptions) error {
+	t := named.Method.Traits()
+	if err := methods.CheckBackbones(named.Name, named.Method, o.Backbones); err != nil {
+		return err
+	}
+	if t.Texts && !o.Similarities {
+		return fmt.Errorf("method %s says how much patches answer to texts, so without texts it says nothing: it has no tokens", named.Name)
+	}
+	if n.positions = o.Positions; n.positions == "" {
+		n.positions = n.models.Encoder().Interpolation(t.Positions)
+	}
+	return named.Method.Check(n.models)
+}
+
+// complete fills in what a reading leaves to the image-text model.
+func (n *network) complete() {
+	if n.grid == nil {
+		n.grid = n.models.Encoder().Grid
+	}
+	if n.multiple == 0 {
+		n.multiple = n.models.Encoder().Multiple()
+	}
+}
+
+// keptValues are what the first graph keeps for all second ones. Methods that differ in their parameters keep the same.
+func keptValues(networks []network) (kept []onnx.Value) {
+	for _, n := range networks {
+		if n.next == nil {
+			continue
+		}
+		for _, v := range n.next.Keep {
+			if !slices.Contains(kept, v) {
+				kept = append(kept, v)
+			}
+		}
+	}
+	return kept
 }
 
 // checkSize says why no graph of o's size can be built. The tables of one of open size tell what a fixed one would hold.
-func checkSize(m *clip.Model, ms []Named, o ImageOptions) error {
-	if err := m.CheckSize(o.Height, o.Width); err != nil {
-		return err
-	}
-	rows, cols := m.Grid(o.Height, o.Width)
+func checkSize(m methods.ImageText, ms []Named, o ImageOptions) error {
+	h, w := o.Height, o.Width
 	o.Height, o.Width = 0, 0
-	g, _, _, err := imageGraph(m, ms, o)
+	g, networks, err := imageGraph(m, ms, o)
 	if err != nil {
 		return err
 	}
-	return checkTables(g.Tables(), 0, rows, cols)
+	r := Images{model: m, options: o, networks: networks, tables: tables{list: g.Tables(), symbols: g.Symbols()}}
+	return r.checkSize(1, h, w)
 }
 
 // checkNames wants methods under names of their own, which are not those of inputs.
@@ -141,6 +185,18 @@ func checkNames(ms []Named) error {
 	return nil
 }
 
+// checkBackbones wants towers whose tables have names of their own.
+func (o ImageOptions) checkBackbones() error {
+	taken := map[string]bool{"": true}
+	for name, t := range o.Backbones {
+		if taken[t.Prefix] {
+			return fmt.Errorf("the prefix %q of backbone %s is taken", t.Prefix, name)
+		}
+		taken[t.Prefix] = true
+	}
+	return nil
+}
+
 // graph is an empty graph in the operators that o asks for.
 func (o ImageOptions) graph() *onnx.Graph {
 	if o.StandardOps {
@@ -149,67 +205,62 @@ func (o ImageOptions) graph() *onnx.Graph {
 	return onnx.New()
 }
 
-// read is what comes out of a graph for a method's tokens.
-func (o ImageOptions) read(g *onnx.Graph, tokens, texts onnx.Value) onnx.Value {
-	if !o.Similarities {
-		return tokens
-	}
-	return g.Linear(g.L2Normalize(tokens), texts, onnx.Value{})
-}
-
-// Images runs an image tower. It may be used from many goroutines; Close it when done.
+// Images runs image towers. It may be used from many goroutines; Close it when done.
 type Images struct {
-	session *ort.Session
-	model   *clip.Model
-	options ImageOptions
-	names   []string
-	tables  tables
-	stages  []stage
-	kept    []int          // columns of what the graph keeps for the stages
-	seconds []*ort.Session // of the stages, each once
+	session  *ort.Session
+	model    methods.ImageText
+	options  ImageOptions
+	names    []string
+	networks []network
+	tables   tables
+	stages   []*stage
+	kept     [][]int        // shapes of what the graph keeps for the stages
+	seconds  []*ort.Session // of the stages, each once
 }
 
 // NewImages builds the graph of the methods on m and loads it, and the second graphs of those that need one.
-func NewImages(lib *ort.Library, m *clip.Model, ms []Named, o ImageOptions) (*Images, error) {
-	g, stages, kept, err := imageGraph(m, ms, o)
+func NewImages(lib *ort.Library, m methods.ImageText, ms []Named, o ImageOptions) (*Images, error) {
+	g, networks, err := imageGraph(m, ms, o)
 	if err != nil {
 		return nil, err
 	}
-	name := m.Path + ", image tower"
+	name := m.Source() + ", image tower"
 	if !o.open() {
 		name += fmt.Sprintf(" at %dx%d", o.Height, o.Width)
 	}
-	r := &Images{model: m, options: o, tables: tables{list: g.Tables()}, stages: stages}
-	if r.session, err = newSession(lib, m, g, name, o.Session); err != nil {
+	r := &Images{model: m, options: o, networks: networks, tables: tables{list: g.Tables(), symbols: g.Symbols()}}
+	model, err := g.Model()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.Source(), err)
+	}
+	if r.session, err = lib.NewSession(name, model, o.Session); err != nil {
 		return nil, err
 	}
+	kept := keptValues(networks)
 	for _, v := range kept {
-		r.kept = append(r.kept, v.Shape()[2])
+		r.kept = append(r.kept, v.Shape())
+	}
+	for i, n := range networks {
+		r.names = append(r.names, ms[i].Name)
+		if n.next == nil {
+			continue
+		}
+		s := &stage{Stage: n.next, name: ms[i].Name, index: i}
+		for _, v := range n.next.Keep {
+			s.kept = append(s.kept, slices.Index(kept, v))
+		}
+		r.stages = append(r.stages, s)
 	}
 	if err := r.openStages(lib); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
-	for _, n := range ms {
-		r.names = append(r.names, n.Name)
-	}
 	return r, nil
-}
-
-func newSession(lib *ort.Library, m *clip.Model, g *onnx.Graph, name string, o ort.Options) (*ort.Session, error) {
-	model, err := g.Model()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", m.Path, err)
-	}
-	return lib.NewSession(name, model, o)
 }
 
 // Methods are the methods' names, in the order of results.
 func (r *Images) Methods() []string { return slices.Clone(r.names) }
 
-// Grid is the number of patch tokens, rows by columns, of images of height x width pixels.
-func (r *Images) Grid(height, width int) (rows, cols int) { return r.model.Grid(height, width) }
-
-// Tokens are the projected tokens of each method for pixels [B, 3, H, W].
+// Tokens are the projected tokens of each method for pixels [B, 3, H, W], whole numbers in 0..255 as [clip.Input] gives them.
 func (r *Images) Tokens(ctx context.Context, pixels tensor.Dense) ([]Batch, error) {
 	if r.options.Similarities {
 		return nil, fmt.Errorf("this image tower gives similarities, not tokens")
@@ -217,72 +268,82 @@ func (r *Images) Tokens(ctx context.Context, pixels tensor.Dense) ([]Batch, erro
 	return r.run(ctx, pixels, nil)
 }
 
-// Similarities are the cosines of each method's tokens for pixels [B, 3, H, W] with normalised text embeddings [T, E].
+// Similarities are the values of each method for pixels [B, 3, H, W] with normalised text embeddings [T, E].
 func (r *Images) Similarities(ctx context.Context, pixels, texts tensor.Dense) ([]Batch, error) {
-	return r.similarities(ctx, pixels, []Vocabulary{{Texts: texts}})
+	return r.similarities(ctx, pixels, []TextSet{{Texts: texts}})
 }
 
-// similarities are those with the texts of vocabularies, one behind the other. A method of two graphs runs its second one for
-// each vocabulary that wants it, and what it gives for one does not depend on the others.
-func (r *Images) similarities(ctx context.Context, pixels tensor.Dense, words []Vocabulary) ([]Batch, error) {
+// similarities are those with the texts of sets, one behind the other. A method of two graphs runs its second one for
+// each set that wants it, and what it gives for one does not depend on the others.
+func (r *Images) similarities(ctx context.Context, pixels tensor.Dense, sets []TextSet) ([]Batch, error) {
 	if !r.options.Similarities {
 		return nil, fmt.Errorf("this image tower gives tokens, not similarities")
 	}
-	if err := checkWords(words); err != nil {
+	if err := checkSets(sets); err != nil {
 		return nil, err
 	}
-	return r.run(ctx, pixels, words)
+	return r.run(ctx, pixels, sets)
 }
 
-// run computes tokens, or cosines if there are texts.
-func (r *Images) run(ctx context.Context, pixels tensor.Dense, words []Vocabulary) ([]Batch, error) {
+// run computes tokens, or values if there are texts.
+func (r *Images) run(ctx context.Context, pixels tensor.Dense, sets []TextSet) ([]Batch, error) {
 	if err := r.checkPixels(pixels); err != nil {
 		return nil, err
 	}
-	batch, h, w := pixels.Shape[0], pixels.Shape[2], pixels.Shape[3]
+	h, w := pixels.Shape[2], pixels.Shape[3]
 	in := []ort.Value{float32s(pixels)}
-	columns := r.model.Embed
-	if words != nil {
-		texts := joined(words)
+	width := r.model.Space()
+	if sets != nil {
+		texts := joined(sets)
 		in = append(in, float32s(texts))
-		columns = texts.Shape[0]
+		width = texts.Shape[0]
 	}
 	for _, t := range r.tables.at(h, w) {
 		in = append(in, float32s(t))
 	}
-	rows, cols := r.Grid(h, w)
-	results := make([]tensor.Dense, len(r.names))
-	for i := range results {
-		results[i] = tensor.New(batch, 1+rows*cols, columns)
+	results := make([]Batch, len(r.names))
+	var out []ort.Value
+	for i, n := range r.networks {
+		rows, cols := n.grid(h, w)
+		tokens := rows * cols
+		if n.global {
+			tokens++
+		}
+		results[i] = Batch{Rows: rows, Cols: cols, Global: n.global, Values: tensor.New(pixels.Shape[0], tokens, width)}
+		out = append(out, float32s(results[i].Values))
 	}
+	sizes := r.sizes(pixels.Shape[0], h, w)
 	kept := make([]tensor.Dense, len(r.kept))
-	for i, width := range r.kept {
-		kept[i] = tensor.New(batch, 1+rows*cols, width)
+	for i, s := range r.kept {
+		shape, err := r.tables.symbols.Resolve(s, sizes)
+		if err != nil {
+			return nil, err
+		}
+		kept[i] = tensor.New(shape...)
+		out = append(out, float32s(kept[i]))
 	}
-	if err := r.session.Run(ctx, in, append(values(results), values(kept)...)); err != nil {
+	if err := r.session.Run(ctx, in, out); err != nil {
 		return nil, err
 	}
 	for i := range r.stages {
-		if err := r.stages[i].run(ctx, r.model, pixels, words, kept, results[r.stages[i].index]); err != nil {
+		if err := r.stages[i].run(ctx, pixels, sets, kept, results[r.stages[i].index]); err != nil {
 			return nil, err
 		}
 	}
-	out := make([]Batch, len(results))
-	for i, d := range results {
-		out[i] = Batch{Rows: rows, Cols: cols, Global: true, Values: d}
+	return results, nil
+}
+
+// sizes are what symbols of the graph stand for, for pictures of h x w pixels.
+func (r *Images) sizes(batch, h, w int) map[string]int {
+	cells := func(rows, cols int) int { return rows * cols }
+	known := map[string]int{"batch": batch, "height": h, "width": w, "patches": cells(r.model.Encoder().Grid(h, w))}
+	for _, t := range r.options.Backbones {
+		known[t.Prefix+"patches"] = cells(t.Grid(h, w))
 	}
-	return out, nil
+	return known
 }
 
 func float32s(d tensor.Dense) ort.Value { return ort.Float32(d.Shape, d.Data) }
-
-func values(ds []tensor.Dense) []ort.Value {
-	out := make([]ort.Value, len(ds))
-	for i, d := range ds {
-		out[i] = float32s(d)
-	}
-	return out
-}
 
 // checkPixels says why the network cannot take pixels.
 func (r *Images) checkPixels(pixels tensor.Dense) error {
@@ -290,18 +351,40 @@ func (r *Images) checkPixels(pixels tensor.Dense) error {
 	if len(s) != 4 || s[0] < 1 || s[1] != 3 {
 		return fmt.Errorf("pixels have shape %v, want [B, 3, H, W]", s)
 	}
-	if err := r.model.CheckSize(s[2], s[3]); err != nil {
+	if err := r.checkSize(s[0], s[2], s[3]); err != nil {
 		return err
 	}
 	if !r.options.open() && (s[2] != r.options.Height || s[3] != r.options.Width) {
 		return fmt.Errorf("pixels are %dx%d, but this image tower was built for %dx%d", s[2], s[3], r.options.Height, r.options.Width)
 	}
-	rows, cols := r.Grid(s[2], s[3])
-	pairs := 0
-	if len(r.stages) > 0 { // one at a time: the biases of a batch, and one image's likeness in float64
-		pairs = s[0] + 2
+	return nil
+}
+
+// checkSize says why batches of pictures of h x w pixels are too small or too large.
+func (r *Images) checkSize(batch, h, w int) error {
+	if err := CheckSize(r.model, h, w); err != nil {
+		return err
 	}
-	return checkTables(r.tables.list, pairs, rows, cols)
+	for name, t := range r.options.Backbones {
+		if err := vit.CheckSize(name, t.Patch, h, w); err != nil {
+			return err
+		}
+	}
+	pairs, rows, cols := 0, 0, 0
+	for _, n := range r.networks {
+		if n.next != nil { // one at a time: the biases of a batch, and one image's likeness in float64
+			pairs = batch + 2
+		}
+		if y, x := n.grid(h, w); y*x > rows*cols {
+			rows, cols = y, x
+		}
+	}
+	return r.tables.check(pairs, rows, cols, r.sizes(batch, h, w))
+}
+
+// CheckSize says why m cannot encode an image of height x width pixels.
+func CheckSize(m methods.ImageText, height, width int) error {
+	return vit.CheckSize(m.Name(), m.Encoder().Multiple(), height, width)
 }
 
 // Close frees the sessions.

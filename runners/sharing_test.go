@@ -11,6 +11,7 @@ import (
 	"ovbench/runners/clip"
 	"ovbench/runners/clip/cliptest"
 	"ovbench/runners/methods"
+	"ovbench/runners/vit"
 )
 
 // Whatever methods are on one graph, in whatever order: what they share is there once, and a method that is there already adds nothing.
@@ -37,7 +38,7 @@ func TestSharing(t *testing.T) {
 		all = append(all, runners.Named{Name: name, Method: method})
 	}
 	nodes := func(ms ...runners.Named) int {
-		g, err := runners.ImageGraph(m, ms, runners.ImageOptions{Height: 32, Width: 32, Positions: clip.Bilinear})
+		g, err := runners.ImageGraph(m, ms, runners.ImageOptions{Height: 32, Width: 32, Positions: vit.Bilinear})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"ovbench/runners"
 	"ovbench/runners/clip"
 	"ovbench/runners/tensor"
+	"ovbench/runners/vit"
 )
 
 // random are pixels [batch, 3, h, w].
@@ -36,8 +37,19 @@ func images(t testing.TB, m *clip.Model, ms []runners.Named, o runners.ImageOpti
 
 func tokens(t testing.TB, r *runners.Images, pixels tensor.Dense) []tensor.Dense {
 	t.Helper()
-	out, err := r.Tokens(t.Context(), pixels)
+	out, err := r.Tokens(t.Context(), raw(pixels))
 	return values(t, out, err)
+}
+
+// raw undoes CLIP's normalisation: pixels of recordings, and of this package's own, are normalised.
+func raw(pixels tensor.Dense) tensor.Dense {
+	out := tensor.New(pixels.Shape...)
+	plane := pixels.Shape[2] * pixels.Shape[3]
+	for i, v := range pixels.Data {
+		c := i / plane % 3
+		out.Data[i] = float32(255 * (float64(v)*float64(vit.CLIP.Std[c]) + float64(vit.CLIP.Mean[c])))
+	}
+	return out
 }
 
 // values are those of all methods.
@@ -58,7 +70,7 @@ func TestOpenSize(t *testing.T) {
 	micro := filepath.Join("clip", "testdata", "micro", "hf")
 	m, _ := open(t, micro, micro)
 	sizes := [][3]int{{1, 32, 32}, {2, 48, 64}, {3, 72, 41}, {1, 8, 100}} // batch, height, width
-	for _, p := range append(clip.Interpolations, "") {
+	for _, p := range append(vit.Interpolations, "") {
 		for _, standard := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s standard=%v", p, standard), func(t *testing.T) {
 				o := runners.ImageOptions{Positions: p, StandardOps: standard}

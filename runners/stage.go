@@ -3,8 +3,8 @@ package runners
 import (
 	"context"
 	"fmt"
+	"slices"
 
-	"ovbench/runners/clip"
 	"ovbench/runners/methods"
 	"ovbench/runners/onnx"
 	"ovbench/runners/ort"
@@ -13,10 +13,12 @@ import (
 
 // stage is the second graph of a method, with the step before it.
 type stage struct {
-	methods.Staged
+	*methods.Stage
 	name    string
 	index   int   // of the method's results
 	kept    []int // of what the first graph keeps for all stages
+	names   []string
+	tables  tables
 	session *ort.Session
 }
 
@@ -27,15 +29,21 @@ const keptPrefix = "kept/"
 func (r *Images) openStages(lib *ort.Library) error {
 	known := map[string]*ort.Session{}
 	for i := range r.stages {
-		s := &r.stages[i]
-		model, err := r.second(s).Model()
+		s := r.stages[i]
+		g, err := r.second(s)
 		if err != nil {
-			return fmt.Errorf("%s: %w", r.model.Path, err)
+			return err
 		}
+		model, err := g.Model()
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.model.Source(), err)
+		}
+		s.names, _ = g.Inputs()
+		s.tables.list, s.tables.symbols = g.Tables(), g.Symbols()
 		if s.session = known[string(model)]; s.session != nil {
 			continue
 		}
-		if s.session, err = lib.NewSession(r.model.Path+", second pass of "+s.name, model, r.options.Session); err != nil {
+		if s.session, err = lib.NewSession(r.model.Source()+", second pass of "+s.name, model, r.options.Session); err != nil {
 			return err
 		}
 		known[string(model)] = s.session
@@ -44,39 +52,76 @@ func (r *Images) openStages(lib *ort.Library) error {
 	return nil
 }
 
-// second is the second graph of a method: inputs are what the first one kept, the bias of attention logits and the texts; the
-// output is the method's cosines.
-func (r *Images) second(s *stage) *onnx.Graph {
-	g := r.options.graph()
-	batch, tokens := g.Symbol("batch"), g.Symbol("1+patches")
+// second is the second graph of a method: inputs are what the first one kept, the texts, and those that the method declares.
+func (r *Images) second(s *stage) (*onnx.Graph, error) {
+	n := r.networks[s.index]
+	scene := &methods.Scene{Graph: r.options.graph(), Models: n.models, Positions: n.positions}
 	var kept []onnx.Value
-	for i, at := range s.kept {
-		kept = append(kept, g.Input(fmt.Sprintf("kept.%d", i), tensor.F32, batch, tokens, r.kept[at]))
+	for i, v := range s.Keep {
+		kept = append(kept, scene.Like(fmt.Sprintf("kept.%d", i), v))
 	}
-	bias := g.Input("bias", tensor.F32, batch, 1, tokens, tokens)
-	texts := g.Input("texts", tensor.F32, g.Symbol("texts"), r.model.Embed)
-	g.Output("cosines", r.options.read(g, s.Second(g, r.model, kept, bias), texts))
-	return g
+	scene.Texts = scene.Input("texts", tensor.F32, scene.Graph.Symbol("texts"), r.model.Space())
+	reading := s.Read(scene, kept)
+	if reading.Global.Present() != n.global {
+		return nil, fmt.Errorf("method %s has a global token in one of its two graphs only", s.name)
+	}
+	scene.Output("values", scene.Values(reading))
+	return scene.Graph, nil
 }
 
-// run replaces the first graph's cosines in result by the second one's, of each vocabulary that wants them.
-func (s *stage) run(ctx context.Context, m *clip.Model, pixels tensor.Dense, words []Vocabulary, kept []tensor.Dense, result tensor.Dense) error {
-	var in []ort.Value
-	for _, at := range s.kept {
-		in = append(in, float32s(kept[at]))
-	}
+// run replaces the first graph's values in result by the second one's, of each set of texts that wants them.
+func (s *stage) run(ctx context.Context, pixels tensor.Dense, sets []TextSet, kept []tensor.Dense, result Batch) error {
 	from := 0
-	for _, v := range words {
-		to := from + v.Texts.Shape[0]
-		if v.wants(s.index) {
-			bias := s.Between(m, pixels, columns(result, from, from+v.asked()))
-			out := tensor.New(result.Shape[0], result.Shape[1], to-from)
-			if err := s.session.Run(ctx, append(in[:len(in):len(in)], float32s(bias), float32s(v.Texts)), []ort.Value{float32s(out)}); err != nil {
-				return err
+	for _, set := range sets {
+		to := from + set.Texts.Shape[0]
+		if set.wants(s.index) {
+			own := s.Prepare(methods.First{RGB: pixels, Rows: result.Rows, Cols: result.Cols, Patches: result.patches(from, from+set.asked())})
+			step := to - from
+			if s.Texts > 0 {
+				step = s.Texts
 			}
-			paste(result, out, from)
+			for at := from; at < to; at += step {
+				end := min(at+step, to)
+				if err := s.runTexts(ctx, pixels, kept, set.Texts.Rows(at-from, end-from), own, result.Values, at); err != nil {
+					return err
+				}
+			}
 		}
 		from = to
 	}
 	return nil
+}
+
+// runTexts runs the second graph on some texts, whose columns of result begin at from.
+func (s *stage) runTexts(ctx context.Context, pixels tensor.Dense, kept []tensor.Dense, texts tensor.Dense, own []tensor.Dense, result tensor.Dense, from int) error {
+	in, err := s.inputs(pixels, kept, texts, own)
+	if err != nil {
+		return err
+	}
+	out := tensor.New(result.Shape[0], result.Shape[1], texts.Shape[0])
+	if err := s.session.Run(ctx, in, []ort.Value{float32s(out)}); err != nil {
+		return err
+	}
+	paste(result, out, from)
+	return nil
+}
+
+// inputs are those of the second graph, in its order.
+func (s *stage) inputs(pixels tensor.Dense, kept []tensor.Dense, texts tensor.Dense, own []tensor.Dense) (in []ort.Value, err error) {
+	for _, at := range s.kept {
+		in = append(in, float32s(kept[at]))
+	}
+	in = append(in, float32s(texts))
+	made := s.tables.at(pixels.Shape[2], pixels.Shape[3])
+	for _, name := range s.names[len(in):] {
+		if i := slices.IndexFunc(s.tables.list, func(t onnx.Table) bool { return t.Name == name }); i >= 0 {
+			in = append(in, float32s(made[i]))
+			continue
+		}
+		if len(own) == 0 {
+			return nil, fmt.Errorf("method %s prepares nothing for input %s of its second graph", s.name, name)
+		}
+		in, own = append(in, float32s(own[0])), own[1:]
+	}
+	return in, nil
 }

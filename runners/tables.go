@@ -16,19 +16,19 @@ const tableBytes = 256 << 20
 // mostTableBytes bounds the tables of one size: those over pairs of patches grow with the fourth power of an image's side.
 const mostTableBytes = 2 << 30
 
-// checkTables says why methods cannot take images of rows x cols patches: what list and pairs more tables over all pairs of
-// tokens would need. Symbols in the tables' shapes are numbers of tokens.
-func checkTables(list []onnx.Table, pairs, rows, cols int) error {
+// check says why methods cannot take pictures where the graph's symbols are of known sizes: what the tables and pairs more over all
+// pairs of tokens would need.
+func (t *tables) check(pairs, rows, cols int, known map[string]int) error {
 	tokens := float64(1 + rows*cols)
 	total := 4 * float64(pairs) * tokens * tokens
-	for _, t := range list {
+	for _, table := range t.list {
+		shape, err := t.symbols.Resolve(table.Shape, known)
+		if err != nil {
+			return fmt.Errorf("table %s: %w", table.Name, err)
+		}
 		size := 4.0
-		for _, d := range t.Shape {
-			if d < 0 {
-				size *= tokens
-			} else {
-				size *= float64(d)
-			}
+		for _, d := range shape {
+			size *= float64(d)
 		}
 		total += size
 	}
@@ -41,7 +41,8 @@ func checkTables(list []onnx.Table, pairs, rows, cols int) error {
 // tables keeps what a graph of open size takes besides pixels: values that depend on nothing but the size. The zero
 // value is ready, any goroutine may use it.
 type tables struct {
-	list []onnx.Table
+	list    []onnx.Table
+	symbols onnx.Symbols // in their shapes
 
 	mu    sync.Mutex
 	kept  []sized // least recently used first

@@ -16,6 +16,8 @@ type Window struct{ X, Y, W, H int }
 type Sliding struct {
 	Window, Stride int // side of the windows and the step between them; Window 0 is the whole input
 	Pad            Padding
+	// Fill is the colour of padding, 0..255. Protocols pad pixels that are normalised already with zeros, which is the mean colour.
+	Fill [3]float32
 }
 
 // Padding is what becomes of windows that are no whole number of patches.
@@ -25,9 +27,9 @@ type Padding uint8
 const (
 	// NoPadding leaves out the rest of the last patch. The map of the tokens is stretched over the window.
 	NoPadding Padding = iota
-	// Around puts zeros around the window, shared out evenly, an odd one behind. The map covers them too, and is cut.
+	// Around puts pixels around the window, shared out evenly, an odd one behind. The map covers them too, and is cut.
 	Around
-	// Corner puts zeros behind the window, as mmsegmentation's patches do. The map is stretched over the window without them.
+	// Corner puts pixels behind the window, as mmsegmentation's patches do. The map is stretched over the window without them.
 	Corner
 )
 
@@ -56,9 +58,9 @@ func (s Sliding) starts(length int) []int {
 	return out
 }
 
-// padding is where a window of n pixels lies in its padded size, a multiple of the patch.
-func (s Sliding) padding(n, patch int) (before, size int) {
-	size = (n + patch - 1) / patch * patch
+// padding is where a window of n pixels lies in its padded size, a multiple.
+func (s Sliding) padding(n, multiple int) (before, size int) {
+	size = (n + multiple - 1) / multiple * multiple
 	switch s.Pad {
 	case Around:
 		return (size - n) / 2, size
@@ -69,16 +71,22 @@ func (s Sliding) padding(n, patch int) (before, size int) {
 }
 
 // cut copies windows out of pixels [1, 3, H, W]: [len(ws), 3, h, w] with the padded size.
-func (s Sliding) cut(pixels tensor.Dense, ws []Window, patch int) tensor.Dense {
+func (s Sliding) cut(pixels tensor.Dense, ws []Window, multiple int) tensor.Dense {
 	height, width := pixels.Shape[2], pixels.Shape[3]
 	if len(ws) == 1 && ws[0] == (Window{0, 0, width, height}) && s.Pad == NoPadding {
 		return pixels
 	}
-	top, h := s.padding(ws[0].H, patch)
-	left, w := s.padding(ws[0].W, patch)
+	top, h := s.padding(ws[0].H, multiple)
+	left, w := s.padding(ws[0].W, multiple)
 	out := tensor.New(len(ws), 3, h, w)
 	for i, win := range ws {
 		for c := range 3 {
+			if win.H < h || win.W < w {
+				plane := out.At(i).At(c).Data
+				for k := range plane {
+					plane[k] = s.Fill[c]
+				}
+			}
 			for y := range win.H {
 				from := pixels.Data[(c*height+win.Y+y)*width+win.X:][:win.W]
 				copy(out.Data[((i*3+c)*h+top+y)*w+left:], from)
@@ -94,49 +102,75 @@ const windowTokens = 4096
 // maxWindows bounds the windows of a picture: published protocols have up to 45, and Cityscapes at stride 28 some 430.
 const maxWindows = 4096
 
-// Scan is what each method saw of one picture: cosines of every window's tokens with all texts.
+// Scan is what each method saw of one picture: values of every window's patches for all texts.
 type Scan struct {
 	Height, Width int // of the input
 	Windows       []Window
-	Rows, Cols    int // tokens of a window
 
-	sliding Sliding
-	patch   int
-	texts   int      // of all vocabularies
-	methods [][]Maps // by method and window, of methods that some vocabulary wants
+	sliding   Sliding
+	texts     int      // of all sets
+	multiples []int    // by method
+	methods   [][]Maps // by method and window, of methods that some set wants
 }
 
-// Scan runs the network on the windows of pixels [1, 3, H, W], with the texts of vocabularies, one behind the other. Windows
-// run together, as many as fit a bound on memory.
-func (r *Images) Scan(ctx context.Context, pixels tensor.Dense, s Sliding, words ...Vocabulary) (Scan, error) {
-	out := Scan{Height: pixels.Shape[2], Width: pixels.Shape[3], sliding: s, patch: r.model.Patch, methods: make([][]Maps, len(r.names))}
-	for _, v := range words {
-		out.texts += v.Texts.Shape[0]
+// Scan runs the network on the windows of pixels [1, 3, H, W], with the texts of sets, one behind the other. Windows
+// run together, as many as fit a bound on memory. Methods whose windows are padded to other sizes run apart.
+func (r *Images) Scan(ctx context.Context, pixels tensor.Dense, s Sliding, sets ...TextSet) (Scan, error) {
+	if err := checkSets(sets); err != nil {
+		return Scan{}, err
+	}
+	out := Scan{Height: pixels.Shape[2], Width: pixels.Shape[3], sliding: s, methods: make([][]Maps, len(r.names))}
+	for _, set := range sets {
+		out.texts += set.Texts.Shape[0]
 	}
 	out.Windows = s.Windows(out.Height, out.Width)
 	if len(out.Windows) > maxWindows {
 		return Scan{}, fmt.Errorf("an input of %dx%d pixels has %d windows of %d at stride %d, more than %d; choose a larger stride", out.Height, out.Width, len(out.Windows), s.Window, s.Stride, maxWindows)
 	}
-	_, h := s.padding(out.Windows[0].H, out.patch)
-	_, w := s.padding(out.Windows[0].W, out.patch)
-	out.Rows, out.Cols = r.Grid(h, w)
-	batch := max(windowTokens/(1+out.Rows*out.Cols), 1)
-	for first := 0; first < len(out.Windows); first += batch {
-		ws := out.Windows[first:min(first+batch, len(out.Windows))]
-		sims, err := r.similarities(ctx, s.cut(pixels, ws, out.patch), words)
-		if err != nil {
-			return Scan{}, err
+	groups := map[[2]int][]int{} // methods by padded size
+	var sizes [][2]int
+	for m, n := range r.networks {
+		out.multiples = append(out.multiples, n.multiple)
+		if !slices.ContainsFunc(sets, func(set TextSet) bool { return set.wants(m) }) {
+			continue
 		}
-		for m, sim := range sims {
-			if !slices.ContainsFunc(words, func(v Vocabulary) bool { return v.wants(m) }) {
-				continue
-			}
-			for i := range ws {
-				out.methods[m] = append(out.methods[m], sim.At(i))
-			}
+		_, h := s.padding(out.Windows[0].H, n.multiple)
+		_, w := s.padding(out.Windows[0].W, n.multiple)
+		size := [2]int{h, w}
+		if groups[size] == nil {
+			sizes = append(sizes, size)
+		}
+		groups[size] = append(groups[size], m)
+	}
+	for _, size := range sizes {
+		if err := r.scan(ctx, pixels, &out, size, groups[size], sets); err != nil {
+			return Scan{}, err
 		}
 	}
 	return out, nil
+}
+
+// scan fills in what methods say whose windows are padded to size.
+func (r *Images) scan(ctx context.Context, pixels tensor.Dense, out *Scan, size [2]int, methods []int, sets []TextSet) error {
+	tokens := 0
+	for _, m := range methods {
+		rows, cols := r.networks[m].grid(size[0], size[1])
+		tokens = max(tokens, 1+rows*cols)
+	}
+	batch := max(windowTokens/tokens, 1)
+	for first := 0; first < len(out.Windows); first += batch {
+		ws := out.Windows[first:min(first+batch, len(out.Windows))]
+		results, err := r.similarities(ctx, out.sliding.cut(pixels, ws, r.networks[methods[0]].multiple), sets)
+		if err != nil {
+			return err
+		}
+		for _, m := range methods {
+			for i := range ws {
+				out.methods[m] = append(out.methods[m], results[m].At(i))
+			}
+		}
+	}
+	return nil
 }
 
 // Maps are what one method says of one window, for texts from..to-1.
@@ -151,8 +185,8 @@ func (s Scan) Mosaic(method, from, to int) resample.Mosaic {
 		m := s.Maps(method, i, from, to)
 		t := resample.Tile{X: w.X, Y: w.Y, W: w.W, H: w.H, Cols: m.Cols, Rows: m.Rows, Logits: m.Patches}
 		if s.sliding.Pad == Around {
-			t.Left, t.MapW = s.sliding.padding(w.W, s.patch)
-			t.Top, t.MapH = s.sliding.padding(w.H, s.patch)
+			t.Left, t.MapW = s.sliding.padding(w.W, s.multiples[method])
+			t.Top, t.MapH = s.sliding.padding(w.H, s.multiples[method])
 		}
 		out.Tiles = append(out.Tiles, t)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"ovbench/runners"
 	"ovbench/runners/tensor"
+	"ovbench/runners/vit"
 )
 
 // Counts of the published protocols on usual pictures, and windows of SCLIP's loop on a few sizes (Python, the loop
@@ -51,7 +52,8 @@ func TestScan(t *testing.T) {
 	words := random(1, texts, m.Embed)
 	words = tensor.Dense{Shape: []int{texts, m.Embed}, Data: words.Data[:texts*m.Embed]}
 	for _, s := range []runners.Sliding{{}, {Pad: runners.Around}, {Pad: runners.Corner}, {Window: 51, Stride: 20, Pad: runners.Corner}, {Window: 64, Stride: 32}, {Window: 51, Stride: 20, Pad: runners.Around}, {Window: 51, Stride: 20}, {Window: 32, Stride: 5}, {Window: 120, Stride: 60, Pad: runners.Around}} {
-		scan, err := r.Scan(context.Background(), pixels, s, runners.Vocabulary{Texts: words})
+		s.Fill = vit.CLIP.Grey() // of which normalising makes zeros
+		scan, err := r.Scan(context.Background(), raw(pixels), s, runners.TextSet{Texts: words})
 		if err != nil {
 			t.Fatal(err)
 		}

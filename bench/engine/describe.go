@@ -86,7 +86,7 @@ func (p *Plan) describe() *results.Run {
 	for i, m := range s.Methods {
 		positions := p.positions
 		if positions == "" {
-			positions = methods.Positions(p.methods[i].Method, p.model.Model)
+			positions = p.model.Encoder().Interpolation(p.methods[i].Method.Traits().Positions)
 		}
 		params := methods.Params(p.methods[i].Method)
 		if p.task.Needs().Surgery {

@@ -39,10 +39,7 @@ func (p *Plan) Estimate(ctx context.Context, progress tasks.Progress) ([]string,
 	if err := r.loadImages(); err != nil {
 		return nil, err
 	}
-	defer r.images.Close()
-	if r.plain != nil {
-		defer r.plain.Close()
-	}
+	defer r.closeImages()
 	groups := r.groups()
 	progress.Start("estimating", len(groups)+1)
 	text, lines, err := r.estimateTexts(ctx)

@@ -6,7 +6,9 @@ import (
 	"slices"
 
 	"ovbench/runners"
+	"ovbench/runners/clip"
 	"ovbench/runners/methods"
+	"ovbench/runners/vit"
 )
 
 // fitMethods gives every data set the methods with the parameters that they have on it, and the network each of these once.
@@ -16,27 +18,46 @@ func (p *Plan) fitMethods() error {
 		for i, m := range p.suite.Methods {
 			method, err := methods.NewOn(d, m.Kind, m.Params)
 			if err == nil {
-				err = method.Check(p.model.Model)
+				err = p.checkMethod(m.Name, method)
 			}
 			if err != nil {
 				return p.suite.Fault(fmt.Sprintf("methods[%d]", i), "on %s: %v", d, err)
 			}
-			p.targets[k].network = append(p.targets[k].network, p.inNetwork(m.Name, d, method))
+			p.targets[k].network = append(p.targets[k].network, p.inNetwork(m.Name, d, method, p.modelOn(p.targets[k].framing)))
 		}
 	}
 	return nil
 }
 
-// inNetwork is the place of a method in the network, where it is put unless it is there.
-func (p *Plan) inNetwork(label, dataset string, method methods.Method) int {
-	at := slices.IndexFunc(p.network, func(n runners.Named) bool { return reflect.DeepEqual(n.Method, method) })
+// checkMethod says why the plan's networks do not do for a method.
+func (p *Plan) checkMethod(label string, m methods.Method) error {
+	return m.Check(methods.Models{ImageText: p.model.Model})
+}
+
+// modelOn is the plan's model on pixels of a framing: normalised as the model wants it, unless the protocol names another way.
+func (p *Plan) modelOn(f framing) *clip.Model {
+	if f.colours == vit.CLIP {
+		return p.model.Model
+	}
+	if p.normalised == nil {
+		p.normalised = map[vit.Normalization]*clip.Model{}
+	}
+	if p.normalised[f.colours] == nil {
+		p.normalised[f.colours] = p.model.Normalised(f.colours)
+	}
+	return p.normalised[f.colours]
+}
+
+// inNetwork is the place of a method on a model in the network, where it is put unless it is there.
+func (p *Plan) inNetwork(label, dataset string, method methods.Method, on *clip.Model) int {
+	at := slices.IndexFunc(p.network, func(n runners.Named) bool { return n.Model == on && reflect.DeepEqual(n.Method, method) })
 	if at >= 0 {
 		return at
 	}
 	if slices.ContainsFunc(p.network, func(n runners.Named) bool { return n.Name == label }) {
 		label += " on " + dataset
 	}
-	p.network = append(p.network, runners.Named{Name: label, Method: method})
+	p.network = append(p.network, runners.Named{Name: label, Method: method, Model: on})
 	return len(p.network) - 1
 }
 

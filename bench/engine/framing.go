@@ -12,6 +12,7 @@ import (
 	"ovbench/runners/clip"
 	"ovbench/runners/resample"
 	"ovbench/runners/tensor"
+	"ovbench/runners/vit"
 )
 
 // framing is how pictures of a data set meet the network. Data sets of equal framing show it the same pixels of the same
@@ -19,17 +20,25 @@ import (
 type framing struct {
 	input   clip.Input
 	sliding runners.Sliding
+	colours vit.Normalization // of the protocol
 	upright bool
 }
+
+// normalizations are those that protocols name by mean. CLIP's stands for what the model itself wants.
+var normalizations = map[string]vit.Normalization{"clip": vit.CLIP, "imagenet": vit.ImageNet}
 
 // paddings by their names in protocols.
 var paddings = map[string]runners.Padding{"none": runners.NoPadding, "patch": runners.Around, "corner": runners.Corner}
 
 func framingOf(p configs.Protocol, d configs.Dataset) framing {
 	f := framing{
-		input:   clip.Input{Resize: clip.Resize(p.Resize), Height: p.Size.H, Width: p.Size.W, Filter: clip.Filter(p.Filter), Colours: clip.Colours(p.Mean)},
+		input:   clip.Input{Resize: clip.Resize(p.Resize), Height: p.Size.H, Width: p.Size.W, Filter: clip.Filter(p.Filter)},
 		sliding: runners.Sliding{Window: p.Window, Pad: paddings[p.Pad]},
+		colours: normalizations[p.Mean],
 		upright: d.ApplyEXIF,
+	}
+	if f.sliding.Pad != runners.NoPadding {
+		f.sliding.Fill = f.colours.Grey()
 	}
 	if p.Window > 0 {
 		f.sliding.Stride = p.Stride
@@ -54,7 +63,7 @@ func (p *Plan) checkFraming(t target) error {
 		h, w = min(h, s), min(w, s)
 	}
 	if p.model != nil {
-		if err := p.model.CheckSize(h, w); err != nil {
+		if err := runners.CheckSize(p.model.Model, h, w); err != nil {
 			return err
 		}
 	}
@@ -129,6 +138,7 @@ func (t *target) picture(index int) string {
 
 // encoded is what the network made of one picture for one or more targets.
 type encoded struct {
+	framing framing
 	pixels  tensor.Dense
 	scan    runners.Scan
 	columns map[int][2]int // of each target, in the cosines
@@ -137,12 +147,12 @@ type encoded struct {
 
 // encode shows a picture to the network, with the texts of all targets at once. The empty text is measured, but steers nothing.
 func (r *run) encode(ctx context.Context, pixels tensor.Dense, f framing, targets []int) (*encoded, error) {
-	s := &encoded{pixels: pixels, columns: map[int][2]int{}, pamr: map[[2]int]*resample.PAMR{}}
-	words := make([]runners.Vocabulary, len(targets))
+	s := &encoded{framing: f, pixels: pixels, columns: map[int][2]int{}, pamr: map[[2]int]*resample.PAMR{}}
+	sets := make([]runners.TextSet, len(targets))
 	at := 0
 	for i, k := range targets {
 		n := r.texts[k].Shape[0]
-		words[i] = runners.Vocabulary{Texts: r.texts[k], Aside: n - len(r.plan.targets[k].Texts), Methods: r.plan.targets[k].network}
+		sets[i] = runners.TextSet{Texts: r.texts[k], Passive: n - len(r.plan.targets[k].Texts), Methods: r.plan.targets[k].network}
 		s.columns[k] = [2]int{at, at + n}
 		at += n
 	}
@@ -150,7 +160,7 @@ func (r *run) encode(ctx context.Context, pixels tensor.Dense, f framing, target
 	defer func() { <-r.forward }()
 	defer r.timer.start("forward")()
 	var err error
-	s.scan, err = r.images.Scan(ctx, pixels, f.sliding, words...)
+	s.scan, err = r.images.Scan(ctx, pixels, f.sliding, sets...)
 	return s, err
 }
 
@@ -169,13 +179,14 @@ func (s *encoded) similarity(t *target, target, method int) tasks.Similarity {
 	return sim
 }
 
-// refiner is the refinement by the picture's colours, at the size of the truth: the pixels of the network, resized.
+// refiner is the refinement by the picture's colours, at the size of the truth: the pixels of the network, normalised and resized.
 func (s *encoded) refiner(w, h int) *resample.PAMR {
 	size := [2]int{w, h}
 	if s.pamr[size] == nil {
 		colours := make([]float32, 3*w*h)
+		pixels := s.framing.colours.Values(s.pixels).At(0)
 		for c := range 3 {
-			resample.Bilinear(colours[c*w*h:][:w*h], w, h, s.pixels.At(0).At(c).Data, s.scan.Width, s.scan.Height)
+			resample.Bilinear(colours[c*w*h:][:w*h], w, h, pixels.At(c).Data, s.scan.Width, s.scan.Height)
 		}
 		s.pamr[size] = resample.NewPAMR(colours, w, h)
 	}

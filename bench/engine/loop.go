@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -20,7 +19,7 @@ import (
 	"ovbench/runners/methods"
 	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
-	"ovbench/runners/textcache"
+	"ovbench/runners/vit"
 )
 
 // run is the state of one execution of a plan.
@@ -28,8 +27,8 @@ type run struct {
 	plan     *Plan
 	out      *results.Run
 	images   *runners.Images
-	plain    *runners.Images // the unchanged model, of tasks that probe
-	texts    []tensor.Dense  // normalised query embeddings [T, E] of each target
+	plain    map[vit.Normalization]*runners.Images // the unchanged model, of tasks that probe, by how pixels are normalised
+	texts    []tensor.Dense                        // normalised query embeddings [T, E] of each target
 	records  *records.File
 	progress tasks.Progress
 	timer    timer
@@ -53,10 +52,7 @@ func (p *Plan) Run(ctx context.Context, progress tasks.Progress) (*results.Run, 
 	if err := r.loadImages(); err != nil {
 		return nil, err
 	}
-	defer r.images.Close()
-	if r.plain != nil {
-		defer r.plain.Close()
-	}
+	defer r.closeImages()
 	if err := <-hashed; err != nil {
 		return nil, err
 	}
@@ -82,81 +78,58 @@ func (r *run) session() ort.Options {
 	return ort.Options{Threads: r.plan.request.Threads, Mmap: r.plan.request.Mmap}
 }
 
+func (r *run) imageOptions() runners.ImageOptions {
+	return runners.ImageOptions{
+		Height: r.plan.size[0], Width: r.plan.size[1], Positions: r.plan.positions, Similarities: true, Session: r.session(),
+	}
+}
+
 func (r *run) loadImages() (err error) {
 	defer r.timer.start("load")()
-	r.images, err = runners.NewImages(r.plan.library, r.plan.model.Model, r.plan.network, runners.ImageOptions{
-		Height: r.plan.size[0], Width: r.plan.size[1], Positions: r.plan.positions, Similarities: true, Session: r.session(),
-	})
+	r.images, err = runners.NewImages(r.plan.library, r.plan.model.Model, r.plan.network, r.imageOptions())
 	if err == nil {
 		if err = r.loadProbe(); err != nil {
-			err = errors.Join(err, r.images.Close())
+			r.closeImages()
 		}
 	}
 	return err
 }
 
-// encodeTexts encodes the queries of every data set, each distinct one once.
+func (r *run) closeImages() {
+	r.images.Close()
+	for _, plain := range r.plain {
+		plain.Close()
+	}
+}
+
+// encodeTexts encodes the queries of every data set.
 func (r *run) encodeTexts(ctx context.Context) error {
 	defer r.timer.start("text")()
-	texts, err := r.openTexts()
+	texts, err := runners.NewTexts(r.plan.library, r.plan.model.Model, r.plan.model.Tokenizer, r.session())
 	if err != nil {
 		return err
 	}
 	defer texts.Close()
-	var (
-		distinct []string
-		row      = map[string]int{}
-		asked    = make([][]string, len(r.plan.targets))
-	)
-	for k, t := range r.plan.targets {
-		asked[k] = t.Texts
+	for i := range r.plan.targets {
+		t := &r.plan.targets[i]
+		began := false
+		all := t.Texts
 		if r.plan.asksEmpty() {
-			asked[k] = append(slices.Clone(t.Texts), "")
+			all = append(slices.Clone(all), "")
 		}
-		for _, text := range asked[k] {
-			if _, known := row[text]; !known {
-				row[text] = len(distinct)
-				distinct = append(distinct, text)
+		e, err := texts.Ensemble(ctx, all, r.plan.templates, func(done, total int) {
+			if !began {
+				began = true
+				r.progress.Start("encoding prompts of "+t.Info.Name, total)
 			}
-		}
-	}
-	began := false
-	all, err := texts.Ensemble(ctx, distinct, r.plan.templates, func(done, total int) {
-		if !began {
-			began = true
-			r.progress.Start("encoding prompts", total)
-		}
-		r.progress.At(done)
-	})
-	if err != nil {
-		return fmt.Errorf("class names: %w", err)
-	}
-	for _, list := range asked {
-		e := tensor.New(len(list), r.plan.model.Embed)
-		for i, text := range list {
-			copy(e.At(i).Data, all.At(row[text]).Data)
+			r.progress.At(done)
+		})
+		if err != nil {
+			return fmt.Errorf("class names of %s: %w", t.Info.Name, err)
 		}
 		r.texts = append(r.texts, e)
 	}
 	return nil
-}
-
-// openTexts is the text tower, with what earlier runs on this machine encoded by the same weights in the same way.
-func (r *run) openTexts() (*runners.Texts, error) {
-	texts, err := runners.NewTexts(r.plan.library, r.plan.model.Model, r.plan.model.Tokenizer, r.session())
-	if err != nil {
-		return nil, err
-	}
-	root, err := ort.CacheDir()
-	if err != nil {
-		return texts, nil // no home, no cache
-	}
-	key := []string{fmt.Sprintf("%+v", r.plan.model.Config.Text), r.out.Runtime.Name, r.out.Runtime.Version}
-	cache, err := textcache.Open(filepath.Join(root, "prompts"), r.plan.model.Embed, append(key, r.out.Hashes()...)...)
-	if err == nil { // a folder that cannot be written is no cache
-		texts.Remember(cache)
-	}
-	return texts, nil
 }
 
 // asksEmpty reports whether the form of some method's feature surgery takes the empty text.
@@ -304,7 +277,7 @@ func (r *run) record(ctx context.Context, rec *records.Record, at sampleRef, s d
 	defer r.timer.start("score")()
 	t := &r.plan.targets[at.target]
 	v := tasks.View{Target: &t.Target, Index: at.index, Sample: s, Cosines: r.cosines(ctx, at.target),
-		Pixels: picture.pixels.Data, Height: picture.pixels.Shape[2], Width: picture.pixels.Shape[3]}
+		Pixels: picture.pixels.Data, Grey: picture.framing.colours.Grey(), Height: picture.pixels.Shape[2], Width: picture.pixels.Shape[3]}
 	for k, m := range r.plan.methods {
 		v.Methods = append(v.Methods, tasks.Seen{Name: m.Name, Form: r.plan.forms[k], Similarity: picture.similarity(t, at.target, k)})
 	}

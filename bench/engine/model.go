@@ -11,6 +11,7 @@ import (
 	"ovbench/runners/clip"
 	"ovbench/runners/hub"
 	"ovbench/runners/tokenizer"
+	"ovbench/runners/vit"
 )
 
 // Model is a checkpoint with the vocabulary that belongs to it.
@@ -23,9 +24,9 @@ type Model struct {
 
 // ModelOptions say how to find and understand a model.
 type ModelOptions struct {
-	Name       string          // a path, a name in a cache, or a built-in one
-	Vocabulary string          // a directory or file; empty looks beside the checkpoint and in the caches
-	Activation clip.Activation // overrides the checkpoint's; empty keeps it
+	Name       string         // a path, a name in a cache, or a built-in one
+	Vocabulary string         // a directory or file; empty looks beside the checkpoint and in the caches
+	Activation vit.Activation // overrides the checkpoint's; empty keeps it
 }
 
 // OpenModel finds a model and its vocabulary.
@@ -52,10 +53,10 @@ func OpenImageModel(o ModelOptions) (*Model, error) {
 	var opts []clip.Option
 	switch o.Activation {
 	case "":
-	case clip.QuickGELU, clip.GELU:
+	case vit.QuickGELU, vit.GELU:
 		opts = append(opts, clip.WithActivation(o.Activation))
 	default:
-		return nil, fmt.Errorf("activation %q is not known; known are %s, %s", o.Activation, clip.QuickGELU, clip.GELU)
+		return nil, fmt.Errorf("activation %q is not known; known are %s, %s", o.Activation, vit.QuickGELU, vit.GELU)
 	}
 	m, err := clip.Open(path, opts...)
 	if err != nil {

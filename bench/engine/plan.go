@@ -18,6 +18,7 @@ import (
 	"ovbench/runners/methods"
 	"ovbench/runners/ort"
 	"ovbench/runners/resample"
+	"ovbench/runners/vit"
 )
 
 // Request is what a user asks for.
@@ -61,13 +62,15 @@ type Plan struct {
 	model     *Model
 	library   *ort.Library
 	task      tasks.Task
-	methods   []runners.Named     // of the suite
-	network   []runners.Named     // these, each as often as its parameters differ between data sets
-	forms     []methods.Redundant // feature surgery of each method's maps
-	size      [2]int              // height, width of what the network sees, if always the same; else 0
-	positions clip.Interpolation
+	methods   []runners.Named          // of the suite
+	network   []runners.Named          // these, each as often as its parameters differ between data sets
+	forms     []methods.FeatureSurgery // feature surgery of each method's maps
+	size      [2]int                   // height, width of what the network sees, if always the same; else 0
+	positions vit.Interpolation
 	templates []string
 	targets   []target
+
+	normalised map[vit.Normalization]*clip.Model // the model on other pixels than it wants
 }
 
 // target is one data set of a plan.
@@ -127,14 +130,14 @@ func (p *Plan) makeMethods() error {
 	for i, m := range p.suite.Methods {
 		method, err := methods.New(m.Kind, m.Params)
 		if err == nil && p.model != nil {
-			err = method.Check(p.model.Model)
+			err = p.checkMethod(m.Name, method)
 		}
 		if err != nil {
 			faults = append(faults, p.suite.Fault(fmt.Sprintf("methods[%d]", i), "%v", err))
 			continue
 		}
-		form := method.Redundant()
-		if f, given, err := methods.ParseRedundant(p.suite.Protocol.Redundant); given && err == nil {
+		form := method.Traits().Form()
+		if f, given, err := methods.ParseFeatureSurgery(p.suite.Protocol.Redundant); given && err == nil {
 			form = f
 		}
 		p.methods = append(p.methods, runners.Named{Name: m.Name, Method: method})
@@ -152,7 +155,7 @@ func (p *Plan) readProtocol() error {
 		}
 	}
 	var err error
-	p.positions, err = clip.ParseInterpolation(proto.Positions)
+	p.positions, err = vit.ParseInterpolation(proto.Positions)
 	note("positions", err)
 	p.templates, err = clip.Templates(p.suite.Words(proto.Templates))
 	note("templates", err)

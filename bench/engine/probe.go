@@ -6,6 +6,7 @@ import (
 	"ovbench/runners"
 	"ovbench/runners/methods"
 	"ovbench/runners/tensor"
+	"ovbench/runners/vit"
 )
 
 // loadProbe loads the unchanged model, for tasks that show it more than the samples.
@@ -17,10 +18,19 @@ func (r *run) loadProbe() error {
 	if err != nil {
 		return err
 	}
-	r.plain, err = runners.NewImages(r.plan.library, r.plan.model.Model, []runners.Named{{Name: "clip", Method: plain}}, runners.ImageOptions{
-		Height: r.plan.size[0], Width: r.plan.size[1], Positions: r.plan.positions, Similarities: true, Session: r.session(),
-	})
-	return err
+	r.plain = map[vit.Normalization]*runners.Images{}
+	for _, t := range r.plan.targets {
+		if r.plain[t.framing.colours] != nil {
+			continue
+		}
+		named := []runners.Named{{Name: "clip", Method: plain}}
+		images, err := runners.NewImages(r.plan.library, r.plan.modelOn(t.framing), named, r.imageOptions())
+		if err != nil {
+			return err
+		}
+		r.plain[t.framing.colours] = images
+	}
+	return nil
 }
 
 // cosines shows images to the unchanged model.
@@ -36,7 +46,7 @@ func (r *run) cosines(ctx context.Context, target int) func(images [][]float32) 
 		}
 		defer r.timer.start("probe")()
 		r.forward <- struct{}{}
-		sims, err := r.plain.Similarities(ctx, batch, r.texts[target])
+		sims, err := r.plain[r.plan.targets[target].framing.colours].Similarities(ctx, batch, r.texts[target])
 		<-r.forward
 		if err != nil {
 			return nil, err

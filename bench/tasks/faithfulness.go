@@ -10,7 +10,6 @@ import (
 	"ovbench/datasets"
 	"ovbench/metrics"
 	"ovbench/reports/results"
-	"ovbench/runners/clip"
 	"ovbench/runners/methods"
 )
 
@@ -86,7 +85,7 @@ func (v *View) rise(class int, order []int32) (out records.Curves, err error) {
 	if err != nil {
 		return out, err
 	}
-	blurred, err := metrics.BlurSubstrate(v.Pixels, v.Width, v.Height)
+	blurred, err := v.blurred()
 	if err != nil {
 		return out, err
 	}
@@ -94,12 +93,30 @@ func (v *View) rise(class int, order []int32) (out records.Curves, err error) {
 		_, p := v.bestClass(cos)
 		return p[class]
 	}
-	grey := make([]float32, len(v.Pixels))
+	grey := v.plus(1, make([]float32, len(v.Pixels)))
 	if out.Deletion, err = v.curve(metrics.Perturbation{Start: v.Pixels, Finish: grey, Order: order, Schedule: schedule}, probability); err != nil {
 		return out, err
 	}
 	out.Insertion, err = v.curve(metrics.Perturbation{Start: blurred, Finish: v.Pixels, Order: order, Schedule: schedule}, probability)
 	return out, err
+}
+
+// blurred is the image behind RISE's blur, outside of which is the mean colour.
+func (v *View) blurred() ([]float32, error) {
+	out, err := metrics.BlurSubstrate(v.plus(-1, v.Pixels), v.Width, v.Height)
+	if err != nil {
+		return nil, err
+	}
+	return v.plus(1, out), nil
+}
+
+// plus is an image with the mean colour, times a factor, added.
+func (v *View) plus(times float32, image []float32) []float32 {
+	out := slices.Clone(image)
+	for i := range out {
+		out[i] += times * v.Grey[i/(len(out)/3)]
+	}
+	return out
 }
 
 // gradECLIP scores whether the class is still the best: deletion puts random colours in, insertion starts from black.
@@ -114,9 +131,7 @@ func (v *View) gradECLIP(class int, order []int32) (out records.Curves, err erro
 	rng := rand.New(rand.NewPCG(1, uint64(v.Index))) // the same colours for every method and run
 	noise, black := make([]float32, len(v.Pixels)), make([]float32, len(v.Pixels))
 	for i := range noise {
-		channel := i / len(order)
-		noise[i] = (float32(rng.IntN(256))/255 - clip.Mean[channel]) / clip.Std[channel]
-		black[i] = -clip.Mean[channel] / clip.Std[channel]
+		noise[i] = float32(rng.IntN(256))
 	}
 	for _, c := range []struct {
 		start, finish []float32

@@ -50,15 +50,15 @@ func tagsOf(info datasets.Info, s datasets.Sample) []int8 {
 // classScores are the ways to rank images by the cosines of the class token: one cell each, named as its convention.
 var classScores = []struct {
 	name string
-	of   func(cos []float32, scale float64, form methods.Redundant) ([]float64, error)
+	of   func(cos []float32, scale float64, form methods.FeatureSurgery) ([]float64, error)
 }{
-	{"cosine", func(cos []float32, _ float64, _ methods.Redundant) ([]float64, error) { return Widen(cos), nil }},
-	{"softmax", func(cos []float32, scale float64, _ methods.Redundant) ([]float64, error) {
+	{"cosine", func(cos []float32, _ float64, _ methods.FeatureSurgery) ([]float64, error) { return Widen(cos), nil }},
+	{"softmax", func(cos []float32, scale float64, _ methods.FeatureSurgery) ([]float64, error) {
 		return methods.Softmax(cos, scale), nil
 	}},
-	{"surgery", func(cos []float32, _ float64, form methods.Redundant) ([]float64, error) {
+	{"surgery", func(cos []float32, _ float64, form methods.FeatureSurgery) ([]float64, error) {
 		row := slices.Clone(cos)
-		err := methods.FeatureSurgery(form, cos, row, len(row), nil)
+		err := form.Apply(cos, row, len(row), nil)
 		return Widen(row), err
 	}},
 }

@@ -63,7 +63,8 @@ type View struct {
 	Sample  datasets.Sample
 	Methods []Seen
 
-	Pixels        []float32 // [3, Height, Width] as the network takes them, normalised
+	Pixels        []float32  // [3, Height, Width] as the network takes them, 0..255
+	Grey          [3]float32 // the colour that the protocol normalises to 0
 	Height, Width int
 	// Cosines shows images like Pixels to the unchanged model: those of the class token with every query [T], of each
 	// image. It is nil unless the task needs it.
@@ -73,7 +74,7 @@ type View struct {
 // Seen is what one method saw of a sample.
 type Seen struct {
 	Name string
-	Form methods.Redundant // of the feature surgery of its maps
+	Form methods.FeatureSurgery // of the feature surgery of its maps
 	Similarity
 }
 
@@ -116,7 +117,7 @@ func Saliency(t Task, target *Target, s *Seen, class int) ([]float32, error) {
 // surgical is the map of one class after feature surgery, by patch.
 func (t *Target) surgical(s *Seen, class int) ([]float32, error) {
 	cos := slices.Clone(s.Patches)
-	if err := methods.FeatureSurgery(s.Form, s.Global, cos, len(t.Texts), s.Empty); err != nil {
+	if err := s.Form.Apply(s.Global, cos, len(t.Texts), s.Empty); err != nil {
 		return nil, err
 	}
 	return t.classColumns(cos, class), nil

@@ -2,56 +2,31 @@ package clip
 
 import (
 	"fmt"
-	"math"
 
 	"ovbench/runners/checkpoint"
+	"ovbench/runners/vit"
 )
-
-// Activation is the non-linearity of a tower's MLPs. The two differ by up to 0.02; weights trained with one
-// give other numbers with the other.
-type Activation string
-
-// The activations of CLIP checkpoints: OpenAI, MetaCLIP and DFN use QuickGELU, LAION and DataComp exact GELU.
-const (
-	QuickGELU Activation = "quick_gelu"
-	GELU      Activation = "gelu"
-	ReLU      Activation = "relu" // of ResNets; no transformer here has it
-)
-
-// Tower is the shape of one transformer.
-type Tower struct {
-	Width, Layers, Heads, MLP int
-	Activation                Activation
-	Eps                       float32 // of its LayerNorms
-}
-
-// HeadDim is the width of one attention head.
-func (t Tower) HeadDim() int { return t.Width / t.Heads }
-
-// Scale is the factor of the attention logits, 1/sqrt(head dimension).
-func (t Tower) Scale() float32 { return float32(1 / math.Sqrt(float64(t.HeadDim()))) }
 
 // Config is the shape of a CLIP model. What weights can tell is inferred from their shapes; heads,
 // activation and eps come from config.json where there is one.
 type Config struct {
-	Embed   int    // dimension of the shared space
-	Kind    string // "vit" or "resnet"
-	Image   int    // native side in pixels
-	Patch   int    // pixels of a token's side: the patch, or 32 for a ResNet
-	Vision  Tower  // of a ResNet: width of the stem, heads of the attention pool; Layers and MLP are 0
-	Stages  [4]int // bottleneck blocks of a ResNet
-	Text    Tower
+	Embed   int       // dimension of the shared space
+	Image   int       // native side in pixels
+	Patch   int       // pixels of a token's side: the patch, or 32 for a ResNet
+	Vision  vit.Shape // of a ResNet: width of the stem, heads of the attention pool; Layers and MLP are 0
+	Stages  [4]int    // bottleneck blocks of a ResNet
+	Text    vit.Shape
 	Vocab   int // token ids
 	Context int // tokens of a text
 	// Pixels is how the model wants its pixels normalised.
-	Pixels Normalization
+	Pixels vit.Normalization
 	// Assumed lists what neither shapes nor a configuration could tell, in words for the user.
 	Assumed []string
 }
 
 // Name is the architecture in the field's spelling, such as ViT-B/16, or a description of an unknown shape.
 func (c Config) Name() string {
-	if c.Kind == "resnet" {
+	if c.Stages != ([4]int{}) {
 		for name, s := range map[string]struct {
 			stages [4]int
 			width  int
@@ -79,20 +54,6 @@ func (c Config) Name() string {
 // imageHeads are the heads of open_clip's image towers that are not 64 wide, by width and depth: H, g, bigG and e.
 var imageHeads = map[[2]int]int{{1280, 32}: 16, {1408, 40}: 16, {1664, 48}: 16, {1792, 56}: 16}
 
-// poolHeads splits the attention pool of a ResNet into heads of the given width, 64 if that is unknown.
-func (m *Model) poolHeads(width int) error {
-	if width == 0 {
-		width = 64
-	}
-	channels := m.ResNet.Pool.Positions.Shape[1]
-	if channels%width != 0 {
-		return fmt.Errorf("the attention pool's %d channels cannot be split into heads of %d", channels, width)
-	}
-	m.ResNet.heads = channels / width
-	m.Config.Vision.Heads = m.ResNet.heads
-	return nil
-}
-
 // belongs says if the configuration is of other weights.
 func (h hints) belongs(c Config) error {
 	if h.visionImage != 0 && h.visionImage != c.Image || h.visionSize != 0 && h.visionSize != c.Vision.Width {
@@ -103,7 +64,7 @@ func (h hints) belongs(c Config) error {
 }
 
 // tower fills in what shapes cannot tell.
-func (c *Config) tower(what string, t *Tower, heads int, act Activation, eps float32, source checkpoint.Format) error {
+func (c *Config) tower(what string, t *vit.Shape, heads int, act vit.Activation, eps float32, source checkpoint.Format) error {
 	if heads != 0 && t.Width%heads == 0 {
 		t.Heads = heads
 	} else if heads != 0 {
@@ -131,7 +92,7 @@ func (c *Config) tower(what string, t *Tower, heads int, act Activation, eps flo
 	}
 	t.Activation = act
 	if act == "" {
-		t.Activation = QuickGELU
+		t.Activation = vit.QuickGELU
 		if source != checkpoint.TorchScript {
 			c.Assumed = append(c.Assumed, fmt.Sprintf("%s activation quick_gelu (OpenAI's): the checkpoint does not name one; LAION and DataComp weights need --activation gelu", what))
 		}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ovbench/runners/vit"
 )
 
 // sparse writes a safetensors file of the given shapes, all f32, whose data are a hole.
@@ -137,11 +139,11 @@ func TestOpenAIShapes(t *testing.T) {
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("got  %v\nwant %v", got, want)
 		}
-		if m.Config.Text.Activation != QuickGELU || len(m.Assumed) == 0 {
+		if m.Config.Text.Activation != vit.QuickGELU || len(m.Assumed) == 0 {
 			t.Errorf("%s: activation %s, assumed %q: want quick_gelu, said to be assumed", c.name, m.Config.Text.Activation, m.Assumed)
 		}
-		if err := m.CheckVision(); (err == nil) != strings.HasPrefix(c.name, "ViT") || (m.ResNet == nil) != (err == nil) {
-			t.Errorf("%s: CheckVision says %v", c.name, err)
+		if _, blocks := m.Encoder().(*ViT); blocks != strings.HasPrefix(c.name, "ViT") {
+			t.Errorf("%s: a transformer: %v", c.name, blocks)
 		}
 	}
 }
@@ -234,25 +236,25 @@ func TestTrainedBesideWeights(t *testing.T) {
 // classes; the pixels' normalisation is in processor_config.json since version 5, and may be off.
 func TestHuggingFaceConfig(t *testing.T) {
 	const both = `{"model_type":"clip","vision_config":{"hidden_size":32,"num_attention_heads":2},"text_config":{"num_attention_heads":4,"hidden_act":"gelu"}`
-	none := Normalization{Std: [3]float32{1, 1, 1}}
-	half := Normalization{[3]float32{0.5, 0.5, 0.5}, [3]float32{0.5, 0.5, 0.5}}
-	bytes := Normalization{none.Mean, [3]float32{1. / 255, 1. / 255, 1. / 255}}
+	none := vit.Normalization{Std: [3]float32{1, 1, 1}}
+	half := vit.Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}}
+	bytes := vit.Normalization{Mean: none.Mean, Std: [3]float32{1. / 255, 1. / 255, 1. / 255}}
 	for _, c := range []struct {
 		config, processor, preprocessor string
 		want                            string
-		pixels                          Normalization
+		pixels                          vit.Normalization
 	}{
-		{both + `}`, "", "", "heads 2, 4; quick_gelu, gelu", CLIPPixels},
-		{both + `,"text_config_dict":null,"vision_config_dict":{"num_attention_heads":4,"hidden_act":"gelu","hidden_size":32}}`, "", "", "heads 4, 4; gelu, gelu", CLIPPixels},
-		{both + `,"text_config_dict":{"projection_dim":8}}`, "", "", "heads 2, 8; quick_gelu, quick_gelu", CLIPPixels},
-		{`{"vision_config_dict":{"num_attention_heads":2},"text_config_dict":{"num_attention_heads":2,"hidden_act":"gelu"}}`, "", "", "heads 2, 2; quick_gelu, gelu", CLIPPixels},
-		{both + `,"text_config_dict":{"num_attention_heads":-1}}`, "", "", "text_config: num_attention_heads -1 is not positive", CLIPPixels},
+		{both + `}`, "", "", "heads 2, 4; quick_gelu, gelu", vit.CLIP},
+		{both + `,"text_config_dict":null,"vision_config_dict":{"num_attention_heads":4,"hidden_act":"gelu","hidden_size":32}}`, "", "", "heads 4, 4; gelu, gelu", vit.CLIP},
+		{both + `,"text_config_dict":{"projection_dim":8}}`, "", "", "heads 2, 8; quick_gelu, quick_gelu", vit.CLIP},
+		{`{"vision_config_dict":{"num_attention_heads":2},"text_config_dict":{"num_attention_heads":2,"hidden_act":"gelu"}}`, "", "", "heads 2, 2; quick_gelu, gelu", vit.CLIP},
+		{both + `,"text_config_dict":{"num_attention_heads":-1}}`, "", "", "text_config: num_attention_heads -1 is not positive", vit.CLIP},
 		{both + `}`, `{"image_processor":{"image_mean":[0.5,0.5,0.5],"image_std":0.5}}`, `{"image_mean":[0,0,0],"image_std":[1,1,1]}`, "heads 2, 4", half},
 		{both + `}`, `{"processor_class":"CLIPProcessor"}`, `{"image_mean":[0.5,0.5,0.5],"image_std":[0.5,0.5,0.5]}`, "heads 2, 4", half},
 		{both + `}`, `{"image_processor":{"do_normalize":false,"image_mean":[0.5,0.5,0.5]}}`, "", "heads 2, 4", none},
 		{both + `}`, "", `{"do_normalize":false}`, "heads 2, 4", none},
 		{both + `}`, "", `{"do_normalize":false,"do_rescale":false}`, "heads 2, 4", bytes},
-		{both + `}`, "", `{"do_normalize":true,"rescale_factor":0.00392156862745098}`, "heads 2, 4", CLIPPixels},
+		{both + `}`, "", `{"do_normalize":true,"rescale_factor":0.00392156862745098}`, "heads 2, 4", vit.CLIP},
 		{both + `}`, "", `{"image_processor_type":"SiglipImageProcessor"}`, "heads 2, 4", half},
 		{both + `}`, "", `{"image_mean":[0.5]}`, "image_mean [0.5] and image_std [] are not of three channels", half},
 	} {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"ovbench/runners/files"
+	"ovbench/runners/vit"
 )
 
 // hints is what a configuration file says beyond the shapes; zero fields are unknown.
@@ -17,10 +18,10 @@ type hints struct {
 	file                    string
 	visionHeads, textHeads  int
 	visionHeadWidth         int // in place of visionHeads
-	visionAct, textAct      Activation
+	visionAct, textAct      vit.Activation
 	visionEps, textEps      float32
 	visionImage, visionSize int // image size and width, to be compared with the weights
-	pixels                  Normalization
+	pixels                  vit.Normalization
 }
 
 // readHints reads config.json (Hugging Face) or open_clip_config.json beside the checkpoint, if any.
@@ -43,7 +44,7 @@ func readHints(dir string) (hints, error) {
 		}
 		if h != (hints{}) {
 			h.file = path
-			if h.pixels == (Normalization{}) {
+			if h.pixels == (vit.Normalization{}) {
 				h.pixels, err = readPreprocessor(dir)
 			}
 			return h, err
@@ -80,7 +81,7 @@ func (t *towerConfig) read(blocks ...json.RawMessage) error {
 	switch {
 	case t.Heads < 1:
 		return fmt.Errorf("num_attention_heads %d is not positive", t.Heads)
-	case Activation(t.Act) != QuickGELU && Activation(t.Act) != GELU:
+	case vit.Activation(t.Act) != vit.QuickGELU && vit.Activation(t.Act) != vit.GELU:
 		return fmt.Errorf("hidden_act %q is not supported; ovbench knows quick_gelu and gelu", t.Act)
 	}
 	return nil
@@ -103,16 +104,16 @@ func huggingFaceHints(data []byte) (hints, error) {
 	if c.Type != "clip" && c.Type != "" {
 		return hints{}, fmt.Errorf("model_type %q is not supported; ovbench reads \"clip\"", c.Type)
 	}
-	vision := towerConfig{Heads: 12, Act: string(QuickGELU), Eps: 1e-5} // the defaults of transformers' CLIPVisionConfig
+	vision := towerConfig{Heads: 12, Act: string(vit.QuickGELU), Eps: 1e-5} // the defaults of transformers' CLIPVisionConfig
 	if err := vision.read(c.VisionDict, c.Vision); err != nil {
 		return hints{}, fmt.Errorf("vision_config: %w", err)
 	}
-	text := towerConfig{Heads: 8, Act: string(QuickGELU), Eps: 1e-5} // and of CLIPTextConfig
+	text := towerConfig{Heads: 8, Act: string(vit.QuickGELU), Eps: 1e-5} // and of CLIPTextConfig
 	if err := text.read(c.TextDict, c.Text); err != nil {
 		return hints{}, fmt.Errorf("text_config: %w", err)
 	}
 	return hints{
-		visionHeads: vision.Heads, textHeads: text.Heads, visionAct: Activation(vision.Act), textAct: Activation(text.Act),
+		visionHeads: vision.Heads, textHeads: text.Heads, visionAct: vit.Activation(vision.Act), textAct: vit.Activation(text.Act),
 		visionEps: vision.Eps, textEps: text.Eps, visionImage: vision.Image, visionSize: vision.Hidden,
 	}, nil
 }
@@ -142,20 +143,20 @@ func (c *channels) UnmarshalJSON(data []byte) error {
 
 // readPreprocessor reads how transformers normalises pixels for the model in dir: since its version 5 processor_config.json
 // says so under image_processor, before that preprocessor_config.json did. Where both do, the first counts.
-func readPreprocessor(dir string) (Normalization, error) {
+func readPreprocessor(dir string) (vit.Normalization, error) {
 	path := filepath.Join(dir, "processor_config.json")
 	var nested struct {
 		Image *imageProcessor `json:"image_processor"`
 	}
 	if _, err := readJSONConfig(path, &nested); err != nil {
-		return Normalization{}, err
+		return vit.Normalization{}, err
 	}
 	p := nested.Image
 	if p == nil {
 		path = filepath.Join(dir, "preprocessor_config.json")
 		p = &imageProcessor{}
 		if found, err := readJSONConfig(path, p); !found || err != nil {
-			return Normalization{}, err
+			return vit.Normalization{}, err
 		}
 	}
 	n, err := p.normalization()
@@ -166,11 +167,11 @@ func readPreprocessor(dir string) (Normalization, error) {
 }
 
 // normalization is x → (255 · factor · x - mean) / std for pixels x in 0..1, with what p leaves out as in its class.
-func (p *imageProcessor) normalization() (Normalization, error) {
-	n := CLIPPixels
+func (p *imageProcessor) normalization() (vit.Normalization, error) {
+	n := vit.CLIP
 	switch class := p.Class + p.Older; {
 	case strings.HasPrefix(class, "Siglip"), strings.HasPrefix(class, "ViT"):
-		n = Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}}
+		n = vit.Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}}
 	}
 	if p.Mean != nil {
 		copy(n.Mean[:], p.Mean)
@@ -182,7 +183,7 @@ func (p *imageProcessor) normalization() (Normalization, error) {
 		return n, fmt.Errorf("image_mean %v and image_std %v are not of three channels", p.Mean, p.Std)
 	}
 	if p.DoNormalize != nil && !*p.DoNormalize {
-		n = Normalization{Std: [3]float32{1, 1, 1}}
+		n = vit.Normalization{Std: [3]float32{1, 1, 1}}
 	}
 	scale := 1.0
 	if p.DoRescale != nil && !*p.DoRescale {
@@ -195,7 +196,7 @@ func (p *imageProcessor) normalization() (Normalization, error) {
 			n.Mean[c], n.Std[c] = float32(float64(n.Mean[c])/scale), float32(float64(n.Std[c])/scale)
 		}
 	}
-	return newNormalization(n.Mean[:], n.Std[:])
+	return vit.NewNormalization(n.Mean[:], n.Std[:])
 }
 
 // readJSONConfig reads a configuration file into v, if there is one.
@@ -283,9 +284,9 @@ func openCLIPHints(data []byte) (hints, error) {
 	if err := c.Model.Text.check("argmax"); err != nil {
 		return hints{}, fmt.Errorf("text_cfg: %w", err)
 	}
-	h := hints{visionAct: GELU, textAct: GELU, visionEps: 1e-5, textEps: 1e-5, textHeads: c.Model.Text.Heads, visionSize: c.Model.Vision.Width}
+	h := hints{visionAct: vit.GELU, textAct: vit.GELU, visionEps: 1e-5, textEps: 1e-5, textHeads: c.Model.Text.Heads, visionSize: c.Model.Vision.Width}
 	if c.Model.Quick {
-		h.visionAct, h.textAct = QuickGELU, QuickGELU
+		h.visionAct, h.textAct = vit.QuickGELU, vit.QuickGELU
 	}
 	if h.textHeads == 0 {
 		h.textHeads = 8 // open_clip's default, as is 64 below
@@ -295,7 +296,7 @@ func openCLIPHints(data []byte) (hints, error) {
 	}
 	_ = json.Unmarshal(c.Model.Vision.Image, &h.visionImage) // left 0 for an oblong pair
 	var err error
-	if h.pixels, err = newNormalization(c.Preprocess.Mean, c.Preprocess.Std); err != nil {
+	if h.pixels, err = vit.NewNormalization(c.Preprocess.Mean, c.Preprocess.Std); err != nil {
 		return hints{}, fmt.Errorf("preprocess_cfg: %w", err)
 	}
 	return h, nil

@@ -1,8 +1,8 @@
 // Package clip answers: what is a CLIP model, and what goes into it?
 //
 // [Open] finds a model's tensors in any checkpoint form and gives them one structure, [Model], whose
-// methods write the two towers as graphs. Around it stand what the towers eat: [Tokenizer], prompt
-// templates, [Preprocess], and [Interpolation] of positional embeddings to other sizes.
+// methods write the two towers as graphs. Around it stand what the towers eat: prompt templates and
+// [Input].
 //
 // The architecture is that of Radford et al., "Learning Transferable Visual Models From Natural
 // Language Supervision" (2021), as OpenAI released it.
@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 
 	"ovbench/runners/checkpoint"
-	"ovbench/runners/tensor"
+	"ovbench/runners/vit"
 	"ovbench/runners/weights"
 )
 
@@ -26,46 +26,43 @@ type Model struct {
 	Files      []string // all weight files
 	LogitScale float64  // exp of the stored logarithm, about 100 in released weights
 
-	Vision *ViT    // nil for a ResNet
-	ResNet *ResNet // nil for a ViT
-	Text   Text
+	encoder encoder
+	Text    Text
 }
 
-// ViT is a vision transformer: patch embedding, class token, positions, blocks, projection.
-type ViT struct {
-	tower     Tower
-	patch     int
-	pixels    Normalization
-	Conv      weights.Tensor // [W, 3, patch, patch]
-	Class     tensor.Dense   // [W]
-	Positions tensor.Dense   // [1+g·g, W], row 0 for the class token
-	Pre, Post weights.Norm
-	Blocks    []Block
-	Proj      weights.Projection // [W] → [E]
+// encoder is an image tower, and what package clip does to it while it opens a model.
+type encoder interface {
+	vit.Encoder
+	// complete fills in what shapes cannot tell.
+	complete(c *Config, h hints, source checkpoint.Format) error
+	// normalised is the encoder on pixels normalised as n.
+	normalised(n vit.Normalization) encoder
 }
 
-// Text is the text transformer.
-type Text struct {
-	tower     Tower
-	Tokens    weights.Tensor // [vocabulary, W]
-	Positions weights.Tensor // [context, W]
-	Blocks    []Block
-	Final     weights.Norm
-	Proj      weights.Projection
-}
+// Source is where the model lies, for messages.
+func (m *Model) Source() string { return m.Path }
 
-// Block is a pre-norm transformer block.
-type Block struct {
-	LN1, LN2     weights.Norm
-	Q, K, V, Out weights.Linear
-	Up, Down     weights.Linear // of the MLP
+// Space is the width E of the space that images and texts share.
+func (m *Model) Space() int { return m.Embed }
+
+// Encoder is the image tower: a [*ViT] or a [*ResNet].
+func (m *Model) Encoder() vit.Encoder { return m.encoder }
+
+// Grid is the number of patch tokens, rows by columns, of an image of height x width pixels.
+func (m *Model) Grid(height, width int) (rows, cols int) { return m.encoder.Grid(height, width) }
+
+// Normalised is the model on pixels normalised as n, whatever its configuration says.
+func (m *Model) Normalised(n vit.Normalization) *Model {
+	other := *m
+	other.Pixels, other.encoder = n, m.encoder.normalised(n)
+	return &other
 }
 
 // Option adjusts how a checkpoint is understood.
 type Option func(*hints)
 
 // WithActivation overrides the activation of both towers, for checkpoints whose files do not name it.
-func WithActivation(a Activation) Option {
+func WithActivation(a vit.Activation) Option {
 	return func(h *hints) { h.visionAct, h.textAct = a, a }
 }
 
@@ -113,38 +110,20 @@ func assemble(c *checkpoint.Checkpoint, h hints) (*Model, error) {
 	if err := refuseUnused(l); err != nil {
 		return nil, err
 	}
+	m.Config.Text = m.Text.Shape
 	if err := m.tower("text", &m.Config.Text, h.textHeads, h.textAct, h.textEps, c.Format); err != nil {
 		return nil, err
 	}
-	if m.Kind == "vit" {
-		heads := h.visionHeads
-		if w := h.visionHeadWidth; w != 0 {
-			if m.Config.Vision.Width%w != 0 {
-				return nil, fmt.Errorf("image width %d cannot be split into heads of %d, as %s has it", m.Config.Vision.Width, w, h.file)
-			}
-			heads = m.Config.Vision.Width / w
-		}
-		if err := m.tower("image", &m.Config.Vision, heads, h.visionAct, h.visionEps, c.Format); err != nil {
-			return nil, err
-		}
-		m.Vision.tower, m.Vision.patch = m.Config.Vision, m.Patch
-	}
-	if m.ResNet != nil {
-		if err := m.poolHeads(h.visionHeadWidth); err != nil {
-			return nil, err
-		}
+	m.Text.Shape, m.Text.Causal = m.Config.Text, true
+	if err := m.encoder.complete(&m.Config, h, c.Format); err != nil {
+		return nil, err
 	}
 	if err := h.belongs(m.Config); err != nil {
 		return nil, err
 	}
-	m.Text.tower = m.Config.Text
-	if m.Pixels = h.pixels; m.Pixels == (Normalization{}) {
-		m.Pixels = CLIPPixels
+	if m.Pixels = h.pixels; m.Pixels == (vit.Normalization{}) {
+		m.Pixels = vit.CLIP
 	}
-	if m.Vision != nil {
-		m.Vision.pixels = m.Pixels
-	} else {
-		m.ResNet.pixels = m.Pixels
-	}
+	m.encoder = m.encoder.normalised(m.Pixels)
 	return m, nil
 }

@@ -8,12 +8,6 @@ import (
 	"ovbench/runners/tensor"
 )
 
-// The mean and standard deviation of CLIP's training images, per channel R, G, B in 0..1.
-var (
-	Mean = [3]float32{0.48145466, 0.4578275, 0.40821073}
-	Std  = [3]float32{0.26862954, 0.26130258, 0.27577711}
-)
-
 // Resize is how a picture gets the size of the network's input.
 type Resize string
 
@@ -53,25 +47,15 @@ func (f Filter) resize(src resample.RGB, w, h int) (resample.RGB, error) {
 	return src, fmt.Errorf("filter %q is not known; known are bicubic, bilinear, lanczos, cv2-linear", f)
 }
 
-// Colours are the statistics that pixels are normalised by.
-type Colours string
-
-// The colours in use.
-const (
-	ColoursCLIP     Colours = "clip"     // of CLIP's training images: Mean and Std
-	ColoursImageNet Colours = "imagenet" // of ImageNet, as MaskCLIP's configurations have them
-)
-
 // Input is how a picture becomes the pixels of a network. It is a value: equal Inputs make equal pixels of a picture.
 type Input struct {
 	Resize        Resize
 	Height, Width int // for ShortSide both are the shorter side
 	Long          int // ShortSide: the longer side's limit; 0 for none
 	Filter        Filter
-	Colours       Colours // empty is ColoursCLIP
 }
 
-// Preprocess turns a picture into pixels [1, 3, height, width] normalised for CLIP: see [Input.Pixels].
+// Preprocess turns a picture into pixels [1, 3, height, width]: see [Input.Pixels].
 func Preprocess(img *image.NRGBA, height, width int, how Resize, filter Filter) (tensor.Dense, error) {
 	return Input{Resize: how, Height: height, Width: width, Filter: filter}.Pixels(img)
 }
@@ -86,11 +70,6 @@ func (in Input) Check() error {
 		}
 	default:
 		return fmt.Errorf("resize %q is not known; known are squash, crop, short-side", in.Resize)
-	}
-	switch in.Colours {
-	case "", ColoursCLIP, ColoursImageNet:
-	default:
-		return fmt.Errorf("colours %q are not known; known are clip, imagenet", in.Colours)
 	}
 	if in.Height < 1 || in.Width < 1 || in.Long < 0 {
 		return fmt.Errorf("the size %dx%d (longest side %d) is not positive", in.Height, in.Width, in.Long)
@@ -114,8 +93,8 @@ func (in Input) Size(h, w int) (height, width int) {
 // maxInput bounds the pixels of an input: 4096 x 4096. ShortSide without a limit reaches it on strips.
 const maxInput = 1 << 24
 
-// Pixels turns a picture into pixels [1, 3, height, width]: resized, divided by 255, normalised by the mean and standard
-// deviation of in.Colours. The values are bit-equal to those of Pillow (or OpenCV) and torchvision.
+// Pixels turns a picture into pixels [1, 3, height, width]: resized, whole numbers in 0..255, equal to those of Pillow (or OpenCV).
+// Towers normalise them in their graphs.
 func (in Input) Pixels(img *image.NRGBA) (tensor.Dense, error) {
 	if err := in.Check(); err != nil {
 		return tensor.Dense{}, err
@@ -142,7 +121,7 @@ func (in Input) Pixels(img *image.NRGBA) (tensor.Dense, error) {
 	if in.Resize == Crop {
 		src = crop(src, in.Width, in.Height)
 	}
-	return normalise(src, in.Colours), nil
+	return values(src), nil
 }
 
 func crop(src resample.RGB, w, h int) resample.RGB {
@@ -158,33 +137,14 @@ func crop(src resample.RGB, w, h int) resample.RGB {
 	return out
 }
 
-// tables hold the normalised value of every byte of every channel.
-var tables = map[Colours]*[3][256]float32{
-	ColoursCLIP:     colourTable(Mean, Std),
-	ColoursImageNet: colourTable([3]float32{0.485, 0.456, 0.406}, [3]float32{0.229, 0.224, 0.225}),
-}
-
-func colourTable(mean, std [3]float32) *[3][256]float32 {
-	var t [3][256]float32
-	for c := range t {
-		for v := range t[c] {
-			t[c][v] = (float32(v)/255 - mean[c]) / std[c]
-		}
-	}
-	return &t
-}
-
-func normalise(src resample.RGB, colours Colours) tensor.Dense {
-	table := tables[colours]
-	if table == nil {
-		table = tables[ColoursCLIP]
-	}
+// values are the bytes of src as numbers [1, 3, H, W].
+func values(src resample.RGB) tensor.Dense {
 	out := tensor.New(1, 3, src.H, src.W)
 	n := src.W * src.H
 	for c := range 3 {
 		plane := out.Data[c*n : (c+1)*n]
 		for i := range plane {
-			plane[i] = table[c][src.Pix[3*i+c]]
+			plane[i] = float32(src.Pix[3*i+c])
 		}
 	}
 	return out

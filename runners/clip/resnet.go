@@ -1,10 +1,14 @@
 package clip
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 
+	"ovbench/runners/checkpoint"
 	"ovbench/runners/onnx"
 	"ovbench/runners/tensor"
+	"ovbench/runners/vit"
 	"ovbench/runners/weights"
 )
 
@@ -12,7 +16,7 @@ import (
 // average before they stride, and an attention pool in place of the mean.
 type ResNet struct {
 	heads  int
-	pixels Normalization
+	pixels vit.Normalization
 	Stem   [3]ConvNorm
 	Stages [4][]Bottleneck
 	Pool   AttentionPool
@@ -49,9 +53,9 @@ func loadResNet(l *weights.Loader, m *Model) {
 		return
 	}
 	w := stem.Shape[0]
-	m.Kind, m.Patch = "resnet", 32
+	m.Patch = 32
 	m.Image = 32 * l.Side(pos.Name, pos.Shape[0]-1)
-	m.Config.Vision = Tower{Width: w, Activation: ReLU}
+	m.Config.Vision = vit.Shape{Width: w, Activation: vit.ReLU}
 	r := &ResNet{}
 	in := 3
 	for i, out := range [...]int{w / 2, w / 2, w} {
@@ -75,7 +79,7 @@ func loadResNet(l *weights.Loader, m *Model) {
 		Q:         l.Linear("visual.attnpool.q_proj", in, in), K: l.Linear("visual.attnpool.k_proj", in, in),
 		V: l.Linear("visual.attnpool.v_proj", in, in), Out: l.Linear("visual.attnpool.c_proj", m.Embed, in),
 	}
-	m.ResNet = r
+	m.encoder = r
 }
 
 func loadConvNorm(l *weights.Loader, conv, bn string, out, in, k int) ConvNorm {
@@ -99,11 +103,11 @@ func loadBottleneck(l *weights.Loader, prefix string, in, planes int) Bottleneck
 	return b
 }
 
-// Embed turns pixels [B, 3, H, W] into tokens [B, 1+N, C] before the attention pool: their mean first, then the pixels
-// of the last stage row by row, positions resized to the grid added. H and W are numbers that CheckSize accepts, or
+// Embed turns pictures rgb [B, 3, H, W] of values 0..255 into tokens [B, 1+N, C] before the attention pool: their mean first, then the pixels
+// of the last stage row by row, positions resized to the grid added. H and W are numbers that a size check accepts, or
 // symbols: then the positions are a table of the graph.
-func (r *ResNet) Embed(g *onnx.Graph, pixels onnx.Value, p Interpolation) onnx.Value {
-	x := r.pixels.apply(g, pixels)
+func (r *ResNet) Embed(g *onnx.Graph, rgb onnx.Value, p vit.Interpolation) onnx.Value {
+	x := r.pixels.Apply(g, rgb)
 	for i := range r.Stem {
 		x = g.Relu(r.Stem[i].apply(g, x, [...]int{2, 1, 1}[i], 1))
 	}
@@ -121,19 +125,19 @@ func (r *ResNet) Embed(g *onnx.Graph, pixels onnx.Value, p Interpolation) onnx.V
 	x = g.Transpose(g.Reshape(x, s[0], s[1], patches), 0, 2, 1)
 	x = g.Concat(1, g.Mean(x, 1), x)
 	table := func(h, w int) tensor.Dense {
-		rows, cols := resnetGrid(h, w)
+		rows, cols := r.Grid(h, w)
 		return r.PositionTable(rows, cols, p)
 	}
-	return g.Add(x, g.Table("positions."+string(p), pixels, table, x.Shape()[1:]...))
+	return g.Add(x, g.Table("positions."+string(p), rgb, table, x.Shape()[1:]...))
 }
 
-// resnetGrid is the number of pixels of the last stage. The first convolution rounds half pixels up and the four poolings
+// Grid is the number of pixels of the last stage. The first convolution rounds half pixels up and the four poolings
 // round down: 63 pixels give 2 tokens, 62 give 1.
-func resnetGrid(height, width int) (rows, cols int) { return (height + 1) / 32, (width + 1) / 32 }
+func (r *ResNet) Grid(height, width int) (rows, cols int) { return (height + 1) / 32, (width + 1) / 32 }
 
 // PositionTable is the positional embedding [1+rows·cols, C] of a grid, computed from the checkpoint's own table.
-func (r *ResNet) PositionTable(rows, cols int, p Interpolation) tensor.Dense {
-	return p.resize(r.Pool.Positions, rows, cols)
+func (r *ResNet) PositionTable(rows, cols int, p vit.Interpolation) tensor.Dense {
+	return p.Resize(r.Pool.Positions, 1, rows, cols)
 }
 
 // apply is the block with its residual. Where it strides, averages of 2x2 stand before the last convolution and in the
@@ -164,10 +168,48 @@ func (r *ResNet) Heads() int { return r.heads }
 // HeadDim is the width of one of its heads, 64 in all of OpenAI's models.
 func (r *ResNet) HeadDim() int { return r.Pool.Positions.Shape[1] / r.heads }
 
-// Attention is multi-head attention without projections; scale multiplies the logits, 1/sqrt(HeadDim) in CLIP.
+// Scale is the factor of the attention logits, 1/sqrt(HeadDim) as in CLIP.
+func (r *ResNet) Scale() float32 { return float32(1 / math.Sqrt(float64(r.HeadDim()))) }
+
+// Attention is multi-head attention without projections; scale multiplies the logits.
 func (r *ResNet) Attention(g *onnx.Graph, q, k, u onnx.Value, scale float32) onnx.Value {
 	return g.Attention(q, k, u, r.heads, scale, onnx.Value{}, false)
 }
 
 // Project takes the pool's result [B, 1+N, C] to tokens [B, 1+N, E].
 func (r *ResNet) Project(g *onnx.Graph, x onnx.Value) onnx.Value { return r.Pool.Out.Apply(g, x) }
+
+// Multiple is what the stages divide an image's sides by.
+func (*ResNet) Multiple() int { return 32 }
+
+// Interpolation is bilinear: that of attention pools in all code there is.
+func (*ResNet) Interpolation(vit.Interpolation) vit.Interpolation { return vit.Bilinear }
+
+// Encode is the attention pool queried by all tokens in place of the mean alone.
+func (r *ResNet) Encode(g *onnx.Graph, rgb onnx.Value, p vit.Interpolation) onnx.Value {
+	return r.Project(g, r.Pooled(g, r.Embed(g, rgb, p)))
+}
+
+// Pooled is CLIP's attention pool for all tokens [B, 1+N, C], without the projection.
+func (r *ResNet) Pooled(g *onnx.Graph, x onnx.Value) onnx.Value {
+	q, k, u := r.QKV(g, x)
+	return r.Attention(g, q, k, u, r.Scale())
+}
+
+func (r *ResNet) normalised(n vit.Normalization) encoder {
+	other := *r
+	other.pixels = n
+	return &other
+}
+
+// complete splits the attention pool into heads, of width 64 if nothing else is known.
+func (r *ResNet) complete(c *Config, h hints, _ checkpoint.Format) error {
+	width := cmp.Or(h.visionHeadWidth, 64)
+	channels := r.Pool.Positions.Shape[1]
+	if channels%width != 0 {
+		return fmt.Errorf("the attention pool's %d channels cannot be split into heads of %d", channels, width)
+	}
+	r.heads = channels / width
+	c.Vision.Heads = r.heads
+	return nil
+}

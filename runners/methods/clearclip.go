@@ -3,8 +3,8 @@ package methods
 import (
 	"fmt"
 
-	"ovbench/runners/clip"
 	"ovbench/runners/onnx"
+	"ovbench/runners/vit"
 )
 
 // ClearCLIP reads the attention of the last block alone (arXiv 2407.12442, section 3.3): without the residual, which carries
@@ -15,29 +15,27 @@ type ClearCLIP struct {
 	Layers    int    `json:"last_n_layers"` // sums what so many of the last blocks give
 }
 
-// Positions is bicubic, as in the authors' code.
-func (*ClearCLIP) Positions() clip.Interpolation { return clip.Bicubic }
-
-// Redundant is none: the maps are plain cosines.
-func (*ClearCLIP) Redundant() Redundant { return NoSurgery }
+// Traits are bicubic positions, as in the authors' code.
+func (*ClearCLIP) Traits() Traits { return Traits{Positions: vit.Bicubic} }
 
 // Check wants a vision transformer and known parameters.
-func (c *ClearCLIP) Check(m *clip.Model) error {
-	if err := needBlocks("clearclip", m); err != nil {
+func (c *ClearCLIP) Check(m Models) error {
+	t, err := needBlocks("clearclip", m)
+	if err != nil {
 		return err
 	}
-	if c.Layers < 1 || c.Layers > m.Vision.Depth() {
-		return fmt.Errorf("clearclip: last_n_layers %d is out of range: %s has %d blocks", c.Layers, m.Name(), m.Vision.Depth())
+	if c.Layers < 1 || c.Layers > t.Depth() {
+		return fmt.Errorf("clearclip: last_n_layers %d is out of range: %s has %d blocks", c.Layers, m.Name(), t.Depth())
 	}
 	return oneOf("clearclip", "attn", c.Attention, attentions...)
 }
 
-// Tokens are the sum over the last blocks i of P_i(softmax(q qᵀ s) v), where the stream they read goes on as in CLIP.
-func (c *ClearCLIP) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value {
-	v := m.Vision
+// Read takes the sum over the last blocks i of P_i(softmax(q qᵀ s) v), where the stream they read goes on as in CLIP.
+func (c *ClearCLIP) Read(s *Scene) Reading {
+	g, v := s.Graph, s.Tower()
 	var sum onnx.Value
 	for i := v.Depth() - c.Layers; i < v.Depth(); i++ {
-		x := before(g, v, pixels, p, i)
+		x := s.Before(i)
 		q, k, u := v.QKV(g, i, x)
 		y := read(g, v, i, x, attend(g, v, c.Attention, q, k, u), c.Residual)
 		if sum.Present() {
@@ -45,5 +43,5 @@ func (c *ClearCLIP) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p cl
 		}
 		sum = y
 	}
-	return v.Project(g, sum)
+	return s.Tokens(v.Project(g, sum))
 }

@@ -1,32 +1,15 @@
 package methods
 
-import (
-	"ovbench/runners/clip"
-	"ovbench/runners/onnx"
-)
+import "ovbench/runners/vit"
 
-// CLIP is the unchanged model: every token goes where the class token goes.
+// CLIP is the unchanged model: every token goes where the global token goes.
 type CLIP struct{}
 
-// Positions is bicubic, as in the code of SCLIP and of those that build on it, where CLIP is the baseline.
-func (*CLIP) Positions() clip.Interpolation { return clip.Bicubic }
+// Traits are bicubic positions, as in the code of SCLIP and of those that build on it, where CLIP is the baseline.
+func (*CLIP) Traits() Traits { return Traits{Positions: vit.Bicubic} }
 
-// Redundant is none: the maps are plain cosines.
-func (*CLIP) Redundant() Redundant { return NoSurgery }
+// Check takes any image tower.
+func (*CLIP) Check(Models) error { return nil }
 
-// Check wants an image tower, of either kind.
-func (*CLIP) Check(m *clip.Model) error {
-	if m.ResNet != nil {
-		return nil
-	}
-	return needBlocks("clip", m)
-}
-
-// Tokens are those of the last block, or of a ResNet's attention pool queried by all tokens in place of the mean alone.
-func (*CLIP) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value {
-	if m.ResNet != nil {
-		return m.ResNet.Project(g, pooled(g, m.ResNet, m.ResNet.Embed(g, pixels, p)))
-	}
-	v := m.Vision
-	return v.Project(g, before(g, v, pixels, p, v.Depth()))
-}
+// Read takes all tokens as the encoder gives them.
+func (*CLIP) Read(s *Scene) Reading { return s.Tokens(s.Encoder().Encode(s.Graph, s.RGB, s.Positions)) }

@@ -10,6 +10,7 @@ import (
 	"ovbench/runners/clip"
 	"ovbench/runners/onnx"
 	"ovbench/runners/tensor"
+	"ovbench/runners/vit"
 )
 
 // withExample is All with the line that CONTRIBUTING.md adds.
@@ -32,15 +33,16 @@ func TestContributing(t *testing.T) {
 		block, rest, _ = strings.Cut(rest, "```\n")
 		blocks = append(blocks, block)
 	}
-	if len(blocks) != 2 {
-		t.Fatalf("CONTRIBUTING.md quotes %d pieces of Go, want the file and the line", len(blocks))
+	files := []string{"example_test.go", "contributing_test.go", "scored_example_test.go", "grid_example_test.go"}
+	if len(blocks) != len(files) {
+		t.Fatalf("CONTRIBUTING.md quotes %d pieces of Go, want three files and a line", len(blocks))
 	}
-	for i, file := range []string{"example_test.go", "contributing_test.go"} {
+	for i, file := range files {
 		source, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if i == 0 && string(source) != blocks[0] || i == 1 && !strings.Contains(string(source), "\t"+blocks[1]) {
+		if i != 1 && string(source) != blocks[i] || i == 1 && !strings.Contains(string(source), "\t"+blocks[1]) {
 			t.Errorf("CONTRIBUTING.md does not quote %s", file)
 		}
 	}
@@ -57,13 +59,13 @@ func TestExampleMethod(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := onnx.New()
-	pixels := g.Input("pixels", tensor.F32, g.Symbol("batch"), 3, 48, 64)
+	s := &Scene{Graph: g, Models: Models{ImageText: m}, RGB: g.Input("pixels", tensor.F32, g.Symbol("batch"), 3, 48, 64), Positions: vit.Bicubic}
 	example := withExample[len(withExample)-1].New()
-	if err := example.Check(m); err != nil {
+	if err := example.Check(s.Models); err != nil {
 		t.Fatal(err)
 	}
 	clear := &ClearCLIP{Attention: "vv", Layers: 1}
-	if p := example.Positions(); example.Tokens(g, m, pixels, p) != clear.Tokens(g, m, pixels, p) {
+	if example.Read(s).Patches != clear.Read(s).Patches {
 		t.Error("the example's tokens are not those of ClearCLIP with value-value attention")
 	}
 }

@@ -3,8 +3,8 @@ package methods
 import (
 	"fmt"
 
-	"ovbench/runners/clip"
 	"ovbench/runners/onnx"
+	"ovbench/runners/vit"
 )
 
 // GEM generalises CLIP Surgery (arXiv 2312.00878, section 3): on a second path through the last blocks, self-self attention of queries,
@@ -20,14 +20,11 @@ type GEM struct {
 	Temperature float64 `json:"temperature"` // τ; 0 adapts it to the image: the mean norm of the block's normalised tokens, times s
 }
 
-// Positions is bicubic with antialias, as in the authors' code.
-func (*GEM) Positions() clip.Interpolation { return clip.BicubicAntialias }
-
-// Redundant is none: the maps are plain cosines.
-func (*GEM) Redundant() Redundant { return NoSurgery }
+// Traits are bicubic positions with antialias, as in the authors' code.
+func (*GEM) Traits() Traits { return Traits{Positions: vit.BicubicAntialias} }
 
 // Check wants a vision transformer of at least Depth blocks, and iterations within reason.
-func (e *GEM) Check(m *clip.Model) error {
+func (e *GEM) Check(m Models) error {
 	if e.Iterations < 0 || e.Iterations > 20 {
 		return fmt.Errorf("gem: iterations %d are out of range: the paper has 1 to 4", e.Iterations)
 	}
@@ -37,13 +34,13 @@ func (e *GEM) Check(m *clip.Model) error {
 	return checkDepth("gem", m, e.Depth)
 }
 
-// Tokens are those of the second path.
-func (e *GEM) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value {
-	v := m.Vision
+// Read takes the tokens of the second path.
+func (e *GEM) Read(s *Scene) Reading {
+	g, v := s.Graph, s.Tower()
 	first := v.Depth() - e.Depth
-	n := before(g, v, pixels, p, first)
+	n := s.Before(first)
 	for i := first; i < v.Depth(); i++ {
-		o := before(g, v, pixels, p, i)
+		o := s.Before(i)
 		q, k, u := v.QKV(g, i, o)
 		root := e.root(g, v, i, o)
 		sum := e.group(g, v, root, u, u)
@@ -52,35 +49,34 @@ func (e *GEM) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Int
 		}
 		n = g.Add(n, v.Out(g, i, g.Scale(sum, 1.0/3)))
 	}
-	return v.Project(g, n)
+	return s.Tokens(v.Project(g, n))
 }
 
 // root is the square root of τ for block i, [B, 1, 1] or a scalar: half of it goes to either side of ẑ ẑᵀ.
-func (e *GEM) root(g *onnx.Graph, v *clip.ViT, i int, o onnx.Value) onnx.Value {
+func (e *GEM) root(g *onnx.Graph, v Tower, i int, o onnx.Value) onnx.Value {
 	if e.Temperature > 0 {
 		return g.Sqrt(g.Scalar(float32(e.Temperature)))
 	}
 	norms := g.Mean(g.Norm(v.Norm(g, i, o)), 1)
-	return g.Sqrt(g.Scale(norms, v.Tower().Scale()))
+	return g.Sqrt(g.Scale(norms, v.Scale()))
 }
 
 // group is the self-self attention of z over the values u. Between iterations z may carry a factor, as it is normalised again.
-func (e *GEM) group(g *onnx.Graph, v *clip.ViT, root, z, u onnx.Value) onnx.Value {
-	t := v.Tower()
+func (e *GEM) group(g *onnx.Graph, v Tower, root, z, u onnx.Value) onnx.Value {
 	s := z.Shape()
 	if r := root.Shape(); len(r) == 3 {
 		root = g.Reshape(root, r[0], 1, 1, 1) // beside the heads
 	}
 	// unit is ẑ times the root, in one pass over z; the last term keeps a zero vector zero.
 	unit := func(z onnx.Value) onnx.Value {
-		heads := g.Reshape(z, s[0], s[1], t.Heads, t.HeadDim())
+		heads := g.Reshape(z, s[0], s[1], v.Heads, v.HeadDim())
 		factor := g.Div(root, g.Add(g.Norm(heads), g.Scalar(1e-12)))
 		return g.Reshape(g.Mul(heads, factor), s...)
 	}
 	for range e.Iterations {
 		z = unit(z)
-		z = g.Attention(z, z, z, t.Heads, 1, onnx.Value{}, false)
+		z = g.Attention(z, z, z, v.Heads, 1, onnx.Value{}, false)
 	}
 	z = unit(z)
-	return g.Attention(z, z, u, t.Heads, 1, onnx.Value{}, false)
+	return g.Attention(z, z, u, v.Heads, 1, onnx.Value{}, false)
 }

@@ -5,26 +5,16 @@ import (
 	"slices"
 	"strings"
 
-	"ovbench/runners/clip"
 	"ovbench/runners/onnx"
 )
 
 // Most methods leave all blocks but the last as they are and read that one in another way. This file is what they share.
 
-// before are the tokens that block i (from 0) takes.
-func before(g *onnx.Graph, v *clip.ViT, pixels onnx.Value, p clip.Interpolation, i int) onnx.Value {
-	x := v.Embed(g, pixels, p)
-	for b := range i {
-		x = v.Block(g, b, x)
-	}
-	return x
-}
-
 // attentions are the attention matrices that may stand in for softmax(q kᵀ s), by name.
 var attentions = []string{"qk", "qq", "kk", "vv", "qq+kk", "identity"}
 
 // attend is attention of the named kind over the values u, without the output projection.
-func attend(g *onnx.Graph, v *clip.ViT, kind string, q, k, u onnx.Value) onnx.Value {
+func attend(g *onnx.Graph, v Tower, kind string, q, k, u onnx.Value) onnx.Value {
 	none := onnx.Value{}
 	switch kind {
 	case "qk":
@@ -44,7 +34,7 @@ func attend(g *onnx.Graph, v *clip.ViT, kind string, q, k, u onnx.Value) onnx.Va
 }
 
 // read ends block i with what its attention gave: projected, and with the residual and the MLP if so wanted.
-func read(g *onnx.Graph, v *clip.ViT, i int, x, attended onnx.Value, residual bool) onnx.Value {
+func read(g *onnx.Graph, v Tower, i int, x, attended onnx.Value, residual bool) onnx.Value {
 	y := v.Out(g, i, attended)
 	if !residual {
 		return y
@@ -61,21 +51,14 @@ func oneOf(method, param, value string, known ...string) error {
 	return fmt.Errorf("%s: %s %q is not known; known are %s", method, param, value, strings.Join(known, ", "))
 }
 
-// needBlocks refuses a ResNet.
-func needBlocks(method string, m *clip.Model) error {
-	if err := m.CheckVision(); err != nil {
-		return fmt.Errorf("%s: %w", method, err)
-	}
-	return nil
-}
-
 // checkDepth says why a second path through the last depth blocks does not fit.
-func checkDepth(method string, m *clip.Model, depth int) error {
-	if err := needBlocks(method, m); err != nil {
+func checkDepth(method string, m Models, depth int) error {
+	t, err := needBlocks(method, m)
+	if err != nil {
 		return err
 	}
-	if depth < 1 || depth > m.Vision.Depth() {
-		return fmt.Errorf("%s: depth %d is out of range: %s has %d blocks", method, depth, m.Name(), m.Vision.Depth())
+	if depth < 1 || depth > t.Depth() {
+		return fmt.Errorf("%s: depth %d is out of range: %s has %d blocks", method, depth, m.Name(), t.Depth())
 	}
 	return nil
 }

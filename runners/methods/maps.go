@@ -8,24 +8,24 @@ import (
 	"ovbench/runners/resample"
 )
 
-// Redundant is a form of feature surgery: which part of the similarities counts as shared by all texts.
-type Redundant string
+// FeatureSurgery is a form of feature surgery: which part of the similarities counts as shared by all texts.
+type FeatureSurgery string
 
 // The forms of feature surgery (arXiv 2304.05653, section 3.3).
 const (
 	// NoSurgery leaves cosine similarities as they are.
-	NoSurgery Redundant = "none"
+	NoSurgery FeatureSurgery = "none"
 	// Labels is the authors' code for a set of texts: S_ij = w_j c_ij - mean_k w_k c_ik.
-	Labels Redundant = "labels"
+	Labels FeatureSurgery = "labels"
 	// Paper is the same with Eq. 6-9 as printed: S_ij = c_ij - mean_k w_k c_ik.
-	Paper Redundant = "paper"
+	Paper FeatureSurgery = "paper"
 	// Empty removes what the empty text shares: S_ij = c_ij - <F_i, R>. It is the form for a single text.
-	Empty Redundant = "empty"
+	Empty FeatureSurgery = "empty"
 )
 
-// ParseRedundant understands the names above, and "reference" or "" as none given: the method's own.
-func ParseRedundant(s string) (form Redundant, given bool, err error) {
-	switch form = Redundant(s); form {
+// ParseFeatureSurgery understands the names above, and "reference" or "" as none given: the method's own.
+func ParseFeatureSurgery(s string) (form FeatureSurgery, given bool, err error) {
+	switch form = FeatureSurgery(s); form {
 	case "", "reference":
 		return "", false, nil
 	case NoSurgery, Labels, Paper, Empty:
@@ -66,17 +66,17 @@ func Weights(global []float32) []float64 {
 	return w
 }
 
-// FeatureSurgery replaces cosines sim [N, T] of one image's normalised tokens with T normalised texts by their feature surgery.
+// Apply replaces cosines sim [N, T] of one image's normalised tokens with T normalised texts by their feature surgery.
 // The label-set forms weigh texts by global [T], the cosines of the global token; with a single text they are zero everywhere.
 // empty [N] holds the cosines with the empty text and is used by the form Empty only.
 //
 // The closed form costs N·T; the authors' code multiplies N·T·E features to the same end.
-func FeatureSurgery(form Redundant, global, sim []float32, texts int, empty []float32) error {
+func (form FeatureSurgery) Apply(global, sim []float32, texts int, empty []float32) error {
 	if texts < 1 || len(sim) == 0 || len(sim)%texts != 0 {
 		return fmt.Errorf("feature surgery: %d similarities are not of %d texts", len(sim), texts)
 	}
 	switch form {
-	case NoSurgery:
+	case "", NoSurgery:
 	case Empty:
 		if len(empty)*texts != len(sim) {
 			return fmt.Errorf("feature surgery: %d similarities with the empty text for %d tokens", len(empty), len(sim)/texts)

@@ -17,14 +17,14 @@ import (
 func TestFeatureSurgeryByHand(t *testing.T) {
 	th := math.Tanh(0.1)
 	shared := ((1+th)*0.3 + (1-th)*0.5) / 2
-	for form, want := range map[Redundant][]float64{
+	for form, want := range map[FeatureSurgery][]float64{
 		Labels:    {(1+th)*0.3 - shared, (1-th)*0.5 - shared},
 		Paper:     {0.3 - shared, 0.5 - shared},
 		Empty:     {0.3 - 0.25, 0.5 - 0.25},
 		NoSurgery: {0.3, 0.5},
 	} {
 		sim := []float32{0.2, 0.1, 0.3, 0.5}
-		if err := FeatureSurgery(form, sim[:2], sim[2:], 2, []float32{0.25}); err != nil {
+		if err := form.Apply(sim[:2], sim[2:], 2, []float32{0.25}); err != nil {
 			t.Fatal(err)
 		}
 		for j, w := range want {
@@ -34,13 +34,13 @@ func TestFeatureSurgeryByHand(t *testing.T) {
 		}
 	}
 	for _, c := range []struct {
-		form               Redundant
+		form               FeatureSurgery
 		global, sim, empty []float32
 	}{
 		{"nobody", make([]float32, 2), make([]float32, 4), nil}, {Labels, make([]float32, 2), make([]float32, 5), nil},
 		{Labels, nil, make([]float32, 4), nil}, {Empty, nil, make([]float32, 4), make([]float32, 3)},
 	} {
-		if err := FeatureSurgery(c.form, c.global, c.sim, 2, c.empty); err == nil {
+		if err := c.form.Apply(c.global, c.sim, 2, c.empty); err == nil {
 			t.Errorf("%s of %d similarities and %d empty ones is accepted", c.form, len(c.sim), len(c.empty))
 		}
 	}
@@ -78,14 +78,14 @@ func TestFeatureSurgeryExample(t *testing.T) {
 	for _, row := range e.Image {
 		empty = append(empty, float32(cosine(row, e.Redundant)))
 	}
-	for form, want := range map[Redundant][][]float64{Labels: e.Code, Paper: e.Paper, Empty: e.Empty} {
+	for form, want := range map[FeatureSurgery][][]float64{Labels: e.Code, Paper: e.Paper, Empty: e.Empty} {
 		var sim []float32
 		for _, row := range e.Cosine {
 			for _, v := range row {
 				sim = append(sim, float32(v))
 			}
 		}
-		if err := FeatureSurgery(form, sim[:texts], sim, texts, empty); err != nil {
+		if err := form.Apply(sim[:texts], sim, texts, empty); err != nil {
 			t.Fatal(err)
 		}
 		for i, row := range want {
@@ -141,7 +141,7 @@ func TestPaperFormKeepsTheOrder(t *testing.T) {
 		texts := rapid.IntRange(2, 6).Draw(t, "texts")
 		sim := rapid.SliceOfN(rapid.Float32Range(-1, 1), texts*4, texts*4).Draw(t, "sim")
 		before := slices.Clone(sim)
-		if err := FeatureSurgery(Paper, sim[:texts], sim, texts, nil); err != nil {
+		if err := Paper.Apply(sim[:texts], sim, texts, nil); err != nil {
 			t.Fatal(err)
 		}
 		for i := range 4 {

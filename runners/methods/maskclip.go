@@ -1,9 +1,6 @@
 package methods
 
-import (
-	"ovbench/runners/clip"
-	"ovbench/runners/onnx"
-)
+import "ovbench/runners/vit"
 
 // MaskCLIP reads the values of the last block (arXiv 2112.01071, section 3.2): attention is left out, so
 // that a token keeps to its own place.
@@ -13,19 +10,20 @@ type MaskCLIP struct {
 	Residual bool `json:"residual"`
 }
 
-// Positions is bicubic, as in all methods that read the last block only.
-func (*MaskCLIP) Positions() clip.Interpolation { return clip.Bicubic }
-
-// Redundant is none: the maps are plain cosines.
-func (*MaskCLIP) Redundant() Redundant { return NoSurgery }
+// Traits are bicubic positions, as in all methods that read the last block only.
+func (*MaskCLIP) Traits() Traits { return Traits{Positions: vit.Bicubic} }
 
 // Check wants a vision transformer.
-func (*MaskCLIP) Check(m *clip.Model) error { return needBlocks("maskclip", m) }
+func (*MaskCLIP) Check(m Models) error {
+	_, err := needBlocks("maskclip", m)
+	return err
+}
 
-// Tokens are x + P(v), then + MLP; or P(v) alone.
-func (c *MaskCLIP) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value {
-	v, last := m.Vision, m.Vision.Depth()-1
-	x := before(g, v, pixels, p, last)
+// Read takes x + P(v), then + MLP; or P(v) alone.
+func (c *MaskCLIP) Read(s *Scene) Reading {
+	g, v := s.Graph, s.Tower()
+	last := v.Depth() - 1
+	x := s.Before(last)
 	_, _, u := v.QKV(g, last, x)
-	return v.Project(g, read(g, v, last, x, u, c.Residual))
+	return s.Tokens(v.Project(g, read(g, v, last, x, u, c.Residual)))
 }

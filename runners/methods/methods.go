@@ -1,12 +1,14 @@
-// Package methods answers: how does each method read patch tokens out of a CLIP image tower, and
-// how does it turn similarities into maps?
+// Package methods answers: how does each method read patches out of image towers, and how do similarities become maps?
 //
-// A method adds its part to a graph that may hold others; what they have in common is computed once.
+// A [Method] says in its [Traits] what it needs and adds its part to a [Scene]: a graph that may hold others, whose common parts are
+// computed once. What it gives is a [Reading]: tokens in the space of texts or scores, on a grid of its own, with or without a token
+// of the whole picture, and perhaps a second graph behind a step in Go ([Stage]).
 // To add one: a file with a struct, and a line in [All].
 package methods
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -14,58 +16,31 @@ import (
 	"slices"
 	"strings"
 
-	"ovbench/runners/clip"
-	"ovbench/runners/onnx"
-	"ovbench/runners/tensor"
+	"ovbench/runners/vit"
 )
 
-// Method reads patch tokens. Exported fields are the paper's parameters; methods are immutable once made.
+// Method reads patches out of the towers of a scene. Exported fields are the paper's parameters; methods are immutable once made.
 type Method interface {
-	// Positions is the interpolation of positional embeddings that the method's authors use on a ViT, see [Positions].
-	Positions() clip.Interpolation
-	// Redundant is the feature surgery that belongs to the method's maps for a set of texts.
-	Redundant() Redundant
-	// Check says why the method cannot be built on m.
-	Check(m *clip.Model) error
-	// Tokens adds the method to g. pixels are [B, 3, H, W]; the result is [B, 1+N, E], the class token
-	// first, projected, un-normalised.
-	Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value
+	// Traits are what the method is apart from its graph.
+	Traits() Traits
+	// Check says why the method cannot be built on m, which has the backbones that it asks for.
+	Check(m Models) error
+	// Read adds the method to a graph. What other methods have added already is not computed again.
+	Read(s *Scene) Reading
 }
 
-// Staged is a Method that may take two graphs with a step in Go between them, because what the first one says of the texts
-// steers the second. Its Tokens are then those of the first pass alone.
-type Staged interface {
-	// Staged reports whether the method's parameters ask for the second graph.
-	Staged() bool
-	// First adds the first graph: tokens as those of Tokens, and what the second graph takes up, each [B, 1+N, W].
-	First(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) (tokens onnx.Value, kept []onnx.Value)
-	// Between turns pixels [B, 3, H, W] and the first tokens' cosines with the texts [B, 1+N, T] into a bias of attention logits
-	// [B, 1, 1+N, 1+N].
-	Between(m *clip.Model, pixels, cosines tensor.Dense) tensor.Dense
-	// Second adds the second graph. Its result is that of the method, as from Tokens.
-	Second(g *onnx.Graph, m *clip.Model, kept []onnx.Value, bias onnx.Value) onnx.Value
+// Traits are what runs need to know of a method before there is a graph.
+type Traits struct {
+	Positions vit.Interpolation // how the method's authors read positional embeddings on other grids
+	Surgery   FeatureSurgery    // that belongs to the maps of a set of texts; empty is none
+	Texts     bool              // the reading is Scored: it depends on texts
+	Backbones []string          // networks that the method reads beside the image-text model
+	// PerDataset are the parameters that the authors chose for single data sets, others than those of [All], by data set and name.
+	PerDataset map[string]map[string]any
 }
 
-// StagedOf is m as a method of two graphs, if its parameters ask for them.
-func StagedOf(m Method) (s Staged, ok bool) {
-	s, ok = m.(Staged)
-	return s, ok && s.Staged()
-}
-
-// Fitted is a Method with values that its authors chose for single data sets.
-type Fitted interface {
-	// On are the parameters that are others on a data set than those of [All], by name; nil where there are none.
-	On(dataset string) map[string]any
-}
-
-// Positions is the interpolation of positional embeddings that the authors of m use on a model. The attention pools of
-// ResNets are bilinear in all code there is.
-func Positions(m Method, on *clip.Model) clip.Interpolation {
-	if on.ResNet != nil {
-		return clip.Bilinear
-	}
-	return m.Positions()
-}
+// Form is the feature surgery, by its name.
+func (t Traits) Form() FeatureSurgery { return cmp.Or(t.Surgery, NoSurgery) }
 
 // Entry is a method one can name.
 type Entry struct {
@@ -111,13 +86,10 @@ func NewOn(dataset, name string, params map[string]any) (Method, error) {
 		return nil, fmt.Errorf("method %q is not known; known are %s (ovbench list methods)", name, strings.Join(Names(), ", "))
 	}
 	m := All[i].New()
-	if f, ok := m.(Fitted); ok {
-		all := maps.Clone(f.On(dataset))
-		if all == nil {
-			all = map[string]any{}
-		}
-		maps.Copy(all, params)
-		params = all
+	if own := m.Traits().PerDataset[dataset]; own != nil {
+		own = maps.Clone(own)
+		maps.Copy(own, params)
+		params = own
 	}
 	data, err := json.Marshal(params)
 	if err != nil {

@@ -8,7 +8,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ovbench/runners/clip"
+	"ovbench/runners/vit"
 )
+
+// model is an image-text model of nothing but an image tower.
+type model struct{ encoder vit.Encoder }
+
+func (model) Source() string         { return "somewhere" }
+func (model) Name() string           { return "some model" }
+func (model) Space() int             { return 8 }
+func (m model) Encoder() vit.Encoder { return m.encoder }
 
 // Every method says what it is, has parameters with names, takes its own values back, and names what it does not know.
 func TestAll(t *testing.T) {
@@ -35,10 +44,10 @@ func TestAll(t *testing.T) {
 		if _, err := New(e.Name, map[string]any{"nonsense": 1}); err == nil || !strings.Contains(err.Error(), "its parameters are") {
 			t.Errorf("%s with a parameter it lacks: error %v", e.Name, err)
 		}
-		if err := e.New().Check(&clip.Model{Config: clip.Config{Kind: "resnet"}}); err == nil {
-			t.Errorf("%s: a model without an image tower passes", e.Name)
+		if err := e.New().Check(Models{ImageText: model{}}); (err == nil) != (e.Name == "clip") {
+			t.Errorf("%s: a model without blocks: %v", e.Name, err)
 		}
-		if p := e.New().Positions(); p != clip.Bilinear && p != clip.Bicubic && p != clip.BicubicAntialias {
+		if p := e.New().Traits().Positions; p != vit.Bilinear && p != vit.Bicubic && p != vit.BicubicAntialias {
 			t.Errorf("%s: positions %q", e.Name, p)
 		}
 	}
@@ -46,7 +55,7 @@ func TestAll(t *testing.T) {
 
 // Parameters out of range are refused with the method's name and what would fit.
 func TestCheck(t *testing.T) {
-	m := &clip.Model{Config: clip.Config{Kind: "vit", Patch: 16}, Vision: &clip.ViT{Blocks: make([]clip.Block, 12)}}
+	m := Models{ImageText: model{&clip.ViT{Tower: vit.Tower{Patch: 16, Transformer: vit.Transformer{Blocks: make([]vit.Block, 12)}}}}}
 	for _, c := range []struct{ name, params, want string }{
 		{"clip_surgery", `{"depth": 13}`, "clip_surgery: depth 13 is out of range"},
 		{"clip_surgery", `{"depth": 0}`, "clip_surgery: depth 0 is out of range"},

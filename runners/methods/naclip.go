@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"math"
 
-	"ovbench/runners/clip"
 	"ovbench/runners/onnx"
 	"ovbench/runners/tensor"
+	"ovbench/runners/vit"
 )
 
 // NACLIP pulls every patch's attention in the last block to its neighbourhood (arXiv 2404.08181, section 3.2),
@@ -22,15 +22,12 @@ type NACLIP struct {
 	Sigma     float64 `json:"sigma"` // σ in patches
 }
 
-// Positions is bicubic, as in the authors' code.
-func (*NACLIP) Positions() clip.Interpolation { return clip.Bicubic }
-
-// Redundant is none: the maps are plain cosines.
-func (*NACLIP) Redundant() Redundant { return NoSurgery }
+// Traits are bicubic positions, as in the authors' code.
+func (*NACLIP) Traits() Traits { return Traits{Positions: vit.Bicubic} }
 
 // Check wants a vision transformer and known parameters.
-func (n *NACLIP) Check(m *clip.Model) error {
-	if err := needBlocks("naclip", m); err != nil {
+func (n *NACLIP) Check(m Models) error {
+	if _, err := needBlocks("naclip", m); err != nil {
 		return err
 	}
 	if err := oneOf("naclip", "attn", n.Attention, "naclip", "nonly", "kk", "csa", "vanilla"); err != nil {
@@ -49,17 +46,18 @@ func checkSigma(method string, sigma float64) error {
 	return nil
 }
 
-// Tokens are those of the last block with that attention.
-func (n *NACLIP) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value {
-	v, last := m.Vision, m.Vision.Depth()-1
-	x := before(g, v, pixels, p, last)
+// Read takes the tokens of the last block with that attention.
+func (n *NACLIP) Read(s *Scene) Reading {
+	g, v := s.Graph, s.Tower()
+	last := v.Depth() - 1
+	x := s.Before(last)
 	q, k, u := v.QKV(g, last, x)
 	var a onnx.Value
 	switch n.Attention {
 	case "naclip":
-		a = v.Attention(g, k, k, u, neighbourhood(g, m, pixels, n.Sigma))
+		a = v.Attention(g, k, k, u, s.neighbourhood(n.Sigma))
 	case "nonly":
-		a = n.neighboursOnly(g, m, pixels, q, k, u)
+		a = n.neighboursOnly(s, q, k, u)
 	case "csa":
 		a = attend(g, v, "qq+kk", q, k, u)
 	case "vanilla":
@@ -67,28 +65,29 @@ func (n *NACLIP) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.
 	default:
 		a = attend(g, v, "kk", q, k, u)
 	}
-	return v.Project(g, read(g, v, last, x, a, n.Arch == "vanilla"))
+	return s.Tokens(v.Project(g, read(g, v, last, x, a, n.Arch == "vanilla")))
 }
 
 // neighboursOnly is softmax(c G) v, the same for all heads, where c is the mean over heads and pairs of tokens of |q| |k| s:
 // the mean of a product over all pairs is the product of the means.
-func (n *NACLIP) neighboursOnly(g *onnx.Graph, m *clip.Model, pixels, q, k, u onnx.Value) onnx.Value {
-	t := m.Vision.Tower()
-	s := q.Shape()
+func (n *NACLIP) neighboursOnly(s *Scene, q, k, u onnx.Value) onnx.Value {
+	g, t := s.Graph, s.Tower()
+	shape := q.Shape()
 	norms := func(x onnx.Value) onnx.Value { // mean over tokens, [B, 1, heads, 1]
-		return g.Mean(g.Norm(g.Reshape(x, s[0], s[1], t.Heads, t.HeadDim())), 1)
+		return g.Mean(g.Norm(g.Reshape(x, shape[0], shape[1], t.Heads, t.HeadDim())), 1)
 	}
 	c := g.Scale(g.Mean(g.Mul(norms(q), norms(k)), 2), t.Scale())
-	bias := neighbourhood(g, m, pixels, n.Sigma)
+	bias := s.neighbourhood(n.Sigma)
 	weights := g.Softmax(g.Mul(c, bias), -1)
-	return g.MatMul(g.Reshape(weights, s[0], s[1], s[1]), u)
+	return g.MatMul(g.Reshape(weights, shape[0], shape[1], shape[1]), u)
 }
 
-// neighbourhood is the Gaussian G [1, 1, 1+N, 1+N] over distances of patches. It is shared by all methods on g.
-func neighbourhood(g *onnx.Graph, m *clip.Model, pixels onnx.Value, sigma float64) onnx.Value {
-	n := m.Vision.Tokens(g, pixels)
-	return g.Table(fmt.Sprintf("neighbourhood.%v", sigma), pixels, func(h, w int) tensor.Dense {
-		rows, cols := m.Grid(h, w)
+// neighbourhood is the Gaussian G [1, 1, 1+N, 1+N] over distances of patches. It is shared by all methods of a graph.
+func (s *Scene) neighbourhood(sigma float64) onnx.Value {
+	t := s.Tower()
+	n := t.Tokens(s.Graph, s.RGB)
+	return s.Table(fmt.Sprintf("neighbourhood.%v", sigma), s.RGB, func(h, w int) tensor.Dense {
+		rows, cols := t.Grid(h, w)
 		return gaussian(rows, cols, sigma)
 	}, 1, 1, n, n)
 }

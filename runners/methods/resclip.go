@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"math"
 
-	"ovbench/runners/clip"
 	"ovbench/runners/onnx"
 	"ovbench/runners/tensor"
+	"ovbench/runners/vit"
 )
 
 // ResCLIP adds attention of middle blocks to that of the last (arXiv 2411.15851). Its first part (section 3.2, RCS) is
@@ -14,8 +14,8 @@ import (
 //	τ ((1-λ) A + λ mean_i softmax(q_i k_iᵀ s)) v,  i from From to To
 //
 // where A is the attention of another method, the Base. Its second part (section 3.3, SFR) segments the image with that, and
-// computes A anew from logits that favour patches of one segment; see [ResCLIP.Between]. τ, λ and the threshold differ from data
-// set to data set in the authors' configurations: [ResCLIP.On] has them, [All] those for VOC21.
+// computes A anew from logits that favour patches of one segment; see [ResCLIP.bias]. τ, λ and the threshold differ from data
+// set to data set in the authors' configurations: [ResCLIP.Traits] has them, [All] those for VOC21.
 type ResCLIP struct {
 	Base      string  `json:"base"`       // naclip, clearclip, sclip or vanilla (q kᵀ); sclip keeps the residual and the MLP
 	Sigma     float64 `json:"sigma"`      // of naclip's neighbourhood and of the blur of segments, in patches
@@ -43,27 +43,22 @@ var resclipOn = map[string][5]float64{
 	"ade20k":      {0.25, 2.0, 0.3, 2.1, 0.7},
 }
 
-// On are the authors' values for a data set.
-func (*ResCLIP) On(dataset string) map[string]any {
-	v, ok := resclipOn[dataset]
-	if !ok {
-		return nil
+// Traits are bicubic positions and values by data set, as in the authors' code.
+func (*ResCLIP) Traits() Traits {
+	t := Traits{Positions: vit.Bicubic, PerDataset: map[string]map[string]any{}}
+	for dataset, v := range resclipOn {
+		t.PerDataset[dataset] = map[string]any{"temp_thd": v[0], "rcs_tau": v[1], "rcs_lambda": v[2], "sfr_tau": v[3], "sfr_lambda": v[4]}
 	}
-	return map[string]any{"temp_thd": v[0], "rcs_tau": v[1], "rcs_lambda": v[2], "sfr_tau": v[3], "sfr_lambda": v[4]}
+	return t
 }
 
-// Positions is bicubic, as in the authors' code.
-func (*ResCLIP) Positions() clip.Interpolation { return clip.Bicubic }
-
-// Redundant is none: the maps are plain cosines.
-func (*ResCLIP) Redundant() Redundant { return NoSurgery }
-
 // Check wants a vision transformer of as many blocks as the parameters name, and one more.
-func (r *ResCLIP) Check(m *clip.Model) error {
-	if err := needBlocks("resclip", m); err != nil {
+func (r *ResCLIP) Check(m Models) error {
+	t, err := needBlocks("resclip", m)
+	if err != nil {
 		return err
 	}
-	if before := m.Vision.Depth() - 1; r.From < 1 || r.To < r.From || r.To > before {
+	if before := t.Depth() - 1; r.From < 1 || r.To < r.From || r.To > before {
 		return fmt.Errorf("resclip: blocks from %d to %d are out of range: %s has blocks 1 to %d before its last", r.From, r.To, m.Name(), before)
 	}
 	if err := oneOf("resclip", "base", r.Base, "naclip", "clearclip", "sclip", "vanilla"); err != nil {
@@ -78,59 +73,81 @@ func (r *ResCLIP) Check(m *clip.Model) error {
 	return checkSigma("resclip", r.Sigma)
 }
 
-// Tokens are those of the first part.
-func (r *ResCLIP) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value {
-	s := r.state(g, m, pixels, p)
+// Read takes the tokens of the first part, and those of the second in their place if it is wanted.
+func (r *ResCLIP) Read(s *Scene) Reading {
+	st := r.state(s)
 	var bias onnx.Value
 	if r.Base == "naclip" {
-		bias = neighbourhood(g, m, pixels, r.Sigma)
+		bias = s.neighbourhood(r.Sigma)
 	}
-	return r.finish(g, m, s, m.Vision.Tower().Scale(), bias)
+	first := r.finish(s, st, 1, bias)
+	if r.SFR {
+		first.Next = r.second(s.Tower(), st)
+	}
+	return first
+}
+
+// second is the second part: logits τ ((1-λ) A + λ S), with S in the bias.
+func (r *ResCLIP) second(v Tower, st state) *Stage {
+	next := &Stage{
+		Prepare: func(f First) []tensor.Dense { return []tensor.Dense{r.bias(v, f)} },
+		Read: func(s *Scene, kept []onnx.Value) Reading {
+			var st state
+			for i, part := range st.parts(r.Base) {
+				*part = kept[i]
+			}
+			shape := kept[0].Shape() // batch, tokens, width
+			bias := s.Input("bias", tensor.F32, shape[0], 1, shape[1], shape[1])
+			return r.finish(s, st, float32(r.SFRTau*(1-r.SFRLambda)), bias)
+		},
+	}
+	for _, part := range st.parts(r.Base) {
+		next.Keep = append(next.Keep, *part)
+	}
+	return next
 }
 
 // state is what the last block needs: the tokens before it, its queries, keys and values, and what the middle blocks' attention makes
 // of the values. All are [B, 1+N, W].
 type state struct{ x, q, k, u, middle onnx.Value }
 
-func (r *ResCLIP) state(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) state {
-	v, last := m.Vision, m.Vision.Depth()-1
-	s := state{x: before(g, v, pixels, p, last)}
-	s.q, s.k, s.u = v.QKV(g, last, s.x)
+func (r *ResCLIP) state(s *Scene) state {
+	g, v := s.Graph, s.Tower()
+	last := v.Depth() - 1
+	st := state{x: s.Before(last)}
+	st.q, st.k, st.u = v.QKV(g, last, st.x)
 	for i := r.From - 1; i < r.To; i++ {
-		q, k, _ := v.QKV(g, i, before(g, v, pixels, p, i))
-		a := v.Attention(g, q, k, s.u, onnx.Value{})
-		if s.middle.Present() {
-			a = g.Add(s.middle, a)
+		q, k, _ := v.QKV(g, i, s.Before(i))
+		a := v.Attention(g, q, k, st.u, onnx.Value{})
+		if st.middle.Present() {
+			a = g.Add(st.middle, a)
 		}
-		s.middle = a
+		st.middle = a
 	}
-	s.middle = g.Scale(s.middle, 1/float32(r.To-r.From+1))
-	return s
+	st.middle = g.Scale(st.middle, 1/float32(r.To-r.From+1))
+	return st
 }
 
-// finish is the last block, with the base's logits scaled by scale and shifted by bias.
-func (r *ResCLIP) finish(g *onnx.Graph, m *clip.Model, s state, scale float32, bias onnx.Value) onnx.Value {
-	v := m.Vision
+// finish is the last block, with the base's logits scaled by more than usual and shifted by bias.
+func (r *ResCLIP) finish(s *Scene, st state, more float32, bias onnx.Value) Reading {
+	g, v := s.Graph, s.Tower()
 	attend := func(q, k onnx.Value) onnx.Value {
-		return g.Attention(q, k, s.u, v.Tower().Heads, scale, bias, false)
+		return g.Attention(q, k, st.u, v.Heads, v.Scale()*more, bias, false)
 	}
 	var a onnx.Value
 	switch r.Base {
 	case "naclip":
-		a = attend(s.k, s.k)
+		a = attend(st.k, st.k)
 	case "clearclip":
-		a = attend(s.q, s.q)
+		a = attend(st.q, st.q)
 	case "sclip":
-		a = g.Add(attend(s.q, s.q), attend(s.k, s.k))
+		a = g.Add(attend(st.q, st.q), attend(st.k, st.k))
 	default:
-		a = attend(s.q, s.k)
+		a = attend(st.q, st.k)
 	}
-	a = g.Add(g.Scale(a, float32(r.Tau*(1-r.Lambda))), g.Scale(s.middle, float32(r.Tau*r.Lambda)))
-	return v.Project(g, read(g, v, v.Depth()-1, s.x, a, r.Base == "sclip"))
+	a = g.Add(g.Scale(a, float32(r.Tau*(1-r.Lambda))), g.Scale(st.middle, float32(r.Tau*r.Lambda)))
+	return s.Tokens(v.Project(g, read(g, v, v.Depth()-1, st.x, a, r.Base == "sclip")))
 }
-
-// Staged reports whether the second part is wanted.
-func (r *ResCLIP) Staged() bool { return r.SFR }
 
 // parts are what the base reads of the state.
 func (s *state) parts(base string) []*onnx.Value {
@@ -145,37 +162,18 @@ func (s *state) parts(base string) []*onnx.Value {
 	return []*onnx.Value{&s.q, &s.k, &s.u, &s.middle}
 }
 
-// First are the tokens of the first part, and the state for the second.
-func (r *ResCLIP) First(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) (tokens onnx.Value, kept []onnx.Value) {
-	s := r.state(g, m, pixels, p)
-	for _, part := range s.parts(r.Base) {
-		kept = append(kept, *part)
-	}
-	return r.Tokens(g, m, pixels, p), kept
-}
-
-// Second are the tokens of the second part: logits τ ((1-λ) A + λ S), with S in the bias.
-func (r *ResCLIP) Second(g *onnx.Graph, m *clip.Model, kept []onnx.Value, bias onnx.Value) onnx.Value {
-	var s state
-	for i, part := range s.parts(r.Base) {
-		*part = kept[i]
-	}
-	return r.finish(g, m, s, m.Vision.Tower().Scale()*float32(r.SFRTau*(1-r.SFRLambda)), bias)
-}
-
-// Between segments every image with what the first part says of the texts, and gives the second part's bias
+// bias segments every image with what the first part says of the texts, and gives the second part's bias
 // τ λ S [B, 1, 1+N, 1+N], with naclip's neighbourhood added if that is the base.
-func (r *ResCLIP) Between(m *clip.Model, pixels, cosines tensor.Dense) tensor.Dense {
-	h, w := pixels.Shape[2], pixels.Shape[3]
-	rows, cols := m.Grid(h, w)
-	n := 1 + rows*cols
+func (r *ResCLIP) bias(v Tower, f First) tensor.Dense {
+	pixels := v.Pixels.Values(f.RGB)
+	n := 1 + f.Rows*f.Cols
 	out := tensor.New(pixels.Shape[0], 1, n, n)
 	var near tensor.Dense
 	if r.Base == "naclip" {
-		near = gaussian(rows, cols, r.Sigma)
+		near = gaussian(f.Rows, f.Cols, r.Sigma)
 	}
 	for b := range pixels.Shape[0] {
-		s := segment(pixels.At(b), cosines.At(b), rows, cols, m.Patch, r.Scale, r.Threshold)
+		s := segment(pixels.At(b), f.Patches.At(b), f.Rows, f.Cols, v.Patch, r.Scale, r.Threshold)
 		bias := s.affinity(r.Sigma, r.Split)
 		dst := out.At(b).Data
 		for i := 1; i < n; i++ {

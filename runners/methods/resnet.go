@@ -1,8 +1,6 @@
 package methods
 
 import (
-	"math"
-
 	"ovbench/runners/clip"
 	"ovbench/runners/onnx"
 )
@@ -24,28 +22,21 @@ const (
 
 var resnetSurgeries = []string{string(Released), string(Intended), string(Normalised)}
 
-func (r ResNetSurgery) tokens(g *onnx.Graph, m *clip.ResNet, pixels onnx.Value, p clip.Interpolation) onnx.Value {
-	x := m.Embed(g, pixels, p)
+func (r ResNetSurgery) tokens(s *Scene, m *clip.ResNet) onnx.Value {
+	g := s.Graph
+	x := m.Embed(g, s.RGB, s.Positions)
 	_, _, v := m.QKV(g, x)
-	scale := headScale(m)
+	scale := m.Scale()
 	released := m.Attention(g, v, v, v, scale)
 	if r == Released {
 		return m.Project(g, released)
 	}
 	class := released
 	if r == Intended {
-		class = pooled(g, m, x)
+		class = m.Pooled(g, x)
 	}
-	s := v.Shape()
-	n := g.Reshape(g.L2Normalize(g.Reshape(v, s[0], s[1], m.Heads(), m.HeadDim())), s...)
+	shape := v.Shape()
+	n := g.Reshape(g.L2Normalize(g.Reshape(v, shape[0], shape[1], m.Heads(), m.HeadDim())), shape...)
 	patches := m.Attention(g, n, n, v, 8*scale)
 	return m.Project(g, g.Concat(1, g.Slice(class, 1, 0, 1), g.Slice(patches, 1, 1, onnx.End)))
 }
-
-// pooled is CLIP's attention pool for all tokens.
-func pooled(g *onnx.Graph, m *clip.ResNet, x onnx.Value) onnx.Value {
-	q, k, v := m.QKV(g, x)
-	return m.Attention(g, q, k, v, headScale(m))
-}
-
-func headScale(m *clip.ResNet) float32 { return float32(1 / math.Sqrt(float64(m.HeadDim()))) }

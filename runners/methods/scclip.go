@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"math"
 
-	"ovbench/runners/clip"
 	"ovbench/runners/onnx"
 	"ovbench/runners/tensor"
+	"ovbench/runners/vit"
 )
 
 // SCCLIP is SC-CLIP, which calibrates CLIP by itself (arXiv 2411.15869, section 3): patches of the last but one block that stand out are
@@ -31,18 +31,16 @@ type SCCLIP struct {
 // sharpness is the factor of cosines as attention logits.
 const sharpness = 3
 
-// Positions is bicubic, as in the authors' code.
-func (*SCCLIP) Positions() clip.Interpolation { return clip.Bicubic }
-
-// Redundant is none: the maps are plain cosines.
-func (*SCCLIP) Redundant() Redundant { return NoSurgery }
+// Traits are bicubic positions, as in the authors' code.
+func (*SCCLIP) Traits() Traits { return Traits{Positions: vit.Bicubic} }
 
 // Check wants a vision transformer of as many blocks as the parameters name, and one more.
-func (c *SCCLIP) Check(m *clip.Model) error {
-	if err := needBlocks("sc_clip", m); err != nil {
+func (c *SCCLIP) Check(m Models) error {
+	t, err := needBlocks("sc_clip", m)
+	if err != nil {
 		return err
 	}
-	before := m.Vision.Depth() - 1
+	before := t.Depth() - 1
 	for name, i := range map[string]int{"pre": c.Pre, "post": c.Post, "multi_from": c.From, "multi_to": c.To} {
 		if i < 1 || i > before {
 			return fmt.Errorf("sc_clip: %s is block %d: %s has blocks 1 to %d before its last", name, i, m.Name(), before)
@@ -57,33 +55,33 @@ func (c *SCCLIP) Check(m *clip.Model) error {
 	return nil
 }
 
-// Tokens are those of the calibrated patches. The authors' code has no class token: here it is CLIP's.
-func (c *SCCLIP) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value {
-	v, last := m.Vision, m.Vision.Depth()-1
-	after := func(block int) onnx.Value { return before(g, v, pixels, p, block) }
-	patches := func(x onnx.Value) onnx.Value { return g.Slice(x, 1, 1, onnx.End) }
-	class := func(x onnx.Value) onnx.Value { return g.Slice(x, 1, 0, 1) }
+// Read takes the tokens of the calibrated patches. The authors' code has no class token: here it is CLIP's.
+func (c *SCCLIP) Read(s *Scene) Reading {
+	g, v := s.Graph, s.Tower()
+	last := v.Depth() - 1
+	patches := func(x onnx.Value) onnx.Value { return v.PatchTokens(g, x) }
+	class := func(x onnx.Value) onnx.Value { return v.ClassToken(g, x) }
 
-	x := after(last)
-	repair := c.repair(g, m, pixels, patches(x))
-	middle := cosines(g, g.MatMul(repair, patches(after(c.Pre))))
+	x := s.Before(last)
+	repair := c.repair(s, patches(x))
+	middle := cosines(g, g.MatMul(repair, patches(s.Before(c.Pre))))
 	guided := c.guide(g, middle)
 	single := c.average(g, middle, g.MatMul(repair, patches(x)))
 	single = c.read(g, v, last, single, guided, class(x))
 
-	sum := after(c.From)
+	sum := s.Before(c.From)
 	for i := c.From + 1; i <= c.To; i++ {
-		sum = g.Add(sum, after(i))
+		sum = g.Add(sum, s.Before(i))
 	}
 	several := c.read(g, v, last, patches(sum), guided, class(sum))
 
 	// Averaging is linear: both kinds are averaged at once.
-	y := c.average(g, cosines(g, patches(after(c.Post))), g.Add(single, several))
-	return v.Project(g, g.Concat(1, v.ClassBlock(g, last, x), y))
+	y := c.average(g, cosines(g, patches(s.Before(c.Post))), g.Add(single, several))
+	return s.Tokens(v.Project(g, g.Concat(1, v.ClassBlock(g, last, x), y)))
 }
 
 // read is the last block's attention on patches x [B, N, W]: half by guided [B, N, N], half by keys, and a share of a class token.
-func (c *SCCLIP) read(g *onnx.Graph, v *clip.ViT, i int, x, guided, class onnx.Value) onnx.Value {
+func (c *SCCLIP) read(g *onnx.Graph, v Tower, i int, x, guided, class onnx.Value) onnx.Value {
 	_, k, u := v.QKV(g, i, x)
 	a := g.Scale(g.Add(g.MatMul(guided, u), attend(g, v, "kk", onnx.Value{}, k, u)), 0.5)
 	return g.Add(v.Out(g, i, a), g.Scale(class, float32(c.Class)))
@@ -110,13 +108,14 @@ func (c *SCCLIP) guide(g *onnx.Graph, cos onnx.Value) onnx.Value {
 
 // repair is the linear map [B, N, N] that replaces patches which stand out in x [B, N, W] by the mean of those around them on the
 // grid that do not, if there are any, and leaves the others as they are.
-func (c *SCCLIP) repair(g *onnx.Graph, m *clip.Model, pixels, x onnx.Value) onnx.Value {
+func (c *SCCLIP) repair(s *Scene, x onnx.Value) onnx.Value {
+	g, v := s.Graph, s.Tower()
 	one := g.Scalar(1)
-	out := c.outliers(g, m, pixels, x) // [B, N, 1]
+	out := c.outliers(s, x) // [B, N, 1]
 	n := x.Shape()[1]
-	around := g.Table("around", pixels, func(h, w int) tensor.Dense { return around(m.Grid(h, w)) }, n, n)
-	identity := g.Table("identity", pixels, func(h, w int) tensor.Dense {
-		rows, cols := m.Grid(h, w)
+	around := g.Table("around", s.RGB, func(h, w int) tensor.Dense { return around(v.Grid(h, w)) }, n, n)
+	identity := g.Table("identity", s.RGB, func(h, w int) tensor.Dense {
+		rows, cols := v.Grid(h, w)
 		return identity(rows * cols)
 	}, n, n)
 	good := g.Mul(around, g.Transpose(g.Sub(one, out), 0, 2, 1)) // neighbours that do not stand out
@@ -130,12 +129,13 @@ func (c *SCCLIP) repair(g *onnx.Graph, m *clip.Model, pixels, x onnx.Value) onnx
 //
 // The factor of i is the mean density of its neighbours over its own, where the authors' density is 1 over the squared distance d_i of the
 // farthest neighbour: d_i mean_j 1/d_j. Patches with a factor above the quantile 1 - Contamination stand out.
-func (c *SCCLIP) outliers(g *onnx.Graph, m *clip.Model, pixels, x onnx.Value) onnx.Value {
+func (c *SCCLIP) outliers(s *Scene, x onnx.Value) onnx.Value {
+	g, v := s.Graph, s.Tower()
 	tiny := g.Scalar(1e-12) // for copies of a patch, and a single one
 	n := x.Shape()[1]
 	count := func(name string, f func(n int) int) onnx.Value {
-		t := g.Table(name, pixels, func(h, w int) tensor.Dense {
-			rows, cols := m.Grid(h, w)
+		t := g.Table(name, s.RGB, func(h, w int) tensor.Dense {
+			rows, cols := v.Grid(h, w)
 			return tensor.Dense{Shape: []int{1}, Data: []float32{float32(f(rows * cols))}}
 		}, 1)
 		return g.Cast(t, tensor.I64)

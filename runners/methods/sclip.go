@@ -1,9 +1,6 @@
 package methods
 
-import (
-	"ovbench/runners/clip"
-	"ovbench/runners/onnx"
-)
+import "ovbench/runners/vit"
 
 // SCLIP attends from queries to queries and from keys to keys in the last block (arXiv 2312.01597, Eq. 4),
 //
@@ -14,19 +11,20 @@ type SCLIP struct {
 	Residual bool `json:"residual"` // keeps the residual and the MLP of the last block, as the authors' code does
 }
 
-// Positions is bicubic, as in the authors' code.
-func (*SCLIP) Positions() clip.Interpolation { return clip.Bicubic }
-
-// Redundant is none: the maps are plain cosines.
-func (*SCLIP) Redundant() Redundant { return NoSurgery }
+// Traits are bicubic positions, as in the authors' code.
+func (*SCLIP) Traits() Traits { return Traits{Positions: vit.Bicubic} }
 
 // Check wants a vision transformer.
-func (*SCLIP) Check(m *clip.Model) error { return needBlocks("sclip", m) }
+func (*SCLIP) Check(m Models) error {
+	_, err := needBlocks("sclip", m)
+	return err
+}
 
-// Tokens are those of the last block with that attention.
-func (s *SCLIP) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value {
-	v, last := m.Vision, m.Vision.Depth()-1
-	x := before(g, v, pixels, p, last)
+// Read takes the tokens of the last block with that attention.
+func (c *SCLIP) Read(s *Scene) Reading {
+	g, v := s.Graph, s.Tower()
+	last := v.Depth() - 1
+	x := s.Before(last)
 	q, k, u := v.QKV(g, last, x)
-	return v.Project(g, read(g, v, last, x, attend(g, v, "qq+kk", q, k, u), s.Residual))
+	return s.Tokens(v.Project(g, read(g, v, last, x, attend(g, v, "qq+kk", q, k, u), c.Residual)))
 }

@@ -17,14 +17,14 @@ type segments struct {
 	text       []int
 }
 
-// segment is the segmentation between ResCLIP's parts: patch cosines [1+N, T] are upsampled to the pixels [3, H, W], refined by the image's
+// segment is the segmentation between ResCLIP's parts: patch cosines [N, T] are upsampled to the pixels [3, H, W], refined by the image's
 // colours and turned into probabilities. A pixel whose best one is below threshold is of the first text, the background. Memory does not grow with the texts.
 func segment(pixels, cosines tensor.Dense, rows, cols, patch int, scale, threshold float64) segments {
 	h, w := pixels.Shape[1], pixels.Shape[2]
 	texts := cosines.Shape[1]
 	labels := make([]uint16, h*w)
 	const iterations = 10
-	resample.Whole(cosines.Data[texts:], cols, rows, texts, w, h).
+	resample.Whole(cosines.Data, cols, rows, texts, w, h).
 		Refine(labels, w, h, resample.Rule{Scale: scale, Threshold: threshold}, resample.NewPAMR(pixels.Data, w, h), iterations)
 	s := segments{rows, cols, make([]int, rows*cols)}
 	votes := make([]int, texts)

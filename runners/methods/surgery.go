@@ -3,6 +3,7 @@ package methods
 import (
 	"ovbench/runners/clip"
 	"ovbench/runners/onnx"
+	"ovbench/runners/vit"
 )
 
 // Surgery is CLIP Surgery's architecture surgery (arXiv 2304.05653, section 3.2).
@@ -20,37 +21,34 @@ type Surgery struct {
 	ResNet ResNetSurgery `json:"resnet"` // released, intended or normalised; of no effect on a ViT
 }
 
-// Positions is bilinear, as in the authors' code.
-func (*Surgery) Positions() clip.Interpolation { return clip.Bilinear }
-
-// Redundant is the form of the authors' code.
-func (*Surgery) Redundant() Redundant { return Labels }
+// Traits are bilinear positions and feature surgery of a set of labels, as in the authors' code.
+func (*Surgery) Traits() Traits { return Traits{Positions: vit.Bilinear, Surgery: Labels} }
 
 // Check wants a ResNet, or a vision transformer of at least Depth blocks.
-func (s *Surgery) Check(m *clip.Model) error {
+func (s *Surgery) Check(m Models) error {
 	if err := oneOf("clip_surgery", "resnet", string(s.ResNet), resnetSurgeries...); err != nil {
 		return err
 	}
-	if m.ResNet != nil {
+	if _, pool := m.Encoder().(*clip.ResNet); pool {
 		return nil
 	}
 	return checkDepth("clip_surgery", m, s.Depth)
 }
 
-// Tokens are patch tokens of the new stream under the class token of the original one.
-func (s *Surgery) Tokens(g *onnx.Graph, m *clip.Model, pixels onnx.Value, p clip.Interpolation) onnx.Value {
-	if m.ResNet != nil {
-		return s.ResNet.tokens(g, m.ResNet, pixels, p)
+// Read takes patch tokens of the new stream and the class token of the original one.
+func (c *Surgery) Read(s *Scene) Reading {
+	if pool, ok := s.Encoder().(*clip.ResNet); ok {
+		return s.Tokens(c.ResNet.tokens(s, pool))
 	}
-	v := m.Vision
-	first := v.Depth() - s.Depth
-	o := before(g, v, pixels, p, first)
+	g, v := s.Graph, s.Tower()
+	first := v.Depth() - c.Depth
+	o := s.Before(first)
 	n := o
 	for i := first; i < v.Depth(); i++ {
-		o = before(g, v, pixels, p, i)
+		o = s.Before(i)
 		_, _, u := v.QKV(g, i, o)
 		n = g.Add(n, v.Out(g, i, v.Attention(g, u, u, u, onnx.Value{})))
 	}
 	class := v.ClassBlock(g, v.Depth()-1, o) // of the original stream, nothing else is read any more
-	return v.Project(g, g.Concat(1, class, g.Slice(n, 1, 1, onnx.End)))
+	return s.Tokens(v.Project(g, g.Concat(1, class, v.PatchTokens(g, n))))
 }

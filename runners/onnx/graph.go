@@ -48,6 +48,13 @@ type Graph struct {
 	tables   []Table
 	outputs  []output
 	names    map[string]bool // of inputs, outputs and leaves
+	slices   map[Value]part
+}
+
+// part says of which value another one is a slice.
+type part struct {
+	of             Value
+	axis, from, to int
 }
 
 type value struct {
@@ -93,7 +100,7 @@ func StandardOps(g *Graph) { g.standard = true }
 
 // New is an empty graph.
 func New(opts ...Option) *Graph {
-	g := &Graph{values: make([]value, 1), seen: map[string][]int32{}, names: map[string]bool{}}
+	g := &Graph{values: make([]value, 1), seen: map[string][]int32{}, names: map[string]bool{}, slices: map[Value]part{}}
 	for _, o := range opts {
 		o(g)
 	}
@@ -111,8 +118,8 @@ func (g *Graph) Symbol(name string) int {
 	return -1 - i
 }
 
-// plus is the dimension by longer than d: a number, or the symbol "1+patches" for 1 more than "patches".
-func (g *Graph) plus(d, by int) int {
+// Plus is the dimension by longer than d: a number, or the symbol "1+patches" for 1 more than "patches".
+func (g *Graph) Plus(d, by int) int {
 	if d >= 0 {
 		return d + by
 	}
@@ -126,6 +133,54 @@ func (g *Graph) plus(d, by int) int {
 		name = fmt.Sprintf("%d+%s", by, name)
 	}
 	return g.Symbol(name)
+}
+
+// Symbols are the names of a graph's symbolic dimensions.
+type Symbols []string
+
+// Symbols are those of the graph so far.
+func (g *Graph) Symbols() Symbols { return slices.Clone(g.symbols) }
+
+// Resolve gives shape the numbers that symbols stand for; "2+patches" is 2 more than "patches".
+func (s Symbols) Resolve(shape []int, known map[string]int) ([]int, error) {
+	out := slices.Clone(shape)
+	for i, d := range shape {
+		if d >= 0 {
+			continue
+		}
+		name, more := s[-1-d], 0
+		n, ok := known[name]
+		if by, rest, sum := strings.Cut(name, "+"); !ok && sum {
+			var err error
+			more, err = strconv.Atoi(by)
+			n, ok = known[rest]
+			ok = ok && err == nil
+		}
+		if !ok {
+			return nil, fmt.Errorf("the size of dimension %q is not known", name)
+		}
+		out[i] = n + more
+	}
+	return out, nil
+}
+
+// Like declares an input of v's type and shape, where v is of another graph.
+func (g *Graph) Like(name string, v Value) Value {
+	shape := slices.Clone(v.Shape())
+	for i, d := range shape {
+		if d < 0 {
+			shape[i] = g.Symbol(v.g.symbols[-1-d])
+		}
+	}
+	return g.Input(name, v.DType(), shape...)
+}
+
+// Inputs are the names and shapes of the inputs declared so far.
+func (g *Graph) Inputs() (names []string, shapes [][]int) {
+	for _, id := range g.inputs {
+		names, shapes = append(names, g.values[id].name), append(shapes, g.values[id].shape)
+	}
+	return names, shapes
 }
 
 // Table is an input that the program computes from the size of a picture.

@@ -174,7 +174,11 @@ func TestOpenSizes(t *testing.T) {
 			t.Error("a table is two values")
 		}
 		y = g.Add(y, added)
-		g.Output("y", g.Concat(1, g.Slice(y, 1, 0, 1), g.Slice(y, 1, 1, End)))
+		first, rest := g.Slice(y, 1, 0, 1), g.Slice(y, 1, 1, End)
+		if g.Concat(1, first, rest) != y {
+			t.Error("the slices of a value are not the value")
+		}
+		g.Output("y", g.Concat(1, first, first, rest))
 		return g
 	}
 	number := func(n int) func(*Graph) int { return func(*Graph) int { return n } }
@@ -193,8 +197,8 @@ pad_1 f32[batch,1+patches,4] = Pad(transpose_1, ints.2[6])
 add_1 f32[batch,1+patches,4] = Add(pad_1, table)
 slice_1 f32[batch,1,4] = Slice(add_1, ints.3[1], ints.4[1], ints.4[1])
 slice_2 f32[batch,patches,4] = Slice(add_1, ints.4[1], ints.5[1], ints.4[1])
-concat_1 f32[batch,1+patches,4] = Concat(slice_1, slice_2) axis=1
-output y f32[batch,1+patches,4] = concat_1
+concat_1 f32[batch,2+patches,4] = Concat(slice_1, slice_1, slice_2) axis=1
+output y f32[batch,2+patches,4] = concat_1
 `},
 		{"fixed", build(number(6), number(5)), `input x f32[batch,1,6,5]
 conv_1 f32[batch,4,3,2] = Conv(x, kernel[4,1,2,2]) kernel_shape=[2 2] pads=[0 0 0 0] strides=[2 2]
@@ -204,8 +208,8 @@ pad_1 f32[batch,7,4] = Pad(transpose_1, ints.2[6])
 add_1 f32[batch,7,4] = Add(pad_1, table[7,4])
 slice_1 f32[batch,1,4] = Slice(add_1, ints.3[1], ints.4[1], ints.4[1])
 slice_2 f32[batch,6,4] = Slice(add_1, ints.4[1], ints.5[1], ints.4[1])
-concat_1 f32[batch,7,4] = Concat(slice_1, slice_2) axis=1
-output y f32[batch,7,4] = concat_1
+concat_1 f32[batch,8,4] = Concat(slice_1, slice_1, slice_2) axis=1
+output y f32[batch,8,4] = concat_1
 `},
 	} {
 		if got := c.g.String(); got != c.want {

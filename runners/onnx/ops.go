@@ -262,9 +262,13 @@ func (g *Graph) Transpose(x Value, perm ...int) Value {
 	return g.node("Transpose", []Value{x}, x.DType(), shape, intsAttr("perm", perm...))
 }
 
-// Concat joins values along axis; the other axes are equal. At most one of the joined sizes may be a symbol.
+// Concat joins values along axis; the other axes are equal. At most one of the joined sizes may be a symbol. The slices of one value
+// in their order are that value.
 func (g *Graph) Concat(axis int, xs ...Value) Value {
 	axis = g.axis("Concat", xs[0], axis)
+	if whole, ok := g.rejoined(axis, xs); ok {
+		return whole
+	}
 	shape := slices.Clone(xs[0].Shape())
 	for _, x := range xs[1:] {
 		s := slices.Clone(x.Shape())
@@ -272,9 +276,9 @@ func (g *Graph) Concat(axis int, xs ...Value) Value {
 			g.fault("Concat", xs...)
 		}
 		if s[axis] < 0 {
-			shape[axis] = g.plus(s[axis], shape[axis])
+			shape[axis] = g.Plus(s[axis], shape[axis])
 		} else {
-			shape[axis] = g.plus(shape[axis], s[axis])
+			shape[axis] = g.Plus(shape[axis], s[axis])
 		}
 		if s[axis] = shape[axis]; !slices.Equal(s, shape) {
 			g.fault("Concat", xs...)
@@ -297,18 +301,33 @@ func (g *Graph) Slice(x Value, axis, from, to int) Value {
 		g.fault("Slice", x)
 	}
 	if to == End {
-		shape[axis] = g.plus(shape[axis], -from)
+		shape[axis] = g.Plus(shape[axis], -from)
 	} else {
 		shape[axis] = to - from
 	}
-	return g.node("Slice", []Value{x, g.Ints(int64(from)), g.Ints(int64(to)), g.Ints(int64(axis))}, x.DType(), shape)
+	v := g.node("Slice", []Value{x, g.Ints(int64(from)), g.Ints(int64(to)), g.Ints(int64(axis))}, x.DType(), shape)
+	g.slices[v] = part{x, axis, from, to}
+	return v
+}
+
+// rejoined is the value that xs are all of, cut along axis, or false.
+func (g *Graph) rejoined(axis int, xs []Value) (whole Value, ok bool) {
+	at := 0
+	for _, x := range xs {
+		p, cut := g.slices[x]
+		if !cut || p.axis != axis || p.from != at || whole.Present() && p.of != whole {
+			return Value{}, false
+		}
+		whole, at = p.of, p.to
+	}
+	return whole, at == End || at == whole.Shape()[axis]
 }
 
 // PadFront puts n zeros before x along axis.
 func (g *Graph) PadFront(x Value, axis, n int) Value {
 	axis = g.axis("Pad", x, axis)
 	shape := slices.Clone(x.Shape())
-	shape[axis] = g.plus(shape[axis], n)
+	shape[axis] = g.Plus(shape[axis], n)
 	pads := make([]int64, 2*len(shape))
 	pads[axis] = int64(n)
 	return g.node("Pad", []Value{x, g.Ints(pads...)}, x.DType(), shape)
@@ -320,7 +339,7 @@ func (g *Graph) PadBack(x Value, n int, axes ...int) Value {
 	pads := make([]int64, 2*len(shape))
 	for _, axis := range axes {
 		axis = g.axis("Pad", x, axis)
-		shape[axis] = g.plus(shape[axis], n)
+		shape[axis] = g.Plus(shape[axis], n)
 		pads[len(shape)+axis] = int64(n)
 	}
 	return g.node("Pad", []Value{x, g.Ints(pads...)}, x.DType(), shape)

@@ -251,6 +251,12 @@ func New(shape ...int) Dense {
 	return Dense{Shape: slices.Clone(shape), Data: make([]float32, n)}
 }
 
+// Rows are items from..to-1 along the first axis, sharing memory with d.
+func (d Dense) Rows(from, to int) Dense {
+	n := len(d.Data) / max(d.Shape[0], 1)
+	return Dense{Shape: append([]int{to - from}, d.Shape[1:]...), Data: d.Data[from*n : to*n]}
+}
+
 // At is item i along the first axis, sharing memory with d.
 func (d Dense) At(i int) Dense {
 	n := 1

@@ -7,51 +7,51 @@ import (
 	"ovbench/runners/tensor"
 )
 
-// Vocabulary is texts that a picture is asked with together: those of one data set, for example.
-type Vocabulary struct {
+// TextSet is texts that a picture is asked with together: those of one data set, for example.
+type TextSet struct {
 	Texts tensor.Dense // normalised embeddings [T, E]
-	// Aside is how many of the texts, at the end, are measured but not asked: they steer no method.
-	Aside int
+	// Passive is how many of the texts, at the end, are measured but not asked: they steer no method.
+	Passive int
 	// Methods are those, in the order of [Images.Methods], whose cosines with these texts are wanted; nil is all. What another
 	// method of two graphs gives is that of its first one.
 	Methods []int
 }
 
 // wants reports whether cosines of the method are wanted.
-func (v Vocabulary) wants(method int) bool {
-	return v.Methods == nil || slices.Contains(v.Methods, method)
+func (s TextSet) wants(method int) bool {
+	return s.Methods == nil || slices.Contains(s.Methods, method)
 }
 
 // asked is the number of texts that steer.
-func (v Vocabulary) asked() int { return v.Texts.Shape[0] - v.Aside }
+func (s TextSet) asked() int { return s.Texts.Shape[0] - s.Passive }
 
-// checkWords wants texts of one width in every vocabulary.
-func checkWords(words []Vocabulary) error {
-	if len(words) == 0 {
+// checkSets wants texts of one width in every set.
+func checkSets(sets []TextSet) error {
+	if len(sets) == 0 {
 		return fmt.Errorf("no texts to compare with")
 	}
-	for _, v := range words {
+	for _, v := range sets {
 		s := v.Texts.Shape
 		if len(s) != 2 {
 			return fmt.Errorf("texts have shape %v, want [T, E]", s)
 		}
-		if s[1] != words[0].Texts.Shape[1] {
-			return fmt.Errorf("texts have shape %v beside %v: embeddings of two models", s, words[0].Texts.Shape)
+		if s[1] != sets[0].Texts.Shape[1] {
+			return fmt.Errorf("texts have shape %v beside %v: embeddings of two models", s, sets[0].Texts.Shape)
 		}
-		if v.Aside < 0 || v.asked() < 1 {
-			return fmt.Errorf("%d of %d texts are aside: none is left to ask", v.Aside, s[0])
+		if v.Passive < 0 || v.asked() < 1 {
+			return fmt.Errorf("%d of %d texts are passive: none is left to ask", v.Passive, s[0])
 		}
 	}
 	return nil
 }
 
-// joined is the texts of all vocabularies. The result may be that of the only one.
-func joined(words []Vocabulary) tensor.Dense {
-	if len(words) == 1 {
-		return words[0].Texts
+// joined is the texts of all sets. The result may be that of the only one.
+func joined(sets []TextSet) tensor.Dense {
+	if len(sets) == 1 {
+		return sets[0].Texts
 	}
-	out := tensor.Dense{Shape: []int{0, words[0].Texts.Shape[1]}}
-	for _, v := range words {
+	out := tensor.Dense{Shape: []int{0, sets[0].Texts.Shape[1]}}
+	for _, v := range sets {
 		out.Shape[0] += v.Texts.Shape[0]
 		out.Data = append(out.Data, v.Texts.Data...)
 	}

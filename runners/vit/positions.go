@@ -1,4 +1,4 @@
-package clip
+package vit
 
 import (
 	"fmt"
@@ -43,16 +43,16 @@ func ParseInterpolation(s string) (Interpolation, error) {
 	return "", fmt.Errorf("positions %q are not known; known are %s", s, strings.Join(names, ", "))
 }
 
-// resize reads table [1+g·g, W] on a grid of rows x cols cells: [1+rows·cols, W]. Row 0 stays. The result is new memory.
-func (p Interpolation) resize(table tensor.Dense, rows, cols int) tensor.Dense {
+// Resize reads table [lead+g·g, W] on a grid of rows x cols cells: [lead+rows·cols, W]. The leading rows stay. The result is new memory.
+func (p Interpolation) Resize(table tensor.Dense, lead, rows, cols int) tensor.Dense {
 	width := table.Shape[1]
 	g := 1
-	for g*g < table.Shape[0]-1 {
+	for g*g < table.Shape[0]-lead {
 		g++
 	}
-	out := tensor.New(1+rows*cols, width)
-	copy(out.Data, table.Data[:width])
-	src, dst := table.Data[width:], out.Data[width:]
+	out := tensor.New(lead+rows*cols, width)
+	copy(out.Data, table.Data[:lead*width])
+	src, dst := table.Data[lead*width:], out.Data[lead*width:]
 	switch {
 	case rows == g && cols == g:
 		copy(dst, src)

@@ -1,0 +1,191 @@
+package methods
+
+import (
+	"fmt"
+	"slices"
+
+	"ovbench/runners/onnx"
+	"ovbench/runners/resample"
+	"ovbench/runners/tensor"
+	"ovbench/runners/vit"
+)
+
+// ImageText is an image-text model as methods and runners see it; clip.Model is one.
+type ImageText interface {
+	Source() string // where it lies, for messages
+	Name() string   // of its architecture
+	Space() int     // width E of the space that images and texts share
+	Encoder() vit.Encoder
+}
+
+// Transformer is an encoder whose blocks a method may go into.
+type Transformer interface {
+	Transformer() *vit.Tower
+	// Project takes tokens [B, n, W] through the last LayerNorm and the projection to [B, n, E].
+	Project(g *onnx.Graph, x onnx.Value) onnx.Value
+}
+
+// Models are the networks that a method may read.
+type Models struct {
+	ImageText
+	// Backbones are networks beside it, by the names that [Traits.Backbones] asks for: "dino".
+	Backbones map[string]*vit.Tower
+}
+
+// transformer is the image tower, or why it has no blocks.
+func (m Models) transformer() (Transformer, error) {
+	t, ok := m.Encoder().(Transformer)
+	if !ok {
+		return nil, fmt.Errorf("%s is the ResNet %s, which has no transformer blocks: the methods for it are clip and clip_surgery", m.Source(), m.Name())
+	}
+	return t, nil
+}
+
+// Scene is a graph under construction, with what a method may use.
+type Scene struct {
+	*onnx.Graph
+	Models
+	RGB       onnx.Value // pictures [B, 3, H, W] as they are, 0..255; towers normalise them for themselves
+	Texts     onnx.Value // [T, E], normalised; absent where tokens are wanted
+	Positions vit.Interpolation
+}
+
+// Tower is the image tower of the scene, which has blocks, with its way into the space of texts.
+type Tower struct {
+	*vit.Tower
+	Transformer
+}
+
+// Tower is the image-text model's, which [Method.Check] has found to have blocks.
+func (s *Scene) Tower() Tower {
+	t, err := s.transformer()
+	if err != nil {
+		panic(err)
+	}
+	return Tower{t.Transformer(), t}
+}
+
+// Before are the tokens [B, 1+N, W] of the image-text model that block i, from 0, takes.
+func (s *Scene) Before(i int) onnx.Value {
+	return s.Tower().Before(s.Graph, s.RGB, s.Positions, i)
+}
+
+// Tokens is the reading of projected tokens [B, 1+N, E], the global one first.
+func (s *Scene) Tokens(x onnx.Value) Reading {
+	return Reading{Global: s.Slice(x, 1, 0, 1), Patches: s.Slice(x, 1, 1, onnx.End)}
+}
+
+// Cosines are those of tokens [B, n, E] with the scene's texts: [B, n, T].
+func (s *Scene) Cosines(x onnx.Value) onnx.Value {
+	return s.Linear(s.L2Normalize(x), s.Texts, onnx.Value{})
+}
+
+// Resized are patches [B, N, W] of the image-text model, bilinearly interpolated to the grid of another tower: [B, N', W].
+func (s *Scene) Resized(x onnx.Value, to *vit.Tower) onnx.Value {
+	from := s.Encoder()
+	table := s.Table(to.Prefix+"resized", s.RGB, func(h, w int) tensor.Dense {
+		rows, cols := from.Grid(h, w)
+		r, c := to.Grid(h, w)
+		out := tensor.New(1, r*c, rows*cols)
+		resample.BilinearCells(out.Data, c, r, identity(rows*cols).Data, cols, rows, rows*cols)
+		return out
+	}, 1, to.Patches(s.Graph, s.RGB), x.Shape()[1])
+	return s.MatMul(table, x)
+}
+
+// OnGrid is a reading whose patches are on the grid of another tower beside the image-text model's; padding suits both.
+func (s *Scene) OnGrid(r Reading, t *vit.Tower) Reading {
+	r.Grid = t.Grid
+	a, b := s.Encoder().Multiple(), t.Patch
+	for b > 0 {
+		a, b = b, a%b
+	}
+	r.Multiple = s.Encoder().Multiple() / a * t.Patch
+	return r
+}
+
+// Reading is what a method gives.
+type Reading struct {
+	// Global is the token of the whole picture [B, 1, E], projected, un-normalised. It may be absent.
+	Global onnx.Value
+	// Patches are tokens [B, N, E] like it; or, if Scored, values [B, N, T]: how much each patch answers to each of the scene's
+	// texts, whatever the other texts are.
+	Patches onnx.Value
+	Scored  bool
+	// Grid is the number of patches of an image of height x width pixels; nil is the image-text model's.
+	Grid func(height, width int) (rows, cols int)
+	// Multiple is what the sides of padded windows are multiples of, in pixels; 0 is the image-text model's.
+	Multiple int
+	// Next is a second graph, whose reading takes the place of this one.
+	Next *Stage
+}
+
+// Values are what a graph gives for the reading: with texts, cosines of tokens, or the scores; else the tokens. The global one
+// comes first, if there is one.
+func (s *Scene) Values(r Reading) onnx.Value {
+	compare := func(x onnx.Value) onnx.Value {
+		if !s.Texts.Present() {
+			return x
+		}
+		return s.Cosines(x)
+	}
+	switch {
+	case r.Scored && r.Global.Present():
+		return s.Concat(1, compare(r.Global), r.Patches)
+	case r.Scored:
+		return r.Patches
+	case r.Global.Present():
+		return compare(s.Concat(1, r.Global, r.Patches))
+	}
+	return compare(r.Patches)
+}
+
+// Stage is the second graph of a method, with a step in Go before it. It runs for every set of texts by itself, so that what a
+// method says of a text may depend on the texts beside it.
+type Stage struct {
+	// Keep are values of the first graph that the second one takes up. Their first axis is the batch.
+	Keep []onnx.Value
+	// Prepare gives what the second graph takes besides, in the order in which Read declares it.
+	Prepare func(First) []tensor.Dense
+	// Read adds the second graph: kept are inputs in the place of Keep. It declares inputs of its own with [onnx.Graph.Input].
+	// The scene has no pictures. The result is on the grid of the first graph's reading, with a global token if that has one.
+	Read func(s *Scene, kept []onnx.Value) Reading
+	// Texts bounds the texts of one run of the second graph; 0 is all of a set.
+	Texts int
+}
+
+// First is what is known between the graphs of a method.
+type First struct {
+	RGB        tensor.Dense // pictures [B, 3, H, W], 0..255
+	Rows, Cols int
+	Patches    tensor.Dense // [B, Rows·Cols, T]: cosines or scores of the first graph
+}
+
+// needBlocks refuses an image tower without blocks.
+func needBlocks(method string, m Models) (*vit.Tower, error) {
+	t, err := m.transformer()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", method, err)
+	}
+	return t.Transformer(), nil
+}
+
+// CheckBackbones says which network a method needs that is not there.
+func CheckBackbones(name string, m Method, given map[string]*vit.Tower) error {
+	for _, b := range m.Traits().Backbones {
+		if given[b] == nil {
+			return fmt.Errorf("method %s reads a second network, %s: name one with --backbone %s=PATH, or backbones: {%s: PATH} in a suite", name, b, b, b)
+		}
+	}
+	return nil
+}
+
+// Unneeded lists the given backbones that no method asks for, sorted.
+func Unneeded(ms []Method, given []string) []string {
+	left := slices.Clone(given)
+	for _, m := range ms {
+		left = slices.DeleteFunc(left, func(b string) bool { return slices.Contains(m.Traits().Backbones, b) })
+	}
+	slices.Sort(left)
+	return left
+}
