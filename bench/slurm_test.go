@@ -232,7 +232,7 @@ func TestSlurm(t *testing.T) {
 	_ = syscall.Kill(h.PID, syscall.SIGKILL)
 	s.must("scontrol", "update", "NodeName="+s.host, "State=DOWN", "Reason=test")
 	s.must("slurmd")
-	s.must("scontrol", "update", "NodeName="+s.host, "State=RESUME")
+	s.try("scontrol", "update", "NodeName="+s.host, "State=RESUME") // unless it came back by itself
 	s.idle()
 
 	logs, _ := filepath.Glob(filepath.Join(out, "logs", "merge_*.log"))
@@ -243,10 +243,12 @@ func TestSlurm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !regexp.MustCompile(`missing shards: 1 \(of 4\).*sbatch --array=0 `).Match(text) {
-		t.Errorf("the log does not say what to submit again:\n%s", text)
+	// The fourth part may be lost too, if it was given to the node while that was down.
+	again := regexp.MustCompile(`missing shards: 1( 4)? \(of 4\).*sbatch --array=(0(?:,3)?) `).FindSubmatch(text)
+	if again == nil {
+		t.Fatalf("the log does not say what to submit again:\n%s", text)
 	}
-	s.must("sbatch", "--array=0", filepath.Join(out, cluster.SlurmJob))
+	s.must("sbatch", "--array="+string(again[2]), filepath.Join(out, cluster.SlurmJob))
 	s.idle()
 	s.must(ovbench, "merge", out)
 
