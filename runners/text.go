@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"ovbench/runners/clip"
 	"ovbench/runners/onnx"
 	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
+	"ovbench/runners/textcache"
 )
 
 // TextModel is an image-text model as [Texts] sees it; clip.Model is one.
@@ -31,27 +33,42 @@ type Tokenizer interface {
 	EOT() int32 // the end token
 }
 
-// Texts runs a text tower. It may be used from many goroutines; Close it when done.
+// Texts runs a text tower, which is loaded when first needed. It may be used from many goroutines; Close it when done.
 type Texts struct {
-	session   *ort.Session
+	lib       *ort.Library
 	model     TextModel
 	tokenizer Tokenizer
+	options   ort.Options
+	cache     *textcache.Cache // nil: none
+
+	mu      sync.Mutex
+	session *ort.Session // nil until needed
 }
 
-// NewTexts loads the text tower of m.
+// NewTexts is the text tower of m.
 func NewTexts(lib *ort.Library, m TextModel, t Tokenizer, o ort.Options) (*Texts, error) {
 	if err := CheckVocabulary(m, t); err != nil {
 		return nil, err
 	}
-	model, err := m.TextGraph(false).Model()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", m.Source(), err)
+	return &Texts{lib: lib, model: m, tokenizer: t, options: o}, nil
+}
+
+// Remember has prompts looked up in c, and those that are not there kept in it. It is called before any work.
+func (t *Texts) Remember(c *textcache.Cache) { t.cache = c }
+
+// tower is the loaded session.
+func (t *Texts) tower() (*ort.Session, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.session != nil {
+		return t.session, nil
 	}
-	s, err := lib.NewSession(m.Source()+", text tower", model, o)
+	model, err := t.model.TextGraph(false).Model()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", t.model.Source(), err)
 	}
-	return &Texts{s, m, t}, nil
+	t.session, err = t.lib.NewSession(t.model.Source()+", text tower", model, t.options)
+	return t.session, err
 }
 
 // CheckVocabulary says if the token ids of t are not those that m was trained with.
@@ -63,13 +80,21 @@ func CheckVocabulary(m TextModel, t Tokenizer) error {
 }
 
 // Close frees the session.
-func (t *Texts) Close() error { return t.session.Close() }
+func (t *Texts) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.session == nil {
+		return nil
+	}
+	return t.session.Close()
+}
 
 // batchTokens bounds the tokens of one run: enough to keep the cores busy, little enough for their caches.
 const batchTokens = 1024
 
 // Encode is the un-normalised embeddings [T, E] of texts, one row each. Equal texts are encoded once, in batches
-// of equal length, cut at their end token. progress, if not nil, is told how many distinct texts are done.
+// of equal length, cut at their end token. progress, if not nil, is told how many are done of the distinct texts that are not
+// known yet.
 func (t *Texts) Encode(ctx context.Context, texts []string, progress func(done, total int)) (tensor.Dense, error) {
 	ids := make([][]int32, len(texts))
 	for i, text := range texts {
@@ -96,46 +121,91 @@ func (t *Texts) tokens(text string) ([]int32, error) {
 
 func (t *Texts) encode(ctx context.Context, ids [][]int32, progress func(done, total int)) (tensor.Dense, error) {
 	out := tensor.New(len(ids), t.model.Space())
-	order := make([]int, len(ids))
-	for i := range order {
-		order[i] = i
+	names := make([]textcache.ID, len(ids))
+	first := map[textcache.ID]int{}
+	var distinct []int
+	for i := range ids {
+		names[i] = textcache.IDOf(ids[i])
+		if _, known := first[names[i]]; !known {
+			first[names[i]] = i
+			distinct = append(distinct, i)
+		}
 	}
-	compare := func(a, b int) int {
+	missing, unlock := t.recall(ctx, names, distinct, out)
+	defer unlock()
+	slices.SortStableFunc(missing, func(a, b int) int {
 		return cmp.Or(cmp.Compare(len(ids[a]), len(ids[b])), slices.Compare(ids[a], ids[b]))
-	}
-	slices.SortStableFunc(order, compare)
-	var batches [][]int // of first occurrences, equal in length
-	same := make([]int, len(ids))
-	total := 0
-	for k, i := range order {
-		if k > 0 && compare(order[k-1], i) == 0 {
-			same[i] = same[order[k-1]]
-			continue
-		}
-		same[i] = i
-		total++
-		n := len(batches) - 1
-		if n < 0 || len(ids[batches[n][0]]) != len(ids[i]) || (len(batches[n])+1)*len(ids[i]) > batchTokens {
-			batches = append(batches, nil)
-			n++
-		}
-		batches[n] = append(batches[n], i)
-	}
-	done := 0
-	for _, batch := range batches {
+	})
+	var done []int // and not yet kept
+	for n := 0; n < len(missing); {
+		batch := sameLength(ids, missing[n:])
 		if err := t.runBatch(ctx, ids, batch, out); err != nil {
+			t.keep(names, done, out)
 			return tensor.Dense{}, err
 		}
-		if done += len(batch); progress != nil {
-			progress(done, total)
+		if done = append(done, batch...); len(done) >= keptTogether {
+			t.keep(names, done, out)
+			done = nil
+		}
+		if n += len(batch); progress != nil {
+			progress(n, len(missing))
 		}
 	}
-	for i, first := range same {
-		if first != i {
-			copy(out.At(i).Data, out.At(first).Data)
+	t.keep(names, done, out)
+	for i, name := range names {
+		if at := first[name]; at != i {
+			copy(out.At(i).Data, out.At(at).Data)
 		}
 	}
 	return out, nil
+}
+
+// sameLength is as many of the texts at the beginning of a list as are equally long and fit a batch.
+func sameLength(ids [][]int32, texts []int) []int {
+	length := len(ids[texts[0]])
+	n := 1
+	for n < len(texts) && len(ids[texts[n]]) == length && (n+1)*length <= batchTokens {
+		n++
+	}
+	return texts[:n]
+}
+
+// keptTogether is how many prompts are encoded before they are kept, for the case that the program ends.
+const keptTogether = 4096
+
+// recall fills in what the cache knows of texts, and lists the others. Until unlock is called no other process encodes for
+// this cache: it waits, and then finds what it needs.
+func (t *Texts) recall(ctx context.Context, names []textcache.ID, texts []int, out tensor.Dense) (missing []int, unlock func()) {
+	unlock = func() {}
+	if t.cache == nil {
+		return slices.Clone(texts), unlock
+	}
+	for try := range 2 {
+		missing = nil
+		for _, i := range t.cache.Fill(rowsOf(names, texts, out)) {
+			missing = append(missing, texts[i])
+		}
+		if texts = missing; len(missing) == 0 || try == 1 {
+			break
+		}
+		unlock = t.cache.Lock(ctx)
+	}
+	return missing, unlock
+}
+
+// keep adds encoded texts to the cache. One that cannot be written to keeps nothing.
+func (t *Texts) keep(names []textcache.ID, texts []int, out tensor.Dense) {
+	if t.cache != nil {
+		_ = t.cache.Add(rowsOf(names, texts, out))
+	}
+}
+
+// rowsOf are the names of some texts, and their rows.
+func rowsOf(names []textcache.ID, texts []int, all tensor.Dense) (ids []textcache.ID, rows [][]float32) {
+	for _, i := range texts {
+		ids, rows = append(ids, names[i]), append(rows, all.At(i).Data)
+	}
+	return ids, rows
 }
 
 // runBatch encodes texts of equal length into their rows of out.
@@ -153,9 +223,13 @@ func (t *Texts) runBatch(ctx context.Context, ids [][]int32, batch []int, out te
 	for i := range positions {
 		positions[i] = int64(i)
 	}
+	session, err := t.tower()
+	if err != nil {
+		return err
+	}
 	result := tensor.New(n, t.model.Space())
 	in := []ort.Value{ort.Int64([]int{n, length}, flat), ort.Int64([]int{length}, positions), ort.Int64([]int{n}, last)}
-	if err := t.session.Run(ctx, in, []ort.Value{ort.Float32(result.Shape, result.Data)}); err != nil {
+	if err := session.Run(ctx, in, []ort.Value{ort.Float32(result.Shape, result.Data)}); err != nil {
 		return err
 	}
 	for k, i := range batch {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,6 +53,39 @@ func measure(t *testing.T, ctx context.Context, r Request, p tasks.Progress) (*r
 		t.Fatal(err)
 	}
 	return plan.Run(ctx, p)
+}
+
+// totals notes how much there was to do of each stage.
+type totals map[string]int
+
+func (s totals) Start(stage string, total int) { s[stage] += total }
+func (totals) At(int)                          {}
+
+// A second run encodes nothing, and its scores are those of the first. Another vocabulary is another key.
+func TestPromptsAreEncodedOnce(t *testing.T) {
+	r := demo(t)
+	first, second := totals{}, totals{}
+	a, err := measure(t, t.Context(), r, first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Out = t.TempDir()
+	b, err := measure(t, t.Context(), r, second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	distinct := map[string]bool{}
+	for _, d := range a.Datasets {
+		for _, q := range slices.Concat(d.Queries...) {
+			distinct[q] = true
+		}
+	}
+	if want := len(distinct) * a.Datasets[0].Templates; first["encoding prompts"] != want || second["encoding prompts"] != 0 {
+		t.Errorf("%d prompts were encoded, want %d, then %d", first["encoding prompts"], want, second["encoding prompts"])
+	}
+	if d := cmp.Diff(a.Cells, b.Cells); d != "" {
+		t.Errorf("scores differ: %s", d)
+	}
 }
 
 // An interrupted run keeps what was finished, says it is incomplete, and goes on to equal scores.

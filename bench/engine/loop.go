@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"ovbench/runners/methods"
 	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
+	"ovbench/runners/textcache"
 	"ovbench/runners/vit"
 )
 
@@ -102,34 +104,68 @@ func (r *run) closeImages() {
 	}
 }
 
-// encodeTexts encodes the queries of every data set.
+// encodeTexts encodes the queries of every data set, each distinct one once.
 func (r *run) encodeTexts(ctx context.Context) error {
 	defer r.timer.start("text")()
-	texts, err := runners.NewTexts(r.plan.library, r.plan.model.Model, r.plan.model.Tokenizer, r.session())
+	texts, err := r.openTexts()
 	if err != nil {
 		return err
 	}
 	defer texts.Close()
-	for i := range r.plan.targets {
-		t := &r.plan.targets[i]
-		began := false
-		all := t.Texts
+	var (
+		distinct []string
+		row      = map[string]int{}
+		asked    = make([][]string, len(r.plan.targets))
+	)
+	for k, t := range r.plan.targets {
+		asked[k] = t.Texts
 		if r.plan.asksEmpty() {
-			all = append(slices.Clone(all), "")
+			asked[k] = append(slices.Clone(t.Texts), "")
 		}
-		e, err := texts.Ensemble(ctx, all, r.plan.templates, func(done, total int) {
-			if !began {
-				began = true
-				r.progress.Start("encoding prompts of "+t.Info.Name, total)
+		for _, text := range asked[k] {
+			if _, known := row[text]; !known {
+				row[text] = len(distinct)
+				distinct = append(distinct, text)
 			}
-			r.progress.At(done)
-		})
-		if err != nil {
-			return fmt.Errorf("class names of %s: %w", t.Info.Name, err)
+		}
+	}
+	began := false
+	all, err := texts.Ensemble(ctx, distinct, r.plan.templates, func(done, total int) {
+		if !began {
+			began = true
+			r.progress.Start("encoding prompts", total)
+		}
+		r.progress.At(done)
+	})
+	if err != nil {
+		return fmt.Errorf("class names: %w", err)
+	}
+	for _, list := range asked {
+		e := tensor.New(len(list), r.plan.model.Embed)
+		for i, text := range list {
+			copy(e.At(i).Data, all.At(row[text]).Data)
 		}
 		r.texts = append(r.texts, e)
 	}
 	return nil
+}
+
+// openTexts is the text tower, with what earlier runs on this machine encoded by the same weights in the same way.
+func (r *run) openTexts() (*runners.Texts, error) {
+	texts, err := runners.NewTexts(r.plan.library, r.plan.model.Model, r.plan.model.Tokenizer, r.session())
+	if err != nil {
+		return nil, err
+	}
+	root, err := ort.CacheDir()
+	if err != nil {
+		return texts, nil // no home, no cache
+	}
+	key := []string{fmt.Sprintf("%+v", r.plan.model.Config.Text), r.out.Runtime.Name, r.out.Runtime.Version}
+	cache, err := textcache.Open(filepath.Join(root, "prompts"), r.plan.model.Embed, append(key, r.out.Hashes()...)...)
+	if err == nil { // a folder that cannot be written is no cache
+		texts.Remember(cache)
+	}
+	return texts, nil
 }
 
 // asksEmpty reports whether the form of some method's feature surgery takes the empty text.
