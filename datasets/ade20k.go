@@ -9,9 +9,9 @@ import (
 	"ovbench/datasets/labelmap"
 )
 
-// ADE20K as the scene parsing benchmark has it, Zhou et al., "Scene Parsing through ADE20K Dataset", CVPR 2017: the 150 most
-// frequent classes. Label PNGs hold 1..150 and 0 for everything else, which is not scored (reduce_zero_label). The full
-// ADE20K, with thousands of classes in colours, is another data set.
+// ADE20K as the scene parsing benchmark has it, Zhou et al., "Scene Parsing through ADE20K Dataset", CVPR 2017: the 150
+// most frequent classes. Label PNGs hold 1..150 and 0 for everything else, which is not scored (reduce_zero_label). The
+// full ADE20K, with thousands of classes in colours, is another data set.
 
 const ade20kLayout = `ADEChallengeData2016/
   images/validation/<id>.jpg
@@ -19,7 +19,8 @@ const ade20kLayout = `ADEChallengeData2016/
 
 // ade20kSplits are the names in use, and ade20kOfficial the images of the official splits.
 var (
-	ade20kSplits   = map[string]string{"": "validation", "val": "validation", "validation": "validation", "train": "training", "training": "training"}
+	ade20kSplits = map[string]string{"": "validation", "val": "validation", "validation": "validation",
+		"train": "training", "training": "training"}
 	ade20kOfficial = map[string]int{"training": 20210, "validation": 2000}
 )
 
@@ -32,7 +33,8 @@ func openADE20K(o Options) (Dataset, error) {
 		return nil, fmt.Errorf("split %q is not known; splits are validation and training", o.Split)
 	}
 	o.Split = split
-	info := Info{Name: "ade20k", Title: "ADE20K, the scene parsing benchmark", Classes: plainClasses("ade20k"), Official: ade20kOfficial[split],
+	info := Info{Name: "ade20k", Title: "ADE20K, the scene parsing benchmark", Classes: plainClasses("ade20k"),
+		Official: ade20kOfficial[split],
 		Homepage: "http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip", Layout: ade20kLayout}
 	if err := o.begin(&info, "", "ADEChallengeData2016"); err != nil {
 		return nil, err
@@ -51,7 +53,8 @@ func openADE20K(o Options) (Dataset, error) {
 	d.truth = func(i int, s *Sample) error {
 		err := truth(i, s)
 		if errors.Is(err, labelmap.ErrColours) {
-			return fmt.Errorf("%s is in the colours of the full ADE20K (class = R/10*256 + G); want the label map of ADEChallengeData2016, "+
+			return fmt.Errorf("%s is in the colours of the full ADE20K (class = R/10*256 + G); want the label map "+
+				"of ADEChallengeData2016, "+
 				"whose values are 0..150", s.LabelPath)
 		}
 		return err
@@ -63,9 +66,11 @@ func openADE20K(o Options) (Dataset, error) {
 func ade20kMissing(dirs []string, split string, info Info) error {
 	for _, full := range ade20kFull {
 		if dir := firstWith(dirs, full); dir != "" {
-			return fmt.Errorf("%s is the full ADE20K, whose labels are colours of thousands of classes; want the scene parsing benchmark\n%s",
+			return fmt.Errorf("%s is the full ADE20K, whose labels are colours of thousands of classes; want the "+
+				"scene parsing benchmark\n%s",
 				filepath.Join(dir, full), info.help())
 		}
 	}
-	return fmt.Errorf("images/%s and annotations/%s are together in none of %s\n%s", split, split, strings.Join(dirs, ", "), info.help())
+	return fmt.Errorf("images/%s and annotations/%s are together in none of %s\n%s", split, split,
+		strings.Join(dirs, ", "), info.help())
 }

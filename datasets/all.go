@@ -58,7 +58,8 @@ func find(name string) (Entry, error) {
 		}
 		names[i] = e.Name
 	}
-	return Entry{}, fmt.Errorf("data set %q is not known%s (known: %s)", name, didYouMean(name, names), strings.Join(names, ", "))
+	return Entry{}, fmt.Errorf("data set %q is not known%s (known: %s)", name, didYouMean(name, names),
+		strings.Join(names, ", "))
 }
 
 // didYouMean is "; did you mean …?" if a known name is within a third of its letters, else "".

@@ -12,13 +12,14 @@ import (
 	"ovbench/datasets/picture"
 )
 
-// Cityscapes, finely annotated: street scenes of 50 cities in 2048 x 1024 pixels, 19 classes that are scored. People drew
-// polygons; Cityscapes' scripts made three PNG files of each drawing. A tree need not have all of them: the first form
-// of cityscapesForms that every picture of the split has is read.
+// Cityscapes, finely annotated: street scenes of 50 cities in 2048 x 1024 pixels, 19 classes that are scored. People
+// drew polygons; Cityscapes' scripts made three PNG files of each drawing. A tree need not have all of them: the first
+// form of cityscapesForms that every picture of the split has is read.
 
 const (
-	cityscapesHomepage = "https://www.cityscapes-dataset.com/downloads/ (leftImg8bit_trainvaltest.zip, gtFine_trainvaltest.zip)"
-	cityscapesLayout   = `cityscapes/
+	cityscapesHomepage = "https://www.cityscapes-dataset.com/downloads/ (leftImg8bit_trainvaltest.zip, " +
+		"gtFine_trainvaltest.zip)"
+	cityscapesLayout = `cityscapes/
   leftImg8bit/val/<city>/<id>_leftImg8bit.png
   gtFine/val/<city>/<id>_gtFine_labelTrainIds.png, or <id>_gtFine_labelIds.png, or <id>_gtFine_polygons.json`
 
@@ -42,15 +43,16 @@ type cityscapesReader func(path, imagePath string, size image.Point) (labelmap.M
 
 var cityscapesForms = []cityscapesForm{
 	{"_gtFine_labelTrainIds.png", "", cityscapesPNG, cityscapesTrainIDs},
-	{"_gtFine_labelIds.png", "label maps are the labelIds files, mapped to the 19 classes", cityscapesPNG, cityscapesLabelIDs},
+	{"_gtFine_labelIds.png", "label maps are the labelIds files, mapped to the 19 classes", cityscapesPNG,
+		cityscapesLabelIDs},
 	{cityscapesPolygons, "label maps are drawn from the polygons, as cityscapesscripts with Pillow 13 draws them",
 		cityscapesDrawn((*cityscapesDrawing).labelIDs), cityscapesLabelIDs},
 }
 
 // Instanced is a Dataset that tells the things of one class apart.
 type Instanced interface {
-	// Instances reads the map of instance ids of sample i, as large as its picture. For Cityscapes a value below 1000 is
-	// a label id, else 1000*label + number: see [CityscapesID]. It is everything that Cityscapes' own evaluation,
+	// Instances reads the map of instance ids of sample i, as large as its picture. For Cityscapes a value below 1000
+	// is a label id, else 1000*label + number: see [CityscapesID]. It is everything that Cityscapes' own evaluation,
 	// which scores label ids and weights instances, wants to know of the truth.
 	Instances(i int) (labelmap.Map, error)
 }
@@ -62,14 +64,16 @@ type cityscapes struct {
 }
 
 func openCityscapes(o Options) (Dataset, error) {
-	info := Info{Name: "cityscapes", Title: "Cityscapes", Classes: cityscapesClasses(), Homepage: cityscapesHomepage, Layout: cityscapesLayout}
+	info := Info{Name: "cityscapes", Title: "Cityscapes", Classes: cityscapesClasses(), Homepage: cityscapesHomepage,
+		Layout: cityscapesLayout}
 	if err := o.begin(&info, "val", "leftImg8bit and gtFine"); err != nil {
 		return nil, err
 	}
 	info.Official = cityscapesOfficial[o.Split]
 	dirs := candidates(o.Root, "cityscapes", "Cityscapes", "CityScapes")
 	if info.Root = firstWith(dirs, "leftImg8bit", "gtFine"); info.Root == "" {
-		return nil, fmt.Errorf("leftImg8bit and gtFine are together in none of %s\n%s", strings.Join(dirs, ", "), info.help())
+		return nil, fmt.Errorf("leftImg8bit and gtFine are together in none of %s\n%s", strings.Join(dirs, ", "),
+			info.help())
 	}
 	pictures := filepath.Join(info.Root, "leftImg8bit", o.Split)
 	ids, cities, err := nestedIDs(pictures, cityscapesPicture)

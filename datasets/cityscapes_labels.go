@@ -93,13 +93,16 @@ func cityscapesFromIDs() *labelmap.Table {
 	return t
 }
 
-// cityscapesTrainIDs maps the values of a labelTrainIds file, in place. Label ids in such a file are the classic mistake.
+// cityscapesTrainIDs maps the values of a labelTrainIds file, in place. Label ids in such a file are the classic
+// mistake.
 func cityscapesTrainIDs(l labelmap.Map) error {
 	classes := uint16(len(cityscapesClasses()))
 	for i, v := range l.Pix {
 		if v >= classes && v < uint16(cityscapesIDs) {
-			return fmt.Errorf("%w: %d (%s) at x %d, y %d: the file holds label ids under the name of train ids, the classic mistake with Cityscapes; "+
-				"delete the labelTrainIds files to have the labelIds files read, or make them again with csCreateTrainIdLabelImgs",
+			return fmt.Errorf("%w: %d (%s) at x %d, y %d: the file holds label ids under the name of train ids, the "+
+				"classic mistake with Cityscapes; "+
+				"delete the labelTrainIds files to have the labelIds files read, or make them again with "+
+				"csCreateTrainIdLabelImgs",
 				labelmap.ErrValue, v, CityscapesLabels[v].Name, i%l.W, i/l.W)
 		}
 	}
@@ -111,8 +114,10 @@ func cityscapesTrainIDs(l labelmap.Map) error {
 func cityscapesLabelIDs(l labelmap.Map) error {
 	for i, v := range l.Pix {
 		if v == cityscapesVoid {
-			return fmt.Errorf("%w: %d at x %d, y %d: the file holds train ids under the name of label ids, the classic mistake with Cityscapes; "+
-				"restore the original labelIds files from gtFine_trainvaltest.zip, or name these *_gtFine_labelTrainIds.png",
+			return fmt.Errorf("%w: %d at x %d, y %d: the file holds train ids under the name of label ids, the "+
+				"classic mistake with Cityscapes; "+
+				"restore the original labelIds files from gtFine_trainvaltest.zip, or name these "+
+				"*_gtFine_labelTrainIds.png",
 				labelmap.ErrValue, v, i%l.W, i/l.W)
 		}
 	}
@@ -123,7 +128,8 @@ func cityscapesLabelIDs(l labelmap.Map) error {
 func cityscapesPNG(path, imagePath string, size image.Point) (labelmap.Map, error) {
 	l, err := labelmap.Read(path)
 	if errors.Is(err, labelmap.ErrColours) {
-		return labelmap.Map{}, fmt.Errorf("%w; of Cityscapes' files *_gtFine_color.png is for people, the numbers are in *_gtFine_labelIds.png", err)
+		return labelmap.Map{}, fmt.Errorf("%w; of Cityscapes' files *_gtFine_color.png is for people, the numbers "+
+			"are in *_gtFine_labelIds.png", err)
 	}
 	if err != nil {
 		return labelmap.Map{}, err
@@ -136,7 +142,8 @@ func checkCityscapesInstances(l labelmap.Map) error {
 	for i, v := range l.Pix {
 		id := int(CityscapesID(v))
 		if id >= cityscapesIDs || v >= cityscapesPerLabel && !CityscapesLabels[id].Instances {
-			return fmt.Errorf("%w: %d at x %d, y %d is no instance id; want an id 0..33, or 1000*id + number for labels with instances",
+			return fmt.Errorf("%w: %d at x %d, y %d is no instance id; want an id 0..33, or 1000*id + number for "+
+				"labels with instances",
 				labelmap.ErrValue, v, i%l.W, i/l.W)
 		}
 	}

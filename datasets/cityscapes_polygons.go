@@ -65,7 +65,8 @@ func (d *cityscapesDrawing) instanceIDs() (labelmap.Map, error) {
 		}
 		n := count[l.ID]
 		if count[l.ID]++; n == cityscapesPerLabel {
-			return 0, fmt.Errorf("more than %d things called %s, for which instance ids have no room", cityscapesPerLabel, l.Name)
+			return 0, fmt.Errorf("more than %d things called %s, for which instance ids have no room",
+				cityscapesPerLabel, l.Name)
 		}
 		return cityscapesPerLabel*l.ID + n, nil
 	})
@@ -129,7 +130,8 @@ func (o *cityscapesObject) points() ([]image.Point, error) {
 			return nil, fmt.Errorf("point %d has %d coordinates, want x and y", i, len(p))
 		}
 		if math.Abs(p[0]) > mask.MaxCoordinate || math.Abs(p[1]) > mask.MaxCoordinate {
-			return nil, fmt.Errorf("point %d is at %v, %v, more than %v pixels away", i, p[0], p[1], float64(mask.MaxCoordinate))
+			return nil, fmt.Errorf("point %d is at %v, %v, more than %v pixels away", i, p[0], p[1],
+				float64(mask.MaxCoordinate))
 		}
 		points[i] = image.Pt(int(p[0]), int(p[1]))
 	}

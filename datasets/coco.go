@@ -16,7 +16,8 @@ import (
 var cocoOfficial = map[string]int{"train2014": 82783, "val2014": 40504, "train2017": 118287, "val2017": 5000}
 
 const (
-	cocoHomepage      = "https://cocodataset.org/#download (pictures: val2017.zip; annotations: annotations_trainval2017.zip)"
+	cocoHomepage = "https://cocodataset.org/#download (pictures: val2017.zip; annotations: " +
+		"annotations_trainval2017.zip)"
 	cocoStuffHomepage = "https://github.com/nightrome/cocostuff (stuffthingmaps_trainval2017.zip) and " + cocoHomepage
 
 	cocoObjectLayout = `coco/
@@ -42,7 +43,8 @@ and the first of
 
 // openCOCOObject has 80 kinds of objects, and background for all else, stuff and unlabelled pixels included.
 func openCOCOObject(o Options) (Dataset, error) {
-	info := Info{Name: "coco_object", Title: "COCO-Object", Classes: append([]string{"background"}, cocoNames(cocoThings)...),
+	info := Info{Name: "coco_object", Title: "COCO-Object", Classes: append([]string{"background"},
+		cocoNames(cocoThings)...),
 		Background: true, Homepage: cocoStuffHomepage, Layout: cocoObjectLayout}
 	return openCOCO(o, info, "val2017", []string{"data/coco_object", "coco", "coco_stuff164k"},
 		cocoRaw(cocoObjectTable()), cocoConverted("_instanceTrainIds", cocoObjectTrainTable()), cocoPaintedObject)
@@ -53,7 +55,8 @@ func openCOCOStuff(o Options) (Dataset, error) {
 	info := Info{Name: "coco_stuff", Title: "COCO-Stuff 164k", Classes: cocoNames(cocoThings, cocoStuff),
 		Homepage: cocoStuffHomepage, Layout: cocoStuffLayout}
 	return openCOCO(o, info, "val2017", []string{"data/coco_stuff164k", "coco", "coco_object"},
-		cocoRaw(cocoStuffTable()), cocoConverted("_labelTrainIds", labelmap.NewTable(len(info.Classes), 255, false)), cocoPaintedStuff)
+		cocoRaw(cocoStuffTable()), cocoConverted("_labelTrainIds", labelmap.NewTable(len(info.Classes), 255,
+			false)), cocoPaintedStuff)
 }
 
 // openCOCOPanoptic has 80 kinds of objects and 53 of stuff; void is ignored.
@@ -100,7 +103,8 @@ func openCOCO(o Options, info Info, usual string, places []string, forms ...coco
 		}
 	}
 	if pictures != "" {
-		return nil, fmt.Errorf("split %q: pictures are in %s, but nothing that says what is in them\n%s", o.Split, pictures, info.help())
+		return nil, fmt.Errorf("split %q: pictures are in %s, but nothing that says what is in them\n%s", o.Split,
+			pictures, info.help())
 	}
 	return nil, fmt.Errorf("split %q: no directory images/%[1]s or %[1]s in any of %s%s\n%s",
 		o.Split, strings.Join(dirs, ", "), cocoOtherSplits(dirs), info.help())
@@ -145,7 +149,8 @@ func (t cocoTree) listPictures() ([]string, error) {
 	var files []string
 	seen := make(map[string]string)
 	for _, e := range entries {
-		if !slices.Contains([]string{".jpg", ".jpeg", ".png"}, filepath.Ext(e.Name())) || checkID(stem(e.Name())) != nil {
+		if !slices.Contains([]string{".jpg", ".jpeg", ".png"}, filepath.Ext(e.Name())) ||
+			checkID(stem(e.Name())) != nil {
 			continue
 		}
 		if first, ok := seen[stem(e.Name())]; ok {

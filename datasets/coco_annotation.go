@@ -56,7 +56,8 @@ func cocoRuns(data []byte, h, w int) (mask.RLE, error) {
 		return mask.RLE{}, fmt.Errorf("segmentation: %w", err)
 	}
 	if len(runs.Size) != 2 || runs.Size[0] != h || runs.Size[1] != w {
-		return mask.RLE{}, fmt.Errorf("segmentation of size %v, want [height, width] of the picture, [%d %d]", runs.Size, h, w)
+		return mask.RLE{}, fmt.Errorf("segmentation of size %v, want [height, width] of the picture, [%d %d]",
+			runs.Size, h, w)
 	}
 	if len(runs.Counts) == 0 {
 		return mask.RLE{}, errors.New("segmentation without counts")

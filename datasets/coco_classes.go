@@ -2,9 +2,10 @@ package datasets
 
 import "slices"
 
-// Categories of COCO (Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014), of COCO-Stuff (Caesar et al.,
-// "COCO-Stuff: Thing and Stuff Classes in Context", CVPR 2018) and of the panoptic task (Kirillov et al., "Panoptic
-// Segmentation", CVPR 2019). The three share one numbering with gaps; labels are positions in the lists below.
+// Categories of COCO (Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014), of COCO-Stuff (Caesar et
+// al., "COCO-Stuff: Thing and Stuff Classes in Context", CVPR 2018) and of the panoptic task (Kirillov et al.,
+// "Panoptic Segmentation", CVPR 2019). The three share one numbering with gaps; labels are positions in the lists
+// below.
 
 // A cocoCategory is what COCO calls id.
 type cocoCategory struct {

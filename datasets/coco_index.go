@@ -173,7 +173,8 @@ func (r *cocoReader) category() error {
 	}
 	switch want, ok := r.names[id]; {
 	case !ok:
-		return r.Errorf("category %s, %q, is none of the %d there are; the file belongs to another data set", idName(id), name, len(r.names))
+		return r.Errorf("category %s, %q, is none of the %d there are; the file belongs to another data set",
+			idName(id), name, len(r.names))
 	case name != want:
 		return r.Errorf("category %d is %q, here it must be %q; the file belongs to another data set", id, name, want)
 	}

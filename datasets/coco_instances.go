@@ -11,9 +11,10 @@ import (
 
 // Label maps and objects straight from COCO's annotation files.
 //
-// Label maps are painted as COCO-Stuff says its maps are: stuff first, things over it. Things are painted in the order of
-// the file, crowds included, so that the later of two that overlap is seen. The authors painted theirs with other tools
-// and an order of their own; the two differ where things overlap and at outlines, and Info.Notes names the form in use.
+// Label maps are painted as COCO-Stuff says its maps are: stuff first, things over it. Things are painted in the order
+// of the file, crowds included, so that the later of two that overlap is seen. The authors painted theirs with other
+// tools and an order of their own; the two differ where things overlap and at outlines, and Info.Notes names the form
+// in use.
 
 // cocoAnnotated is truth in annotation files. It is immutable.
 type cocoAnnotated struct {
@@ -66,7 +67,8 @@ func cocoPaintedStuff(t cocoTree, info Info) (Dataset, error) {
 }
 
 // cocoInstancesForm reads tags and objects from instances_<split>.json. A class is present if the picture has any
-// annotation of it, a crowd too; pictures without annotations have all classes absent, and stay unless LabelledOnly is set.
+// annotation of it, a crowd too; pictures without annotations have all classes absent, and stay unless LabelledOnly is
+// set.
 func cocoInstancesForm(t cocoTree, info Info) (Dataset, error) {
 	name := t.file("annotations/instances_" + t.Split + ".json")
 	if !exists(name) {
@@ -79,7 +81,8 @@ func cocoInstancesForm(t cocoTree, info Info) (Dataset, error) {
 	if all := len(things.images); t.LabelledOnly {
 		things.images = slices.DeleteFunc(things.images, func(img cocoImage) bool { return img.first == img.last })
 		info.Official = 0
-		info.Notes = append(info.Notes, fmt.Sprintf("%d of %d pictures have no annotation and are left out", all-len(things.images), all))
+		info.Notes = append(info.Notes, fmt.Sprintf("%d of %d pictures have no annotation and are left out",
+			all-len(things.images), all))
 	}
 	d := cocoAnnotated{things: things}
 	return newCOCOAnnotated(t, info, things, func(img *cocoImage, s *Sample) (err error) {
@@ -89,7 +92,8 @@ func cocoInstancesForm(t cocoTree, info Info) (Dataset, error) {
 }
 
 // newCOCOAnnotated has the pictures of the file of things.
-func newCOCOAnnotated(t cocoTree, info Info, things *cocoFile, truth func(img *cocoImage, s *Sample) error) (Dataset, error) {
+func newCOCOAnnotated(t cocoTree, info Info, things *cocoFile, truth func(img *cocoImage, s *Sample) error) (Dataset,
+	error) {
 	d := newOnDisk(t.Options, info, things.ids())
 	d.files = func(i int) (string, string) { return filepath.Join(t.pictures, things.images[i].file), "" }
 	d.truth = func(i int, s *Sample) error {

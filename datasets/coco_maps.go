@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// COCO-Stuff's label maps (github.com/nightrome/cocostuff): the pixel of stuffthingmaps is a category's id less one, 255
-// where nothing is labelled; things lie over stuff. Converters of mmsegmentation (labelTrainIds) and of GroupViT
+// COCO-Stuff's label maps (github.com/nightrome/cocostuff): the pixel of stuffthingmaps is a category's id less one,
+// 255 where nothing is labelled; things lie over stuff. Converters of mmsegmentation (labelTrainIds) and of GroupViT
 // (instanceTrainIds) close the gaps of the numbering.
 
 // cocoObjectTable maps stuffthingmaps to 0 for background, 1..80 for things.
@@ -22,8 +22,8 @@ func cocoStuffTable() *labelmap.Table {
 	return cocoPixelTable(labelmap.Ignore, cocoLabels(0, cocoThings), cocoLabels(len(cocoThings), cocoStuff))
 }
 
-// cocoPixelTable maps pixels id-1. Stuff that has no label is 0. The eleven ids that COCO never uses do not occur: a pixel
-// that has one shows that the map was converted.
+// cocoPixelTable maps pixels id-1. Stuff that has no label is 0. The eleven ids that COCO never uses do not occur: a
+// pixel that has one shows that the map was converted.
 func cocoPixelTable(void uint16, things, stuff map[int64]uint16) *labelmap.Table {
 	var t labelmap.Table
 	for i := range t {
@@ -49,8 +49,12 @@ func cocoObjectTrainTable() *labelmap.Table {
 // cocoRaw is the form of stuffthingmaps as published.
 func cocoRaw(table *labelmap.Table) cocoForm {
 	return func(t cocoTree, info Info) (Dataset, error) {
-		for _, sub := range []string{"stuffthingmaps/" + t.Split, "annotations/stuffthingmaps/" + t.Split, "annotations/" + t.Split} {
-			if dir := t.file(sub); cocoHasMaps(dir, func(stem string) bool { return !strings.HasSuffix(stem, "TrainIds") }) {
+		for _, sub := range []string{"stuffthingmaps/" + t.Split, "annotations/stuffthingmaps/" + t.Split,
+			"annotations/" + t.Split} {
+			if dir := t.file(sub); cocoHasMaps(dir, func(stem string) bool {
+				return !strings.HasSuffix(stem,
+					"TrainIds")
+			}) {
 				info.Notes = append(info.Notes, "labels are the stuffthingmaps in "+sub)
 				return newCOCOMaps(t, info, dir, "", table)
 			}

@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 )
 
-// cocoPanoptic is truth in a PNG and a list of segments for each picture: a pixel's segment is R + 256 G + 65536 B, 0 is void;
-// the list gives each segment its category (github.com/cocodataset/panopticapi). It is immutable.
+// cocoPanoptic is truth in a PNG and a list of segments for each picture: a pixel's segment is R + 256 G + 65536 B, 0
+// is void; the list gives each segment its category (github.com/cocodataset/panopticapi). It is immutable.
 type cocoPanoptic struct {
 	file       *cocoFile
 	categories map[int64]uint16
@@ -25,7 +25,8 @@ func cocoPanopticForm(t cocoTree, info Info) (Dataset, error) {
 	}
 	dir := dirWith(t.root, "annotations/panoptic_"+t.Split, "panoptic_"+t.Split)
 	if dir == "" {
-		return nil, fmt.Errorf("%s is there, but no directory annotations/panoptic_%s beside it; unpack panoptic_%[2]s.zip", name, t.Split)
+		return nil, fmt.Errorf("%s is there, but no directory annotations/panoptic_%s beside it; unpack "+
+			"panoptic_%[2]s.zip", name, t.Split)
 	}
 	file, err := openCOCOFile(name, nil, cocoThings, cocoPanopticStuff)
 	if err != nil {
@@ -70,7 +71,8 @@ func (d cocoPanoptic) segments(img *cocoImage) (map[uint32]uint16, error) {
 		for _, s := range a.Segments {
 			label, ok := d.categories[s.Category]
 			if !ok {
-				return fmt.Errorf("segment %d has category %d, which is none of the %d there are", s.ID, s.Category, len(d.categories))
+				return fmt.Errorf("segment %d has category %d, which is none of the %d there are", s.ID, s.Category,
+					len(d.categories))
 			}
 			if s.ID <= 0 || s.ID >= 1<<24 {
 				return fmt.Errorf("segment %d does not fit into the three bytes of a pixel", s.ID)
@@ -106,7 +108,8 @@ func decodePanoptic(data []byte, segments map[uint32]uint16) (labelmap.Map, erro
 	_, opaque := raw.(*image.RGBA)
 	_, alpha := raw.(*image.NRGBA)
 	if kind != picture.PNG || !opaque && !alpha {
-		return labelmap.Map{}, errors.New("panoptic label maps are RGB PNG of 8 bits, whose colours are segment numbers; use the data set's own files")
+		return labelmap.Map{}, errors.New("panoptic label maps are RGB PNG of 8 bits, whose colours are segment " +
+			"numbers; use the data set's own files")
 	}
 	m, err := picture.Decode(data, picture.AsStored)
 	if err != nil {
@@ -120,7 +123,8 @@ func decodePanoptic(data []byte, segments map[uint32]uint16) (labelmap.Map, erro
 		if id := uint32(px[0]) | uint32(px[1])<<8 | uint32(px[2])<<16; id != last {
 			var ok bool
 			if label, ok = segments[id]; !ok {
-				return labelmap.Map{}, fmt.Errorf("%w: segment %d at x %d, y %d, which the annotations of the picture lack", labelmap.ErrValue, id, p%l.W, p/l.W)
+				return labelmap.Map{}, fmt.Errorf("%w: segment %d at x %d, y %d, which the annotations of the "+
+					"picture lack", labelmap.ErrValue, id, p%l.W, p/l.W)
 			}
 			last = id
 		}

@@ -14,8 +14,8 @@ import (
 // CVPR 2014. Every pixel of VOC 2010's trainval images has one of 459 classes or none; 59 are frequent enough to be
 // scored, of which context60 counts the rest as background and context59 ignores it.
 //
-// Its label maps circulate in three forms. Where a tree has several, the first in this order is used, and Info.Notes says
-// which:
+// Its label maps circulate in three forms. Where a tree has several, the first in this order is used, and Info.Notes
+// says which:
 //
 //	context59, context60   1 PNG files of mmsegmentation   2 PASCAL in Detail's JSON   3 the original .mat files
 //	context459             1 the original .mat files       2 PASCAL in Detail's JSON
@@ -24,7 +24,8 @@ import (
 // few images of the original. The original .mat files and the JSON file number the classes 1..459. The PNG files hold
 // 0..59 in one of two orders, see contextOrder.
 
-const contextHomepage = "https://www.cs.stanford.edu/~roozbeh/pascal-context/, or where that is down https://www.roozbehm.info/pascal-context/ " +
+const contextHomepage = "https://www.cs.stanford.edu/~roozbeh/pascal-context/, or where that is down " +
+	"https://www.roozbehm.info/pascal-context/ " +
 	"(trainval.tar.gz), and https://codalabuser.blob.core.windows.net/public/trainval_merged.json; " +
 	"pictures: http://host.robots.ox.ac.uk/pascal/VOC/voc2010/ (VOCtrainval_03-May-2010.tar)"
 
@@ -86,7 +87,8 @@ var contextForms = struct{ png, detail, mat contextForm }{
 }
 
 func openContext60(o Options) (Dataset, error) {
-	return openContext(o, Info{Name: "context60", Title: "PASCAL Context, 59 classes and background", Classes: context60Names, Background: true},
+	return openContext(o, Info{Name: "context60", Title: "PASCAL Context, 59 classes and background",
+		Classes: context60Names, Background: true},
 		&contextForms.png, &contextForms.detail, &contextForms.mat)
 }
 
@@ -171,7 +173,8 @@ func (t *contextTree) find(forms []*contextForm) error {
 		}
 	}
 	if len(t.images) == 0 {
-		return fmt.Errorf("%s is there, but no JPEGImages in any of %s\n%s", t.path, strings.Join(t.dirs, ", "), t.info.help())
+		return fmt.Errorf("%s is there, but no JPEGImages in any of %s\n%s", t.path, strings.Join(t.dirs, ", "),
+			t.info.help())
 	}
 	return nil
 }
@@ -218,7 +221,8 @@ func (t *contextTree) noList() error {
 	if len(splits) > 0 {
 		there = strings.Join(splits, ", ")
 	}
-	return fmt.Errorf("split %q: none of %s is there; lists there are: %s", t.Split, strings.Join(t.lists(t.Split), ", "), there)
+	return fmt.Errorf("split %q: none of %s is there; lists there are: %s", t.Split,
+		strings.Join(t.lists(t.Split), ", "), there)
 }
 
 // official is the number of images in the split. Lists of the original go with all forms and are known by their length.

@@ -14,9 +14,9 @@ import (
 )
 
 // PASCAL in Detail stores the masks of all images in one JSON file of half a gigabyte, trainval_merged.json. Of its
-// lists, images says what there is and annos_segmentation holds one compressed mask.RLE a region, under the same numbers
-// 1..459 as the original .mat files. The map of an image is zeros with its regions painted over in the order of the
-// list, as Detail.getMask of detail-api does.
+// lists, images says what there is and annos_segmentation holds one compressed mask.RLE a region, under the same
+// numbers 1..459 as the original .mat files. The map of an image is zeros with its regions painted over in the order of
+// the list, as Detail.getMask of detail-api does.
 
 // Bounds on what a file may ask for. The original has 10103 images.
 const (
@@ -67,7 +67,8 @@ func openDetail(path string, table *contextTable) (*detailFile, error) {
 
 func readDetail(r io.Reader) (*detailFile, error) {
 	d := &detailScan{Scanner: jsonscan.New(r), byNumber: make(map[int64]int), byID: make(map[string]int)}
-	err := d.Lists(map[string]func() error{"images": d.image, "annos_segmentation": d.mask}, "images", "annos_segmentation")
+	err := d.Lists(map[string]func() error{"images": d.image, "annos_segmentation": d.mask}, "images",
+		"annos_segmentation")
 	if err != nil {
 		return nil, fmt.Errorf("%w; want trainval_merged.json of PASCAL in Detail", err)
 	}
@@ -116,7 +117,8 @@ func (d *detailScan) image() error {
 		return d.Errorf("images[%d]: file_name: %w", len(d.images), err)
 	}
 	if number == math.MinInt64 || w <= 0 || h <= 0 || w > files.MaxPixels || h > files.MaxPixels/w {
-		return d.Errorf("images[%d], %s: want an image_id and at most %d pixels, found %dx%d", len(d.images), m.id, files.MaxPixels, w, h)
+		return d.Errorf("images[%d], %s: want an image_id and at most %d pixels, found %dx%d", len(d.images), m.id,
+			files.MaxPixels, w, h)
 	}
 	_, sameNumber := d.byNumber[number]
 	if _, sameID := d.byID[m.id]; sameNumber || sameID {
@@ -160,7 +162,8 @@ func (d *detailScan) mask() error {
 	case category < 1 || category > int64(len(contextNames)):
 		return d.Errorf("annos_segmentation[%d]: category_id %d, want 1..%d", len(d.masks), category, len(contextNames))
 	case size == 0 || size > maxDetailMaskBytes:
-		return d.Errorf("annos_segmentation[%d]: segmentation of %d bytes, want 1..%d", len(d.masks), size, maxDetailMaskBytes)
+		return d.Errorf("annos_segmentation[%d]: segmentation of %d bytes, want 1..%d", len(d.masks), size,
+			maxDetailMaskBytes)
 	}
 	m.size, m.category = uint32(size), uint16(category)
 	d.masks = append(d.masks, m)
@@ -200,7 +203,8 @@ func (d *detailFile) ids(split string) ([]string, error) {
 		}
 	}
 	if len(ids) == 0 {
-		return nil, fmt.Errorf("%s: no image has the phase %q; phases are train, val and test, together trainval", d.path, split)
+		return nil, fmt.Errorf("%s: no image has the phase %q; phases are train, val and test, together trainval",
+			d.path, split)
 	}
 	return ids, nil
 }
@@ -210,7 +214,8 @@ func (d *detailFile) labelPath(string) string { return d.path }
 func (d *detailFile) labels(id string) (labelmap.Map, error) {
 	i, ok := d.byID[id]
 	if !ok {
-		return labelmap.Map{}, fmt.Errorf("%s: there is no image %q; the split list belongs to another form of the data set", d.path, id)
+		return labelmap.Map{}, fmt.Errorf("%s: there is no image %q; the split list belongs to another form of the "+
+			"data set", d.path, id)
 	}
 	f, _, err := files.Open(d.path)
 	if err != nil {

@@ -48,7 +48,8 @@ func openContextDetail(t *contextTree) (contextLabels, error) {
 		return nil, err
 	}
 	if len(t.info.Classes) == len(contextNames) {
-		t.info.Notes = append(t.info.Notes, fmt.Sprintf("only %d of the %d classes are annotated in %s", d.classes, len(contextNames), t.path))
+		t.info.Notes = append(t.info.Notes, fmt.Sprintf("only %d of the %d classes are annotated in %s", d.classes,
+			len(contextNames), t.path))
 	}
 	if t.ids == nil {
 		t.ids, err = d.ids(t.Split)
@@ -105,8 +106,8 @@ func (p contextPNGs) labels(id string) (labelmap.Map, error) {
 // In a tree with neither, another order cannot be detected.
 type contextOrder [256]int
 
-// contextListNames are the lists that count if they lie beside the PNG files, and only there: a tree of the original .mat
-// files has 59_labels.txt too, which says nothing of PNG files that mmsegmentation made.
+// contextListNames are the lists that count if they lie beside the PNG files, and only there: a tree of the original
+// .mat files has 59_labels.txt too, which says nothing of PNG files that mmsegmentation made.
 var contextListNames = []string{"labels.txt", "59_labels.txt", "classes-59.txt"}
 
 // mmsegOrder stores labels as they are.
@@ -181,11 +182,13 @@ func readContextOrder(path string) (*contextOrder, error) {
 		}
 		label := contextLabel60(name)
 		if label < 0 {
-			return nil, fmt.Errorf("%s:%d: %q is none of the 59 classes or background; this list must be that of the label maps, or be removed", path, i+1, strings.TrimSpace(name))
+			return nil, fmt.Errorf("%s:%d: %q is none of the 59 classes or background; this list must be that of "+
+				"the label maps, or be removed", path, i+1, strings.TrimSpace(name))
 		}
 		n, err := strconv.ParseUint(strings.TrimSpace(number), 10, 8)
 		if err != nil || n == 255 || order[n] >= 0 || seen[label] {
-			return nil, fmt.Errorf(`%s:%d: %q: want "number: name" with numbers 0..254, each number and name once`, path, i+1, line)
+			return nil, fmt.Errorf(`%s:%d: %q: want "number: name" with numbers 0..254, each number and name once`,
+				path, i+1, line)
 		}
 		order[n], seen[label] = label, true
 	}
@@ -193,7 +196,8 @@ func readContextOrder(path string) (*contextOrder, error) {
 		order[0], seen[0] = 0, true
 	}
 	if missing := slices.Index(seen, false); missing >= 0 {
-		return nil, fmt.Errorf("%s: no number for %q; the list must have background and all 59 classes", path, context60Names[missing])
+		return nil, fmt.Errorf("%s: no number for %q; the list must have background and all 59 classes", path,
+			context60Names[missing])
 	}
 	return order, nil
 }
@@ -227,14 +231,18 @@ func (t *contextTree) checkOrder() error {
 			left--
 		}
 	}
-	switch agree := fmt.Sprintf("of %d pixels that SegmentationClass of VOC gives a class, %d agree with mmsegmentation's order of classes and %d with VOC's classes first",
+	switch agree := fmt.Sprintf("of %d pixels that SegmentationClass of VOC gives a class, %d agree with "+
+		"mmsegmentation's order of classes and %d with VOC's classes first",
 		votes.pixels, votes.mmseg, votes.vocFirst); {
 	case votes.pixels < contextMinPixels:
 		return nil
 	case votes.vocFirst > votes.mmseg:
-		return fmt.Errorf("%s: %s; to have the numbers re-mapped put 59_labels.txt of %s into this folder", t.path, agree, contextHomepage)
+		return fmt.Errorf("%s: %s; to have the numbers re-mapped put 59_labels.txt of %s into this folder", t.path,
+			agree, contextHomepage)
 	case 4*votes.mmseg < votes.pixels:
-		return fmt.Errorf("%s: %s; the numbers follow neither; they may be reduced already, but 0 must be background and 1 aeroplane; or put a list of lines \"number: name\" as labels.txt into this folder", t.path, agree)
+		return fmt.Errorf("%s: %s; the numbers follow neither; they may be reduced already, but 0 must be "+
+			"background and 1 aeroplane; or put a list of lines \"number: name\" as labels.txt into this "+
+			"folder", t.path, agree)
 	}
 	return nil
 }

@@ -75,8 +75,8 @@ type Located interface {
 	Files(i int) (imagePath, labelPath string)
 }
 
-// Sharing is a Dataset whose pictures other data sets may have too, as those of VOC, Context and COCO do. Who measures several
-// reads a picture once.
+// Sharing is a Dataset whose pictures other data sets may have too, as those of VOC, Context and COCO do. Who measures
+// several reads a picture once.
 type Sharing interface {
 	// AtWith is At with the sample's picture, which was read before, from the file that Files names and in the same
 	// orientation. The sample has it, not a copy; nil is At.
@@ -89,11 +89,12 @@ type Options struct {
 	Split       string              // "" is the data set's usual evaluation split
 	Orientation picture.Orientation // of pictures; the zero value keeps stored pixels
 
-	// LabelNames is a file that says what stored numbers mean, by lines "number: name", where copies with several orders of
-	// classes circulate: PASCAL Context. Without it a list beside the label maps counts.
+	// LabelNames is a file that says what stored numbers mean, by lines "number: name", where copies with several
+	// orders of classes circulate: PASCAL Context. Without it a list beside the label maps counts.
 	LabelNames string
 
-	// LabelledOnly drops the pictures of which no class is true, where a data set has such: NUS-WIDE, COCO. Info.Notes counts them.
+	// LabelledOnly drops the pictures of which no class is true, where a data set has such: NUS-WIDE, COCO. Info.Notes
+	// counts them.
 	LabelledOnly bool
 
 	// Folder describes the data set folder; nil is its usual layout.

@@ -16,15 +16,16 @@ import (
 type FolderOptions struct {
 	Images, Labels string // folders; "" is images, labels
 
-	// Classes is a file with one line per class in the order of label values, in the format of [Queries]: the first query
-	// of a line is the name of the class. "" is classes.txt.
+	// Classes is a file with one line per class in the order of label values, in the format of [Queries]: the first
+	// query of a line is the name of the class. "" is classes.txt.
 	Classes string
 
 	// List is a file with one id per line, as the lists of VOC. "" is <split>.txt if a split is asked for, else all
 	// pictures, in alphabetical order.
 	List string
 
-	// What follows the id in file names, such as _rgb.png. "" is .jpg, .jpeg or .png of pictures and .png of label maps.
+	// What follows the id in file names, such as _rgb.png. "" is .jpg, .jpeg or .png of pictures and .png of label
+	// maps.
 	ImageSuffix, LabelSuffix string
 
 	// labelmap.Ignore is the stored value that is not scored. 0 stands for 65535 and, unless a class has it, 255.
@@ -49,7 +50,8 @@ type folder struct {
 }
 
 func openFolder(o Options) (Dataset, error) {
-	info := Info{Name: "folder", Title: "Pictures and label maps of one's own", Root: o.Root, Homepage: "a folder of one's own", Layout: folderLayout}
+	info := Info{Name: "folder", Title: "Pictures and label maps of one's own", Root: o.Root,
+		Homepage: "a folder of one's own", Layout: folderLayout}
 	asked := o.Split
 	if err := o.begin(&info, "all", "images and labels"); err != nil {
 		return nil, err
@@ -108,7 +110,8 @@ func (d *folder) readClasses() error {
 		return fmt.Errorf("ignore %d: want a stored value, 1 to %d, or 0 for the usual", v, math.MaxUint16)
 	}
 	if v := d.options.Ignore; v != 0 && v < d.end() {
-		return fmt.Errorf("ignore %d is the stored value of class %q; take it from %s or ignore another value", v, d.info.Classes[v-d.first()], name)
+		return fmt.Errorf("ignore %d is the stored value of class %q; take it from %s or ignore another value", v,
+			d.info.Classes[v-d.first()], name)
 	}
 	return nil
 }
@@ -152,7 +155,8 @@ func (d *folder) pair() error {
 		}
 	}
 	if len(noImage)+len(noLabel) > 0 {
-		return fmt.Errorf("of the ids in %s, %s no picture in %s, %s no label map in %s; mend the list or name the suffixes of files",
+		return fmt.Errorf("of the ids in %s, %s no picture in %s, %s no label map in %s; mend the list or name the "+
+			"suffixes of files",
 			d.path(d.options.List, ""), folderHave(noImage), imageDir, folderHave(noLabel), labelDir)
 	}
 	d.files = func(i int) (string, string) {
@@ -178,10 +182,12 @@ func folderUnpaired(imageDir, labelDir string, images, labels map[string]string)
 	case len(labels) == 0:
 		return fmt.Errorf("%s: no label map; label maps end in .png unless their suffix is named", labelDir)
 	case len(noLabel) == len(images):
-		return fmt.Errorf("no picture in %s has a label map in %s: pictures are called such as %q, label maps such as %q; name what follows the id in each, the suffixes",
+		return fmt.Errorf("no picture in %s has a label map in %s: pictures are called such as %q, label maps such "+
+			"as %q; name what follows the id in each, the suffixes",
 			imageDir, labelDir, images[noLabel[0]], labels[noImage[0]])
 	case len(noLabel)+len(noImage) > 0:
-		return fmt.Errorf("of the pictures in %s, %s no label map; of the label maps in %s, %s no picture; complete the pairs, or list the ids to measure",
+		return fmt.Errorf("of the pictures in %s, %s no label map; of the label maps in %s, %s no picture; complete "+
+			"the pairs, or list the ids to measure",
 			imageDir, folderHave(noLabel), labelDir, folderHave(noImage))
 	}
 	return nil
@@ -232,7 +238,8 @@ func (d *folder) apply(l labelmap.Map) error {
 		case v < first, ignore != 0 && v == ignore, ignore == 0 && (v == 255 || v == math.MaxUint16):
 			l.Pix[i] = labelmap.Ignore
 		default:
-			return fmt.Errorf("%w: %d at x %d, y %d; %d classes are stored as %d..%d, not scored is %s; add classes to the list, or say which value to ignore",
+			return fmt.Errorf("%w: %d at x %d, y %d; %d classes are stored as %d..%d, not scored is %s; add classes "+
+				"to the list, or say which value to ignore",
 				labelmap.ErrValue, v, i%l.W, i/l.W, end-first, first, end-1, d.ignored())
 		}
 	}

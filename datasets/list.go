@@ -34,7 +34,8 @@ func parseIDs(name string, lines []string) ([]string, error) {
 			return nil, fmt.Errorf("%s:%d: %w", name, i+1, err)
 		}
 		if first, ok := seen[id]; ok {
-			return nil, fmt.Errorf("%s:%d: id %q is already on line %d; an image may be counted only once", name, i+1, id, first)
+			return nil, fmt.Errorf("%s:%d: id %q is already on line %d; an image may be counted only once", name, i+1,
+				id, first)
 		}
 		seen[id] = i + 1
 		ids = append(ids, id)
@@ -54,7 +55,8 @@ func lineID(line string) (string, error) {
 	case len(fields) == 2:
 		id = stem(fields[0])
 		if other := stem(fields[1]); other != id || !strings.Contains(line, "/") {
-			return "", fmt.Errorf("columns %q and %q are not an image and the label of the same id", fields[0], fields[1])
+			return "", fmt.Errorf("columns %q and %q are not an image and the label of the same id", fields[0],
+				fields[1])
 		}
 	}
 	return id, checkID(id)
@@ -69,10 +71,12 @@ func stem(p string) string {
 func checkID(id string) error {
 	ok := id != "" && id[0] != '.' && len(id) <= 200
 	for _, r := range id {
-		ok = ok && (r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '_' || r == '-' || r == '.')
+		ok = ok && (r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '_' || r == '-' ||
+			r == '.')
 	}
 	if !ok {
-		return fmt.Errorf("%q is not an image id; an id has letters, digits, '_', '-' and '.', no path and no extension", id)
+		return fmt.Errorf("%q is not an image id; an id has letters, digits, '_', '-' and '.', no path and no "+
+			"extension", id)
 	}
 	return nil
 }
@@ -87,7 +91,8 @@ func exists(p string) bool {
 	return !errors.Is(err, os.ErrNotExist)
 }
 
-// nestedIDs lists the ids of the files <dir>/<group>/<id><suffix> with their groups, both in alphabetical order, at least one.
+// nestedIDs lists the ids of the files <dir>/<group>/<id><suffix> with their groups, both in alphabetical order, at
+// least one.
 func nestedIDs(dir, suffix string) (ids, groups []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -105,7 +110,8 @@ func nestedIDs(dir, suffix string) (ids, groups []string, err error) {
 		}
 		for _, id := range slices.Sorted(maps.Keys(found)) {
 			if other, ok := seen[id]; ok {
-				return nil, nil, fmt.Errorf("%s: %s%s is in %s too; an image may be counted only once", group, id, suffix, other)
+				return nil, nil, fmt.Errorf("%s: %s%s is in %s too; an image may be counted only once", group, id,
+					suffix, other)
 			}
 			seen[id] = e.Name()
 			ids, groups = append(ids, id), append(groups, e.Name())
@@ -135,7 +141,8 @@ func filesIn(dir string, suffixes ...string) (map[string]string, error) {
 			return nil, fmt.Errorf("%s: %w; rename the file", filepath.Join(dir, name), err)
 		}
 		if other, ok := files[id]; ok {
-			return nil, fmt.Errorf("%s: %s and %s have the same id; an image may be counted only once", dir, other, name)
+			return nil, fmt.Errorf("%s: %s and %s have the same id; an image may be counted only once", dir, other,
+				name)
 		}
 		files[id] = name
 	}

@@ -24,7 +24,8 @@ var nuswideForms = []func(listed string) string{
 	nuswideFlickrName,
 }
 
-// nuswideFlickrName is the picture's number at Flickr: 2124494179.jpg of 0001_2124494179.jpg or 8228_2124494179_a4bf_m.jpg.
+// nuswideFlickrName is the picture's number at Flickr: 2124494179.jpg of 0001_2124494179.jpg or
+// 8228_2124494179_a4bf_m.jpg.
 func nuswideFlickrName(p string) string {
 	parts := strings.Split(stem(p), "_")
 	if len(parts) < 2 || parts[1] == "" || strings.Trim(parts[1], "0123456789") != "" {
@@ -74,7 +75,8 @@ func (t nuswideTree) shelf(listed []string) (nuswideShelf, error) {
 		}
 	}
 	if most == 0 {
-		return best, fmt.Errorf("none of %d pictures looked for is below %s, such as %s; unpack the pictures into the folder Flickr or images\n%s",
+		return best, fmt.Errorf("none of %d pictures looked for is below %s, such as %s; unpack the pictures into "+
+			"the folder Flickr or images\n%s",
 			probes, strings.Join(t.dirs, ", "), filepath.Join("Flickr", filepath.FromSlash(listed[0])), nuswideHelp())
 	}
 	return best, nil

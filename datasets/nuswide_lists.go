@@ -59,7 +59,8 @@ func (l nuswideList) ids() ([]string, error) {
 			first, twice = taken[id]
 		}
 		if twice {
-			return nil, fmt.Errorf("%s: pictures %d and %d are both %s; an image may be counted only once", l.name, first+1, i+1, p)
+			return nil, fmt.Errorf("%s: pictures %d and %d are both %s; an image may be counted only once", l.name,
+				first+1, i+1, p)
 		}
 		listed[p], taken[id], ids[i] = i, i, id
 	}
@@ -76,7 +77,8 @@ func (l nuswideList) from(all nuswideList) (nuswideList, error) {
 	for i, p := range l.paths {
 		k, ok := index[p]
 		if !ok {
-			return l, fmt.Errorf("%s: picture %d, %s, is not in %s; the lists must be of one copy", l.name, i+1, p, all.name)
+			return l, fmt.Errorf("%s: picture %d, %s, is not in %s; the lists must be of one copy", l.name, i+1, p,
+				all.name)
 		}
 		l.tags[i] = all.tags[k]
 	}
@@ -109,7 +111,8 @@ func readNUSColumns(dir, suffix string, list nuswideList) ([]nuswideTags, error)
 			return nil, err
 		}
 		if rows != len(tags) {
-			return nil, fmt.Errorf("%s: %d lines, %s has %d; both must be of one copy", name, rows, list.name, len(tags))
+			return nil, fmt.Errorf("%s: %d lines, %s has %d; both must be of one copy", name, rows, list.name,
+				len(tags))
 		}
 	}
 	return tags, nil
@@ -170,13 +173,15 @@ func (r *nuswideRows) add(_ int, line []byte) error {
 func (r *nuswideRows) tags() ([]nuswideTags, error) {
 	switch {
 	case len(r.first) != len(r.list.paths):
-		return nil, fmt.Errorf("%d lines, %s has %d; both must be of one copy", len(r.first), r.list.name, len(r.list.paths))
+		return nil, fmt.Errorf("%d lines, %s has %d; both must be of one copy", len(r.first), r.list.name,
+			len(r.list.paths))
 	case r.columns != 162 || r.halves && (!r.pairs || slices.Equal(r.first, r.even)):
 		return r.first, nil
 	case r.pairs && !r.halves:
 		return r.even, nil
 	}
-	return nil, errors.New("162 columns, of which nothing says which belong to a concept: training and test labels may stand side by side; use Groundtruth/TrainTestLabels")
+	return nil, errors.New("162 columns, of which nothing says which belong to a concept: training and test labels " +
+		"may stand side by side; use Groundtruth/TrainTestLabels")
 }
 
 // nuswideTagsOf takes every step-th of a row's first columns.

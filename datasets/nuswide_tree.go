@@ -86,12 +86,15 @@ func (t nuswideTree) split(name string) (nuswideSplit, nuswideList, error) {
 		return s, list, nil
 	}
 	if name != "" {
-		return nuswideSplit{}, nuswideList{}, fmt.Errorf("split %q is not known%s (known: %s)", name, didYouMean(name, names), strings.Join(names, ", "))
+		return nuswideSplit{}, nuswideList{}, fmt.Errorf("split %q is not known%s (known: %s)", name,
+			didYouMean(name, names), strings.Join(names, ", "))
 	}
-	return nuswideSplit{}, nuswideList{}, fmt.Errorf("no labels of a test split in any of %s\n%s", strings.Join(t.dirs, ", "), nuswideHelp())
+	return nuswideSplit{}, nuswideList{}, fmt.Errorf("no labels of a test split in any of %s\n%s",
+		strings.Join(t.dirs, ", "), nuswideHelp())
 }
 
-// official reads the list of a part, "Test", "Train" or "" for all, with the labels of TrainTestLabels, else of AllLabels.
+// official reads the list of a part, "Test", "Train" or "" for all, with the labels of TrainTestLabels, else of
+// AllLabels.
 func (t nuswideTree) official(part string) (nuswideList, error) {
 	list, err := t.paths(part)
 	if err != nil {
@@ -164,7 +167,8 @@ func (t nuswideTree) ownTags(part string) (nuswideList, error) {
 	if name == "" {
 		return list, t.absent("NUS_WID_Tags/" + file)
 	}
-	list.notes = []string{"labels are the uploaders' own tags, of " + filepath.Base(name) + ", and not the checked ground truth"}
+	list.notes = []string{"labels are the uploaders' own tags, of " + filepath.Base(name) + ", and not the checked " +
+		"ground truth"}
 	list.tags, err = readNUSRows(name, list)
 	return list, err
 }

@@ -33,8 +33,10 @@ func newOnDisk(o Options, info Info, ids []string) *onDisk {
 	return &onDisk{info: info, ids: ids, orientation: o.Orientation}
 }
 
-// inFolders is a data set of two folders: the pictures, and label PNGs whose stored values apply maps to labels in place.
-func inFolders(o Options, info Info, ids []string, images, imageSuffix, labels string, apply func(labelmap.Map) error) *onDisk {
+// inFolders is a data set of two folders: the pictures, and label PNGs whose stored values apply maps to labels in
+// place.
+func inFolders(o Options, info Info, ids []string, images, imageSuffix, labels string,
+	apply func(labelmap.Map) error) *onDisk {
 	d := newOnDisk(o, info, ids)
 	d.files = func(i int) (string, string) {
 		return filepath.Join(images, ids[i]+imageSuffix), filepath.Join(labels, ids[i]+".png")
@@ -105,8 +107,8 @@ func cloneInfo(info Info) Info {
 // help says where to get the data set and how its tree must look.
 func (i Info) help() string { return "get it from " + i.Homepage + "; the tree must be\n" + i.Layout }
 
-// begin sets the split of info, usual where none is asked for. It refuses a split that is no name, and to look nowhere: holds
-// is what the directory to be named holds.
+// begin sets the split of info, usual where none is asked for. It refuses a split that is no name, and to look nowhere:
+// holds is what the directory to be named holds.
 func (o *Options) begin(info *Info, usual, holds string) error {
 	if o.Split == "" {
 		o.Split = usual
@@ -116,7 +118,8 @@ func (o *Options) begin(info *Info, usual, holds string) error {
 		return fmt.Errorf("split: %w", err)
 	}
 	if o.Root == "" {
-		return fmt.Errorf("no data directory is given; name the one that holds %s, with --data or root\n%s", holds, info.help())
+		return fmt.Errorf("no data directory is given; name the one that holds %s, with --data or root\n%s", holds,
+			info.help())
 	}
 	return nil
 }
@@ -137,8 +140,10 @@ func checkSizes(imagePath, labelPath string, img, labels image.Point) error {
 	}
 	remedy := "neither may be resized, and EXIF rotation must not be applied to the files"
 	if img.X == labels.Y && img.Y == labels.X {
-		remedy = "one of them was rotated, likely by its EXIF orientation: labels refer to stored pixels, so read pictures as stored " +
+		remedy = "one of them was rotated, likely by its EXIF orientation: labels refer to stored pixels, so read " +
+			"pictures as stored " +
 			"and keep the original files"
 	}
-	return fmt.Errorf("%w: %s is %dx%d, %s is %dx%d; %s", ErrSize, imagePath, img.X, img.Y, labelPath, labels.X, labels.Y, remedy)
+	return fmt.Errorf("%w: %s is %dx%d, %s is %dx%d; %s", ErrSize, imagePath, img.X, img.Y, labelPath, labels.X,
+		labels.Y, remedy)
 }

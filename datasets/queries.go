@@ -41,7 +41,8 @@ func Queries(dataset, set string) ([][]string, error) {
 	return queries(dataset, set, entry.Classes)
 }
 
-// QueriesOf is [Queries] for an opened data set. It also knows the words of one that brings its own list of classes: folder.
+// QueriesOf is [Queries] for an opened data set. It also knows the words of one that brings its own list of classes:
+// folder.
 func QueriesOf(ds Dataset, set string) ([][]string, error) {
 	if own, ok := ds.(interface{ plainQueries() [][]string }); ok && (set == "" || set == plain) {
 		return own.plainQueries(), nil
@@ -77,7 +78,8 @@ func queries(dataset, set string, classes int) ([][]string, error) {
 		return nil, err
 	}
 	if len(queries) != classes {
-		return nil, fmt.Errorf("%s: %d classes, but %s has %d; give one line per class in label order", name, len(queries), dataset, classes)
+		return nil, fmt.Errorf("%s: %d classes, but %s has %d; give one line per class in label order", name,
+			len(queries), dataset, classes)
 	}
 	return queries, nil
 }
@@ -147,7 +149,8 @@ func querySeparator(name string, lines []string) (separator string, named bool, 
 		}
 		s, err := strconv.Unquote(strings.TrimSpace(value))
 		if err != nil || s == "" {
-			return "", false, fmt.Errorf(`%s:%d: want the separator in double quotes, such as # separator: ", "`, name, i+1)
+			return "", false, fmt.Errorf(`%s:%d: want the separator in double quotes, such as # separator: ", "`, name,
+				i+1)
 		}
 		return s, true, nil
 	}

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// candidates lists the directories that may be the top of a data set, most specific first. names are the places below
-// a common data folder where people keep it, with slashes: "VOCdevkit/VOC2012". The user may point at that folder, at any
-// directory on the way or at the data set itself, so each name is tried whole, then without its leading directories; last
-// comes root. Whether a directory exists is for the caller to find out.
+// candidates lists the directories that may be the top of a data set, most specific first. names are the places below a
+// common data folder where people keep it, with slashes: "VOCdevkit/VOC2012". The user may point at that folder, at any
+// directory on the way or at the data set itself, so each name is tried whole, then without its leading directories;
+// last comes root. Whether a directory exists is for the caller to find out.
 func candidates(root string, names ...string) []string {
 	var dirs []string
 	add := func(sub string) {
@@ -34,7 +34,8 @@ func candidates(root string, names ...string) []string {
 	return dirs
 }
 
-// firstWith is the first of dirs that holds all of the entries subs, which may be paths with slashes; "" if there is none.
+// firstWith is the first of dirs that holds all of the entries subs, which may be paths with slashes; "" if there is
+// none.
 func firstWith(dirs []string, subs ...string) string {
 	for _, dir := range dirs {
 		lacks := func(sub string) bool {

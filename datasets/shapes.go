@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// Shapes is drawn, not read: scenes of shapes on textured grounds, made from a seed when asked for. Picture i of a split depends
-// on nothing but the seed, the split and i, and its bytes are the same on every machine.
+// Shapes is drawn, not read: scenes of shapes on textured grounds, made from a seed when asked for. Picture i of a
+// split depends on nothing but the seed, the split and i, and its bytes are the same on every machine.
 //
-// In train, dev and val eight pairs of colour and shape never occur; in heldout no others do. A model trained on train has read
-// every word of such a pair and has not seen it: that is the open vocabulary here.
+// In train, dev and val eight pairs of colour and shape never occur; in heldout no others do. A model trained on train
+// has read every word of such a pair and has not seen it: that is the open vocabulary here.
 type Shapes struct {
 	info  Info
 	seed  uint64
@@ -52,7 +52,8 @@ func NewShapes(o ShapesOptions) (*Shapes, error) {
 		}
 	}
 	if !slices.Contains(names, o.Split) {
-		return nil, fmt.Errorf("split %q is not known%s (known: %s)", o.Split, didYouMean(o.Split, names), strings.Join(names, ", "))
+		return nil, fmt.Errorf("split %q is not known%s (known: %s)", o.Split, didYouMean(o.Split, names),
+			strings.Join(names, ", "))
 	}
 	if o.Images < 1 || o.Images > maxShapes {
 		return nil, fmt.Errorf("%d images: want 1 to %d", o.Images, maxShapes)
@@ -151,7 +152,8 @@ func (s *Shapes) Text(i, n int) ShapesText {
 	out := ShapesText{ID: s.ID(i), Captions: sc.captions(s.random(i, streamCaptions), n), Things: []ShapesThing{}}
 	for k := range sc.things {
 		t := &sc.things[k]
-		out.Things = append(out.Things, ShapesThing{t.size(), shapeTextures[t.texture], shapeColours[t.colour], shapeFigures[t.figure]})
+		out.Things = append(out.Things, ShapesThing{t.size(), shapeTextures[t.texture], shapeColours[t.colour],
+			shapeFigures[t.figure]})
 	}
 	for _, g := range sc.grounds {
 		out.Grounds = append(out.Grounds, shapeGrounds[g])
@@ -204,8 +206,8 @@ func (c *canvas) mask(k int8) (mask.RLE, error) {
 	return mask.New(append(runs, n), shapeSide, shapeSide)
 }
 
-// ObjectMap labels the pixels of object k of a sample k+1, the rest 0, as VOC's SegmentationObject does. Objects without a mask
-// have no pixels.
+// ObjectMap labels the pixels of object k of a sample k+1, the rest 0, as VOC's SegmentationObject does. Objects
+// without a mask have no pixels.
 func ObjectMap(s Sample) labelmap.Map {
 	l := labelmap.Map{W: s.Labels.W, H: s.Labels.H, Pix: make([]uint16, len(s.Labels.Pix))}
 	for k, o := range s.Objects {

@@ -22,7 +22,8 @@ const unit = 1024
 
 // starCorners are the ten corners of a five-pointed star: radius 1 and 0.42 in turn, from straight up, clockwise.
 var starCorners = [][2]int{
-	{0, -1024}, {253, -348}, {974, -316}, {409, 133}, {602, 828}, {0, 430}, {-602, 828}, {-409, 133}, {-974, -316}, {-253, -348},
+	{0, -1024}, {253, -348}, {974, -316}, {409, 133}, {602, 828}, {0, 430}, {-602, 828}, {-409, 133}, {-974,
+		-316}, {-253, -348},
 }
 
 // covers says whether a figure of radius unit around 0,0 has the point u to the right, v down.
@@ -76,8 +77,8 @@ func abs(x int) int { return max(x, -x) }
 // turns is a full turn in the steps of rotation.
 const turns = 96
 
-// rotation is cosine and sine of k/96 of a turn, times 1<<14. It is computed in integers, from one constant, so that no machine
-// rounds it otherwise.
+// rotation is cosine and sine of k/96 of a turn, times 1<<14. It is computed in integers, from one constant, so that no
+// machine rounds it otherwise.
 func rotation(k int) (cos, sin int) {
 	const stepCos, stepSin = 1071442860, 70226075 // cos and sin of a 96th of a turn, times 1<<30
 	c, s := int64(1<<30), int64(0)

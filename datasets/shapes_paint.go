@@ -2,8 +2,8 @@ package datasets
 
 import "image"
 
-// Pictures of shapes are painted in integers alone: floating-point arithmetic may be contracted on one machine and not on
-// another, and the bytes are the same on all.
+// Pictures of shapes are painted in integers alone: floating-point arithmetic may be contracted on one machine and not
+// on another, and the bytes are the same on all.
 
 // shapeSide is the width and height of a picture.
 const shapeSide = 192

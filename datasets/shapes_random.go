@@ -1,7 +1,8 @@
 package datasets
 
-// random is Steele, Lea and Flood's SplitMix64 ("Fast splittable pseudorandom number generators", 2014): one word of state, so
-// that every picture has a stream of its own. The bytes of shapes rest on it, and it will not change under them as a library's might.
+// random is Steele, Lea and Flood's SplitMix64 ("Fast splittable pseudorandom number generators", 2014): one word of
+// state, so that every picture has a stream of its own. The bytes of shapes rest on it, and it will not change under
+// them as a library's might.
 type random uint64
 
 func (r *random) next() uint64 {

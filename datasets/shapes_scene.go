@@ -34,13 +34,15 @@ type light struct {
 // shapeColours names the colours, shapeRGB what they look like before jitter and light.
 var (
 	shapeColours = []string{"red", "orange", "yellow", "green", "blue", "purple", "white", "black"}
-	shapeRGB     = [][3]int{{210, 30, 35}, {240, 130, 20}, {245, 220, 40}, {35, 175, 60}, {35, 70, 215}, {130, 40, 165}, {240, 240, 240}, {22, 22, 24}}
+	shapeRGB     = [][3]int{{210, 30, 35}, {240, 130, 20}, {245, 220, 40}, {35, 175, 60}, {35, 70, 215}, {130, 40, 165},
+		{240, 240, 240}, {22, 22, 24}}
 )
 
 // shapeTextures names the textures; the first needs no word.
 var shapeTextures = []string{"", "striped", "spotted", "checkered"}
 
-// held says whether a colour and a shape are never together outside of the split heldout: one pair of each colour and shape.
+// held says whether a colour and a shape are never together outside of the split heldout: one pair of each colour and
+// shape.
 func held(colour int, f figure) bool { return int(f) == (3*colour+1)%len(shapeFigures) }
 
 // clashes says whether a colour is hard to see on a ground.
@@ -56,7 +58,8 @@ func newScene(r *random, heldOut bool) shapeScene {
 		s.grounds = append(s.grounds, (s.grounds[0]+r.between(1, len(shapeGrounds)-1))%len(shapeGrounds))
 		s.horizon, s.slope = r.between(shapeSide/4, shapeSide*3/4), r.between(-30, 30)
 	}
-	s.light = light{gain: r.between(200, 276), fallX: r.between(-40, 40), fallY: r.between(-40, 40), noise: r.between(0, 20), scratches: r.between(0, 8)}
+	s.light = light{gain: r.between(200, 276), fallX: r.between(-40, 40), fallY: r.between(-40, 40),
+		noise: r.between(0, 20), scratches: r.between(0, 8)}
 	n := r.weighted(2, 26, 30, 24, 12, 6)
 	for range n {
 		lo, hi := 18, 46

@@ -26,8 +26,8 @@ type Fault struct {
 // FaultKind says what is wrong.
 type FaultKind string
 
-// The kinds of faults, in the order Inspect reports them. Those from TrainIDs on are well-known mistakes, told by the label
-// values of the data set as a whole.
+// The kinds of faults, in the order Inspect reports them. Those from TrainIDs on are well-known mistakes, told by the
+// label values of the data set as a whole.
 const (
 	WrongCount     FaultKind = "number of images"
 	LeftOut        FaultKind = "pictures left out"
@@ -61,7 +61,8 @@ var faultKinds = []struct {
 	{ColourLabels, "use the original label maps; a viewer, OpenCV or a drawing program saved these again as RGB"},
 	{Annotation, "restore the original annotations"},
 	{Unreadable, "download the file again"},
-	{TrainIDs, "use the official *_labelIds.png, or the data set that reads trainIds; scored as they are, the mIoU comes out near 0.004"},
+	{TrainIDs, "use the official *_labelIds.png, or the data set that reads trainIds; scored as they are, the mIoU " +
+		"comes out near 0.004"},
 	{ReduceZero, "choose the data set whose label 0 is what these files mean by 0"},
 	{OtherLabels, "choose the data set whose label numbers these are"},
 	{OnlyBackground, "use the label maps of classes; these may be masks of one class or empty"},
@@ -333,7 +334,8 @@ func annotationFault(s Sample, classes int) string {
 		case o.Class < 0 || o.Class >= classes:
 			return fmt.Sprintf("object %d is of class %d, with %d classes", i+1, o.Class, classes)
 		case !(0 <= o.X0 && o.X0 <= o.X1 && o.X1 <= w && 0 <= o.Y0 && o.Y0 <= o.Y1 && o.Y1 <= h):
-			return fmt.Sprintf("object %d has the box %g,%g,%g,%g in a picture of %gx%g", i+1, o.X0, o.Y0, o.X1, o.Y1, w, h)
+			return fmt.Sprintf("object %d has the box %g,%g,%g,%g in a picture of %gx%g", i+1, o.X0, o.Y0, o.X1, o.Y1,
+				w, h)
 		}
 	}
 	return ""

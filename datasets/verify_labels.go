@@ -23,14 +23,16 @@ type tally struct {
 	strays  map[uint16]*Stray
 	strayed int // samples with strays
 
-	// Of the samples probed: stored values with their pixels, and whether 0 is ignored and k is label k-1 in all of them.
+	// Of the samples probed: stored values with their pixels, and whether 0 is ignored and k is label k-1 in all of
+	// them.
 	stored  map[uint16]int64
 	probed  int
 	reduced bool
 }
 
 func newTally(classes int) *tally {
-	return &tally{images: make([]int, classes), pixels: make([]int64, classes), strays: make(map[uint16]*Stray), stored: make(map[uint16]int64), reduced: true}
+	return &tally{images: make([]int, classes), pixels: make([]int64, classes), strays: make(map[uint16]*Stray),
+		stored: make(map[uint16]int64), reduced: true}
 }
 
 // add counts a sample whose tags and objects are of the data set's classes.
@@ -99,7 +101,8 @@ func (t *tally) probe(s Sample) {
 	for i, v := range l.Pix {
 		stored[v]++
 		label := s.Labels.Pix[i]
-		reduced = reduced && (v == 0 && label == labelmap.Ignore || v > 0 && label == v-1 || v == 255 && label == labelmap.Ignore)
+		reduced = reduced && (v == 0 && label == labelmap.Ignore || v > 0 && label == v-1 || v == 255 &&
+			label == labelmap.Ignore)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -161,7 +164,8 @@ func (t *tally) diagnose(info Info, ds Dataset, list faultList) {
 		_, path = l.Files(0)
 	}
 	if strings.Contains(filepath.Base(path), "labelIds") && t.areTrainIDs() {
-		list.add(TrainIDs, t.samples, fmt.Sprintf("no pixel of %d label maps looked at is vegetation, sky, person or car (21, 23, 24, 26), and none is above 18", t.probed))
+		list.add(TrainIDs, t.samples, fmt.Sprintf("no pixel of %d label maps looked at is vegetation, sky, person "+
+			"or car (21, 23, 24, 26), and none is above 18", t.probed))
 	}
 	if text := t.onlyBackground(info); text != "" {
 		list.add(OnlyBackground, t.samples, text)
@@ -181,7 +185,8 @@ func (t *tally) otherLabels(info Info, samples int) string {
 	}
 	slices.Sort(values)
 	if len(values) == 1 && int(values[0]) == len(info.Classes) && !info.Background {
-		return fmt.Sprintf("%d, one more than the last class, is the only value out of range: the files count classes from 1 and need reduce_zero_label", values[0])
+		return fmt.Sprintf("%d, one more than the last class, is the only value out of range: the files count "+
+			"classes from 1 and need reduce_zero_label", values[0])
 	}
 	if values[len(values)-1] >= 24000 && values[len(values)-1] <= 33999 {
 		return "values of 24000 to 33999 are Cityscapes instanceIds, 1000 x class + number"
@@ -243,7 +248,8 @@ func (t *tally) reducedTwice(info Info, samples int) string {
 	for _, n := range t.stored {
 		all += n
 	}
-	return fmt.Sprintf("stored 0, %.0f %% of the pixels, is ignored, and %d, the last class %q, never occurs: the files may count classes from 0 already",
+	return fmt.Sprintf("stored 0, %.0f %% of the pixels, is ignored, and %d, the last class %q, never occurs: the "+
+		"files may count classes from 0 already",
 		100*float64(t.stored[0])/float64(all), last+1, info.Classes[last])
 }
 

@@ -24,7 +24,8 @@ const (
   SegmentationClass/<id>.png`
 )
 
-var vocClasses = []string{"background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+var vocClasses = []string{"background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair",
+	"cow",
 	"diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"}
 
 // vocOfficial counts the images of the splits: the first three from the development kit's documentation, the others
@@ -36,7 +37,8 @@ var vocLabelFolders = []string{"SegmentationClass", "SegmentationClassAug", "Seg
 
 // openVOC21 scores background as class 0.
 func openVOC21(o Options) (Dataset, error) {
-	return openVOC(o, Info{Name: "voc21", Title: "PASCAL VOC 2012 with background", Classes: vocClasses, Background: true})
+	return openVOC(o, Info{Name: "voc21", Title: "PASCAL VOC 2012 with background", Classes: vocClasses,
+		Background: true})
 }
 
 // openVOC20 ignores background pixels and has no background class.
@@ -55,7 +57,8 @@ func openVOC(o Options, info Info) (Dataset, error) {
 	}
 	list := filepath.Join(root, "ImageSets", "Segmentation", o.Split+".txt")
 	if !exists(list) {
-		return nil, fmt.Errorf("split %q: %s is missing; splits there are: %s", o.Split, list, vocSplits(root, "Segmentation"))
+		return nil, fmt.Errorf("split %q: %s is missing; splits there are: %s", o.Split, list,
+			vocSplits(root, "Segmentation"))
 	}
 	lines, err := files.Lines(list)
 	if err != nil {
@@ -130,14 +133,16 @@ func vocNamedFolder(name string, lines []string) (string, error) {
 			return "", fmt.Errorf("%s:%d: the label path %q names no folder", name, i+1, fields[1])
 		}
 		if folder != "" && dir != folder {
-			return "", fmt.Errorf("%s:%d: label maps in %s, above in %s; the label maps of a split must lie in one folder", name, i+1, dir, folder)
+			return "", fmt.Errorf("%s:%d: label maps in %s, above in %s; the label maps of a split must lie in one "+
+				"folder", name, i+1, dir, folder)
 		}
 		folder = dir
 	}
 	return folder, nil
 }
 
-// vocSplits lists the splits of a task: Segmentation or Main. Lists of a class, which have a split in their name, do not count.
+// vocSplits lists the splits of a task: Segmentation or Main. Lists of a class, which have a split in their name, do
+// not count.
 func vocSplits(root, task string) string {
 	paths, _ := filepath.Glob(filepath.Join(root, "ImageSets", task, "*.txt"))
 	var splits []string

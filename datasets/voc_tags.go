@@ -9,15 +9,17 @@ import (
 	"ovbench/datasets/files"
 )
 
-// PASCAL VOC 2007 and 2012 as classification and detection data: which of 20 classes are in a picture, and where as boxes.
+// PASCAL VOC 2007 and 2012 as classification and detection data: which of 20 classes are in a picture, and where as
+// boxes.
 //
 // ImageSets/Main/<split>.txt lists the pictures, <class>_<split>.txt says of each 1 (present), -1 (absent) or 0 (all
-// objects of the class are marked difficult). Without those 20 files the tags follow from Annotations/<id>.xml, which is
-// also where the boxes are.
+// objects of the class are marked difficult). Without those 20 files the tags follow from Annotations/<id>.xml, which
+// is also where the boxes are.
 
 const (
-	voc2007Homepage = "http://host.robots.ox.ac.uk/pascal/VOC/voc2007/ (VOCtest_06-Nov-2007.tar, and VOCtrainval_06-Nov-2007.tar for the other splits)"
-	vocTagsLayout   = `VOCdevkit/%s/
+	voc2007Homepage = "http://host.robots.ox.ac.uk/pascal/VOC/voc2007/ (VOCtest_06-Nov-2007.tar, and " +
+		"VOCtrainval_06-Nov-2007.tar for the other splits)"
+	vocTagsLayout = `VOCdevkit/%s/
   ImageSets/Main/%s.txt
   ImageSets/Main/<class>_%[2]s.txt (optional: else tags follow from Annotations)
   Annotations/<id>.xml (optional beside the lists of classes: without it there are no boxes)
@@ -35,7 +37,8 @@ type vocYear struct {
 
 var voc2007 = vocYear{
 	year: "VOC2007", split: "test", homepage: voc2007Homepage,
-	dirs:     []string{"VOCdevkit/VOC2007", "VOCdevkit2007/VOC2007", "VOCtest_06-Nov-2007/VOCdevkit/VOC2007", "VOCtrainval_06-Nov-2007/VOCdevkit/VOC2007"},
+	dirs: []string{"VOCdevkit/VOC2007", "VOCdevkit2007/VOC2007", "VOCtest_06-Nov-2007/VOCdevkit/VOC2007",
+		"VOCtrainval_06-Nov-2007/VOCdevkit/VOC2007"},
 	official: map[string]int{"train": 2501, "val": 2510, "trainval": 5011, "test": 4952},
 }
 
@@ -77,10 +80,12 @@ func openVOCTags(o Options, year vocYear, info Info) (Dataset, error) {
 	annotations := filepath.Join(root, "Annotations")
 	switch {
 	case tags == nil && !isDir(annotations):
-		return nil, fmt.Errorf("%s has neither lists such as %s nor Annotations, so nothing is known of the pictures\n%s",
+		return nil, fmt.Errorf("%s has neither lists such as %s nor Annotations, so nothing is known of the "+
+			"pictures\n%s",
 			root, filepath.Join("ImageSets", "Main", "aeroplane_"+o.Split+".txt"), info.help())
 	case tags == nil:
-		info.Notes = []string{"image-level classes are derived from the annotations: the lists of ImageSets/Main are missing"}
+		info.Notes = []string{"image-level classes are derived from the annotations: the lists of ImageSets/Main " +
+			"are missing"}
 	case !isDir(annotations):
 		info.Notes = []string{"there are no boxes: Annotations is missing"}
 		annotations = ""
@@ -127,8 +132,8 @@ func (y vocYear) root(root string, info Info) (string, error) {
 	return "", fmt.Errorf("no ImageSets/Main in any of %s\n%s", strings.Join(dirs, ", "), info.help())
 }
 
-// readVOCTags reads the 20 lists <class>_<split>.txt: element i holds the tags of ids[i]. Without any of them it is nil;
-// some but not all is an error.
+// readVOCTags reads the 20 lists <class>_<split>.txt: element i holds the tags of ids[i]. Without any of them it is
+// nil; some but not all is an error.
 func readVOCTags(dir, split string, ids []string) ([][]Tag, error) {
 	index := make(map[string]int, len(ids))
 	tags := make([][]Tag, len(ids))
@@ -156,7 +161,8 @@ func readVOCTags(dir, split string, ids []string) ([][]Tag, error) {
 	case len(present) == 0:
 		return nil, nil
 	case len(missing) > 0:
-		return nil, fmt.Errorf("%s: %d of the 20 lists of classes are missing, the first is %s; unpack all of them or remove the others",
+		return nil, fmt.Errorf("%s: %d of the 20 lists of classes are missing, the first is %s; unpack all of them "+
+			"or remove the others",
 			dir, len(missing), missing[0])
 	}
 	return tags, nil
@@ -188,7 +194,8 @@ func parseVOCTags(name string, lines []string, index map[string]int, set func(i 
 		set(i, t)
 	}
 	if len(seen) != len(index) {
-		return fmt.Errorf("%s: %d ids, but the split has %d; the lists must be of one archive", name, len(seen), len(index))
+		return fmt.Errorf("%s: %d ids, but the split has %d; the lists must be of one archive", name, len(seen),
+			len(index))
 	}
 	return nil
 }

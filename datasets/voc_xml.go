@@ -81,10 +81,12 @@ func parseVOCAnnotation(data []byte) (vocAnnotation, error) {
 	for i, o := range file.Objects {
 		class := slices.Index(vocClasses[1:], strings.TrimSpace(o.Name))
 		if class < 0 {
-			return vocAnnotation{}, fmt.Errorf("object %d: %q is not a class of VOC%s", i+1, o.Name, didYouMean(o.Name, vocClasses[1:]))
+			return vocAnnotation{}, fmt.Errorf("object %d: %q is not a class of VOC%s", i+1, o.Name,
+				didYouMean(o.Name, vocClasses[1:]))
 		}
 		if len(o.Boxes) != 1 {
-			return vocAnnotation{}, fmt.Errorf("object %d (%s): %d boxes, want one bndbox", i+1, vocClasses[1+class], len(o.Boxes))
+			return vocAnnotation{}, fmt.Errorf("object %d (%s): %d boxes, want one bndbox", i+1, vocClasses[1+class],
+				len(o.Boxes))
 		}
 		object, err := o.Boxes[0].edges()
 		if err != nil {
@@ -95,7 +97,8 @@ func parseVOCAnnotation(data []byte) (vocAnnotation, error) {
 		case "1":
 			object.Difficult = true
 		default:
-			return vocAnnotation{}, fmt.Errorf("object %d (%s): difficult is %q, want 0 or 1", i+1, vocClasses[1+class], o.Difficult)
+			return vocAnnotation{}, fmt.Errorf("object %d (%s): difficult is %q, want 0 or 1", i+1, vocClasses[1+class],
+				o.Difficult)
 		}
 		object.Class = class
 		a.objects[i] = object
@@ -126,7 +129,8 @@ func (b vocXMLBox) edges() (Object, error) {
 	for i, s := range []string{b.XMin, b.YMin, b.XMax, b.YMax} {
 		v, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
 		if err != nil || math.IsNaN(v) || math.Abs(v) > files.MaxPixels {
-			return Object{}, fmt.Errorf("%s is %q, which is not a pixel coordinate", [...]string{"xmin", "ymin", "xmax", "ymax"}[i], s)
+			return Object{}, fmt.Errorf("%s is %q, which is not a pixel coordinate",
+				[...]string{"xmin", "ymin", "xmax", "ymax"}[i], s)
 		}
 		side[i] = v
 	}
@@ -140,7 +144,8 @@ func (b vocXMLBox) edges() (Object, error) {
 // place checks the annotation against its picture of w x h pixels and clips boxes to it.
 func (a vocAnnotation) place(w, h int) error {
 	if a.w*a.h != 0 && (a.w != w || a.h != h) {
-		return fmt.Errorf("%w: the annotation is of a picture of %dx%d, the picture has %dx%d; restore the original files", ErrSize, a.w, a.h, w, h)
+		return fmt.Errorf("%w: the annotation is of a picture of %dx%d, the picture has %dx%d; restore the original "+
+			"files", ErrSize, a.w, a.h, w, h)
 	}
 	for i := range a.objects {
 		o := &a.objects[i]
@@ -148,7 +153,8 @@ func (a vocAnnotation) place(w, h int) error {
 		o.X0, o.Y0 = max(0, o.X0), max(0, o.Y0)
 		o.X1, o.Y1 = min(float64(w), o.X1), min(float64(h), o.Y1)
 		if o.X0 >= o.X1 || o.Y0 >= o.Y1 {
-			return fmt.Errorf("object %d (%s): the box %g,%g,%g,%g lies outside the picture of %dx%d", i+1, vocClasses[1+o.Class], box.X0, box.Y0, box.X1, box.Y1, w, h)
+			return fmt.Errorf("object %d (%s): the box %g,%g,%g,%g lies outside the picture of %dx%d", i+1,
+				vocClasses[1+o.Class], box.X0, box.Y0, box.X1, box.Y1, w, h)
 		}
 	}
 	return nil
@@ -195,7 +201,8 @@ func (t *vocTokens) Token() (xml.Token, error) {
 	case xml.EndElement:
 		t.depth--
 	case xml.Directive:
-		return nil, errors.New("a document type is declared, which annotations have not and which could define entities; remove <!DOCTYPE")
+		return nil, errors.New("a document type is declared, which annotations have not and which could define " +
+			"entities; remove <!DOCTYPE")
 	}
 	return token, err
 }

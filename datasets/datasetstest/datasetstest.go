@@ -97,7 +97,8 @@ func check(t *testing.T, ds datasets.Dataset, i int, s datasets.Sample) {
 			t.Errorf("Files(%d) = %q, %q, At(%d) has %q, %q", i, img, label, i, s.ImagePath, s.LabelPath)
 		}
 	}
-	if s.Image == nil || s.Image.Rect.Min != (image.Point{}) || s.Image.Rect.Empty() || s.Image.Stride != 4*s.Image.Rect.Dx() || !s.Image.Opaque() {
+	if s.Image == nil || s.Image.Rect.Min != (image.Point{}) || s.Image.Rect.Empty() ||
+		s.Image.Stride != 4*s.Image.Rect.Dx() || !s.Image.Opaque() {
 		t.Errorf("%s: the image is empty, not opaque, does not begin at 0,0 or has gaps between rows", s.ID)
 		return
 	}
@@ -151,7 +152,8 @@ func objects(t *testing.T, s datasets.Sample, size image.Point, classes int) {
 		if o.Class < 0 || o.Class >= classes {
 			t.Errorf("%s: object %d of class %d, with %d classes", s.ID, k, o.Class, classes)
 		}
-		if !(0 <= o.X0 && o.X0 < o.X1 && o.X1 <= float64(size.X) && 0 <= o.Y0 && o.Y0 < o.Y1 && o.Y1 <= float64(size.Y)) {
+		if !(0 <= o.X0 && o.X0 < o.X1 && o.X1 <= float64(size.X) && 0 <= o.Y0 && o.Y0 < o.Y1 &&
+			o.Y1 <= float64(size.Y)) {
 			t.Errorf("%s: object %d has the box %g,%g,%g,%g in an image of %v", s.ID, k, o.X0, o.Y0, o.X1, o.Y1, size)
 		}
 		if o.Mask.Counts != nil && (o.Mask.W != size.X || o.Mask.H != size.Y) {
@@ -182,7 +184,8 @@ func concurrent(t *testing.T, ds datasets.Dataset) {
 			t.Errorf("At(%d) gave different samples (-first +second):\n%s", i, cmp.Diff(a, b))
 			continue
 		}
-		if overlap(a.Image.Pix, b.Image.Pix) || overlap(a.Labels.Pix, b.Labels.Pix) || overlap(a.Tags, b.Tags) || overlap(a.Objects, b.Objects) {
+		if overlap(a.Image.Pix, b.Image.Pix) || overlap(a.Labels.Pix, b.Labels.Pix) || overlap(a.Tags, b.Tags) ||
+			overlap(a.Objects, b.Objects) {
 			t.Errorf("At(%d) gave two callers the same memory", i)
 		}
 	}
@@ -212,11 +215,13 @@ func shared(t *testing.T, ds datasets.Dataset) {
 		if p != nil && got.Image != p {
 			t.Error("AtWith reads a picture anew")
 		}
-		if p == nil && !reflect.DeepEqual(got.Image, want.Image) || !reflect.DeepEqual(got.Labels, want.Labels) || got.ID != want.ID || got.ImagePath != want.ImagePath {
+		if p == nil && !reflect.DeepEqual(got.Image, want.Image) || !reflect.DeepEqual(got.Labels, want.Labels) ||
+			got.ID != want.ID || got.ImagePath != want.ImagePath {
 			t.Errorf("AtWith %s gives another sample than At", name)
 		}
 	}
-	if _, err := with.AtWith(0, image.NewNRGBA(image.Rect(0, 0, want.Labels.W+1, want.Labels.H))); err == nil && want.Labels.Pix != nil {
+	if _, err := with.AtWith(0, image.NewNRGBA(image.Rect(0, 0, want.Labels.W+1, want.Labels.H))); err == nil &&
+		want.Labels.Pix != nil {
 		t.Error("AtWith takes a picture of another size than the labels")
 	}
 }

@@ -1,5 +1,5 @@
-// Package files answers: what is in a file that nobody vouches for? It reads regular files alone, as a named pipe would block
-// for ever, and no more of them than a limit.
+// Package files answers: what is in a file that nobody vouches for? It reads regular files alone, as a named pipe would
+// block for ever, and no more of them than a limit.
 package files
 
 import (
@@ -69,8 +69,8 @@ func Read(name string, limit int64) ([]byte, error) {
 // maxText bounds list and class-name files, which are read whole.
 const maxText = 16 << 20
 
-// Lines reads a text file: the byte-order mark, carriage returns and outer blanks are trimmed. Empty lines stay, so that
-// index i is line i+1 of the file.
+// Lines reads a text file: the byte-order mark, carriage returns and outer blanks are trimmed. Empty lines stay, so
+// that index i is line i+1 of the file.
 func Lines(name string) ([]string, error) {
 	data, err := Read(name, maxText)
 	if err != nil {
@@ -89,7 +89,8 @@ func Lines(name string) ([]string, error) {
 
 // Explain turns the error of a picture's decoder into one that says what is wrong with the file.
 func Explain(err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || err != nil && strings.HasPrefix(err.Error(), "riff: short") {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || err != nil &&
+		strings.HasPrefix(err.Error(), "riff: short") {
 		return ErrTruncated
 	}
 	return err

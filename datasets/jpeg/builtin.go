@@ -11,8 +11,8 @@ import (
 	"ovbench/datasets/files"
 )
 
-// Decoder names what decodes JPEGs: the decoder of this package, whose pixels are libjpeg-turbo's, or with the build tag
-// turbojpeg libjpeg-turbo itself.
+// Decoder names what decodes JPEGs: the decoder of this package, whose pixels are libjpeg-turbo's, or with the build
+// tag turbojpeg libjpeg-turbo itself.
 const Decoder = "built-in"
 
 // pixels decodes and converts as libjpeg does: chroma goes through the triangle ("fancy") filter that image/jpeg lacks,

@@ -169,7 +169,8 @@ func (f *frame) allot() bool {
 	f.unitsAcross, f.unitsDown = up(f.width, 8*f.maxH), up(f.height, 8*f.maxV)
 	for i, c := range f.components {
 		luma := i == 0 || i == 3
-		if f.maxH%c.h != 0 || f.maxV%c.v != 0 || luma && (c.h != f.maxH || c.v != f.maxV) || i == 2 && (c.h != f.components[1].h || c.v != f.components[1].v) {
+		if f.maxH%c.h != 0 || f.maxV%c.v != 0 || luma && (c.h != f.maxH || c.v != f.maxV) || i == 2 &&
+			(c.h != f.components[1].h || c.v != f.components[1].v) {
 			return false
 		}
 		c.across, c.down = up(up(f.width*c.h, f.maxH), 8), up(up(f.height*c.v, f.maxV), 8)
@@ -192,7 +193,8 @@ func (f *frame) scan(data, header []byte) (used int, ok bool) {
 	}
 	n := int(header[0])
 	tail := header[1+2*n:]
-	s := scan{bitReader: bitReader{data: data}, from: int(tail[0]), to: int(tail[1]), high: uint(tail[2] >> 4), low: uint(tail[2] & 15)}
+	s := scan{bitReader: bitReader{data: data}, from: int(tail[0]), to: int(tail[1]), high: uint(tail[2] >> 4),
+		low: uint(tail[2] & 15)}
 	for i := range n {
 		c := f.component(header[1+2*i])
 		slot := header[2+2*i]
@@ -223,7 +225,8 @@ func (f *frame) scan(data, header []byte) (used int, ok bool) {
 
 // valid reports whether the scan's components have what its bits need.
 func (f *frame) valid(s *scan) bool {
-	if len(s.components) == 0 || f.progressive && (s.from > s.to || s.to > 63 || s.low > 13 || s.from == 0 && s.to != 0 || s.from > 0 && len(s.components) > 1 || s.high != 0 && s.high != s.low+1) {
+	if len(s.components) == 0 || f.progressive && (s.from > s.to || s.to > 63 || s.low > 13 || s.from == 0 &&
+		s.to != 0 || s.from > 0 && len(s.components) > 1 || s.high != 0 && s.high != s.low+1) {
 		return false
 	}
 	for _, c := range s.components {
@@ -296,7 +299,8 @@ func (f *frame) colours(r image.Rectangle) image.Image {
 		if !ok {
 			return nil
 		}
-		return &image.YCbCr{Y: a.pix, Cb: b.pix, Cr: c.pix, YStride: 8 * a.stride, CStride: 8 * b.stride, SubsampleRatio: ratio, Rect: r}
+		return &image.YCbCr{Y: a.pix, Cb: b.pix, Cr: c.pix, YStride: 8 * a.stride, CStride: 8 * b.stride,
+			SubsampleRatio: ratio, Rect: r}
 	}
 	if b.h != a.h || b.v != a.v {
 		return nil

@@ -1,8 +1,8 @@
 package jpeg
 
-// The inverse DCT of Loeffler, Ligtenberg and Moschytz (ICASSP 1989, figure 1) with 11 multiplications, in integers scaled as
-// libjpeg's accurate one scales them, so that every sample is the same: cosines with 13 fractional bits, columns kept with
-// 2 more than samples have, the sums rounded once after each pass.
+// The inverse DCT of Loeffler, Ligtenberg and Moschytz (ICASSP 1989, figure 1) with 11 multiplications, in integers
+// scaled as libjpeg's accurate one scales them, so that every sample is the same: cosines with 13 fractional bits,
+// columns kept with 2 more than samples have, the sums rounded once after each pass.
 const (
 	dctBits    = 13
 	columnBits = 2
@@ -24,8 +24,8 @@ const (
 	dct3072 = 25172
 )
 
-// inverseDCT writes the 8x8 samples of a block to out, whose rows lie stride bytes apart. Coefficients and their steps are in
-// row order, not in zigzag.
+// inverseDCT writes the 8x8 samples of a block to out, whose rows lie stride bytes apart. Coefficients and their steps
+// are in row order, not in zigzag.
 func inverseDCT(out []byte, stride int, block *[64]int16, steps *[64]uint16) {
 	var columns [64]int32
 	for x := range 8 {

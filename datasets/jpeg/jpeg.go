@@ -1,7 +1,9 @@
-// Package jpeg answers: which pixels are in a JPEG? Those of libjpeg-turbo with its accurate inverse DCT and triangle chroma
-// filter, to the bit, which is Pillow's and OpenCV's setting, in Go. The tag turbojpeg builds libjpeg-turbo in instead.
+// Package jpeg answers: which pixels are in a JPEG? Those of libjpeg-turbo with its accurate inverse DCT and triangle
+// chroma filter, to the bit, which is Pillow's and OpenCV's setting, in Go. The tag turbojpeg builds libjpeg-turbo in
+// instead.
 //
-// What is not in use (arithmetic codes, more than 8 bits) is left to image/jpeg, which decodes it or says why it does not.
+// What is not in use (arithmetic codes, more than 8 bits) is left to image/jpeg, which decodes it or says why it does
+// not.
 package jpeg
 
 import (
@@ -14,8 +16,8 @@ import (
 	"ovbench/datasets/files"
 )
 
-// Decode decodes a JPEG with the decoder that the package is built with, see [Decoder]. The picture is an opaque image.NRGBA,
-// or an image.Gray or image.RGBA whose bytes stand for themselves; its bounds start at 0,0.
+// Decode decodes a JPEG with the decoder that the package is built with, see [Decoder]. The picture is an opaque
+// image.NRGBA, or an image.Gray or image.RGBA whose bytes stand for themselves; its bounds start at 0,0.
 func Decode(data []byte) (image.Image, error) {
 	head, err := parse(data)
 	if err != nil {

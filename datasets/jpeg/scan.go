@@ -18,7 +18,8 @@ type scan struct {
 	run        int32 // blocks of a band that are known to have nothing more
 }
 
-// decode reads the scan's entropy-coded part block by block; each has the blocks' own decoder. False if it ends too early.
+// decode reads the scan's entropy-coded part block by block; each has the blocks' own decoder. False if it ends too
+// early.
 func (s *scan) decode(f *frame, block func(c *component, coefficients *[64]int16)) bool {
 	across, down := f.unitsAcross, f.unitsDown
 	single := len(s.components) == 1

@@ -41,7 +41,8 @@ func pixels(data []byte, head header) (image.Image, error) {
 		format = C.TJPF_CMYK
 	}
 	out := (*C.uchar)(unsafe.Pointer(&dst.Pix[0]))
-	if C.tjDecompress2(h, in, size, out, w, C.int(dst.Stride), ht, format, C.TJFLAG_ACCURATEDCT|C.TJFLAG_LIMITSCANS) != 0 {
+	if C.tjDecompress2(h, in, size, out, w, C.int(dst.Stride), ht, format,
+		C.TJFLAG_ACCURATEDCT|C.TJFLAG_LIMITSCANS) != 0 {
 		if err := turboFault(h, data, dst, head); err != nil {
 			return nil, err
 		}
@@ -52,9 +53,9 @@ func pixels(data []byte, head header) (image.Image, error) {
 	return dst, nil
 }
 
-// turboFault is the error of a decoding that did not end well, nil if it only brought warnings, which Pillow passes over
-// too. The library reports an error that follows a warning as a warning, but then the last pixel was not written. It
-// invents what is missing at the end of a file, and warns.
+// turboFault is the error of a decoding that did not end well, nil if it only brought warnings, which Pillow passes
+// over too. The library reports an error that follows a warning as a warning, but then the last pixel was not written.
+// It invents what is missing at the end of a file, and warns.
 func turboFault(h C.tjhandle, data []byte, dst *image.NRGBA, head header) error {
 	err := turboError(h)
 	whole := head.components != 4 && dst.Pix[len(dst.Pix)-1] == 255

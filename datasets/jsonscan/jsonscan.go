@@ -123,8 +123,8 @@ func (s *Scanner) Object(visit func(key []byte) error) error {
 	})
 }
 
-// Lists walks through an object that is the whole text. It calls the function of a key for each element of that key's list, and
-// skips other keys. A second list of a key is an error, and so is a text without one that is required.
+// Lists walks through an object that is the whole text. It calls the function of a key for each element of that key's
+// list, and skips other keys. A second list of a key is an error, and so is a text without one that is required.
 func (s *Scanner) Lists(element map[string]func() error, required ...string) error {
 	seen := make(map[string]bool)
 	err := s.Object(func(key []byte) error {

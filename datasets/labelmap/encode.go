@@ -10,7 +10,8 @@ import (
 
 // Encode writes a label map as VOC's are stored: a PNG of palette indices, [Ignore] as 255.
 func Encode(w io.Writer, l Map) error {
-	img := &image.Paletted{Pix: make([]uint8, len(l.Pix)), Stride: l.W, Rect: image.Rect(0, 0, l.W, l.H), Palette: Palette()}
+	img := &image.Paletted{Pix: make([]uint8, len(l.Pix)), Stride: l.W, Rect: image.Rect(0, 0, l.W, l.H),
+		Palette: Palette()}
 	for p, v := range l.Pix {
 		switch {
 		case v == Ignore:
@@ -24,7 +25,8 @@ func Encode(w io.Writer, l Map) error {
 	return png.Encode(w, img)
 }
 
-// Palette is VOC's colour map: bits 0, 1, 2 of an index become the top bits of red, green and blue, bits 3, 4, 5 the next.
+// Palette is VOC's colour map: bits 0, 1, 2 of an index become the top bits of red, green and blue, bits 3, 4, 5 the
+// next.
 func Palette() color.Palette {
 	p := make(color.Palette, 256)
 	for i := range p {

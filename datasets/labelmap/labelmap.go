@@ -1,4 +1,5 @@
-// Package labelmap answers: which class is every pixel of? It reads the numbers that label PNGs store and maps them to labels.
+// Package labelmap answers: which class is every pixel of? It reads the numbers that label PNGs store and maps them to
+// labels.
 package labelmap
 
 import (
@@ -10,8 +11,8 @@ import (
 // Ignore labels pixels that no metric counts: void borders, unlabelled regions.
 const Ignore = 0xFFFF
 
-// Map is a label map of W x H pixels, row-major: Pix[y*W+x] is a class or [Ignore]. The zero value is the empty map. A Map
-// shares Pix with its copies.
+// Map is a label map of W x H pixels, row-major: Pix[y*W+x] is a class or [Ignore]. The zero value is the empty map. A
+// Map shares Pix with its copies.
 type Map struct {
 	W, H int
 	Pix  []uint16
@@ -26,8 +27,8 @@ type Table [256]uint16
 // Stray is the label of a stored value that must not occur.
 const Stray = Ignore - 1
 
-// NewTable maps 0..classes-1 to themselves and void to Ignore. With reduceZero it is mmsegmentation's reduce_zero_label:
-// stored 0 is Ignore too, stored k is label k-1, and classes does not count the stored 0.
+// NewTable maps 0..classes-1 to themselves and void to Ignore. With reduceZero it is mmsegmentation's
+// reduce_zero_label: stored 0 is Ignore too, stored k is label k-1, and classes does not count the stored 0.
 func NewTable(classes int, void uint8, reduceZero bool) *Table {
 	var t Table
 	for i := range t {

@@ -10,12 +10,14 @@ import (
 )
 
 // ErrColours is a label map of which readers of other encodings may know what to say.
-var ErrColours = errors.New("label map is stored as colours, not as class numbers; if a palette PNG was saved again as RGB use the " +
-	"original, else turn each colour into its class number (the data set folder does so by labelmap.txt or class_dict.csv)")
+var ErrColours = errors.New("label map is stored as colours, not as class numbers; if a palette PNG was saved again " +
+	"as RGB use the " +
+	"original, else turn each colour into its class number (the data set folder does so by labelmap.txt or " +
+	"class_dict.csv)")
 
-// Read reads the numbers stored in a label map: the index of a palette (1 to 8 bits), the value of a grey one of 8 or 16 bits,
-// and that of colours with or without alpha whose channels are equal in every pixel, which tools make of grey. Files are PNG,
-// or others without loss. Nothing is mapped or ignored.
+// Read reads the numbers stored in a label map: the index of a palette (1 to 8 bits), the value of a grey one of 8 or
+// 16 bits, and that of colours with or without alpha whose channels are equal in every pixel, which tools make of grey.
+// Files are PNG, or others without loss. Nothing is mapped or ignored.
 func Read(path string) (Map, error) { return read(path, decode) }
 
 func read(path string, decode func([]byte) (Map, error)) (Map, error) {
@@ -47,7 +49,8 @@ func raw(data []byte) (image.Image, error) {
 			return m, nil
 		}
 	}
-	return nil, fmt.Errorf("label maps are PNG, this is %s, whose lossy compression changes class numbers at outlines; "+
+	return nil, fmt.Errorf("label maps are PNG, this is %s, whose lossy compression changes class numbers at "+
+		"outlines; "+
 		"export the label maps again as PNG", kind)
 }
 
@@ -119,8 +122,8 @@ func (l Map) grey(pix []byte, stride, bytes int) (err error) {
 
 var errAlpha = fmt.Errorf("%w; its pixels are transparent in places, and nothing says what that means", ErrColours)
 
-// ReadIDs reads a label map whose numbers are red + 256*green, as ImageNet-S has them, or a grey or palette one as [Read] does.
-// Nothing is mapped or ignored.
+// ReadIDs reads a label map whose numbers are red + 256*green, as ImageNet-S has them, or a grey or palette one as
+// [Read] does. Nothing is mapped or ignored.
 func ReadIDs(path string) (Map, error) {
 	return read(path, func(data []byte) (Map, error) {
 		if l, err := DecodeIDs(data); !errors.Is(err, errNoRGB) {

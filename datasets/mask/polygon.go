@@ -16,13 +16,13 @@ const fine = 5
 // ErrOddCoordinates says that a polygon's list of x, y, x, y … ends in the middle of a point.
 var ErrOddCoordinates = errors.New("odd number of polygon coordinates")
 
-// FillPolygons is the mask of h x w pixels inside any of the polygons, each a flat list of x, y in pixels from 0, closed by
-// itself, its inside told by the even-odd rule. It equals pycocotools' frPyObjects and merge pixel for pixel: coordinates
-// go to the nearest point of a grid five times as fine, edges are walked along their longer axis, and columns change where
-// the walk passes a pixel's centre, so that (0,0)-(9,9) has 81 pixels and slivers have none.
+// FillPolygons is the mask of h x w pixels inside any of the polygons, each a flat list of x, y in pixels from 0,
+// closed by itself, its inside told by the even-odd rule. It equals pycocotools' frPyObjects and merge pixel for pixel:
+// coordinates go to the nearest point of a grid five times as fine, edges are walked along their longer axis, and
+// columns change where the walk passes a pixel's centre, so that (0,0)-(9,9) has 81 pixels and slivers have none.
 //
-// A polygon of fewer than three points encloses nothing and adds nothing (pycocotools takes one of two points for a box if
-// it is the first, and fails otherwise). An odd coordinate is [ErrOddCoordinates]; pycocotools drops it.
+// A polygon of fewer than three points encloses nothing and adds nothing (pycocotools takes one of two points for a box
+// if it is the first, and fails otherwise). An odd coordinate is [ErrOddCoordinates]; pycocotools drops it.
 func FillPolygons(polygons [][]float64, h, w int) (RLE, error) {
 	if err := checkMaskSize(h, w); err != nil {
 		return RLE{}, err
@@ -36,7 +36,8 @@ func FillPolygons(polygons [][]float64, h, w int) (RLE, error) {
 		}
 		for _, v := range xy {
 			if !(v >= -MaxCoordinate && v <= MaxCoordinate) {
-				return RLE{}, fmt.Errorf("polygon %d: coordinate %v, more than %v pixels away", i, v, float64(MaxCoordinate))
+				return RLE{}, fmt.Errorf("polygon %d: coordinate %v, more than %v pixels away", i, v,
+					float64(MaxCoordinate))
 			}
 		}
 		if len(xy) < 6 {
@@ -52,8 +53,8 @@ func FillPolygons(polygons [][]float64, h, w int) (RLE, error) {
 	return union, nil
 }
 
-// A polygonFill gathers where the outline of a polygon changes a column between outside and inside: bit x*h+y of toggles
-// is set if pixels from y on, and all that follow in the order of an RLE, change sides.
+// A polygonFill gathers where the outline of a polygon changes a column between outside and inside: bit x*h+y of
+// toggles is set if pixels from y on, and all that follow in the order of an RLE, change sides.
 type polygonFill struct {
 	h, w    int
 	toggles []uint64
@@ -70,8 +71,8 @@ func (f *polygonFill) outline(xy []float64) {
 	}
 }
 
-// toFine rounds as C's (int)(5*v + .5) does, towards zero. The conversions to float64 here and in edge keep the compiler
-// from fusing multiplication and addition, which rounds once instead of twice.
+// toFine rounds as C's (int)(5*v + .5) does, towards zero. The conversions to float64 here and in edge keep the
+// compiler from fusing multiplication and addition, which rounds once instead of twice.
 func toFine(v float64) int { return int(float64(fine*v) + 0.5) }
 
 // edge walks in unit steps from the end with the smaller coordinate on the longer axis, and toggles each column whose

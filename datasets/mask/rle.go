@@ -1,5 +1,5 @@
-// Package mask answers: which pixels are inside? It has the masks of COCO, as run lengths, and fills polygons as COCO's and
-// Cityscapes' tools do.
+// Package mask answers: which pixels are inside? It has the masks of COCO, as run lengths, and fills polygons as COCO's
+// and Cityscapes' tools do.
 package mask
 
 import (
@@ -215,7 +215,8 @@ func (w *runWriter) add(one bool, n uint32) {
 // checkMaskSize bounds what a mask's size may ask for.
 func checkMaskSize(h, w int) error {
 	if h <= 0 || w <= 0 || h > files.MaxPixels/w {
-		return fmt.Errorf("a mask of %dx%d pixels; sides are positive and their product is at most %d", w, h, files.MaxPixels)
+		return fmt.Errorf("a mask of %dx%d pixels; sides are positive and their product is at most %d", w, h,
+			files.MaxPixels)
 	}
 	return nil
 }

@@ -99,7 +99,8 @@ func decode(data []byte, variable string) (labelmap.Map, error) {
 	if len(others) == 0 {
 		return labelmap.Map{}, fmt.Errorf("no variable %q, nor any other: the file ends after its header", variable)
 	}
-	return labelmap.Map{}, fmt.Errorf("no variable %q; variables there are: %s", variable, strings.Join(others[:min(len(others), 10)], ", "))
+	return labelmap.Map{}, fmt.Errorf("no variable %q; variables there are: %s", variable,
+		strings.Join(others[:min(len(others), 10)], ", "))
 }
 
 var errMatTruncated = errors.New("truncated: the file ends before its matrix does; download it again")
@@ -252,7 +253,8 @@ func (s *matStream) labels(a matArray) (labelmap.Map, error) {
 	n := int64(l.W) * int64(l.H)
 	width, ok := matWidths[kind]
 	if !ok || size != n*width {
-		return labelmap.Map{}, fmt.Errorf("damaged: variable %q of %dx%d numbers has %d bytes of type %d", a.name, l.W, l.H, size, kind)
+		return labelmap.Map{}, fmt.Errorf("damaged: variable %q of %dx%d numbers has %d bytes of type %d", a.name, l.W,
+			l.H, size, kind)
 	}
 	if small != nil {
 		s.r, s.left = bytes.NewReader(small), size
@@ -280,7 +282,8 @@ func (a matArray) size() (labelmap.Map, error) {
 		return labelmap.Map{}, fmt.Errorf("dimensions %v, want rows and columns", a.dims)
 	}
 	if a.dims[0] > files.MaxPixels/a.dims[1] {
-		return labelmap.Map{}, fmt.Errorf("%d rows and %d columns, more than the limit of %d numbers", a.dims[0], a.dims[1], files.MaxPixels)
+		return labelmap.Map{}, fmt.Errorf("%d rows and %d columns, more than the limit of %d numbers", a.dims[0],
+			a.dims[1], files.MaxPixels)
 	}
 	return labelmap.Map{W: int(a.dims[1]), H: int(a.dims[0])}, nil
 }

@@ -1,5 +1,5 @@
-// Package picture answers: which pixels are in a picture file, as the published pipelines on Pillow see them? JPEG, PNG, TIFF
-// and WebP are told apart by content, and what a picture may cost is checked before it is decoded.
+// Package picture answers: which pixels are in a picture file, as the published pipelines on Pillow see them? JPEG,
+// PNG, TIFF and WebP are told apart by content, and what a picture may cost is checked before it is decoded.
 package picture
 
 import (
@@ -30,9 +30,9 @@ const (
 
 // Read reads a picture as opaque 8-bit RGB of any source colour model, with bounds from 0,0.
 //
-// Pixels of PNG and TIFF are Pillow's Image.convert("RGB") exactly: alpha is dropped, 16-bit colours keep the high byte and
-// 16-bit greys saturate at 255, gamma and ICC profiles are ignored. JPEG pixels are libjpeg-turbo's, see [jpeg.Decoder]. Those of
-// lossy WebP are libwebp's with its triangle chroma filter.
+// Pixels of PNG and TIFF are Pillow's Image.convert("RGB") exactly: alpha is dropped, 16-bit colours keep the high byte
+// and 16-bit greys saturate at 255, gamma and ICC profiles are ignored. JPEG pixels are libjpeg-turbo's, see
+// [jpeg.Decoder]. Those of lossy WebP are libwebp's with its triangle chroma filter.
 func Read(path string, o Orientation) (*image.NRGBA, error) {
 	data, err := files.Read(path, files.MaxBytes)
 	if err != nil {
@@ -141,8 +141,8 @@ func headOf(r io.ReadSeeker, limit int64) ([]byte, error) {
 	return head, err
 }
 
-// headerSize is the size that a header promises, refused if it is above the limits or more than a file of length bytes can
-// hold.
+// headerSize is the size that a header promises, refused if it is above the limits or more than a file of length bytes
+// can hold.
 func headerSize(r io.Reader, f Format, length int64) (w, h int, err error) {
 	c, err := f.config(r)
 	if err != nil {
@@ -153,9 +153,11 @@ func headerSize(r io.Reader, f Format, length int64) (w, h int, err error) {
 	case c.Width <= 0 || c.Height <= 0:
 		return 0, 0, fmt.Errorf("%s of %dx%d pixels", f, c.Width, c.Height)
 	case pixels > files.MaxPixels:
-		return 0, 0, fmt.Errorf("%s of %dx%d pixels, more than the limit of %d; cut it into tiles or reduce it", f, c.Width, c.Height, files.MaxPixels)
+		return 0, 0, fmt.Errorf("%s of %dx%d pixels, more than the limit of %d; cut it into tiles or reduce it", f,
+			c.Width, c.Height, files.MaxPixels)
 	case pixels > length*f.pixelsPerByte():
-		return 0, 0, fmt.Errorf("truncated: the header promises %dx%d pixels, which do not fit into %d bytes", c.Width, c.Height, length)
+		return 0, 0, fmt.Errorf("truncated: the header promises %dx%d pixels, which do not fit into %d bytes", c.Width,
+			c.Height, length)
 	}
 	return c.Width, c.Height, nil
 }
@@ -228,8 +230,8 @@ func (f Format) String() string {
 func (f Format) Lossy() bool { return f == JPEG || f == WebP }
 
 // pixelsPerByte is the most pixels that one byte of a complete file can stand for. JPEG: every 8x8 block of the first
-// component takes a bit or more in some scan. PNG: deflate expands at most 1032 times, at 1 bit a pixel or more. The others
-// can code whole rows in some bits.
+// component takes a bit or more in some scan. PNG: deflate expands at most 1032 times, at 1 bit a pixel or more. The
+// others can code whole rows in some bits.
 func (f Format) pixelsPerByte() int64 {
 	switch f {
 	case JPEG:

@@ -2,9 +2,9 @@ package picture
 
 import "image"
 
-// fromWebP converts the planes of lossy WebP, which are BT.601 of limited range at 4:2:0, as libwebp does: chroma goes through
-// a triangle filter along both axes (upsampling.c), colours through fixed-point tables of 14 bits (yuv.h). image/color takes
-// the range to be full, which shifts every colour.
+// fromWebP converts the planes of lossy WebP, which are BT.601 of limited range at 4:2:0, as libwebp does: chroma goes
+// through a triangle filter along both axes (upsampling.c), colours through fixed-point tables of 14 bits (yuv.h).
+// image/color takes the range to be full, which shifts every colour.
 func fromWebP(m *image.YCbCr) *image.NRGBA {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
 	dst := image.NewNRGBA(image.Rect(0, 0, w, h))
@@ -21,8 +21,9 @@ func fromWebP(m *image.YCbCr) *image.NRGBA {
 	return dst
 }
 
-// chromaRow doubles a row of chroma between the row it belongs to and the next nearest: sample x of the picture takes 9, 3, 3
-// and 1 sixteenths of the four around it, rounded in two steps as libwebp does, and at the sides 3 and 1 quarters of two.
+// chromaRow doubles a row of chroma between the row it belongs to and the next nearest: sample x of the picture takes
+// 9, 3, 3 and 1 sixteenths of the four around it, rounded in two steps as libwebp does, and at the sides 3 and 1
+// quarters of two.
 func chromaRow(out, near, far []byte) {
 	last := len(near) - 1
 	side := func(i int) byte { return byte((3*int(near[i]) + int(far[i]) + 2) >> 2) }
