@@ -60,7 +60,7 @@ type Instanced interface {
 // cityscapes adds instances.
 type cityscapes struct {
 	*onDisk
-	cities []string // by sample: the folder that it lies in
+	paths []string // of pictures, by sample, below the folder of the split
 }
 
 func openCityscapes(o Options) (Dataset, error) {
@@ -76,14 +76,14 @@ func openCityscapes(o Options) (Dataset, error) {
 			info.help())
 	}
 	pictures := filepath.Join(info.Root, "leftImg8bit", o.Split)
-	ids, cities, err := nestedIDs(pictures, cityscapesPicture)
+	ids, paths, err := nestedIDs(pictures, cityscapesPicture)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("split %q: %w; splits are train, val, test", o.Split, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w (leftImg8bit_trainvaltest.zip)", err)
 	}
-	c := &cityscapes{newOnDisk(o, info, ids), cities}
+	c := &cityscapes{newOnDisk(o, info, ids), paths}
 	form, err := c.choose()
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func openCityscapes(o Options) (Dataset, error) {
 		c.info.Notes = []string{form.note}
 	}
 	c.files = func(i int) (string, string) {
-		return filepath.Join(pictures, cities[i], ids[i]+cityscapesPicture), c.stored(i, form.suffix)
+		return filepath.Join(pictures, paths[i]), c.stored(i, form.suffix)
 	}
 	c.truth = func(_ int, s *Sample) (err error) {
 		if s.Labels, err = form.read(s.LabelPath, s.ImagePath, s.Image.Rect.Max); err != nil {
@@ -129,7 +129,7 @@ func (c *cityscapes) choose() (chosen *cityscapesForm, err error) {
 
 // stored is the path of a file of sample i that holds truth.
 func (c *cityscapes) stored(i int, suffix string) string {
-	return filepath.Join(c.info.Root, "gtFine", c.info.Split, c.cities[i], c.ids[i]+suffix)
+	return filepath.Join(c.info.Root, "gtFine", c.info.Split, filepath.Dir(c.paths[i]), c.ids[i]+suffix)
 }
 
 // Instances reads *_gtFine_instanceIds.png, or where that is missing draws it from the polygons.

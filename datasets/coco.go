@@ -2,7 +2,7 @@ package datasets
 
 import (
 	"fmt"
-	"os"
+	"maps"
 	"ovbench/datasets/labelmap"
 	"path/filepath"
 	"slices"
@@ -140,27 +140,13 @@ func cocoOtherSplits(dirs []string) string {
 // file is a path below the tree's root.
 func (t cocoTree) file(sub string) string { return filepath.Join(t.root, filepath.FromSlash(sub)) }
 
-// listPictures lists the pictures of the split by name.
-func (t cocoTree) listPictures() ([]string, error) {
-	entries, err := os.ReadDir(t.pictures)
-	if err != nil {
-		return nil, err
+// listPictures lists the pictures of the split: their ids in alphabetical order with the names of their files.
+func (t cocoTree) listPictures() (ids []string, names map[string]string, err error) {
+	if names, err = filesIn(t.pictures, ".jpg", ".jpeg", ".png"); err != nil {
+		return nil, nil, err
 	}
-	var files []string
-	seen := make(map[string]string)
-	for _, e := range entries {
-		if !slices.Contains([]string{".jpg", ".jpeg", ".png"}, filepath.Ext(e.Name())) ||
-			checkID(stem(e.Name())) != nil {
-			continue
-		}
-		if first, ok := seen[stem(e.Name())]; ok {
-			return nil, fmt.Errorf("%s: %s and %s are the same picture; remove one", t.pictures, first, e.Name())
-		}
-		seen[stem(e.Name())] = e.Name()
-		files = append(files, e.Name())
+	if len(names) == 0 {
+		return nil, nil, fmt.Errorf("%s: no pictures there; unpack the archive of the split", t.pictures)
 	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("%s: no pictures there; unpack the archive of the split", t.pictures)
-	}
-	return files, nil
+	return slices.Sorted(maps.Keys(names)), names, nil
 }

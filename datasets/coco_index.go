@@ -2,14 +2,15 @@ package datasets
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
+	"image"
 	"math"
 	"os"
 	"ovbench/datasets/files"
 	"ovbench/datasets/jsonscan"
 	"path"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -28,7 +29,7 @@ type cocoFile struct {
 
 type cocoImage struct {
 	id          int64
-	w, h        int
+	w, h        int    // 0 if the file does not say
 	file        string // the last element of file_name
 	first, last int    // entries[first:last] are its annotations
 }
@@ -89,15 +90,15 @@ func (r *cocoReader) image() error {
 		case "id":
 			img.id, err = r.Integer()
 		case "width":
-			w, err = r.Integer()
+			w, err = r.side()
 		case "height":
-			h, err = r.Integer()
+			h, err = r.side()
 		case "file_name":
 			name, err = r.Text()
 		default:
-			err = r.Skip()
+			return r.Skip()
 		}
-		return err
+		return ofKey(key, err)
 	})
 	if err != nil {
 		return err
@@ -106,12 +107,49 @@ func (r *cocoReader) image() error {
 	if err := checkID(stem(img.file)); err != nil || img.id == absent {
 		return r.Errorf("an image without id or with the file name %q; want a name such as 000000000139.jpg", name)
 	}
-	if w <= 0 || h <= 0 || h > files.MaxPixels/w {
-		return r.Errorf("image %d has %dx%d pixels", img.id, w, h)
+	if w > 0 && h > 0 {
+		if h > files.MaxPixels/w {
+			return r.Errorf("image %d has %dx%d pixels, more than the limit of %d", img.id, w, h, files.MaxPixels)
+		}
+		img.w, img.h = int(w), int(h)
 	}
-	img.w, img.h = int(w), int(h)
 	r.file.images = append(r.file.images, img)
 	return nil
+}
+
+// side reads a width or height: 0, which the picture knows better, where it is null, NaN or -1.
+func (r *cocoReader) side() (int64, error) {
+	if r.Null() {
+		return 0, nil
+	}
+	v, err := r.Float()
+	if !(v > 0) {
+		return 0, err
+	}
+	if v != math.Trunc(v) || v > files.MaxPixels {
+		return 0, r.Errorf("%.0f is no number of pixels", v)
+	}
+	return int64(v), nil
+}
+
+// annotationID reads the id of an annotation, which only errors name: any text will do.
+func annotationID(s *jsonscan.Scanner) (int64, error) {
+	if s.Next() != '"' {
+		return s.Integer()
+	}
+	text, err := s.Text()
+	if id, bad := strconv.ParseInt(text, 10, 64); bad == nil {
+		return id, err
+	}
+	return absent, err
+}
+
+// ofKey says which key of an object an error is of.
+func ofKey[T string | []byte](key T, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", key, err)
 }
 
 func (r *cocoReader) annotation() error {
@@ -121,15 +159,15 @@ func (r *cocoReader) annotation() error {
 	err := r.Object(func(key []byte) (err error) {
 		switch string(key) {
 		case "id":
-			id, err = r.Integer()
+			id, err = annotationID(r.Scanner)
 		case "image_id":
 			e.image, err = r.Integer()
 		case "category_id":
 			category, err = r.Integer()
 		default:
-			err = r.Skip()
+			return r.Skip()
 		}
-		return err
+		return ofKey(key, err)
 	})
 	if err != nil {
 		return err
@@ -164,9 +202,9 @@ func (r *cocoReader) category() error {
 		case "name":
 			name, err = r.Text()
 		default:
-			err = r.Skip()
+			return r.Skip()
 		}
-		return err
+		return ofKey(key, err)
 	})
 	if err != nil {
 		return err
@@ -223,6 +261,29 @@ func (f *cocoFile) join() error {
 	return nil
 }
 
+// sized is the image with the size of its picture where the file does not say.
+func (img cocoImage) sized(m *image.NRGBA) *cocoImage {
+	if img.w == 0 {
+		img.w, img.h = m.Rect.Dx(), m.Rect.Dy()
+	}
+	return &img
+}
+
+// unsized is a note of the images whose size the file does not say.
+func (f *cocoFile) unsized() (notes []string) {
+	n := 0
+	for _, img := range f.images {
+		if img.w == 0 {
+			n++
+		}
+	}
+	if n > 0 {
+		notes = append(notes, fmt.Sprintf("%s does not say how large %d of %d images are: they are as large as their pictures",
+			f.path, n, len(f.images)))
+	}
+	return notes
+}
+
 // find looks an image up by id.
 func (f *cocoFile) find(id int64) (*cocoImage, bool) {
 	i, ok := slices.BinarySearchFunc(f.images, id, func(img cocoImage, id int64) int { return cmp.Compare(img.id, id) })
@@ -267,12 +328,13 @@ func (f *cocoFile) visit(file *os.File, e cocoEntry, visit func(a cocoAnnotation
 	if _, err := file.ReadAt(data, e.offset); err != nil {
 		return err
 	}
-	a := cocoAnnotation{ID: absent, label: e.label}
-	if err := json.Unmarshal(data, &a); err != nil {
+	a, err := parseAnnotation(data)
+	if err != nil {
 		return err
 	}
+	a.label = e.label
 	if err := visit(a); err != nil {
-		return fmt.Errorf("%s: %w", annotationName(a.ID), err)
+		return fmt.Errorf("%s: %w", annotationName(a.id), err)
 	}
 	return nil
 }

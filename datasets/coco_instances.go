@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"image"
 	"ovbench/datasets/labelmap"
-	"path/filepath"
 	"slices"
 )
 
@@ -57,7 +56,7 @@ func cocoPaintedStuff(t cocoTree, info Info) (Dataset, error) {
 		return nil, err
 	}
 	for _, img := range d.things.images {
-		if other, ok := d.stuff.find(img.id); !ok || other.w != img.w || other.h != img.h {
+		if other, ok := d.stuff.find(img.id); !ok || other.w*img.w > 0 && (other.w != img.w || other.h != img.h) {
 			return nil, fmt.Errorf("%s lacks image %d of %dx%d pixels, which %s has; both must be of the same split",
 				d.stuff.path, img.id, img.w, img.h, d.things.path)
 		}
@@ -94,10 +93,12 @@ func cocoInstancesForm(t cocoTree, info Info) (Dataset, error) {
 // newCOCOAnnotated has the pictures of the file of things.
 func newCOCOAnnotated(t cocoTree, info Info, things *cocoFile, truth func(img *cocoImage, s *Sample) error) (Dataset,
 	error) {
+	info.Notes = append(info.Notes, things.unsized()...)
 	d := newOnDisk(t.Options, info, things.ids())
-	d.files = func(i int) (string, string) { return filepath.Join(t.pictures, things.images[i].file), "" }
+	pictures := newShelf(t.pictures, ".jpg")
+	d.files = func(i int) (string, string) { return pictures.find(d.ids[i], things.images[i].file), "" }
 	d.truth = func(i int, s *Sample) error {
-		img := &things.images[i]
+		img := things.images[i].sized(s.Image)
 		if err := checkSizes(s.ImagePath, things.path, s.Image.Rect.Max, image.Pt(img.w, img.h)); err != nil {
 			return err
 		}

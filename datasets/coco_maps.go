@@ -84,18 +84,14 @@ func cocoHasMaps(dir string, is func(stem string) bool) bool {
 }
 
 func newCOCOMaps(t cocoTree, info Info, labels, suffix string, table *labelmap.Table) (Dataset, error) {
-	pictures, err := t.listPictures()
+	ids, names, err := t.listPictures()
 	if err != nil {
 		return nil, err
 	}
-	ids := make([]string, len(pictures))
-	for i, p := range pictures {
-		ids[i] = stem(p)
-	}
 	d := newOnDisk(t.Options, info, ids)
 	d.files = func(i int) (string, string) {
-		return filepath.Join(t.pictures, pictures[i]), filepath.Join(labels, ids[i]+suffix+".png")
+		return filepath.Join(t.pictures, names[ids[i]]), filepath.Join(labels, ids[i]+suffix+".png")
 	}
-	d.truth = labelTruth(table.Apply)
+	d.truth = labelTruth(labelmap.Read, table.Apply)
 	return d, nil
 }

@@ -42,7 +42,7 @@ func cocoPanopticForm(t cocoTree, info Info) (Dataset, error) {
 	d.files = func(i int) (string, string) {
 		return filepath.Join(t.pictures, file.images[i].file), filepath.Join(dir, d.ids[i]+".png")
 	}
-	d.truth = func(i int, s *Sample) error { return truth.read(&file.images[i], s) }
+	d.truth = func(i int, s *Sample) error { return truth.read(file.images[i].sized(s.Image), s) }
 	return d, nil
 }
 
@@ -65,22 +65,22 @@ func (d cocoPanoptic) read(img *cocoImage, s *Sample) error {
 func (d cocoPanoptic) segments(img *cocoImage) (map[uint32]uint16, error) {
 	labels := map[uint32]uint16{0: labelmap.Ignore}
 	err := d.file.each(img, func(a cocoAnnotation) error {
-		if a.File != "" && stem(a.File) != stem(img.file) {
-			return fmt.Errorf("the label map of %s is %s", img.file, a.File)
+		if a.file != "" && stem(a.file) != stem(img.file) {
+			return fmt.Errorf("the label map of %s is %s", img.file, a.file)
 		}
-		for _, s := range a.Segments {
-			label, ok := d.categories[s.Category]
+		for _, s := range a.segments {
+			label, ok := d.categories[s.category]
 			if !ok {
-				return fmt.Errorf("segment %d has category %d, which is none of the %d there are", s.ID, s.Category,
+				return fmt.Errorf("segment %d has category %d, which is none of the %d there are", s.id, s.category,
 					len(d.categories))
 			}
-			if s.ID <= 0 || s.ID >= 1<<24 {
-				return fmt.Errorf("segment %d does not fit into the three bytes of a pixel", s.ID)
+			if s.id <= 0 || s.id >= 1<<24 {
+				return fmt.Errorf("segment %d does not fit into the three bytes of a pixel", s.id)
 			}
-			if _, ok := labels[uint32(s.ID)]; ok {
-				return fmt.Errorf("segment %d is listed twice", s.ID)
+			if _, ok := labels[uint32(s.id)]; ok {
+				return fmt.Errorf("segment %d is listed twice", s.id)
 			}
-			labels[uint32(s.ID)] = label
+			labels[uint32(s.id)] = label
 		}
 		return nil
 	})

@@ -227,24 +227,22 @@ func TestRealCOCOUncompressed(t *testing.T) {
 		}
 		masks := make(map[string]string)
 		for _, data := range all.Annotations {
-			var a struct {
-				cocoAnnotation
-				Segmentation struct{ Size []int } `json:"-"`
-				Image        int64                `json:"image_id"`
-				Area         float64
+			var want struct {
+				Image int64 `json:"image_id"`
+				Area  float64
 			}
-			var size struct{ Segmentation struct{ Size []int } }
-			if err := json.Unmarshal(data, &a); err != nil {
+			if err := json.Unmarshal(data, &want); err != nil {
 				t.Fatal(err)
 			}
-			if err := json.Unmarshal(data, &size); err != nil {
+			a, err := parseAnnotation(data)
+			if err != nil {
 				t.Fatal(err)
 			}
-			m, ok, err := a.mask(size.Segmentation.Size[0], size.Segmentation.Size[1])
-			if err != nil || !ok || float64(m.Area()) != a.Area {
-				t.Fatalf("%s: area %d, want %v; %v", file, m.Area(), a.Area, err)
+			m, ok, err := a.mask(int(a.runs.size[0]), int(a.runs.size[1]))
+			if err != nil || !ok || float64(m.Area()) != want.Area {
+				t.Fatalf("%s: area %d, want %v; %v", file, m.Area(), want.Area, err)
 			}
-			masks[fmt.Sprint(a.Image, " ", a.ID)] = m.Encode()
+			masks[fmt.Sprint(want.Image, " ", a.id)] = m.Encode()
 		}
 		return masks
 	}

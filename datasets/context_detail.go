@@ -2,7 +2,6 @@ package datasets
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -258,15 +257,12 @@ func (d *detailFile) paint(r io.ReaderAt, m detailImage) (labelmap.Map, error) {
 
 // decodeDetailMask reads {"size": [height, width], "counts": "…"}.
 func decodeDetailMask(text []byte) (mask.RLE, error) {
-	var m struct {
-		Size   []int
-		Counts string
+	r, err := parseRuns(jsonscan.Of(text))
+	if err != nil {
+		return mask.RLE{}, fmt.Errorf("want a compressed RLE: %w", err)
 	}
-	if err := json.Unmarshal(text, &m); err != nil {
-		return mask.RLE{}, fmt.Errorf("want a compressed mask.RLE: %w", err)
+	if len(r.size) != 2 || r.counts != nil {
+		return mask.RLE{}, fmt.Errorf("size %v, want height and width of a compressed RLE", r.size)
 	}
-	if len(m.Size) != 2 {
-		return mask.RLE{}, fmt.Errorf("size %v, want height and width", m.Size)
-	}
-	return mask.Decode(m.Counts, m.Size[0], m.Size[1])
+	return mask.Decode(r.text, int(r.size[0]), int(r.size[1]))
 }

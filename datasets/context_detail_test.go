@@ -113,8 +113,8 @@ func TestDetailErrors(t *testing.T) {
 func TestDetailRegionErrors(t *testing.T) {
 	for _, test := range []struct{ region, want string }{
 		{`{"size":[2,3],"counts":"06"}`, ""},
-		{`{"size":[2,3],"counts":[0,6]}`, "want a compressed mask.RLE"},
-		{`[[0,0,1,1,2,2]]`, "want a compressed mask.RLE"},
+		{`{"size":[2,3],"counts":[0,6]}`, "a compressed RLE"},
+		{`[[0,0,1,1,2,2]]`, "a compressed RLE"},
 		{`{"size":[2],"counts":"06"}`, "size [2], want height and width"},
 		{`{"size":[3,2],"counts":"06"}`, "the region is 2x3, its image 3x2"},
 		{`{"size":[2,3],"counts":"05"}`, "add up to 5 pixels"},

@@ -1,9 +1,11 @@
 package datasets
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
+	"os"
 	"ovbench/datasets/files"
 	"ovbench/datasets/labelmap"
 	"path/filepath"
@@ -35,9 +37,10 @@ type FolderOptions struct {
 }
 
 const folderLayout = `<data>/
-  images/<id>.jpg, .jpeg or .png
+  images/<id>.jpg, .jpeg, .png, .tif or .webp, also in folders below
   labels/<id>.png (8-bit or 16-bit, grey or palette; values are lines of classes.txt, from 0; 255 is not scored)
-  classes.txt (one class per line)`
+  classes.txt (one class per line)
+  labelmap.txt or class_dict.csv (only for label maps in colours: name and red, green, blue of each class)`
 
 // folderClasses is the most classes that fit beside the values of void.
 const folderClasses = 60000
@@ -46,6 +49,7 @@ const folderClasses = 60000
 type folder struct {
 	*onDisk
 	queries [][]string
+	colours labelmap.Colours // of stored values; nil without a table
 	options FolderOptions
 }
 
@@ -60,17 +64,24 @@ func openFolder(o Options) (Dataset, error) {
 	if o.Folder != nil {
 		d.options = *o.Folder
 	}
-	if asked != "" && d.options.List == "" {
-		d.options.List = asked + ".txt"
-	}
 	d.info.Background = d.options.Background
 	if err := d.readClasses(); err != nil {
 		return nil, err
 	}
-	if err := d.pair(); err != nil {
+	if err := d.readColours(); err != nil {
 		return nil, err
 	}
-	d.truth = labelTruth(d.apply)
+	imageDir, labelDir := d.path(d.options.Images, "images"), d.path(d.options.Labels, "labels")
+	if list := d.path("", asked+".txt"); asked != "" && d.options.List == "" {
+		d.options.List = asked + ".txt"
+		if images := filepath.Join(imageDir, asked); !exists(list) && isDir(images) { // images/<split> beside labels/<split>
+			d.options.List, imageDir, labelDir = "", images, filepath.Join(labelDir, asked)
+		}
+	}
+	if err := d.pair(imageDir, labelDir); err != nil {
+		return nil, err
+	}
+	d.truth = labelTruth(d.read, d.apply)
 	d.info.ListSHA256 = listSHA256(d.ids)
 	return d, nil
 }
@@ -88,17 +99,19 @@ func (d *folder) path(option, standard string) string {
 
 func (d *folder) readClasses() error {
 	name := d.path(d.options.Classes, "classes.txt")
-	lines, err := files.Lines(name)
-	if err != nil {
-		return fmt.Errorf("list of classes: %w; the folder must be\n%s", err, folderLayout)
+	list, err := readClassList(name, d.first())
+	if errors.Is(err, os.ErrNotExist) {
+		err = fmt.Errorf("list of classes: %w; the folder must be\n%s", err, folderLayout)
 	}
-	if d.queries, err = parseQueries(name, lines); err != nil {
+	if err != nil {
 		return err
 	}
+	d.queries, d.colours, d.info.Notes = list.queries, list.colours, list.notes
 	if n := len(d.queries); n == 0 || n > folderClasses {
 		return fmt.Errorf("%s: %d classes, want 1 to %d, one per line", name, n, folderClasses)
 	}
 	d.info.Classes = firstQueries(d.queries)
+	d.info.Notes = append(d.info.Notes, SharedQueries(d.info.Classes, d.queries)...)
 	seen := make(map[string]int)
 	for i, c := range d.info.Classes {
 		if first, ok := seen[c]; ok {
@@ -126,43 +139,95 @@ func (d *folder) first() int {
 
 func (d *folder) end() int { return d.first() + len(d.info.Classes) }
 
-// pair finds the picture and the label map of every id.
-func (d *folder) pair() error {
-	imageDir, labelDir := d.path(d.options.Images, "images"), d.path(d.options.Labels, "labels")
-	images, err := filesIn(imageDir, folderSuffixes(d.options.ImageSuffix, ".jpg", ".jpeg", ".png")...)
+// pair finds the picture and the label map of every id, in the folders and below them.
+func (d *folder) pair(imageDir, labelDir string) error {
+	images, otherImages, err := folderFiles(imageDir, labelDir, folderSuffixes(d.options.ImageSuffix, folderPictures...))
 	if err != nil {
 		return fmt.Errorf("pictures: %w", err)
 	}
-	labels, err := filesIn(labelDir, folderSuffixes(d.options.LabelSuffix, ".png")...)
+	labels, otherLabels, err := folderFiles(labelDir, imageDir, folderSuffixes(d.options.LabelSuffix, folderLabels...))
 	if err != nil {
 		return fmt.Errorf("label maps: %w", err)
 	}
+	switch {
+	case len(images) == 0:
+		return fmt.Errorf("%s: no picture; pictures end in %s unless their suffix is named%s", imageDir,
+			strings.Join(folderPictures, ", "), thereAre(otherImages))
+	case len(labels) == 0:
+		return fmt.Errorf("%s: no label map; label maps end in %s unless their suffix is named%s", labelDir,
+			strings.Join(folderLabels, ", "), thereAre(otherLabels))
+	}
 	if d.options.List == "" {
 		d.ids = slices.Sorted(maps.Keys(images))
-		if err := folderUnpaired(imageDir, labelDir, images, labels); err != nil {
-			return err
-		}
-	} else if d.ids, err = readIDs(d.path(d.options.List, "")); err != nil {
-		return fmt.Errorf("list of ids: %w", err)
+		err = folderUnpaired(imageDir, labelDir, images, labels)
+	} else if d.ids, err = readNames(d.path(d.options.List, ""), images); err == nil {
+		err = d.unlisted(imageDir, labelDir, images, labels)
 	}
-	var noImage, noLabel []string
-	for _, id := range d.ids {
-		if images[id] == "" {
-			noImage = append(noImage, id)
-		}
-		if labels[id] == "" {
-			noLabel = append(noLabel, id)
-		}
+	if err != nil {
+		return err
 	}
-	if len(noImage)+len(noLabel) > 0 {
-		return fmt.Errorf("of the ids in %s, %s no picture in %s, %s no label map in %s; mend the list or name the "+
-			"suffixes of files",
-			d.path(d.options.List, ""), folderHave(noImage), imageDir, folderHave(noLabel), labelDir)
+	d.note(imageDir, otherImages)
+	if labelDir != imageDir {
+		d.note(labelDir, otherLabels)
 	}
 	d.files = func(i int) (string, string) {
 		return filepath.Join(imageDir, images[d.ids[i]]), filepath.Join(labelDir, labels[d.ids[i]])
 	}
 	return nil
+}
+
+// Endings of pictures and of label maps, in any case.
+var (
+	folderPictures = []string{".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
+	folderLabels   = []string{".png", ".tif", ".tiff"}
+)
+
+// folderFiles maps ids to files below dir, and lists the other files. What lies in the folder beside, or below it, counts only
+// there.
+func folderFiles(dir, beside string, suffixes []string) (found map[string]string, rest []string, err error) {
+	names, err := files.Tree(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	if rel, err := filepath.Rel(dir, beside); err == nil && filepath.IsLocal(rel) && rel != "." {
+		below := filepath.ToSlash(rel) + "/"
+		names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, below) })
+	}
+	return byID(dir, names, suffixes)
+}
+
+// thereAre is "; there are 2 other files, such as a.bmp", or nothing.
+func thereAre(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; there are %d other files, such as %s", len(names), names[0])
+}
+
+// note says which files of a folder are left out.
+func (d *folder) note(dir string, names []string) {
+	if len(names) > 0 {
+		d.info.Notes = append(d.info.Notes, fmt.Sprintf("%d files left out, the first is %s; its ending is none of those that are read",
+			len(names), filepath.Join(dir, names[0])))
+	}
+}
+
+// unlisted explains ids of the list without a picture or a label map.
+func (d *folder) unlisted(imageDir, labelDir string, images, labels map[string]string) error {
+	lacking := func(in map[string]string) (out []string) {
+		for _, id := range d.ids {
+			if in[id] == "" {
+				out = append(out, id)
+			}
+		}
+		return out
+	}
+	noImage, noLabel := lacking(images), lacking(labels)
+	if len(noImage)+len(noLabel) == 0 {
+		return nil
+	}
+	return fmt.Errorf("of the ids in %s, %s no picture in %s, %s no label map in %s; mend the list or name the suffixes of files",
+		d.path(d.options.List, ""), folderHave(noImage), imageDir, folderHave(noLabel), labelDir)
 }
 
 // folderUnpaired explains pictures without label maps and the other way round.
@@ -177,18 +242,12 @@ func folderUnpaired(imageDir, labelDir string, images, labels map[string]string)
 	}
 	noLabel, noImage := missing(images, labels), missing(labels, images)
 	switch {
-	case len(images) == 0:
-		return fmt.Errorf("%s: no picture; pictures end in .jpg, .jpeg or .png unless their suffix is named", imageDir)
-	case len(labels) == 0:
-		return fmt.Errorf("%s: no label map; label maps end in .png unless their suffix is named", labelDir)
 	case len(noLabel) == len(images):
-		return fmt.Errorf("no picture in %s has a label map in %s: pictures are called such as %q, label maps such "+
-			"as %q; name what follows the id in each, the suffixes",
-			imageDir, labelDir, images[noLabel[0]], labels[noImage[0]])
+		return fmt.Errorf("no picture in %s has a label map in %s: pictures are called such as %q, label maps such as %q; "+
+			"name what follows the id in each, the suffixes", imageDir, labelDir, images[noLabel[0]], labels[noImage[0]])
 	case len(noLabel)+len(noImage) > 0:
-		return fmt.Errorf("of the pictures in %s, %s no label map; of the label maps in %s, %s no picture; complete "+
-			"the pairs, or list the ids to measure",
-			imageDir, folderHave(noLabel), labelDir, folderHave(noImage))
+		return fmt.Errorf("of the pictures in %s, %s no label map; of the label maps in %s, %s no picture; complete the "+
+			"pairs, or list the ids to measure", imageDir, folderHave(noLabel), labelDir, folderHave(noImage))
 	}
 	return nil
 }
@@ -207,15 +266,23 @@ func folderHave(names []string) string {
 	}
 }
 
-// folderSuffixes is the one that was asked for, else the usual ones in either case.
+// folderSuffixes is the one that was asked for, else the usual ones.
 func folderSuffixes(own string, usual ...string) []string {
 	if own != "" {
 		return []string{own}
 	}
-	for _, s := range usual {
-		usual = append(usual, strings.ToUpper(s))
-	}
 	return usual
+}
+
+// read reads the numbers of a label map, or its colours where a table says what they mean.
+func (d *folder) read(path string) (labelmap.Map, error) {
+	if d.colours != nil {
+		l, err := labelmap.ReadColours(path, d.colours)
+		if !errors.Is(err, labelmap.ErrNoColours) {
+			return l, err
+		}
+	}
+	return labelmap.Read(path)
 }
 
 // plainQueries are the words of the list of classes.

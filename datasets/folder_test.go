@@ -161,7 +161,7 @@ func TestFolderErrors(t *testing.T) {
 			"images, 4 (a, b, c, …) have no label map; of the label maps in "},
 		{"suffixes differ", "x", []string{"images/a_rgb.png", "labels/a_mask.png"}, datasets.FolderOptions{}, `pictures are called such as "a_rgb.png", label maps such as "a_mask.png"; name what follows the id`},
 		{"twice", "x", append(pair, "images/a.jpg"), datasets.FolderOptions{}, "a.jpg and a.png have the same id"},
-		{"blank", "x", []string{"images/a b.png"}, datasets.FolderOptions{}, `"a b" is not an image id; an id has letters, digits, '_', '-' and '.', no path and no extension; rename the file`},
+		{"no name", "x", []string{"images/a\x01b.png"}, datasets.FolderOptions{}, "is not an image id; an id is the name of a file"},
 		{"listed but missing", "x", pair, datasets.FolderOptions{List: "classes.txt"}, "1 (x) has no picture in"},
 		{"no list", "x", pair, datasets.FolderOptions{List: "none.txt"}, "list of ids: "},
 		{"class twice", "x\ny\nx", pair, datasets.FolderOptions{}, `classes 0 and 2 are both called "x"`},

@@ -67,16 +67,17 @@ func openImageNetS(o Options, s imagenetsSubset) (Dataset, error) {
 			strings.Join(dirs, ", "), info.help())
 	}
 	images, labels := filepath.Join(info.Root, o.Split), filepath.Join(info.Root, o.Split+"-segmentation")
-	ids, wnids, err := nestedIDs(labels, ".png")
+	ids, paths, err := nestedIDs(labels, ".png")
 	if err != nil {
 		return nil, err
 	}
-	if err := imagenetsSubsetOf(labels, wnids, len(info.Classes)-1); err != nil {
+	if err := imagenetsSubsetOf(labels, paths, len(info.Classes)-1); err != nil {
 		return nil, err
 	}
 	d := newOnDisk(o, info, ids)
 	d.files = func(i int) (string, string) {
-		return filepath.Join(images, wnids[i], ids[i]+imagenetsPicture), filepath.Join(labels, wnids[i], ids[i]+".png")
+		picture := filepath.Join(images, filepath.Dir(paths[i]), ids[i]+imagenetsPicture)
+		return anyCase(picture), filepath.Join(labels, paths[i])
 	}
 	d.truth = func(_ int, s *Sample) error {
 		data, err := files.Read(s.LabelPath, files.MaxBytes)
@@ -100,8 +101,12 @@ func imagenetsOther(dir, folder string) bool {
 
 // imagenetsSubsetOf refuses the label maps of another subset: subsets have equal layouts, and labels of a smaller one
 // are in range for a larger one.
-func imagenetsSubsetOf(dir string, wnids []string, classes int) error {
-	if folders := len(slices.Compact(slices.Clone(wnids))); folders != classes &&
+func imagenetsSubsetOf(dir string, paths []string, classes int) error {
+	wnids := make(map[string]bool)
+	for _, p := range paths {
+		wnids[filepath.Dir(p)] = true
+	}
+	if folders := len(wnids); folders != classes &&
 		slices.Contains(imagenetsClasses, folders) {
 		return fmt.Errorf("%s has %d classes, as ImageNetS%d does, not %d; open imagenet_s%[2]d, or name the folder "+
 			"of ImageNetS%[4]d",

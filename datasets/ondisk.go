@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"image"
 	"io"
-	"path/filepath"
 	"slices"
 
 	"ovbench/datasets/labelmap"
@@ -38,17 +37,16 @@ func newOnDisk(o Options, info Info, ids []string) *onDisk {
 func inFolders(o Options, info Info, ids []string, images, imageSuffix, labels string,
 	apply func(labelmap.Map) error) *onDisk {
 	d := newOnDisk(o, info, ids)
-	d.files = func(i int) (string, string) {
-		return filepath.Join(images, ids[i]+imageSuffix), filepath.Join(labels, ids[i]+".png")
-	}
-	d.truth = labelTruth(apply)
+	pictures, maps := newShelf(images, imageSuffix), newShelf(labels, ".png")
+	d.files = func(i int) (string, string) { return pictures.file(ids[i]), maps.file(ids[i]) }
+	d.truth = labelTruth(labelmap.Read, apply)
 	return d
 }
 
 // labelTruth reads the label map of a sample; apply maps stored values to labels in place.
-func labelTruth(apply func(labelmap.Map) error) func(int, *Sample) error {
+func labelTruth(read func(path string) (labelmap.Map, error), apply func(labelmap.Map) error) func(int, *Sample) error {
 	return func(_ int, s *Sample) (err error) {
-		if s.Labels, err = labelmap.Read(s.LabelPath); err != nil {
+		if s.Labels, err = read(s.LabelPath); err != nil {
 			return err
 		}
 		if err := checkSizes(s.ImagePath, s.LabelPath, s.Image.Rect.Max, image.Pt(s.Labels.W, s.Labels.H)); err != nil {

@@ -105,7 +105,7 @@ func TestQueryFile(t *testing.T) {
 		{"hole", "a\n\n" + lines(18, "x"), nil, "x.txt:2: empty query"},
 		{"empty query", lines(20, "a | | b"), nil, "x.txt:20: empty query"},
 		{"unquoted separator", "# separator: ;\n" + lines(20, "x"), nil, "x.txt:1: want the separator in double quotes"},
-		{"not text", "\xff\xfea", nil, "not UTF-8"},
+		{"not text", "\xff\xff\xfea", nil, "not UTF-8"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "x.txt")

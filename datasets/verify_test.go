@@ -25,7 +25,7 @@ func newLabelled(t *testing.T, suffix string, n int, info Info, table *labelmap.
 	d.files = func(i int) (string, string) {
 		return filepath.Join(dir, ids[i]+".png"), filepath.Join(dir, ids[i]+suffix)
 	}
-	d.truth = labelTruth(table.Apply)
+	d.truth = labelTruth(labelmap.Read, table.Apply)
 	for i := range n {
 		img, label := d.Files(i)
 		picture, grey := image.NewGray(image.Rect(0, 0, 4, 4)), image.NewGray(image.Rect(0, 0, 4, 4))

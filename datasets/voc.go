@@ -1,7 +1,9 @@
 package datasets
 
 import (
+	"errors"
 	"fmt"
+	"image/color"
 	"path"
 	"path/filepath"
 	"slices"
@@ -80,8 +82,30 @@ func openVOC(o Options, info Info) (Dataset, error) {
 		info.Notes = []string{note}
 	}
 	info.Root, info.Official = root, vocOfficial[o.Split]
-	return inFolders(o, info, ids, filepath.Join(root, "JPEGImages"), ".jpg", filepath.Join(root, labels),
-		labelmap.NewTable(len(info.Classes), 255, !info.Background).Apply), nil
+	d := inFolders(o, info, ids, filepath.Join(root, "JPEGImages"), ".jpg", filepath.Join(root, labels), nil)
+	d.truth = labelTruth(readVOCLabels, labelmap.NewTable(len(info.Classes), 255, !info.Background).Apply)
+	return d, nil
+}
+
+// vocColours are the colours of VOC's palette that occur, with the indices they belong to.
+var vocColours = func() labelmap.Colours {
+	table := make(labelmap.Colours)
+	for i, c := range labelmap.Palette() {
+		if c := c.(color.NRGBA); i < len(vocClasses) || i == 255 {
+			table[[3]uint8{c.R, c.G, c.B}] = uint16(i)
+		}
+	}
+	return table
+}()
+
+// readVOCLabels reads the indices of a palette. Tools that save a map again may sort its palette, or write it as RGB: then VOC's
+// colours tell which index each was.
+func readVOCLabels(path string) (labelmap.Map, error) {
+	l, err := labelmap.ReadColours(path, vocColours)
+	if errors.Is(err, labelmap.ErrNoColours) || errors.Is(err, labelmap.ErrValue) {
+		return labelmap.Read(path)
+	}
+	return l, err
 }
 
 // vocRoot finds VOC2012 at or below root.

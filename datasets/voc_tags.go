@@ -92,7 +92,8 @@ func openVOCTags(o Options, year vocYear, info Info) (Dataset, error) {
 	}
 	info.Classes, info.Root, info.Official = vocClasses[1:], root, year.official[o.Split]
 	d := newOnDisk(o, info, ids)
-	d.files = func(i int) (string, string) { return filepath.Join(root, "JPEGImages", ids[i]+".jpg"), "" }
+	pictures := newShelf(filepath.Join(root, "JPEGImages"), ".jpg")
+	d.files = func(i int) (string, string) { return pictures.file(ids[i]), "" }
 	d.truth = func(i int, s *Sample) error {
 		if annotations != "" {
 			if err := s.readVOCObjects(filepath.Join(annotations, s.ID+".xml")); err != nil {

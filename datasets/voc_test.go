@@ -109,9 +109,9 @@ func TestSplitLists(t *testing.T) {
 		{"dots", "..", "", "is not an image id"},
 		{"absolute", "/etc/passwd", "", "is not an image id"},
 		{"backslash", `..\secret`, "", "is not an image id"},
-		{"NUL", "a\x00b", "", "is not an image id"},
+		{"NUL", "a\x00b", "", "not a text"},
 		{"empty", "\n\r\n", "", "the list is empty"},
-		{"binary", "\xff\xfe", "", "not UTF-8"},
+		{"binary", "\xff\xff", "", "not UTF-8"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			root := copyDevkit(t)

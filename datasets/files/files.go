@@ -3,12 +3,16 @@
 package files
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
 // Limits on pictures and label maps, checked before anything is decoded.
@@ -69,22 +73,37 @@ func Read(name string, limit int64) ([]byte, error) {
 // maxText bounds list and class-name files, which are read whole.
 const maxText = 16 << 20
 
-// Lines reads a text file: the byte-order mark, carriage returns and outer blanks are trimmed. Empty lines stay, so
-// that index i is line i+1 of the file.
+// Lines reads a text file in UTF-8, or in UTF-16 with its byte-order mark as Windows writes it. The mark, ends of lines of any
+// system and outer blanks are trimmed. Empty lines stay, so that index i is line i+1 of the file.
 func Lines(name string) ([]string, error) {
 	data, err := Read(name, maxText)
 	if err != nil {
 		return nil, err
 	}
-	if !utf8.Valid(data) {
-		return nil, fmt.Errorf("%s: not UTF-8 text", name)
+	text, err := decodeText(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	text := strings.TrimPrefix(string(data), "\ufeff")
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 	for i, l := range lines {
 		lines[i] = strings.TrimSpace(l)
 	}
 	return lines, nil
+}
+
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
+func decodeText(data []byte) (string, error) {
+	text, _, err := transform.Bytes(unicode.BOMOverride(transform.Nop), data)
+	switch {
+	case err != nil:
+		return "", err
+	case bytes.IndexByte(text, 0) >= 0:
+		return "", errors.New("not a text, or UTF-16 without its byte-order mark; save it as UTF-8")
+	case !utf8.Valid(text):
+		return "", errors.New("not UTF-8 text, but likely an older encoding such as Latin-1; save it as UTF-8")
+	}
+	return lineEnds.Replace(string(text)), nil
 }
 
 // Explain turns the error of a picture's decoder into one that says what is wrong with the file.

@@ -4,9 +4,12 @@ package jsonscan
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -31,12 +34,16 @@ type Scanner struct {
 	eof   error // what ended reading; nil before
 	key   []byte
 	depth int
+	long  int // the bytes of a string that is read are fewer
 }
 
 // New scans r from its beginning.
 func New(r io.Reader) *Scanner {
-	return &Scanner{r: r, buf: make([]byte, 0, bufferSize)}
+	return &Scanner{r: r, buf: make([]byte, 0, bufferSize), long: maxString}
 }
+
+// Of scans a text in memory, whose strings may be as long as it.
+func Of(text []byte) *Scanner { return &Scanner{buf: text, eof: io.EOF, long: len(text) + 1} }
 
 // Offset is where the next byte lies in the text.
 func (s *Scanner) Offset() int64 { return s.base + int64(s.p) }
@@ -127,6 +134,12 @@ func (s *Scanner) Object(visit func(key []byte) error) error {
 // list, and skips other keys. A second list of a key is an error, and so is a text without one that is required.
 func (s *Scanner) Lists(element map[string]func() error, required ...string) error {
 	seen := make(map[string]bool)
+	switch head := s.fill(3); {
+	case bytes.HasPrefix(head, []byte("\ufeff")):
+		s.p += len("\ufeff")
+	case bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")):
+		return errors.New("text in UTF-16; save it as UTF-8")
+	}
 	err := s.Object(func(key []byte) error {
 		visit, wanted := element[string(key)]
 		switch {
@@ -180,22 +193,77 @@ func (s *Scanner) elements(open, shut byte, visit func() error) error {
 	}
 }
 
-// Integer reads a whole number.
+// Integer reads a whole number, also one that a script wrote as 1.0, "1" or true.
 func (s *Scanner) Integer() (int64, error) {
 	at := *s
-	if c := s.Next(); c != '-' && (c < '0' || c > '9') {
-		return 0, s.unexpected("a number")
+	switch s.Next() {
+	case 't':
+		return 1, s.literal("true")
+	case 'f':
+		return 0, s.literal("false")
 	}
-	digits, err := s.number()
+	v, text, err := s.numeric()
 	if err != nil {
 		return 0, err
 	}
-	v, err := strconv.ParseInt(string(digits), 10, 64)
-	if err != nil {
-		return 0, at.Errorf("%s is not a whole number of 64 bits", digits)
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return n, nil
 	}
-	return v, nil
+	const exact = 1 << 53
+	if v != math.Trunc(v) || math.Abs(v) > exact {
+		return 0, at.Errorf("%s is not a whole number of 64 bits", text)
+	}
+	return int64(v), nil
 }
+
+// Float reads a number, also one in quotes, and Python's NaN, Infinity and -Infinity.
+func (s *Scanner) Float() (float64, error) {
+	v, _, err := s.numeric()
+	return v, err
+}
+
+// numeric reads a number, which may stand in quotes, with its text.
+func (s *Scanner) numeric() (float64, string, error) {
+	at := *s
+	var text string
+	switch c := s.Next(); {
+	case c == '"':
+		quoted, err := s.Text()
+		if err != nil {
+			return 0, "", err
+		}
+		text = strings.TrimSpace(quoted)
+	case s.notFinite() != "":
+		text = s.notFinite()
+		s.p += len(text)
+	case c != '-' && (c < '0' || c > '9'):
+		return 0, "", s.unexpected("a number")
+	default:
+		digits, err := s.number()
+		if err != nil {
+			return 0, "", err
+		}
+		text = string(digits)
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0, "", at.Errorf("the text %.40q, want a number", text)
+	}
+	return v, text, nil
+}
+
+// notFinite is the word next that Python writes and JSON has not, "" if there is none.
+func (s *Scanner) notFinite() string {
+	for _, word := range []string{"NaN", "Infinity", "-Infinity"} {
+		if bytes.HasPrefix(s.fill(len(word)), []byte(word)) {
+			return word
+		}
+	}
+	return ""
+}
+
+// Null consumes null if that is next, and says so.
+func (s *Scanner) Null() bool { return s.Next() == 'n' && s.literal("null") == nil }
 
 // number consumes a number; the bytes are valid until the next call.
 func (s *Scanner) number() ([]byte, error) {
@@ -255,8 +323,8 @@ func (s *Scanner) text() ([]byte, error) {
 	if s.Next() != '"' {
 		return nil, s.unexpected("a string")
 	}
-	d := s.fill(maxString)
-	for i := 1; i < min(len(d), maxString); i++ {
+	d := s.fill(s.long)
+	for i := 1; i < min(len(d), s.long); i++ {
 		switch {
 		case d[i] == '\\':
 			i++
@@ -264,10 +332,10 @@ func (s *Scanner) text() ([]byte, error) {
 			return s.unquote(d[:i+1])
 		}
 	}
-	if len(d) < maxString {
+	if len(d) < s.long {
 		return nil, s.Errorf("the text ends within a string")
 	}
-	return nil, s.Errorf("a string that does not end within %d bytes", maxString)
+	return nil, s.Errorf("a string that does not end within %d bytes", s.long)
 }
 
 // unquote consumes quoted, which begins with the next byte.
@@ -303,6 +371,9 @@ func (s *Scanner) Skip() error {
 	case 'n':
 		return s.literal("null")
 	default:
+		if word := s.notFinite(); word != "" {
+			return s.literal(word)
+		}
 		if c != '-' && (c < '0' || c > '9') {
 			return s.unexpected("a value")
 		}

@@ -78,15 +78,22 @@ func TestScannerValues(t *testing.T) {
 	if want := `ab=-9001999999999999999 b=x\yé c=59..77`; strings.Join(got, " ") != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	for _, text := range []string{"1.5", "1e3", "9223372036854775808", `"1"`, "null", "true"} {
+	for _, text := range []string{"1.5", "9223372036854775808", `"one"`, "null", "NaN", "-Infinity", `"NaN"`} {
 		if v, err := New(strings.NewReader(text)).Integer(); err == nil {
 			t.Errorf("%s is the whole number %d", text, v)
+		}
+	}
+	for text, want := range map[string]int64{"1.0": 1, "1e3": 1000, `"7"`: 7, `" 7.0 "`: 7, "true": 1, "false": 0, "-3": -3} {
+		if v, err := New(strings.NewReader(text)).Integer(); err != nil || v != want {
+			t.Errorf("%s is %d, %v", text, v, err)
 		}
 	}
 	if _, err := New(strings.NewReader(`"` + strings.Repeat("a", maxString) + `"`)).Text(); err == nil {
 		t.Error("a string of any length is read")
 	}
 }
+
+var notFinite = regexp.MustCompile(`NaN|Infinity`)
 
 var longNumber = regexp.MustCompile(`[-+.0-9eE]{512}`)
 
@@ -100,6 +107,9 @@ func FuzzScanner(f *testing.F) {
 			return
 		}
 		err := scanWhole(strings.NewReader(string(data)))
+		if notFinite.Match(data) { // which Python writes
+			return
+		}
 		if (err == nil) != json.Valid(data) {
 			t.Fatalf("%q: scanned with %v, valid is %v", data, err, json.Valid(data))
 		}

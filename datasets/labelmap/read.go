@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/color"
 
 	"ovbench/datasets/files"
 	"ovbench/datasets/picture"
@@ -126,14 +127,15 @@ var errAlpha = fmt.Errorf("%w; its pixels are transparent in places, and nothing
 // [Read] does. Nothing is mapped or ignored.
 func ReadIDs(path string) (Map, error) {
 	return read(path, func(data []byte) (Map, error) {
-		if l, err := DecodeIDs(data); !errors.Is(err, errNoRGB) {
+		if l, err := DecodeIDs(data); !errors.Is(err, ErrNoColours) {
 			return l, err
 		}
 		return decode(data)
 	})
 }
 
-var errNoRGB = errors.New("not an RGB PNG of 8 bits, which ImageNet-S stores R + 256*G in; use the original label maps")
+// ErrNoColours is a label map that stores no colours of 8 bits.
+var ErrNoColours = errors.New("not an RGB PNG of 8 bits, which ImageNet-S stores R + 256*G in; use the original label maps")
 
 // DecodeIDs decodes a label map whose numbers are red + 256*green.
 func DecodeIDs(data []byte) (Map, error) {
@@ -173,23 +175,21 @@ func decodeColours(data []byte, palette bool, value func(r, g, b uint8) (uint16,
 	case *image.NRGBA:
 		pix = m.Pix
 	case *image.Paletted:
-		if !palette {
-			break
+		if palette {
+			return byPalette(m, value)
 		}
-		full, err := picture.Decode(data, picture.AsStored)
-		if err != nil {
-			return Map{}, err
-		}
-		pix = full.Pix
 	}
 	if pix == nil || kind.Lossy() {
-		return Map{}, errNoRGB
+		return Map{}, ErrNoColours
 	}
 	l := Map{W: m.Bounds().Dx(), H: m.Bounds().Dy()}
 	l.Pix = make([]uint16, l.W*l.H)
 	var last [3]uint8
 	label, err := value(0, 0, 0)
 	for p := range l.Pix {
+		if pix[4*p+3] != 255 {
+			return Map{}, errAlpha
+		}
 		if c := [3]uint8(pix[4*p:]); c != last || err != nil {
 			last = c
 			if label, err = value(c[0], c[1], c[2]); err != nil {
@@ -197,6 +197,27 @@ func decodeColours(data []byte, palette bool, value func(r, g, b uint8) (uint16,
 			}
 		}
 		l.Pix[p] = label
+	}
+	return l, nil
+}
+
+// byPalette is decodeColours of a map with a palette. If a colour in use is none of the table, the indices are meant.
+func byPalette(m *image.Paletted, value func(r, g, b uint8) (uint16, error)) (Map, error) {
+	l := Map{W: m.Rect.Dx(), H: m.Rect.Dy()}
+	l.Pix = make([]uint16, l.W*l.H)
+	l.fill(m.Pix, m.Stride, 1, 1)
+	var labels [256]uint16
+	var known [256]bool
+	for p, index := range l.Pix {
+		if !known[index] {
+			c := color.NRGBAModel.Convert(m.Palette[index]).(color.NRGBA)
+			v, err := value(c.R, c.G, c.B)
+			if err != nil {
+				return Map{}, ErrNoColours
+			}
+			labels[index], known[index] = v, true
+		}
+		l.Pix[p] = labels[index]
 	}
 	return l, nil
 }
