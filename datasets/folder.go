@@ -297,20 +297,26 @@ func (d *folder) plainQueries() [][]string {
 // apply maps stored values to classes, in place.
 func (d *folder) apply(l labelmap.Map) error {
 	first, end, ignore := d.first(), d.end(), d.options.Ignore
-	for i, stored := range l.Pix {
-		v := int(stored)
-		switch {
-		case v >= first && v < end:
-			l.Pix[i] = uint16(v - first)
-		case v < first, ignore != 0 && v == ignore, ignore == 0 && (v == 255 || v == math.MaxUint16):
-			l.Pix[i] = labelmap.Ignore
-		default:
-			return fmt.Errorf("%w: %d at x %d, y %d; %d classes are stored as %d..%d, not scored is %s; add classes "+
-				"to the list, or say which value to ignore",
-				labelmap.ErrValue, v, i%l.W, i/l.W, end-first, first, end-1, d.ignored())
-		}
+	allowed := func() string {
+		return fmt.Sprintf("the %d classes as %d..%d; not scored is %s", end-first, first, end-1, d.ignored())
 	}
-	return nil
+	err := l.Replace(allowed, func(stored uint16) uint16 {
+		switch v := int(stored); {
+		case v >= first && v < end:
+			return uint16(v - first)
+		case v < first, ignore != 0 && v == ignore, ignore == 0 && (v == 255 || v == math.MaxUint16):
+			return labelmap.Ignore
+		}
+		return labelmap.Stray
+	})
+	var strays *labelmap.Strays
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &strays) && len(strays.Pixels) == 1 && int(strays.First) == end && !d.options.ReduceZero:
+		return fmt.Errorf("%w; if the label maps count classes from 1, say reduce_zero_label: true, else add a class to the list", err)
+	}
+	return fmt.Errorf("%w; add classes to the list, or say which value to ignore", err)
 }
 
 // ignored lists the stored values that are not scored.

@@ -169,8 +169,8 @@ func TestFolderErrors(t *testing.T) {
 		{"ambiguous class", "person, human", pair, datasets.FolderOptions{}, "may be one query or several"},
 		{"void is a class", "x\ny", pair, datasets.FolderOptions{Ignore: 1}, `ignore 1 is the stored value of class "y"`},
 		{"void below", "x\ny", pair, datasets.FolderOptions{Ignore: -1}, "ignore -1: want a stored value"},
-		{"no such class", "x\ny", []string{"images/a.png", "labels/a.png=2"}, datasets.FolderOptions{}, "2 at x 0, y 0; 2 classes are stored as 0..1, not scored is 255, 65535; add classes to the list, or say which value to ignore"},
-		{"255 is not void", "x\ny", []string{"images/a.png", "labels/a.png=255"}, datasets.FolderOptions{Ignore: 9, ReduceZero: true}, "255 at x 0, y 0; 2 classes are stored as 1..2, not scored is 0, 9"},
+		{"no such class", "x\ny", []string{"images/a.png", "labels/a.png=2"}, datasets.FolderOptions{}, "2 at x 0, y 0; allowed are the 2 classes as 0..1; not scored is 255, 65535; if the label maps count classes from 1, say reduce_zero_label: true"},
+		{"255 is not void", "x\ny", []string{"images/a.png", "labels/a.png=255"}, datasets.FolderOptions{Ignore: 9, ReduceZero: true}, "255 at x 0, y 0; allowed are the 2 classes as 1..2; not scored is 0, 9; add classes to the list"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			root := folderTree(t, 0, test.entries...)

@@ -44,6 +44,8 @@ const (
 	ReduceZero     FaultKind = "reduce_zero_label"
 	OtherLabels    FaultKind = "label maps of another data set"
 	OnlyBackground FaultKind = "nothing but background"
+	BlankLabels    FaultKind = "blank label maps"
+	FromOne        FaultKind = "labels from 1"
 )
 
 var faultKinds = []struct {
@@ -60,12 +62,14 @@ var faultKinds = []struct {
 	{LabelValue, "restore the original label maps, or choose the data set whose label numbers these are"},
 	{ColourLabels, "use the original label maps; a viewer, OpenCV or a drawing program saved these again as RGB"},
 	{Annotation, "restore the original annotations"},
-	{Unreadable, "download the file again"},
+	{Unreadable, "restore the files"},
 	{TrainIDs, "use the official *_labelIds.png, or the data set that reads trainIds; scored as they are, the mIoU " +
 		"comes out near 0.004"},
 	{ReduceZero, "choose the data set whose label 0 is what these files mean by 0"},
 	{OtherLabels, "choose the data set whose label numbers these are"},
 	{OnlyBackground, "use the label maps of classes; these may be masks of one class or empty"},
+	{BlankLabels, "use another split: the truth of test splits is often not public, so that their label maps are blank"},
+	{FromOne, "number classes from 0, or say that 0 is not scored"},
 }
 
 // maxExamples bounds Fault.Examples.
@@ -93,7 +97,7 @@ func (f Fault) Error() string {
 // ofWhole says that the example explains all of Count.
 func (f Fault) ofWhole() bool {
 	switch f.Kind {
-	case WrongCount, TrainIDs, ReduceZero, OtherLabels, OnlyBackground:
+	case WrongCount, TrainIDs, ReduceZero, OtherLabels, OnlyBackground, BlankLabels, FromOne:
 		return true
 	}
 	return false
@@ -138,7 +142,7 @@ type Stray struct {
 // Inspect ends early when ctx does: check ctx.Err().
 func Inspect(ctx context.Context, ds Dataset, o InspectOptions) Inspection {
 	v := &verification{ds: ds, info: ds.Info(), problems: make([]problem, ds.Len()), report: o.Report, total: ds.Len()}
-	v.tally = newTally(len(v.info.Classes))
+	v.tally = NewDiagnosis(ds)
 	if o.Duplicates {
 		v.digests = make([][sha256.Size]byte, ds.Len())
 	}
@@ -164,7 +168,7 @@ type verification struct {
 	info     Info
 	problems []problem           // by sample
 	digests  [][sha256.Size]byte // of pixels, by sample; nil if not wanted
-	tally    *tally
+	tally    *Diagnosis
 	report   func(done, total int)
 	mu       sync.Mutex // report, done
 	done     int
@@ -206,16 +210,13 @@ func (v *verification) advance() {
 func (v *verification) read(i int) problem {
 	s, err := v.ds.At(i)
 	if err != nil {
-		v.tally.fail(err)
+		v.tally.Fail(err)
 		return readProblem(err)
 	}
 	if text := annotationFault(s, len(v.info.Classes)); text != "" {
 		return problem{Annotation, s.ID + ": " + text}
 	}
-	v.tally.add(s)
-	if probe := v.ds.Len()/maxProbes + 1; i%probe == 0 {
-		v.tally.probe(s)
-	}
+	v.tally.Add(i, s)
 	if v.digests != nil {
 		h := sha256.New()
 		fmt.Fprintf(h, "%v\n", s.Image.Rect)
@@ -269,10 +270,14 @@ func (v *verification) faults() []Fault {
 			}
 		}
 	}
-	v.tally.diagnose(v.info, v.ds, list)
-	var out []Fault
+	v.tally.diagnose(list)
+	return list.sorted()
+}
+
+// sorted are the faults in the order of faultKinds, with their remedies.
+func (l faultList) sorted() (out []Fault) {
 	for _, k := range faultKinds {
-		if f := list[k.kind]; f != nil {
+		if f := l[k.kind]; f != nil {
 			f.Remedy = k.remedy
 			out = append(out, *f)
 		}

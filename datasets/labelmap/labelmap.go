@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // Ignore labels pixels that no metric counts: void borders, unlabelled regions.
@@ -17,6 +19,23 @@ type Map struct {
 	W, H int
 	Pix  []uint16
 }
+
+// A Histogram counts the pixels of each value that label maps hold.
+type Histogram map[uint16]int64
+
+// Add counts the pixels of l.
+func (h Histogram) Add(l Map) {
+	for p := 0; p < len(l.Pix); {
+		v, from := l.Pix[p], p
+		for p < len(l.Pix) && l.Pix[p] == v { // maps have long runs
+			p++
+		}
+		h[v] += int64(p - from)
+	}
+}
+
+// Values are the values that occur, ascending.
+func (h Histogram) Values() []uint16 { return slices.Sorted(maps.Keys(h)) }
 
 // ErrValue is a stored number that stands for no label.
 var ErrValue = errors.New("label value is out of range")
@@ -48,15 +67,26 @@ func NewTable(classes int, void uint8, reduceZero bool) *Table {
 
 // Apply maps l in place. The error is a [*Strays], and l is then good for nothing.
 func (t *Table) Apply(l Map) error {
-	var strays *Strays
-	for i, v := range l.Pix {
-		mapped := uint16(Stray)
+	return l.Replace(t.allowed, func(v uint16) uint16 {
 		if v < uint16(len(t)) {
-			mapped = t[v]
+			return t[v]
+		}
+		return Stray
+	})
+}
+
+// Replace maps l in place by a function that gives [Stray] for values that must not occur; allowed lists the others. The error is
+// a [*Strays], and l is then good for nothing.
+func (l Map) Replace(allowed func() string, label func(v uint16) uint16) error {
+	var strays *Strays
+	var last, mapped uint16
+	for i, v := range l.Pix {
+		if i == 0 || v != last { // maps have long runs
+			last, mapped = v, label(v)
 		}
 		if mapped == Stray {
 			if strays == nil {
-				strays = &Strays{first: v, x: i % l.W, y: i / l.W, allowed: t.allowed(), Pixels: make(map[uint16]int)}
+				strays = &Strays{First: v, x: i % l.W, y: i / l.W, allowed: allowed(), Pixels: make(map[uint16]int)}
 			}
 			strays.Pixels[v]++
 		}
@@ -70,14 +100,14 @@ func (t *Table) Apply(l Map) error {
 
 // Strays is an ErrValue with all that is wrong: how many pixels have each value that must not occur.
 type Strays struct {
-	first   uint16 // found at x, y
+	First   uint16 // found at x, y
 	x, y    int
 	allowed string
 	Pixels  map[uint16]int
 }
 
 func (s *Strays) Error() string {
-	return fmt.Sprintf("%v: %d at x %d, y %d; allowed are %s", ErrValue, s.first, s.x, s.y, s.allowed)
+	return fmt.Sprintf("%v: %d at x %d, y %d; allowed are %s", ErrValue, s.First, s.x, s.y, s.allowed)
 }
 
 func (s *Strays) Unwrap() error { return ErrValue }

@@ -13,8 +13,12 @@ import (
 // maxProbes bounds, within a factor of two, how many label files are read a second time as they are stored.
 const maxProbes = 64
 
-// A tally counts labels over a data set. Its methods add, probe and fail may be called from any goroutine.
-type tally struct {
+// A Diagnosis finds the mistakes that the labels of a data set as a whole give away: values numbered from 1, masks, label maps of
+// another data set. Its state is small, and all methods but [Diagnosis.Faults] may be called from any goroutine.
+type Diagnosis struct {
+	ds   Dataset
+	info Info
+
 	mu      sync.Mutex
 	samples int
 	images  []int
@@ -23,20 +27,37 @@ type tally struct {
 	strays  map[uint16]*Stray
 	strayed int // samples with strays
 
-	// Of the samples probed: stored values with their pixels, and whether 0 is ignored and k is label k-1 in all of
-	// them.
-	stored  map[uint16]int64
+	// Of the samples probed: stored values with their pixels, and whether 0 is ignored and k is label k-1 in all of them.
+	stored  labelmap.Histogram
 	probed  int
 	reduced bool
 }
 
-func newTally(classes int) *tally {
-	return &tally{images: make([]int, classes), pixels: make([]int64, classes), strays: make(map[uint16]*Stray),
-		stored: make(map[uint16]int64), reduced: true}
+// NewDiagnosis is that of an opened data set, yet without samples.
+func NewDiagnosis(ds Dataset) *Diagnosis {
+	info := ds.Info()
+	return &Diagnosis{ds: ds, info: info, images: make([]int, len(info.Classes)), pixels: make([]int64, len(info.Classes)),
+		strays: make(map[uint16]*Stray), stored: make(labelmap.Histogram), reduced: true}
+}
+
+// Add takes up sample i, whose tags and objects are of the data set's classes. It reads some label files a second time, as they
+// are stored.
+func (t *Diagnosis) Add(i int, s Sample) {
+	t.add(s)
+	if i%(t.ds.Len()/maxProbes+1) == 0 {
+		t.probe(s)
+	}
+}
+
+// Faults are the mistakes found so far, each with its remedy.
+func (t *Diagnosis) Faults() []Fault {
+	list := make(faultList)
+	t.diagnose(list)
+	return list.sorted()
 }
 
 // add counts a sample whose tags and objects are of the data set's classes.
-func (t *tally) add(s Sample) {
+func (t *Diagnosis) add(s Sample) {
 	pixels, ignored, other := make([]int64, len(t.pixels)), int64(0), 0
 	for _, v := range s.Labels.Pix {
 		switch {
@@ -70,8 +91,8 @@ func (t *tally) add(s Sample) {
 	}
 }
 
-// fail counts the strays of a sample that could not be read.
-func (t *tally) fail(err error) {
+// Fail counts the strays of a sample that could not be read.
+func (t *Diagnosis) Fail(err error) {
 	var strays *labelmap.Strays
 	if !errors.As(err, &strays) {
 		return
@@ -89,17 +110,16 @@ func (t *tally) fail(err error) {
 }
 
 // probe compares the labels of a sample with what its file stores, if that is a PNG of numbers.
-func (t *tally) probe(s Sample) {
-	if filepath.Ext(s.LabelPath) != ".png" {
+func (t *Diagnosis) probe(s Sample) {
+	if !strings.EqualFold(filepath.Ext(s.LabelPath), ".png") {
 		return
 	}
 	l, err := labelmap.Read(s.LabelPath)
 	if err != nil || len(l.Pix) != len(s.Labels.Pix) {
 		return
 	}
-	stored, reduced := make(map[uint16]int64), true
+	reduced := true
 	for i, v := range l.Pix {
-		stored[v]++
 		label := s.Labels.Pix[i]
 		reduced = reduced && (v == 0 && label == labelmap.Ignore || v > 0 && label == v-1 || v == 255 &&
 			label == labelmap.Ignore)
@@ -108,12 +128,10 @@ func (t *tally) probe(s Sample) {
 	defer t.mu.Unlock()
 	t.probed++
 	t.reduced = t.reduced && reduced
-	for v, n := range stored {
-		t.stored[v] += n
-	}
+	t.stored.Add(l)
 }
 
-func (t *tally) inspection() Inspection {
+func (t *Diagnosis) inspection() Inspection {
 	out := Inspection{Samples: t.samples, Images: t.images, Pixels: t.pixels, Ignored: t.ignored}
 	for _, s := range t.strays {
 		out.Strays = append(out.Strays, *s)
@@ -152,30 +170,71 @@ func (e labelEncoding) fits(values []uint16) bool {
 }
 
 // diagnose names the mistakes that label values give away. Strays in a few samples are damage, not a mistake.
-func (t *tally) diagnose(info Info, ds Dataset, list faultList) {
-	if text := t.otherLabels(info, ds.Len()); text != "" {
+func (t *Diagnosis) diagnose(list faultList) {
+	if text := t.otherLabels(t.info, t.ds.Len()); text != "" {
 		list.add(OtherLabels, t.strayed, text)
 	}
 	if t.probed == 0 {
 		return
 	}
 	path := ""
-	if l, ok := ds.(Located); ok {
+	if l, ok := t.ds.(Located); ok {
 		_, path = l.Files(0)
 	}
-	if strings.Contains(filepath.Base(path), "labelIds") && t.areTrainIDs() {
-		list.add(TrainIDs, t.samples, fmt.Sprintf("no pixel of %d label maps looked at is vegetation, sky, person "+
-			"or car (21, 23, 24, 26), and none is above 18", t.probed))
+	if t.blank() {
+		list.add(BlankLabels, t.samples, fmt.Sprintf("all pixels of %d label maps looked at are 0", t.probed))
+		return
 	}
-	if text := t.onlyBackground(info); text != "" {
-		list.add(OnlyBackground, t.samples, text)
-	} else if text := t.reducedTwice(info, ds.Len()); text != "" {
-		list.add(ReduceZero, t.samples, text)
+	if strings.Contains(filepath.Base(path), "labelIds") && t.areTrainIDs() {
+		list.add(TrainIDs, t.samples, fmt.Sprintf("no pixel of %d label maps looked at is vegetation, sky, person or car "+
+			"(21, 23, 24, 26), and none is above 18", t.probed))
+	}
+	switch {
+	case t.masks() != "":
+		list.add(OnlyBackground, t.samples, t.masks())
+	case t.onlyBackground() != "":
+		list.add(OnlyBackground, t.samples, t.onlyBackground())
+	case t.fromOne() != "":
+		list.add(FromOne, t.samples, t.fromOne())
+	default:
+		if text := t.reducedTwice(t.info, t.ds.Len()); text != "" {
+			list.add(ReduceZero, t.samples, text)
+		}
 	}
 }
 
+// blank says that nothing but 0 is stored, and that it is of no class or that the split's truth is withheld.
+func (t *Diagnosis) blank() bool {
+	values := t.stored.Values()
+	return len(values) == 1 && values[0] == 0 && t.samples > 0 && (t.info.Split == "test" || !t.any(0))
+}
+
+// any says whether a pixel is of class first or a later one.
+func (t *Diagnosis) any(first int) bool {
+	return slices.ContainsFunc(t.pixels[min(first, len(t.pixels)):], func(n int64) bool { return n > 0 })
+}
+
+// masks says so if only class 0 occurs, beside 255 that is ignored.
+func (t *Diagnosis) masks() string {
+	if !slices.Equal(t.stored.Values(), []uint16{0, 255}) || t.any(1) || len(t.pixels) < 2 {
+		return ""
+	}
+	return fmt.Sprintf("the %d label maps looked at hold 0 and 255 alone, and 255 is read as ignore: they are masks; "+
+		"store class 1 as 1", t.probed)
+}
+
+// fromOne says so if a folder's label maps never store 0, and the last class never occurs with them.
+func (t *Diagnosis) fromOne() string {
+	values := t.stored.Values()
+	if t.info.Name != "folder" || t.reduced || len(values) == 0 || values[0] != 1 || t.pixels[0] > 0 {
+		return ""
+	}
+	return fmt.Sprintf("no pixel of %d label maps is 0, class %q: they may count classes from 1, so that every label is one off; "+
+		"if stored 1 is the first class, say reduce_zero_label: true", t.samples, t.info.Classes[0])
+}
+
 // otherLabels names the data sets whose numbers the strays can be, or the shift by one.
-func (t *tally) otherLabels(info Info, samples int) string {
+func (t *Diagnosis) otherLabels(info Info, samples int) string {
 	if t.strayed == 0 || 2*t.strayed < samples {
 		return ""
 	}
@@ -204,7 +263,7 @@ func (t *tally) otherLabels(info Info, samples int) string {
 }
 
 // areTrainIDs is for files that should store Cityscapes labelIds 0..33, most pixels of which are above 18.
-func (t *tally) areTrainIDs() bool {
+func (t *Diagnosis) areTrainIDs() bool {
 	classes := false
 	for v := range t.stored {
 		if v > 18 && v != 255 {
@@ -216,29 +275,20 @@ func (t *tally) areTrainIDs() bool {
 }
 
 // onlyBackground says so if no pixel is of a class.
-func (t *tally) onlyBackground(info Info) string {
+func (t *Diagnosis) onlyBackground() string {
 	first := 0
-	if info.Background {
+	if t.info.Background {
 		first = 1
 	}
-	if t.samples == 0 || slices.ContainsFunc(t.pixels[first:], func(n int64) bool { return n > 0 }) {
+	if t.samples == 0 || t.any(first) {
 		return ""
 	}
-	text := fmt.Sprintf("no pixel of %d label maps is of a class", t.samples)
-	var values []uint16
-	for v := range t.stored {
-		values = append(values, v)
-	}
-	slices.Sort(values)
-	if slices.Equal(values, []uint16{0, 255}) {
-		text += ": they hold 0 and 255, masks whose 255 is read as ignore"
-	}
-	return text
+	return fmt.Sprintf("no pixel of %d label maps is of a class", t.samples)
 }
 
 // reducedTwice finds files that count classes from 0 behind reduce_zero_label: the last class never occurs, though the
 // split is whole, and 0 does.
-func (t *tally) reducedTwice(info Info, samples int) string {
+func (t *Diagnosis) reducedTwice(info Info, samples int) string {
 	last := len(info.Classes) - 1
 	whole := samples == info.Official || samples >= 1000
 	if !t.reduced || !whole || info.Background || t.pixels[last] > 0 || t.stored[0] == 0 || len(t.strays) > 0 {
