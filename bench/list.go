@@ -48,8 +48,8 @@ var lists = map[string]func() ([]item, error){
 		return out, nil
 	},
 	"metrics": func() (out []item, _ error) {
-		for _, m := range tasks.Metrics {
-			out = append(out, item{Name: m.Name, Doc: m.Doc})
+		for _, m := range tasks.Metrics() {
+			out = append(out, item{Name: m.Name, Doc: m.Task + ": " + m.Doc})
 		}
 		return out, nil
 	},

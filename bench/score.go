@@ -145,11 +145,15 @@ func scoresJSON(w io.Writer, f *analysis.FileScores) error {
 	for k, v := range f.Counts {
 		out[k] = v
 	}
+	intervals := map[string][2]float64{}
 	for _, s := range f.Scores {
 		out[s.Name] = s.Value
+		if s.Low != nil {
+			intervals[s.Name], out["interval_level"] = [2]float64{*s.Low, *s.High}, s.Level
+		}
 	}
-	if len(f.Intervals) > 0 {
-		out["intervals"], out["interval_level"] = f.Intervals, 0.95
+	if len(intervals) > 0 {
+		out["intervals"] = intervals
 	}
 	classes := []map[string]any{}
 	for i, k := range f.Classes {
@@ -178,8 +182,8 @@ func scoresTable(w io.Writer, f *analysis.FileScores) error {
 	fmt.Fprintf(table, "%s, %s, %d images\n", f.Task, f.Convention, f.Images)
 	for _, s := range f.Scores {
 		fmt.Fprintf(table, "%s\t%.2f", s.Name, 100*s.Value)
-		if iv, ok := f.Intervals[s.Name]; ok {
-			fmt.Fprintf(table, "\t%.2f to %.2f", 100*iv[0], 100*iv[1])
+		if s.Low != nil {
+			fmt.Fprintf(table, "\t%.2f to %.2f", 100**s.Low, 100**s.High)
 		}
 		fmt.Fprintln(table)
 	}

@@ -47,7 +47,12 @@ func optionalToggle(name, doc string, in func(*Dataset) *bool) field[Dataset] {
 var (
 	datasetName = named("data set", "datasets", func(k Known) []string { return k.Datasets })
 	methodName  = named("method", "methods", func(k Known) []string { return slices.Sorted(maps.Keys(k.Methods)) })
-	metricName  = named("metric", "metrics", func(k Known) []string { return k.Metrics })
+	metricName  = named("metric", "metrics", func(k Known) []string {
+		if k.Metrics == nil {
+			return nil
+		}
+		return slices.Compact(slices.Sorted(slices.Values(slices.Concat(slices.Collect(maps.Values(k.Metrics))...))))
+	})
 )
 
 // named is a name out of those that of gives, if it gives any. topic is what `ovbench list` calls them.

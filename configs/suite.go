@@ -73,7 +73,7 @@ type Known struct {
 	Methods  map[string][]string // names of the parameters, by kind
 	Datasets []string
 	Queries  map[string][]string // query sets, by data set
-	Metrics  []string
+	Metrics  map[string][]string // by task
 }
 
 // DemoRoot is the root of a data set whose pictures are built in.
@@ -96,7 +96,7 @@ var suiteFields = []field[Suite]{
 	needed(key("methods", "what reads the model, for example [clip, clip_surgery] (ovbench list methods)", func(s *Suite) *[]Method { return &s.Methods },
 		list(methodKind, "[clip, clip_surgery]", "label", func(m Method) string { return m.Name }))),
 	needed(key("protocol", "how it is measured, for example clip-surgery (ovbench list protocols)", func(s *Suite) *Protocol { return &s.Protocol }, protocolKind)),
-	optional(key("metrics", "all of the task unless written (ovbench list metrics)", func(s *Suite) *[]string { return &s.Metrics },
+	optional(key("metrics", "the scores of cells, in this order; all of the task unless written (ovbench list metrics)", func(s *Suite) *[]string { return &s.Metrics },
 		list(metricName, "[mIoU]", "metric", func(m string) string { return m })), func(s *Suite) bool { return len(s.Metrics) == 0 }),
 	key("panels", "images per data set whose pictures are kept", func(s *Suite) *int { return &s.Panels }, whole(0, 1000)),
 	key("seed", "of all that is drawn at random", func(s *Suite) *uint64 { return &s.Seed }, seed),
@@ -132,6 +132,12 @@ func (r *reader) readSuite(root *yaml.Node) *Suite {
 		return s
 	}
 	readFields(r, root, "", s, suiteFields, true)
+	for i, m := range s.Metrics {
+		if of := r.known.Metrics[s.Task]; r.known.Metrics != nil && !slices.Contains(of, m) {
+			p := r.places[fmt.Sprintf("metrics[%d]", i)]
+			r.fault(&yaml.Node{Line: p.line, Column: p.column}, "metric %s is none of task %s; it has %s", quote(m), s.Task, strings.Join(of, ", "))
+		}
+	}
 	for i, d := range s.Datasets {
 		set := s.ProtocolOf(d).Queries
 		if known, ok := r.known.Queries[d.Name]; ok && d.Queries == "" && set != "" && !IsFile(set) && !slices.Contains(known, set) {

@@ -23,7 +23,7 @@ var known = Known{
 	Methods:  map[string][]string{"clip": {}, "clip_surgery": {"depth", "scale", "mode", "dual", "blocks"}},
 	Datasets: []string{"voc20", "voc21"},
 	Queries:  map[string][]string{"voc20": {"plain", "sclip"}, "voc21": {"plain", "sclip", "clearclip"}},
-	Metrics:  []string{"mIoU", "mAcc", "aAcc"},
+	Metrics:  map[string][]string{"segmentation": {"mIoU", "mAcc", "aAcc"}},
 }
 
 // sameSuite compares what a suite says, not where it was said.

@@ -2,41 +2,89 @@ package metrics
 
 import (
 	"fmt"
-	"maps"
 	"math"
-	"slices"
 )
 
-// ClassArea is the pixels of one class in one image: what pooled scores need of it, without which class was taken for which.
+// Areas are the pixels per class that all scores of pooled label maps come from.
+type Areas struct {
+	Intersection []int64 // of class c predicted as c
+	Truth        []int64 // of class c
+	Pred         []int64 // predicted as c
+}
+
+func newAreas(classes int) Areas {
+	all := make([]int64, 3*classes)
+	return Areas{Intersection: all[:classes:classes], Truth: all[classes : 2*classes : 2*classes], Pred: all[2*classes:]}
+}
+
+func (a Areas) clear() {
+	clear(a.Intersection)
+	clear(a.Truth)
+	clear(a.Pred)
+}
+
+// add adds other's pixels to a's own slices.
+func (a Areas) add(other Areas) {
+	for c := range a.Truth {
+		a.Intersection[c] += other.Intersection[c]
+		a.Truth[c] += other.Truth[c]
+		a.Pred[c] += other.Pred[c]
+	}
+}
+
+// count adds n pixels of truth t predicted as p, each of which may lie outside the classes.
+func (a Areas) count(t, p int, n int64) {
+	hasTruth, hasPred := t >= 0 && t < len(a.Truth), p >= 0 && p < len(a.Pred)
+	if hasTruth {
+		a.Truth[t] += n
+	}
+	if hasPred {
+		a.Pred[p] += n
+	}
+	if hasTruth && t == p {
+		a.Intersection[t] += n
+	}
+}
+
+// record lists the classes with pixels.
+func (a Areas) record() AreaRecord {
+	var out AreaRecord
+	for c := range a.Truth {
+		if a.Truth[c] > 0 || a.Pred[c] > 0 {
+			out = append(out, ClassArea{uint16(c), a.Intersection[c], a.Truth[c], a.Pred[c]})
+		}
+	}
+	return out
+}
+
+// ClassArea is the pixels of one class in one image: what pooled scores need of it, without which class was taken for
+// which.
 type ClassArea struct {
 	Class                     uint16
 	Intersection, Truth, Pred int64
 }
 
-// AreaRecord is what one image contributes to scores of [Areas]: the classes with pixels in truth or prediction, ascending.
+// AreaRecord is what one image contributes to scores of [Areas]: the classes with pixels in truth or prediction,
+// ascending. In files it is [[class, intersection, truth, prediction], …].
 type AreaRecord []ClassArea
 
-// Boundaries reduces the record to the boundaries of its classes: all that Boundary IoU needs, a dozen numbers an image.
-func (r BoundaryRecord) Boundaries() AreaRecord {
-	byClass := map[uint16]ClassArea{}
-	add := func(half uint16, i, t, p int64) {
-		if half%2 == 1 {
-			a := byClass[half/2]
-			byClass[half/2] = ClassArea{half / 2, a.Intersection + i, a.Truth + t, a.Pred + p}
+// MarshalJSON writes rows of four numbers.
+func (r AreaRecord) MarshalJSON() ([]byte, error) {
+	return appendRows(len(r), func(i int) []int64 {
+		return []int64{int64(r[i].Class), r[i].Intersection, r[i].Truth, r[i].Pred}
+	}), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (r *AreaRecord) UnmarshalJSON(b []byte) error {
+	*r = nil
+	return readRows(b, 4, func(x []int64) error {
+		if x[0] != int64(uint16(x[0])) {
+			return fmt.Errorf("area %v is of no class", x)
 		}
-	}
-	for _, c := range r {
-		add(c.Truth, 0, c.Count, 0)
-		add(c.Pred, 0, 0, c.Count)
-		if c.Truth == c.Pred {
-			add(c.Truth, c.Count, 0, 0)
-		}
-	}
-	var out AreaRecord
-	for _, class := range slices.Sorted(maps.Keys(byClass)) {
-		out = append(out, byClass[class])
-	}
-	return out
+		*r = append(*r, ClassArea{Class: uint16(x[0]), Intersection: x[1], Truth: x[2], Pred: x[3]})
+		return nil
+	})
 }
 
 func (r AreaRecord) check(classes int) error {
@@ -53,39 +101,6 @@ func (r AreaRecord) check(classes int) error {
 	return nil
 }
 
-// AreaSums accumulates [AreaRecord]s. Make one with [NewAreaSums]. It holds integers only and may be used by one goroutine at
-// a time.
-type AreaSums struct{ areas Areas }
-
-// NewAreaSums makes an empty accumulator of 1..MaxClasses classes.
-func NewAreaSums(classes int) (*AreaSums, error) {
-	if err := checkClasses(classes); err != nil {
-		return nil, err
-	}
-	return &AreaSums{newAreas(classes)}, nil
-}
-
-// Add adds one image. It changes nothing if the record is faulty.
-func (s *AreaSums) Add(r AreaRecord) error {
-	if err := r.check(len(s.areas.Truth)); err != nil {
-		return err
-	}
-	r.addTo(s.areas, 1)
-	return nil
-}
-
-// Merge adds all images of another accumulator.
-func (s *AreaSums) Merge(other *AreaSums) error {
-	if len(other.areas.Truth) != len(s.areas.Truth) {
-		return fmt.Errorf("areas of %d and %d classes cannot be merged", len(s.areas.Truth), len(other.areas.Truth))
-	}
-	s.areas.add(other.areas)
-	return nil
-}
-
-// Areas are the sums; they are not to be changed.
-func (s *AreaSums) Areas() Areas { return s.areas }
-
 func (r AreaRecord) addTo(sum Areas, times int64) {
 	for _, c := range r {
 		sum.Intersection[c.Class] += times * c.Intersection
@@ -94,29 +109,104 @@ func (r AreaRecord) addTo(sum Areas, times int64) {
 	}
 }
 
-// AreaRecordStatistic is a score of pooled areas of one record per image: [AreasStatistic] for records without confusions.
-func AreaRecordStatistic(records []AreaRecord, classes int, score func(Areas) (float64, bool)) (Statistic, error) {
+// checkAreas refuses records that are faulty.
+func checkAreas(records []AreaRecord, classes int) error {
 	if err := checkClasses(classes); err != nil {
-		return nil, err
+		return err
 	}
 	for i, r := range records {
 		if err := r.check(classes); err != nil {
-			return nil, fmt.Errorf("image %d: %w", i, err)
+			return fmt.Errorf("image %d: %w", i, err)
 		}
 	}
-	sum := newAreas(classes)
+	return nil
+}
+
+// AreasStatistic is a score of pooled areas, such as [Convention.MIoU], of one record per image.
+func AreasStatistic(records []AreaRecord, classes int, score func(Areas) (float64, bool)) (Statistic, error) {
+	if err := checkAreas(records, classes); err != nil {
+		return nil, err
+	}
+	type cell struct{ class, intersection, truth, pred int32 }
+	var cells []cell
+	ends := make([]int, len(records)) // in cells, of each image
+	for i, r := range records {
+		for _, c := range r {
+			cells = append(cells, cell{int32(c.Class), int32(c.Intersection), int32(c.Truth), int32(c.Pred)})
+		}
+		ends[i] = len(cells)
+	}
+	sums := make([][3]int64, classes)
+	areas := newAreas(classes)
 	return func(times []int32) (float64, bool) {
-		if len(times) != len(records) {
+		if len(times) != len(ends) {
 			return 0, false
 		}
-		clear(sum.Intersection)
-		clear(sum.Truth)
-		clear(sum.Pred)
+		clear(sums)
+		from := 0
 		for i, n := range times {
 			if n > 0 {
-				records[i].addTo(sum, int64(n))
+				for _, c := range cells[from:ends[i]] {
+					sum := &sums[c.class]
+					sum[0] += int64(n) * int64(c.intersection)
+					sum[1] += int64(n) * int64(c.truth)
+					sum[2] += int64(n) * int64(c.pred)
+				}
+			}
+			from = ends[i]
+		}
+		for c, sum := range sums {
+			areas.Intersection[c], areas.Truth[c], areas.Pred[c] = sum[0], sum[1], sum[2]
+		}
+		return score(areas)
+	}, nil
+}
+
+// ImageScores is a score of pooled areas of each image alone, NaN where it is undefined.
+func ImageScores(records []AreaRecord, classes int, score func(Areas) (float64, bool)) ([]float64, error) {
+	if err := checkAreas(records, classes); err != nil {
+		return nil, err
+	}
+	values := make([]float64, len(records))
+	a := newAreas(classes)
+	for i, r := range records {
+		r.addTo(a, 1)
+		value, ok := score(a)
+		if values[i] = value; !ok {
+			values[i] = math.NaN()
+		}
+		r.addTo(a, -1)
+	}
+	return values, nil
+}
+
+// ImageClassStatistic is the mean over classes of the mean, over the images in which the class counts under v, of its
+// IoU in that image alone. Large objects and images weigh no more than small ones; it is neither the pooled mIoU nor the
+// mean of the images' mIoU, and not comparable with either.
+func ImageClassStatistic(records []AreaRecord, classes int, v Convention) (Statistic, error) {
+	if err := checkAreas(records, classes); err != nil {
+		return nil, err
+	}
+	var values []classValue
+	rule := v.OfImages().iou
+	for i, r := range records {
+		for _, c := range r {
+			if iou, ok := rule(c.Intersection, c.Truth, c.Pred); ok {
+				values = append(values, classValue{i, int(c.Class), iou})
 			}
 		}
-		return score(sum)
-	}, nil
+	}
+	return classMeanStatistic(values, len(records), classes), nil
+}
+
+// SumAreas pools the areas of all images.
+func SumAreas(records []AreaRecord, classes int) (Areas, error) {
+	sum := newAreas(max(classes, 0))
+	if err := checkAreas(records, classes); err != nil {
+		return sum, err
+	}
+	for _, r := range records {
+		r.addTo(sum, 1)
+	}
+	return sum, nil
 }

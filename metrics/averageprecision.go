@@ -1,8 +1,9 @@
 package metrics
 
 import (
-	"fmt"
-	"strings"
+	"slices"
+
+	"gonum.org/v1/gonum/floats"
 )
 
 // APRule is a definition of average precision. It is immutable and may be shared.
@@ -39,18 +40,6 @@ var ASLAP = APRule{Name: "asl", Doc: "ASL, DualCoOp, TaI-DPT: mean precision at 
 
 // APRules lists all rules; the first is the default.
 var APRules = []APRule{StepAP, VOC07AP, VOCEnvelopeAP, ASLAP}
-
-// FindAPRule finds a rule by name.
-func FindAPRule(name string) (APRule, error) {
-	known := make([]string, len(APRules))
-	for i, r := range APRules {
-		if r.Name == name {
-			return r, nil
-		}
-		known[i] = r.Name
-	}
-	return APRule{}, fmt.Errorf("average precision %q is not known (known: %s)", name, strings.Join(known, ", "))
-}
 
 // AP is the average precision of a class, and whether it is defined. Image i counts times[i]
 // times, as if it stood in its place that often; nil is once each. It panics outside the classes
@@ -90,6 +79,9 @@ func (r *Ranking) MAP(rule APRule, times []int32) (mean float64, undefined int, 
 // without sorting again.
 func (r *Ranking) MAPStatistic(rule APRule) Statistic {
 	return func(times []int32) (float64, bool) {
+		if len(times) != r.images || !slices.ContainsFunc(times, func(n int32) bool { return n > 0 }) {
+			return 0, false
+		}
 		mean, _, ok := r.MAP(rule, times)
 		return mean, ok
 	}
@@ -161,7 +153,7 @@ func voc07AP(list []ranked, times []int32) float64 {
 
 func vocEnvelopeAP(list []ranked, times []int32) float64 {
 	best := envelopes(list, times)
-	return sumOf(best) / float64(len(best))
+	return floats.Sum(best) / float64(len(best))
 }
 
 func aslAP(list []ranked, times []int32) float64 {
@@ -175,13 +167,5 @@ func aslAP(list []ranked, times []int32) float64 {
 		}
 	}
 	at := precisions(turned, times)
-	return sumOf(at) / (float64(len(at)) + 1e-8)
-}
-
-func sumOf(values []float64) float64 {
-	var sum float64
-	for _, x := range values {
-		sum += x
-	}
-	return sum
+	return floats.Sum(at) / (float64(len(at)) + 1e-8)
 }

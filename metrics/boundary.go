@@ -98,59 +98,24 @@ func (r BoundaryRecord) Plain() Sparse {
 	return sparseOf(counts)
 }
 
-// Boundary accumulates [BoundaryRecord]s: Boundary IoU of the classes, pooled over images. Make
-// one with [NewBoundary]. Like [Confusion] it holds integers only and may be used by one
-// goroutine at a time.
-type Boundary struct{ halved *Confusion }
-
-// NewBoundary makes an empty accumulator of 1..MaxClasses/2 classes.
-func NewBoundary(classes int) (*Boundary, error) {
-	if classes < 1 || classes > MaxClasses/2 {
-		return nil, fmt.Errorf("%d classes, want 1..%d", classes, MaxClasses/2)
+// Boundaries reduces the record to the boundaries of its classes: all that Boundary IoU needs, a dozen numbers an image.
+// mBIoU is [Convention.MIoU] of such records.
+func (r BoundaryRecord) Boundaries() AreaRecord {
+	var classes uint16
+	for _, c := range r {
+		classes = max(classes, c.Truth/2+1, c.Pred/2+1)
 	}
-	c, err := NewConfusion(2 * classes)
-	return &Boundary{c}, err
+	a := newAreas(int(classes))
+	for _, c := range r {
+		a.count(boundaryOf(c.Truth), boundaryOf(c.Pred), c.Count)
+	}
+	return a.record()
 }
 
-// Add adds one image. It changes nothing if the record is not one that [CountBoundary] makes.
-func (b *Boundary) Add(r BoundaryRecord) error { return b.halved.Add(Sparse(r)) }
-
-// Merge adds all images of another accumulator.
-func (b *Boundary) Merge(other *Boundary) error { return b.halved.Merge(other.halved) }
-
-// Scores is mBIoU, the mean Boundary IoU over the classes that count under v.
-func (b *Boundary) Scores(v Convention) []Score {
-	if x, ok := v.MBIoU(b.halved.areas()); ok {
-		return []Score{{"mBIoU", x}}
+// boundaryOf is the class whose boundary a halved label is, -1 for none.
+func boundaryOf(half uint16) int {
+	if half%2 == 0 {
+		return -1
 	}
-	return nil
-}
-
-// PerClass lists every class with the pixels of its boundaries and, where it counts, its BIoU.
-func (b *Boundary) PerClass(v Convention) []ClassScores {
-	a := BoundaryAreas(b.halved.areas())
-	out := make([]ClassScores, len(a.Truth))
-	for c := range out {
-		i, t, p := a.Intersection[c], a.Truth[c], a.Pred[c]
-		out[c] = ClassScores{Class: c, Intersection: i, Truth: t, Pred: p}
-		if x, ok := v.iou(i, t, p); ok {
-			out[c].Scores = []Score{{"BIoU", x}}
-		}
-	}
-	return out
-}
-
-// MBIoU is the mean Boundary IoU over the classes that count, of areas of halved classes. With
-// [AreasStatistic] of records as Sparse of 2*classes it gives intervals.
-func (v Convention) MBIoU(halved Areas) (float64, bool) { return BoundaryAreas(halved).mean(v.iou) }
-
-// BoundaryAreas picks the boundaries from areas of halved classes.
-func BoundaryAreas(halved Areas) Areas {
-	a := newAreas(len(halved.Truth) / 2)
-	for c := range a.Truth {
-		a.Intersection[c] = halved.Intersection[2*c+1]
-		a.Truth[c] = halved.Truth[2*c+1]
-		a.Pred[c] = halved.Pred[2*c+1]
-	}
-	return a
+	return int(half / 2)
 }

@@ -1,11 +1,12 @@
 package metrics
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/mat"
 )
 
 // CityscapesLabel is a label of the Cityscapes data set by its id, as in *_labelIds.png.
@@ -63,9 +64,9 @@ const cityscapesPerLabel = 1000
 
 // CityscapesRecord is what one image contributes to the Cityscapes evaluation.
 type CityscapesRecord struct {
-	Pixels    Sparse               // of all 34 labels, ignored ones included
-	Weighted  bool                 // whether instances were looked for
-	Instances []CityscapesInstance // of labels that are not ignored, sorted by ID
+	Pixels    Sparse              // of all 34 labels, ignored ones included
+	Weighted  bool                // whether instances were looked for
+	Instances CityscapesInstances // of labels that are not ignored, sorted by ID
 }
 
 // CityscapesInstance counts the pixels of one instance in the truth.
@@ -74,6 +75,28 @@ type CityscapesInstance struct {
 	Size     int64  // pixels
 	Class    int64  // of these, predicted as the label
 	Category int64  // of these, predicted as any label of its category, ignored ones included
+}
+
+// CityscapesInstances is in files [[id, pixels, of the label, of its category], …].
+type CityscapesInstances []CityscapesInstance
+
+// MarshalJSON writes rows of four numbers.
+func (c CityscapesInstances) MarshalJSON() ([]byte, error) {
+	return appendRows(len(c), func(i int) []int64 {
+		return []int64{int64(c[i].ID), c[i].Size, c[i].Class, c[i].Category}
+	}), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (c *CityscapesInstances) UnmarshalJSON(b []byte) error {
+	*c = nil
+	return readRows(b, 4, func(x []int64) error {
+		if x[0] != int64(uint16(x[0])) {
+			return fmt.Errorf("instance %v has no id", x)
+		}
+		*c = append(*c, CityscapesInstance{ID: uint16(x[0]), Size: x[1], Class: x[2], Category: x[3]})
+		return nil
+	})
 }
 
 // CountCityscapes compares two maps of label ids 0..33 (not train ids) of the same pixels.
@@ -126,7 +149,7 @@ func CountCityscapes(truth, pred, instances []uint16) (CityscapesRecord, error) 
 }
 
 func (r CityscapesRecord) check() error {
-	if err := r.Pixels.check(cityscapesLabels); err != nil {
+	if _, err := r.Pixels.check(cityscapesLabels); err != nil {
 		return err
 	}
 	if !r.Weighted && len(r.Instances) > 0 {
@@ -148,98 +171,76 @@ func (r CityscapesRecord) check() error {
 	return nil
 }
 
-// Cityscapes accumulates the pixel-level evaluation of Cordts et al., "The Cityscapes Dataset",
-// CVPR 2016, as cityscapesScripts does it. Make one with [NewCityscapes]; it may be used by one
-// goroutine at a time.
-//
-// Note: an instance weighs (mean size of its class) / (its size). Sums of such weights would
-// depend on the order of images in their last digits, so that instances are added up as integers
-// by label and size, and divided at the end.
-type Cityscapes struct {
-	pixels    *Confusion
-	instances map[cityscapesSize]cityscapesHits
-	images    int
-	weighted  int // images in which instances were looked for
+// cityscapes sums the pixel-level evaluation of Cordts et al., "The Cityscapes Dataset", CVPR 2016, as cityscapesScripts
+// does it.
+type cityscapes struct {
+	pixels   *mat.Dense
+	weights  cityscapesWeights
+	weighted bool // the instances of every image were looked for
 }
 
-type cityscapesSize struct {
-	label int
-	size  int64
-}
-
-type cityscapesHits struct{ instances, class, category int64 }
-
-// NewCityscapes makes an empty accumulator.
-func NewCityscapes() *Cityscapes {
-	pixels, err := NewConfusion(cityscapesLabels)
-	if err != nil {
-		panic(err) // 34 classes are
+func newCityscapes(records []CityscapesRecord) (*cityscapes, error) {
+	c := &cityscapes{pixels: mat.NewDense(cityscapesLabels, cityscapesLabels+1, nil), weighted: true}
+	for i, r := range records {
+		if err := r.check(); err != nil {
+			return nil, fmt.Errorf("image %d: %w", i, err)
+		}
+		c.weighted = c.weighted && r.Weighted
 	}
-	return &Cityscapes{pixels: pixels, instances: make(map[cityscapesSize]cityscapesHits)}
+	return c, nil
 }
 
-// Add adds one image. It changes nothing if the record is not one that [CountCityscapes] makes.
-func (c *Cityscapes) Add(r CityscapesRecord) error {
-	if err := r.check(); err != nil {
-		return err
-	}
-	if err := c.pixels.Add(r.Pixels); err != nil {
-		return err
+func (c *cityscapes) clear() {
+	c.pixels.Zero()
+	c.weights = cityscapesWeights{}
+}
+
+func (c *cityscapes) add(r CityscapesRecord, times int64) {
+	for _, x := range r.Pixels {
+		c.pixels.Set(int(x.Truth), int(x.Pred), c.pixels.At(int(x.Truth), int(x.Pred))+float64(times*x.Count))
 	}
 	for _, x := range r.Instances {
-		c.addHits(cityscapesSize{int(x.ID) / cityscapesPerLabel, x.Size}, cityscapesHits{1, x.Class, x.Category})
+		c.weights.add(x, float64(times))
 	}
-	c.images++
-	if r.Weighted {
-		c.weighted++
-	}
-	return nil
 }
 
-func (c *Cityscapes) addHits(k cityscapesSize, h cityscapesHits) {
-	sum := c.instances[k]
-	c.instances[k] = cityscapesHits{sum.instances + h.instances, sum.class + h.class, sum.category + h.category}
+// CityscapesStatistic is one of the four averages of the benchmark over resampled images: mIoU and iIoU over classes,
+// mIoU_category and iIoU_category. Instance-weighted ones are undefined where the instances of some image were not looked
+// for.
+func CityscapesStatistic(records []CityscapesRecord, score string) (Statistic, error) {
+	if err := known(score, "mIoU", "iIoU", "mIoU_category", "iIoU_category"); err != nil {
+		return nil, err
+	}
+	c, err := newCityscapes(records)
+	if err != nil {
+		return nil, err
+	}
+	return pooled(c, records, len(records), same, score), nil
 }
 
-// Merge adds all images of another accumulator.
-func (c *Cityscapes) Merge(other *Cityscapes) error {
-	if err := c.pixels.Merge(other.pixels); err != nil {
-		return err
+// CityscapesGroups lists the classes and the categories of all images, and says whether the predictions are probably
+// train ids: no label is above 18, the last of them, though more than a tenth of the truth is. Such predictions score
+// about 0.004.
+func CityscapesGroups(records []CityscapesRecord) (classes, categories []CityscapesScores, trainIDs bool, err error) {
+	c, err := newCityscapes(records)
+	if err != nil {
+		return nil, nil, false, err
 	}
-	for k, h := range other.instances {
-		c.addHits(k, h)
+	for _, r := range records {
+		c.add(r, 1)
 	}
-	c.images += other.images
-	c.weighted += other.weighted
-	return nil
+	return c.perClass(), c.perCategory(), c.looksLikeTrainIDs(), nil
 }
 
-// LooksLikeTrainIDs says whether the predictions are probably train ids: no label is above 18, the
-// last of them, though more than a tenth of the truth is. Such predictions score about 0.004.
-func (c *Cityscapes) LooksLikeTrainIDs() bool {
+func (c *cityscapes) looksLikeTrainIDs() bool {
 	const lastTrainID = 18
-	var above int64
-	for t := range cityscapesLabels {
-		for p := range cityscapesLabels + 1 { // the last one is 255, for ignored
-			n := c.pixels.At(t, p)
-			if p > lastTrainID && p < cityscapesLabels && n > 0 {
-				return false
-			}
-			if t > lastTrainID {
-				above += n
-			}
-		}
-	}
-	return above > c.pixels.total/10
+	total := mat.Sum(c.pixels)
+	above := mat.Sum(c.pixels.Slice(lastTrainID+1, cityscapesLabels, 0, cityscapesLabels+1)) // the last column is 255, for ignored
+	return mat.Sum(c.pixels.Slice(0, cityscapesLabels, lastTrainID+1, cityscapesLabels)) == 0 && above > total/10
 }
 
-// Scores are the four averages of the benchmark: mIoU and iIoU over classes, mIoU_category and
-// iIoU_category. Undefined ones are left out, and instance-weighted ones also where the instances
-// of some image were not looked for.
-func (c *Cityscapes) Scores() []Score { return c.scores(c.weights()) }
-
-func (c *Cityscapes) scores(w *cityscapesWeights) []Score {
-	classes, categories := c.perClass(w), c.perCategory(w)
+func (c *cityscapes) Scores() []Score {
+	classes, categories := c.perClass(), c.perCategory()
 	var out []Score
 	for _, s := range []struct {
 		name, of string
@@ -276,11 +277,9 @@ type CityscapesScores struct {
 	Scores                    []Score // IoU, iIoU; undefined ones are left out
 }
 
-// PerClass lists the 19 evaluated classes by label id. Predictions of ignored labels are misses,
+// perClass lists the 19 evaluated classes by label id. Predictions of ignored labels are misses,
 // predictions on ignored truth do not count.
-func (c *Cityscapes) PerClass() []CityscapesScores { return c.perClass(c.weights()) }
-
-func (c *Cityscapes) perClass(w *cityscapesWeights) []CityscapesScores {
+func (c *cityscapes) perClass() []CityscapesScores {
 	var out []CityscapesScores
 	for id, label := range CityscapesLabels {
 		if label.Ignored {
@@ -290,19 +289,17 @@ func (c *Cityscapes) perClass(w *cityscapesWeights) []CityscapesScores {
 		one[id] = true
 		s := c.score(label.Name, one, one)
 		if label.InstanceSize > 0 {
-			c.weigh(&s, one, one, w, &w.class)
+			c.weigh(&s, one, one, &c.weights.class)
 		}
 		out = append(out, s)
 	}
 	return out
 }
 
-// PerCategory lists the seven categories with evaluated labels. Confusing labels of one category
+// perCategory lists the seven categories with evaluated labels. Confusing labels of one category
 // is right, unless the predicted one is ignored. Instances count as found by any label of the
 // category, ignored ones included; only human and vehicle consist of labels with instances.
-func (c *Cityscapes) PerCategory() []CityscapesScores { return c.perCategory(c.weights()) }
-
-func (c *Cityscapes) perCategory(w *cityscapesWeights) []CityscapesScores {
+func (c *cityscapes) perCategory() []CityscapesScores {
 	var out []CityscapesScores
 	for _, name := range []string{"flat", "construction", "object", "nature", "sky", "human", "vehicle"} {
 		var evaluated, all cityscapesGroup
@@ -316,7 +313,7 @@ func (c *Cityscapes) perCategory(w *cityscapesWeights) []CityscapesScores {
 		}
 		s := c.score(name, evaluated, evaluated)
 		if countable {
-			c.weigh(&s, evaluated, all, w, &w.category)
+			c.weigh(&s, evaluated, all, &c.weights.category)
 		}
 		out = append(out, s)
 	}
@@ -327,11 +324,11 @@ func (c *Cityscapes) perCategory(w *cityscapesWeights) []CityscapesScores {
 type cityscapesGroup [cityscapesLabels]bool
 
 // score is the IoU of truth in rows and predictions in columns.
-func (c *Cityscapes) score(name string, rows, columns cityscapesGroup) CityscapesScores {
+func (c *cityscapes) score(name string, rows, columns cityscapesGroup) CityscapesScores {
 	s := CityscapesScores{Name: name}
 	for t := range cityscapesLabels {
 		for p := range cityscapesLabels + 1 {
-			n := c.pixels.At(t, p)
+			n := int64(c.pixels.At(t, p))
 			inColumns := p < cityscapesLabels && columns[p]
 			if rows[t] {
 				s.Truth += n
@@ -356,30 +353,20 @@ type cityscapesWeights struct {
 	class, category, all [cityscapesLabels]float64
 }
 
-func (w *cityscapesWeights) add(x labelWeight, times float64) {
-	w.class[x.label] += times * x.class
-	w.category[x.label] += times * x.category
-	w.all[x.label] += times * x.all
-}
-
-// weights divides the sums by size, labels and sizes ascending.
-func (c *Cityscapes) weights() *cityscapesWeights {
-	w := new(cityscapesWeights)
-	for _, k := range slices.SortedFunc(maps.Keys(c.instances), func(a, b cityscapesSize) int {
-		return cmp.Or(cmp.Compare(a.label, b.label), cmp.Compare(a.size, b.size))
-	}) {
-		h, size := c.instances[k], CityscapesLabels[k.label].InstanceSize
-		weight := size / float64(k.size)
-		w.add(labelWeight{k.label, weight * float64(h.class), weight * float64(h.category), size * float64(h.instances)}, 1)
-	}
-	return w
+func (w *cityscapesWeights) add(x CityscapesInstance, times float64) {
+	label := int(x.ID) / cityscapesPerLabel
+	size := CityscapesLabels[label].InstanceSize
+	weight := times * size / float64(x.Size)
+	w.class[label] += weight * float64(x.Class)
+	w.category[label] += weight * float64(x.Category)
+	w.all[label] += times * size
 }
 
 // weigh adds the instance-weighted IoU, iTP / (iTP + FP + iFN). iTP and iFN are pixels of the
 // instances of rows times their weights, iTP those of right; FP are plain pixels predicted as one of
 // columns on other truth.
-func (c *Cityscapes) weigh(s *CityscapesScores, rows, columns cityscapesGroup, w *cityscapesWeights, right *[cityscapesLabels]float64) {
-	if c.weighted < c.images {
+func (c *cityscapes) weigh(s *CityscapesScores, rows, columns cityscapesGroup, right *[cityscapesLabels]float64) {
+	if !c.weighted {
 		return
 	}
 	plain := c.score("", rows, columns)
@@ -387,7 +374,7 @@ func (c *Cityscapes) weigh(s *CityscapesScores, rows, columns cityscapesGroup, w
 	for label, in := range rows {
 		if in {
 			found += right[label]
-			all += w.all[label]
+			all += c.weights.all[label]
 		}
 	}
 	if union := all + float64(plain.Pred-plain.Intersection); union > 0 {

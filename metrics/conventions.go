@@ -36,7 +36,7 @@ var MMSeg = Convention{
 
 // CityscapesIoU is the class IoU of cityscapesScripts' pixel-level evaluation for a matrix of the
 // 19 training classes: predicting an ignored label, which is out of range here, is a miss.
-// [Cityscapes] has the whole evaluation.
+// [CityscapesStatistic] has the whole evaluation.
 var CityscapesIoU = Convention{
 	Name: "cityscapes",
 	Doc:  "cityscapesScripts, class IoU: as mmseg; a prediction of an ignored label is a miss",
@@ -76,8 +76,8 @@ var ADE20K = Convention{
 }
 
 // ImageNetSIoU is the headline mIoU of ImageNet-S's evaluator, for a matrix whose class 0 is the
-// background: I / (U + 1e-10), with the mean over all classes. [ImageNetS] has the whole
-// evaluation.
+// background: I / (U + 1e-10), with the mean over all classes. [ImageNetSStatistic] has the
+// whole evaluation.
 var ImageNetSIoU = Convention{
 	Name: "imagenet_s",
 	Doc:  "ImageNet-S: mean over all classes with background, absent ones are 0",
@@ -109,24 +109,20 @@ func FindConvention(name string) (Convention, error) {
 	return Convention{}, fmt.Errorf("convention %q is not known (known: %s)", name, strings.Join(known, ", "))
 }
 
-// Stat is a score as a function of pooled areas, ready for [AreasStatistic].
-type Stat struct {
-	Name string
-	Of   func(Areas) (float64, bool)
-}
-
-// Stats are the scores under the convention: mIoU, mAcc, aAcc, FWIoU and mDice, in that order,
-// and Final where the tool has one.
-func (v Convention) Stats() []Stat {
-	stats := []Stat{{"mIoU", v.MIoU}, {"mAcc", v.MAcc}, {"aAcc", AAcc}, {"FWIoU", v.FWIoU}, {"mDice", MDice}}
-	if v.final {
-		stats = append(stats, Stat{"Final", v.meanOfMIoUAndAAcc})
+// OfImages is the convention for an image alone: as v, but a class absent from truth and prediction never counts. Under
+// a rule that scores absent classes 0, an image of 5 of 150 classes could not reach 0.04.
+func (v Convention) OfImages() Convention {
+	rule := v.iou
+	v.iou = func(i, t, p int64) (float64, bool) {
+		iou, ok := rule(i, t, p)
+		return iou, ok && t+p > 0
 	}
-	return stats
+	return v
 }
 
-func (v Convention) meanOfMIoUAndAAcc(a Areas) (float64, bool) {
+// Final is the mean of mIoU and aAcc, where the tool has it.
+func (v Convention) Final(a Areas) (float64, bool) {
 	iou, ok1 := v.MIoU(a)
 	acc, ok2 := AAcc(a)
-	return (iou + acc) / 2, ok1 && ok2
+	return (iou + acc) / 2, v.final && ok1 && ok2
 }

@@ -87,13 +87,13 @@ func TestReferencePlain(t *testing.T) {
 			}
 			records = append(records, s)
 		}
-		c := confusion(t, w.Classes, records...)
+		a := areas(t, w.Classes, records...)
 		for tool, scores := range w.Scores {
 			for _, v := range Conventions {
 				if v.Name != tool && v.Name != same[tool] {
 					continue
 				}
-				got := byName(c.Scores(v))
+				got := scoresUnder(v, a)
 				for name := range got { // the tools have fewer
 					if _, ok := scores[name]; !ok && len(scores) > 0 {
 						delete(got, name)
@@ -104,7 +104,7 @@ func TestReferencePlain(t *testing.T) {
 				}
 			}
 		}
-		if got, ok := ImageMIoU(records, w.Classes, MMSeg); ok != (w.ImageMIoU != nil) || ok && math.Abs(got-*w.ImageMIoU) > 1e-9 {
+		if got, ok := imageMIoU(t, records, w.Classes, MMSeg); ok != (w.ImageMIoU != nil) || ok && math.Abs(got-*w.ImageMIoU) > 1e-9 {
 			t.Errorf("%s: image mIoU %v, %v", w.Name, got, ok)
 		}
 	}
@@ -124,7 +124,7 @@ func TestConventionsDiffer(t *testing.T) {
 	} {
 		got := make(map[string]float64)
 		for _, v := range Conventions {
-			got[v.Name] = byName(confusion(t, test.classes, test.records...).Scores(v))["mIoU"]
+			got[v.Name] = scoresUnder(v, areas(t, test.classes, test.records...))["mIoU"]
 		}
 		if diff := gocmp.Diff(test.want, got, toolTolerance); diff != "" {
 			t.Errorf("%v (-want +got):\n%s", test.records, diff)
@@ -132,28 +132,22 @@ func TestConventionsDiffer(t *testing.T) {
 	}
 	// Two images, one right and one of two classes wrong: pooled 7/12, mean of the images 5/8.
 	images := []Sparse{{{0, 0, 1}, {1, 1, 1}}, {{0, 0, 1}, {1, 0, 1}}}
-	if got, ok := ImageMIoU(images, 2, MMSeg); !ok || got != (1+.25)/2 {
+	if got, ok := imageMIoU(t, images, 2, MMSeg); !ok || got != (1+.25)/2 {
 		t.Errorf("image mIoU %v, %v, want 5/8", got, ok)
 	}
-	if _, ok := ImageMIoU([]Sparse{{{5, 0, 1}}}, 2, MMSeg); ok {
-		t.Error("a record of other classes has an image mIoU")
+	if _, ok := scoresUnder(ADE20K, areas(t, 3, Sparse{{0, 0, 2}, {0, 2, 1}, {1, 1, 3}}))["Final"]; !ok {
+		t.Error("ade20k has no Final")
 	}
 }
 
-// A name in Stats that an engine looks up must be what Scores gives, with the same value.
-func TestStatsAreScores(t *testing.T) {
-	c := confusion(t, 3, Sparse{{0, 0, 2}, {0, 2, 1}, {1, 1, 3}})
-	for _, v := range Conventions {
-		got := byName(c.Scores(v))
-		for _, s := range v.Stats() {
-			if x, ok := s.Of(c.areas()); !ok || got[s.Name] != x {
-				t.Errorf("%s: %s = %v, %v and %v in Scores", v.Name, s.Name, x, ok, got[s.Name])
-			}
-		}
+// imageMIoU is the mean of the mIoU of single images.
+func imageMIoU(t *testing.T, records []Sparse, classes int, v Convention) (float64, bool) {
+	t.Helper()
+	values, err := ImageScores(areaRecords(t, classes, records), classes, v.MIoU)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, ok := byName(c.Scores(ADE20K))["Final"]; !ok {
-		t.Error("ade20k has no Final")
-	}
+	return MeanStatistic(values).Once(len(values))
 }
 
 func TestReferenceBoundary(t *testing.T) {
@@ -166,25 +160,24 @@ func TestReferenceBoundary(t *testing.T) {
 		MBIoU   *float64   `json:"mbiou"`
 	}
 	for _, w := range referenceCases[want](t, "boundary") {
-		b, err := NewBoundary(w.Classes)
-		if err != nil {
-			t.Fatal(err)
-		}
+		var records []AreaRecord
 		for _, p := range w.Images {
 			r, err := CountBoundary(p.Truth, p.Pred, p.Width, p.Height, w.Classes, 65535, w.Ratio)
 			if err != nil {
 				t.Fatalf("%s: %v", w.Name, err)
 			}
-			if err := b.Add(r); err != nil {
-				t.Fatalf("%s: %v", w.Name, err)
-			}
+			records = append(records, r.Boundaries())
 		}
-		for c, got := range b.PerClass(MMSeg) {
+		sum, err := SumAreas(records, w.Classes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for c, got := range MMSeg.PerClass(sum) {
 			if got.Intersection != w.Areas[0][c] || got.Truth != w.Areas[1][c] || got.Pred != w.Areas[2][c] {
 				t.Errorf("%s: class %d has %+v, want %d, %d, %d", w.Name, c, got, w.Areas[0][c], w.Areas[1][c], w.Areas[2][c])
 			}
 		}
-		got, ok := byName(b.Scores(MMSeg))["mBIoU"]
+		got, ok := MMSeg.MIoU(sum)
 		if ok != (w.MBIoU != nil) || ok && math.Abs(got-*w.MBIoU) > 1e-9 {
 			t.Errorf("%s: mBIoU %v, %v, want %v", w.Name, got, ok, w.MBIoU)
 		}
@@ -209,23 +202,25 @@ func TestReferenceCityscapes(t *testing.T) {
 		return iou, iiou
 	}
 	for _, w := range referenceCases[want](t, "cityscapes") {
-		c := NewCityscapes()
+		var records []CityscapesRecord
 		for _, p := range w.Images {
 			r, err := CountCityscapes(p.Truth, p.Pred, p.Instances)
 			if err != nil {
 				t.Fatalf("%s: %v", w.Name, err)
 			}
-			if err := c.Add(r); err != nil {
-				t.Fatalf("%s: %v", w.Name, err)
-			}
+			records = append(records, r)
 		}
-		classIoU, classIIoU := split(c.PerClass())
-		categoryIoU, categoryIIoU := split(c.PerCategory())
+		classes, categories, _, err := CityscapesGroups(records)
+		if err != nil {
+			t.Fatal(err)
+		}
+		classIoU, classIIoU := split(classes)
+		categoryIoU, categoryIIoU := split(categories)
 		for _, part := range []struct {
 			name      string
 			want, got byLabel
 		}{
-			{"averages", w.Scores, byName(c.Scores())},
+			{"averages", w.Scores, ofCityscapes(t, records...)},
 			{"class IoU", w.Classes.IoU, classIoU}, {"class iIoU", w.Classes.IIoU, classIIoU},
 			{"category IoU", w.Categories.IoU, categoryIoU}, {"category iIoU", w.Categories.IIoU, categoryIIoU},
 		} {
@@ -234,6 +229,13 @@ func TestReferenceCityscapes(t *testing.T) {
 			}
 		}
 	}
+}
+
+// ofCityscapes are the averages.
+func ofCityscapes(t testing.TB, records ...CityscapesRecord) map[string]float64 {
+	t.Helper()
+	return evaluate(t, len(records), func(score string) (Statistic, error) { return CityscapesStatistic(records, score) },
+		"mIoU", "iIoU", "mIoU_category", "iIoU_category")
 }
 
 // The class IoU needs no more than the matrix of the 19 training classes.
@@ -254,12 +256,8 @@ func TestCityscapesOfTrainIDs(t *testing.T) {
 		ids := rapid.SliceOfN(rapid.Uint16Range(0, 33), 0, 60)
 		truth := ids.Draw(t, "truth")
 		pred := rapid.SliceOfN(rapid.Uint16Range(0, 33), len(truth), len(truth)).Draw(t, "pred")
-		full := NewCityscapes()
 		r, err := CountCityscapes(truth, pred, nil)
 		if err != nil {
-			t.Fatal(err)
-		}
-		if err := full.Add(r); err != nil {
 			t.Fatal(err)
 		}
 		for i := range truth {
@@ -269,15 +267,16 @@ func TestCityscapesOfTrainIDs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		small, err := NewConfusion(19)
+		stat, err := CityscapesStatistic([]CityscapesRecord{r}, "mIoU")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := small.Add(s); err != nil {
+		small, err := Confusion([]Sparse{s}, 19)
+		if err != nil {
 			t.Fatal(err)
 		}
-		want, ok1 := byName(full.Scores())["mIoU"]
-		got, ok2 := byName(small.Scores(CityscapesIoU))["mIoU"]
+		want, ok1 := stat.Once(1)
+		got, ok2 := CityscapesIoU.MIoU(AreasOf(small))
 		if want != got || ok1 != ok2 {
 			t.Fatalf("mIoU %v, %v of 34 labels and %v, %v of 19", want, ok1, got, ok2)
 		}
@@ -286,16 +285,12 @@ func TestCityscapesOfTrainIDs(t *testing.T) {
 
 // The tool crashes on a prediction that is no label id; here it is a miss, of the category too.
 func TestCityscapesOutOfRange(t *testing.T) {
-	c := NewCityscapes()
 	r, err := CountCityscapes([]uint16{7, 7, 24}, []uint16{7, 255, 34}, []uint16{7, 7, 24001})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Add(r); err != nil {
-		t.Fatal(err)
-	}
 	want := map[string]float64{"mIoU": 0.25, "iIoU": 0, "mIoU_category": 0.25, "iIoU_category": 0}
-	if diff := gocmp.Diff(want, byName(c.Scores())); diff != "" {
+	if diff := gocmp.Diff(want, ofCityscapes(t, r)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -311,15 +306,11 @@ func TestLooksLikeTrainIDs(t *testing.T) {
 		{[]uint16{26, 7}, []uint16{255, 0}, true},
 		{[]uint16{26, 7}, []uint16{13, 19}, false},
 	} {
-		c := NewCityscapes()
 		r, err := CountCityscapes(test.truth, test.pred, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := c.Add(r); err != nil {
-			t.Fatal(err)
-		}
-		if got := c.LooksLikeTrainIDs(); got != test.want {
+		if _, _, got, err := CityscapesGroups([]CityscapesRecord{r}); got != test.want || err != nil {
 			t.Errorf("%v as %v: %v", test.truth, test.pred, got)
 		}
 	}
@@ -327,16 +318,14 @@ func TestLooksLikeTrainIDs(t *testing.T) {
 
 // Without an instance map in every image there is no instance-weighted score, rather than a wrong one.
 func TestCityscapesWithoutInstances(t *testing.T) {
-	c := NewCityscapes()
+	var records []CityscapesRecord
 	for _, instances := range [][]uint16{{24001, 7}, nil} {
 		r, err := CountCityscapes([]uint16{24, 7}, []uint16{24, 7}, instances)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := c.Add(r); err != nil {
-			t.Fatal(err)
-		}
-		_, ok := byName(c.Scores())["iIoU"]
+		records = append(records, r)
+		_, ok := ofCityscapes(t, records...)["iIoU"]
 		if ok != (instances != nil) {
 			t.Errorf("iIoU is defined: %v after instances %v", ok, instances)
 		}
@@ -374,17 +363,13 @@ func TestCityscapesRefuses(t *testing.T) {
 		{[]CityscapesInstance{{65535, 1, 0, 0}}, "id 65535 is of no"},
 		{[]CityscapesInstance{{24001, math.MaxInt32, 0, 0}, {24002, 1, 0, 0}}, "instance 1"},
 	} {
-		c := NewCityscapes()
 		r := CityscapesRecord{Pixels: Sparse{{24, 24, 9}}, Weighted: true, Instances: test.bad}
-		if err := c.Add(r); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := CityscapesStatistic([]CityscapesRecord{r}, "mIoU"); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%v: got %v, want %q", test.bad, err, test.want)
 		}
-		if got := c.Scores(); len(got) > 0 {
-			t.Errorf("%v left %v", test.bad, got)
-		}
 	}
-	if err := NewCityscapes().Add(CityscapesRecord{Instances: []CityscapesInstance{{24001, 1, 1, 1}}}); err == nil {
-		t.Error("instances without Weighted were added")
+	if _, err := CityscapesStatistic([]CityscapesRecord{{Instances: []CityscapesInstance{{24001, 1, 1, 1}}}}, "mIoU"); err == nil {
+		t.Error("instances without Weighted were taken")
 	}
 }
 
@@ -396,50 +381,36 @@ func TestReferenceImageNetS(t *testing.T) {
 		Scores  map[string]float64
 	}
 	for _, w := range referenceCases[want](t, "imagenet_s") {
-		s, err := NewImageNetS(w.Classes)
-		if err != nil {
-			t.Fatal(err)
-		}
-		plain := confusion(t, w.Classes)
+		var records []BoundaryRecord
+		var plain []Sparse
 		for _, p := range w.Images {
 			r, err := CountBoundary(p.Truth, p.Pred, p.Width, p.Height, w.Classes, 1000, ImageNetSDilationRatio)
 			if err != nil {
 				t.Fatalf("%s: %v", w.Name, err)
 			}
-			if err := s.Add(r); err != nil {
-				t.Fatalf("%s: %v", w.Name, err)
-			}
-			if err := plain.Add(r.Plain()); err != nil {
-				t.Fatal(err)
-			}
+			records, plain = append(records, r), append(plain, r.Plain())
 		}
-		got := byName(s.Scores())
+		got := evaluate(t, len(records), func(score string) (Statistic, error) {
+			return ImageNetSStatistic(records, w.Classes, score)
+		}, ImageNetSScores...)
 		if diff := gocmp.Diff(w.Scores, got, toolTolerance); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", w.Name, diff)
 		}
-		if x := byName(plain.Scores(ImageNetSIoU))["mIoU"]; plain.total > 0 && math.Abs(x-got["mIoU"]) > 1e-15 {
+		if x, ok := ImageNetSIoU.MIoU(areas(t, w.Classes, plain...)); ok && math.Abs(x-got["mIoU"]) > 1e-15 {
 			t.Errorf("%s: mIoU %v of the plain records, %v of all", w.Name, x, got["mIoU"])
 		}
 	}
 }
 
 func TestImageNetSRefuses(t *testing.T) {
-	if _, err := NewImageNetS(1); err == nil {
+	if _, err := ImageNetSStatistic(nil, 1, "mIoU"); err == nil {
 		t.Error("no class but the background")
 	}
-	s, err := NewImageNetS(3)
-	if err != nil {
-		t.Fatal(err)
+	if _, err := ImageNetSStatistic([]BoundaryRecord{{{6, 0, 1}}}, 3, "mIoU"); err == nil {
+		t.Error("a record of other classes was taken")
 	}
-	if err := s.Add(BoundaryRecord{{6, 0, 1}}); err == nil || len(s.Scores()) > 0 {
-		t.Error("a record of other classes was added", err)
-	}
-	other, err := NewImageNetS(4)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Merge(other); err == nil {
-		t.Error("3 and 4 classes were merged")
+	if _, err := ImageNetSStatistic(nil, 3, "iIoU"); err == nil {
+		t.Error("a score of another evaluator")
 	}
 }
 
@@ -546,9 +517,6 @@ func TestBoundaryErrors(t *testing.T) {
 			t.Errorf("got %v, want %q", err, test.want)
 		}
 	}
-	if _, err := NewBoundary(MaxClasses); err == nil {
-		t.Error("4096 classes have boundaries")
-	}
 }
 
 // python: int(round(0.02 * np.sqrt(h**2 + w**2))), numpy 2.4.6.
@@ -559,30 +527,6 @@ func TestBoundaryWidth(t *testing.T) {
 		if got := boundaryWidth(test.w, test.h, DilationRatio); got != test.want {
 			t.Errorf("%dx%d: %d pixels, want %d", test.w, test.h, got, test.want)
 		}
-	}
-}
-
-// The interval of mBIoU comes from the plain bootstrap over halved classes.
-func TestBoundaryinterval(t *testing.T) {
-	var records []Sparse
-	b, err := NewBoundary(3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for seed := range uint64(20) {
-		truth, pred := drawMaps(400, 3, 20, seed)
-		r, err := CountBoundary(truth, pred, 20, 20, 3, 65535, DilationRatio)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := b.Add(r); err != nil {
-			t.Fatal(err)
-		}
-		records = append(records, Sparse(r))
-	}
-	lo, hi, ok := interval(records, 6, 200, 1, 0.95, MMSeg.MBIoU)
-	if x := byName(b.Scores(MMSeg))["mBIoU"]; !ok || !(lo < x && x < hi) {
-		t.Errorf("mBIoU %v in %v..%v, %v", x, lo, hi, ok)
 	}
 }
 

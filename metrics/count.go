@@ -18,8 +18,62 @@ type Cell struct {
 
 // Sparse is what one image contributes to a confusion matrix: its non-zero cells, sorted by
 // truth, then prediction. Truth lies in 0..classes-1, Pred in 0..classes, where Pred = classes
-// gathers the predictions outside that range. It is a value to be stored; nil is an empty image.
+// gathers the predictions outside that range. It is a value to be stored, in files as
+// [[truth, prediction, pixels], …]; nil is an empty image.
 type Sparse []Cell
+
+// MarshalJSON writes rows of three numbers.
+func (s Sparse) MarshalJSON() ([]byte, error) {
+	return appendRows(len(s), func(i int) []int64 { return []int64{int64(s[i].Truth), int64(s[i].Pred), s[i].Count} }), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (s *Sparse) UnmarshalJSON(b []byte) error {
+	*s = nil
+	return readRows(b, 3, func(x []int64) error {
+		if x[0] != int64(uint16(x[0])) || x[1] != int64(uint16(x[1])) {
+			return fmt.Errorf("confusion cell %v is out of range", x)
+		}
+		*s = append(*s, Cell{Truth: uint16(x[0]), Pred: uint16(x[1]), Count: x[2]})
+		return nil
+	})
+}
+
+// Areas reduces the record to what pooled scores need.
+func (s Sparse) Areas(classes int) (AreaRecord, error) {
+	if _, err := s.check(classes); err != nil {
+		return nil, err
+	}
+	var out AreaRecord
+	of := func(class uint16) *ClassArea { // an image has few classes
+		for i := range out {
+			if out[i].Class == class {
+				return &out[i]
+			}
+		}
+		out = append(out, ClassArea{Class: class})
+		return &out[len(out)-1]
+	}
+	for _, c := range s {
+		of(c.Truth).Truth += c.Count
+		if int(c.Pred) < classes {
+			of(c.Pred).Pred += c.Count
+		}
+		if c.Truth == c.Pred {
+			of(c.Truth).Intersection += c.Count
+		}
+	}
+	slices.SortFunc(out, func(a, b ClassArea) int { return cmp.Compare(a.Class, b.Class) })
+	return out, nil
+}
+
+// Pixels is how many are counted.
+func (s Sparse) Pixels() (n int64) {
+	for _, c := range s {
+		n += c.Count
+	}
+	return n
+}
 
 // Count compares two label maps of the same pixels. Pixels whose truth is ignore do not count,
 // whatever is predicted there. Any other truth outside 0..classes-1 is an error; a prediction
@@ -166,23 +220,18 @@ func badTruth(truth []uint16, classes int, ignore uint16) error {
 	return nil
 }
 
-// check refuses records that Count cannot have made, as a damaged file may hold.
-func (s Sparse) check(classes int) error {
-	var sum int64
+// check refuses records that Count cannot have made, as a damaged file may hold, and sums the pixels of others.
+func (s Sparse) check(classes int) (sum int64, err error) {
 	for i, c := range s {
 		switch {
 		case int(c.Truth) >= classes || int(c.Pred) > classes:
-			return fmt.Errorf("cell %d: truth %d, prediction %d, with %d classes", i, c.Truth, c.Pred, classes)
+			return 0, fmt.Errorf("cell %d: truth %d, prediction %d, with %d classes", i, c.Truth, c.Pred, classes)
 		case c.Count <= 0 || c.Count > maxCount || sum > maxCount:
-			return fmt.Errorf("cell %d: count %d", i, c.Count)
+			return 0, fmt.Errorf("cell %d: count %d", i, c.Count)
 		case i > 0 && order(s[i-1], c) >= 0:
-			return fmt.Errorf("cell %d: truth %d, prediction %d is out of order or repeated", i, c.Truth, c.Pred)
+			return 0, fmt.Errorf("cell %d: truth %d, prediction %d is out of order or repeated", i, c.Truth, c.Pred)
 		}
 		sum += c.Count
 	}
-	return nil
+	return sum, nil
 }
-
-// maxCount bounds pixels of one record and keeps all sums below an int64's range: no data set
-// has 2^20 images of 2^40 pixels.
-const maxCount = 1 << 40

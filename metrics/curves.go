@@ -1,15 +1,5 @@
 package metrics
 
-// Curve is the foreground IoU, averaged over the classes that occur, at each threshold of the grid [Thresholds]; nil if
-// no class occurs. Its highest point is the score fg-mIoU.
-func (e *Explainability) Curve() []float64 {
-	pool := newExplainPool(e.classes)
-	for _, r := range e.records {
-		pool.add(r.Class, r.row(), 1)
-	}
-	return pool.curve()
-}
-
 // PrecisionRecall is the mean over the classes with positives of the interpolated precision, the highest one at a recall
 // of at least k/steps, for k in 0..steps: section 4.2 of Everingham et al., IJCV 2010, with finer steps. Scores that tie
 // are taken together. It is nil if no class has positives.

@@ -29,24 +29,3 @@ func TestPrecisionRecall(t *testing.T) {
 		t.Errorf("without positives: %v, want nil", got)
 	}
 }
-
-// The highest point of the curve is the score.
-func TestCurveHoldsTheScore(t *testing.T) {
-	e, err := NewExplainability(3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, heat := range [][]float32{{.1, .9, .6, .2}, {.5, .4, .7, .8}, {.3, .3, .1, .95}} {
-		r, err := Explain(heat, []uint8{0, 1, 1, 0}, i, i%2)
-		if err == nil {
-			err = e.Add(r)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	curve, s := e.Curve(), e.Summary()
-	if k, value, ok := bestOf(curve); !ok || gridValue(k) != s.Best || value != s.Scores[0].Value {
-		t.Errorf("best %v at %v, want %v at %v", value, gridValue(k), s.Scores[0].Value, s.Best)
-	}
-}

@@ -1,11 +1,9 @@
 package metrics
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 )
 
 // Thresholds is the size of the grid on which explainability maps are cut: 0.00, 0.01 … 0.99.
@@ -246,14 +244,4 @@ func (r ExplainRecord) check(classes int) error {
 		return bad("threshold %d of %d", r.Otsu, Thresholds)
 	}
 	return nil
-}
-
-// compare orders records by class, image and, for repeated ones, content.
-func (r ExplainRecord) compare(s ExplainRecord) int {
-	return cmp.Or(
-		cmp.Compare(r.Class, s.Class), cmp.Compare(r.Image, s.Image),
-		cmp.Compare(r.MeanInside, s.MeanInside), cmp.Compare(r.MeanOutside, s.MeanOutside),
-		slices.Compare(r.Inside, s.Inside), slices.Compare(r.Outside, s.Outside),
-		cmp.Compare(r.Otsu, s.Otsu),
-	)
 }

@@ -36,18 +36,24 @@ func bytesOf(v []int) []uint8 {
 	return out
 }
 
-func explainability(t testing.TB, classes int, records ...ExplainRecord) *Explainability {
+// explainScores are all scores of maps, and what they rest on.
+func explainScores(t testing.TB, classes int, records ...ExplainRecord) (map[string]float64, ExplainSummary) {
 	t.Helper()
-	e, err := NewExplainability(classes)
+	images := 0
+	for _, r := range records {
+		images = max(images, r.Image+1)
+	}
+	scores := evaluate(t, images, func(score string) (Statistic, error) {
+		if score == "fg-mIoU@other-half" {
+			return OtherHalfStatistic(records, images, classes, func(image int) bool { return image%2 == 1 })
+		}
+		return ExplainStatistic(records, images, classes, score)
+	}, "fg-mIoU", "fg-mIoU@other-half", "fg-mIoU@0.5", "fg-mIoU@otsu", "fg-mIoU-image", "PxAP", "mSC", "mSC-pairs")
+	summary, err := SummarizeExplain(records, classes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range records {
-		if err := e.Add(r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return e
+	return scores, summary
 }
 
 func explain(t testing.TB, score []float32, mask []uint8, image, class int) ExplainRecord {
@@ -76,7 +82,7 @@ func TestExplainabilityGoldens(t *testing.T) {
 	readJSON(t, "explain/explain.json", &cases)
 	for _, g := range cases {
 		t.Run(g.Name, func(t *testing.T) {
-			e := explainability(t, g.Classes)
+			var records []ExplainRecord
 			for _, m := range g.Maps {
 				score := make([]float32, len(m.Score))
 				for i, v := range m.Score {
@@ -84,15 +90,13 @@ func TestExplainabilityGoldens(t *testing.T) {
 						score[i] = *v
 					}
 				}
-				if err := e.Add(explain(t, score, bytesOf(m.Mask), m.Image, m.Class)); err != nil {
-					t.Fatal(err)
-				}
+				records = append(records, explain(t, score, bytesOf(m.Mask), m.Image, m.Class))
 			}
-			got := e.Summary()
-			if diff := cmp.Diff(g.Scores, byName(got.Scores), cmpopts.EquateApprox(0, 1e-12)); diff != "" {
+			scores, got := explainScores(t, g.Classes, records...)
+			if diff := cmp.Diff(g.Scores, scores, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
 				t.Errorf("scores (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(g.Found, got, cmpopts.IgnoreFields(ExplainSummary{}, "Scores")); diff != "" {
+			if diff := cmp.Diff(g.Found, got, cmpopts.IgnoreFields(ExplainSummary{}, "Curve")); diff != "" {
 				t.Errorf("summary (-want +got):\n%s", diff)
 			}
 		})
@@ -105,13 +109,11 @@ func TestExplainabilityGoldens(t *testing.T) {
 // 0.75-0.225: per class (0.675 + 0.525)/2 = 0.6, per map 0.625.
 func TestExplainabilityByHand(t *testing.T) {
 	mask := []uint8{Inside, Inside, Outside, Outside}
-	e := explainability(t, 2,
+	got, s := explainScores(t, 2,
 		explain(t, []float32{1, 0.8, 0.1, 0.1}, mask, 0, 0),
 		explain(t, []float32{1, 0.9, 0.6, 0.2}, mask, 1, 0),
 		explain(t, []float32{0.95, 0.55, 0.25, 0.2}, mask, 2, 1),
 	)
-	s := e.Summary()
-	got := byName(s.Scores)
 	for name, want := range map[string]float64{"fg-mIoU": 0.9, "fg-mIoU-image": 11. / 12, "mSC": 0.6, "mSC-pairs": 0.625} {
 		if math.Abs(got[name]-want) > 1e-7 { // the maps are float32
 			t.Errorf("%s = %v, want %v", name, got[name], want)
@@ -127,12 +129,10 @@ func TestExplainabilityByHand(t *testing.T) {
 // one is all foreground (1 of 2): pooled 1/3. Found on all, 0.2 gives 2/3 and 0.6 the half of it.
 func TestOtherHalf(t *testing.T) {
 	mask := []uint8{Inside, Outside}
-	e := explainability(t, 1,
+	got, s := explainScores(t, 1,
 		explain(t, []float32{0.4, 0.2}, mask, 4, 0),
 		explain(t, []float32{0.8, 0.6}, mask, 7, 0),
 	)
-	s := e.Summary()
-	got := byName(s.Scores)
 	if s.BestOfEven != 0.2 || s.BestOfOdd != 0.6 || s.Best != 0.2 {
 		t.Errorf("thresholds %v of even, %v of odd, %v of all images", s.BestOfEven, s.BestOfOdd, s.Best)
 	}
@@ -306,17 +306,14 @@ func TestExplainabilityRefuses(t *testing.T) {
 		"lie outside 0..1":    func(r *ExplainRecord) { r.MeanInside = math.NaN() },
 		"threshold 100":       func(r *ExplainRecord) { r.Otsu = 100 },
 	} {
-		e, bad := explainability(t, 2, good), good
+		bad := good
 		spoil(&bad)
-		if err := e.Add(bad); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := ExplainStatistic([]ExplainRecord{good, bad}, 1, 2, "PxAP"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
-		if diff := cmp.Diff(explainability(t, 2, good).Summary(), e.Summary()); diff != "" {
-			t.Errorf("%s: the record changed the scores:\n%s", want, diff)
+		if _, err := SummarizeExplain([]ExplainRecord{good, bad}, 2); err == nil {
+			t.Errorf("%s: the record is summed up", want)
 		}
-	}
-	if err := explainability(t, 2).Merge(explainability(t, 3)); err == nil {
-		t.Error("maps of 2 and 3 classes were merged")
 	}
 }
 
@@ -416,7 +413,7 @@ func TestImageNetSegmentationReference(t *testing.T) {
 		PixAcc, MIoU, MAP float64
 	}
 	readJSON(t, "explain/chefer.json", &g)
-	var s ImageNetSegmentation
+	var records []ImageNetSegmentationRecord
 	for i, img := range g.Images {
 		mask := make([]uint8, len(img.Labels))
 		for k, v := range img.Labels {
@@ -432,19 +429,26 @@ func TestImageNetSegmentationReference(t *testing.T) {
 		if r.TP+r.TN != img.Correct || r.TP+r.TN+r.FP+r.FN != img.Labelled || inter != img.Inter || union != img.Union || math.Abs(r.AP-img.AP) > 1e-12 {
 			t.Errorf("image %d: %+v, want %+v", i, r, img)
 		}
-		if err := s.Add(r); err != nil {
-			t.Fatal(err)
-		}
+		records = append(records, r)
 	}
-	got := byName(s.Scores())
+	got := ofSquared(t, records)
 	for name, want := range map[string]float64{"pixAcc": g.PixAcc, "mIoU": g.MIoU, "mAP": g.MAP} {
 		if math.Abs(got[name]-want) > 1e-12 {
 			t.Errorf("%s = %v, want %v", name, got[name], want)
 		}
 	}
-	if s.Flat() != 1 {
-		t.Errorf("%d flat maps, want 1", s.Flat())
+	flat := slices.DeleteFunc(records, func(r ImageNetSegmentationRecord) bool { return !r.Flat })
+	if len(flat) != 1 {
+		t.Errorf("%d flat maps, want 1", len(flat))
 	}
+}
+
+// ofSquared are the scores of the protocol.
+func ofSquared(t testing.TB, records []ImageNetSegmentationRecord) map[string]float64 {
+	t.Helper()
+	return evaluate(t, len(records), func(score string) (Statistic, error) {
+		return ImageNetSegmentationStatistic(records, len(records), score)
+	}, "pixAcc", "mIoU", "mAP", "mF1")
 }
 
 // testdata/explain/imagenet_segmentation.json, by make.py: scikit-learn 1.9.1.
@@ -459,7 +463,7 @@ func TestImageNetSegmentationGoldens(t *testing.T) {
 	}
 	readJSON(t, "explain/imagenet_segmentation.json", &g)
 	near := cmpopts.EquateApprox(0, 1e-12)
-	var s ImageNetSegmentation
+	var records []ImageNetSegmentationRecord
 	for i, img := range g.Images {
 		r, err := ImageNetSegmentationAt(img.Score, bytesOf(img.Mask), i)
 		if err != nil {
@@ -468,11 +472,9 @@ func TestImageNetSegmentationGoldens(t *testing.T) {
 		if diff := cmp.Diff(img.Want, r, near, cmpopts.IgnoreFields(r, "Image", "Flat")); diff != "" {
 			t.Errorf("image %d (-want +got):\n%s", i, diff)
 		}
-		if err := s.Add(r); err != nil {
-			t.Fatal(err)
-		}
+		records = append(records, r)
 	}
-	if diff := cmp.Diff(g.Scores, byName(s.Scores()), near); diff != "" {
+	if diff := cmp.Diff(g.Scores, ofSquared(t, records), near); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -485,13 +487,12 @@ func TestImageNetSegmentationErrors(t *testing.T) {
 	if r, err := ImageNetSegmentationAt([]float32{1, nan}, []uint8{0, 1}, 0); err != nil || !r.Flat || r.FN != 1 || r.TN != 1 || r.AP != 0.5 {
 		t.Errorf("%+v, %v; want a flat map of AP 1/2", r, err)
 	}
-	var s ImageNetSegmentation
 	for _, bad := range []ImageNetSegmentationRecord{{}, {TP: -1, TN: 2}, {TP: 1, AP: 1.5}, {TP: 1, AP: math.NaN()}, {TP: maxPixels + 1}} {
-		if err := s.Add(bad); err == nil {
-			t.Errorf("%+v was added", bad)
+		if _, err := ImageNetSegmentationStatistic([]ImageNetSegmentationRecord{bad}, 1, "mIoU"); err == nil {
+			t.Errorf("%+v was taken", bad)
 		}
 	}
-	if got := s.Scores(); got != nil {
+	if got := ofSquared(t, nil); len(got) > 0 {
 		t.Errorf("scores %v of nothing", got)
 	}
 }
@@ -531,14 +532,12 @@ func BenchmarkExplain(b *testing.B) {
 // BenchmarkExplainSummary scores the maps of COCO val2017.
 func BenchmarkExplainSummary(b *testing.B) {
 	score, mask := smoothMap(50, 40, 1)
-	e := explainability(b, 80)
+	var records []ExplainRecord
 	for i := range 14631 {
-		if err := e.Add(explain(b, score, mask, i%5000, i%80)); err != nil {
-			b.Fatal(err)
-		}
+		records = append(records, explain(b, score, mask, i%5000, i%80))
 	}
 	for b.Loop() {
-		e.Summary()
+		explainScores(b, 80, records...)
 	}
 }
 

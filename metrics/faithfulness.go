@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/integrate"
 )
 
 // Order lists pixels from the most to the least salient. Equal values stand in reversed row-major
@@ -32,16 +35,6 @@ func Order(saliency []float32) ([]int32, error) {
 		order[len(order)-1-i] = int32(k)
 	}
 	return order, nil
-}
-
-// LeastFirst is the order of a negative test: that of the negated map. It is not the reverse of
-// [Order] where values are equal.
-func LeastFirst(saliency []float32) ([]int32, error) {
-	negated := make([]float32, len(saliency))
-	for i, v := range saliency {
-		negated[i] = -v
-	}
-	return Order(negated)
 }
 
 // RISESchedule is the number of pixels changed at each point of a curve by Petsiuk et al., "RISE",
@@ -76,19 +69,6 @@ func GradECLIPSchedule(pixels int, insertion bool) ([]int, error) {
 		return append(at, pixels), nil
 	}
 	return append([]int{0}, at...), nil
-}
-
-// CheferSchedule is that of the perturbation test of Chefer et al., CVPR 2021: 10 %, 20 % … 90 % of
-// the pixels, fractions cut off; the unchanged image is no point of the curve.
-func CheferSchedule(pixels int) ([]int, error) {
-	if pixels < 1 || pixels > maxPixels {
-		return nil, fmt.Errorf("a schedule for %d pixels", pixels)
-	}
-	var at []int
-	for _, share := range []float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9} {
-		at = append(at, int(float64(pixels)*share))
-	}
-	return at, nil
 }
 
 // Perturb copies the pixels listed in order from one image to another; both are [channels, pixels].
@@ -174,107 +154,37 @@ func (p Perturbation) check() error {
 // AUC is the area under a curve whose points are equally spaced on 0..1, by the trapezoid rule; a
 // single point is undefined. For deletion a low one is good, for insertion a high one.
 func AUC(scores []float64) (float64, bool) {
-	n := len(scores)
-	if n < 2 {
+	if len(scores) < 2 {
 		return 0, false
 	}
-	sum := 0.0
-	for _, s := range scores {
-		sum += s
-	}
-	return (sum - scores[0]/2 - scores[n-1]/2) / float64(n-1), true
+	return integrate.Trapezoidal(floats.Span(make([]float64, len(scores)), 0, 1), scores), true
 }
 
-// FaithRecord is the curves of one image; either may be missing.
-type FaithRecord struct {
-	Image     int       `json:"image"`
-	Deletion  []float64 `json:"deletion,omitempty"`
-	Insertion []float64 `json:"insertion,omitempty"`
-}
-
-// Faithfulness is the accumulator of [FaithRecord]s. The zero value is ready. It may be used by one
-// goroutine at a time.
-type Faithfulness struct {
-	deletion, insertion [][]float64
-}
-
-// Add adds the curves of one image: probabilities or hits, two points at least and as many as those
-// added before.
-func (f *Faithfulness) Add(r FaithRecord) error {
-	for _, c := range []struct {
-		name      string
-		curve     []float64
-		collected [][]float64
-	}{{"deletion", r.Deletion, f.deletion}, {"insertion", r.Insertion, f.insertion}} {
-		if c.curve == nil {
-			continue
+// CheckCurves refuses curves of images that are not probabilities or hits at the points of one schedule, two at least.
+func CheckCurves(curves [][]float64) error {
+	for i, curve := range curves {
+		if len(curve) < 2 || len(curve) != len(curves[0]) {
+			return fmt.Errorf("the curve of image %d has %d points; one schedule of two points or more is wanted for all images", i, len(curve))
 		}
-		if len(c.curve) < 2 || len(c.collected) > 0 && len(c.collected[0]) != len(c.curve) {
-			return fmt.Errorf("the %s curve of image %d has %d points; one schedule of two points or more is wanted for all images", c.name, r.Image, len(c.curve))
-		}
-		for _, v := range c.curve {
+		for _, v := range curve {
 			if !(v >= 0 && v <= 1) {
-				return fmt.Errorf("the %s curve of image %d has the value %v, not a probability", c.name, r.Image, v)
+				return fmt.Errorf("the curve of image %d has the value %v, not a probability", i, v)
 			}
 		}
 	}
-	if r.Deletion != nil {
-		f.deletion = append(f.deletion, r.Deletion)
-	}
-	if r.Insertion != nil {
-		f.insertion = append(f.insertion, r.Insertion)
-	}
 	return nil
 }
 
-// Merge adds the curves of another accumulator, of the same schedule.
-func (f *Faithfulness) Merge(other *Faithfulness) error {
-	for _, pair := range [][2][][]float64{{f.deletion, other.deletion}, {f.insertion, other.insertion}} {
-		if len(pair[0]) > 0 && len(pair[1]) > 0 && len(pair[0][0]) != len(pair[1][0]) {
-			return fmt.Errorf("curves of %d and %d points cannot be merged", len(pair[0][0]), len(pair[1][0]))
-		}
-	}
-	f.deletion = append(f.deletion, other.deletion...)
-	f.insertion = append(f.insertion, other.insertion...)
-	return nil
-}
-
-// Scores are "deletion", for which low is good, and "insertion": means over the images of the area
-// under the curve.
-func (f *Faithfulness) Scores() []Score {
-	var out []Score
-	for _, c := range []struct {
-		name   string
-		curves [][]float64
-	}{{"deletion", f.deletion}, {"insertion", f.insertion}} {
-		areas := make([]float64, len(c.curves))
-		for i, curve := range c.curves {
-			areas[i], _ = AUC(curve)
-		}
-		if mean, ok := sortedMean(areas); ok {
-			out = append(out, Score{c.name, min(1, mean)})
-		}
-	}
-	return out
-}
-
-// MeanCurves are the means over the images, point by point; nil without images. They are what papers
-// draw, and their AUC is the score.
-func (f *Faithfulness) MeanCurves() (deletion, insertion []float64) {
-	return meanCurve(f.deletion), meanCurve(f.insertion)
-}
-
-func meanCurve(curves [][]float64) []float64 {
+// MeanCurve is the mean of curves of one schedule, point by point; nil without any. It is what papers draw, and its AUC
+// is the mean of theirs.
+func MeanCurve(curves [][]float64) []float64 {
 	if len(curves) == 0 {
 		return nil
 	}
 	mean := make([]float64, len(curves[0]))
-	at := make([]float64, len(curves))
-	for k := range mean {
-		for i, c := range curves {
-			at[i] = c[k]
-		}
-		mean[k], _ = sortedMean(at)
+	for _, c := range curves {
+		floats.Add(mean, c)
 	}
+	floats.Scale(1/float64(len(curves)), mean)
 	return mean
 }

@@ -100,14 +100,6 @@ func stepwiseAP(values []uint32) float64 {
 	return min(1, ap/float64(hits))
 }
 
-// ImageNetSegmentation is the accumulator of [ImageNetSegmentationRecord]s. The zero value is ready.
-// It may be used by one goroutine at a time.
-type ImageNetSegmentation struct {
-	tp, fp, fn, tn int64
-	ap, f1         []float64 // per image
-	flat           int
-}
-
 // check refuses records that ImageNetSegmentationAt cannot have made.
 func (r ImageNetSegmentationRecord) check() error {
 	for _, n := range []int64{r.TP, r.FP, r.FN, r.TN} {
@@ -127,57 +119,54 @@ func (r ImageNetSegmentationRecord) f1() float64 {
 	return f1
 }
 
-// Add adds one image.
-func (s *ImageNetSegmentation) Add(r ImageNetSegmentationRecord) error {
-	if err := r.check(); err != nil {
-		return err
-	}
-	s.tp += r.TP
-	s.fp += r.FP
-	s.fn += r.FN
-	s.tn += r.TN
-	s.ap = append(s.ap, r.AP)
-	s.f1 = append(s.f1, r.f1())
-	if r.Flat {
-		s.flat++
-	}
-	return nil
+// imageNetSegmentation sums pixels, and values of images.
+type imageNetSegmentation struct {
+	tp, fp, fn, tn int64
+	ap, f1, images float64
 }
 
-// Merge adds all images of another accumulator.
-func (s *ImageNetSegmentation) Merge(other *ImageNetSegmentation) error {
-	s.tp += other.tp
-	s.fp += other.fp
-	s.fn += other.fn
-	s.tn += other.tn
-	s.ap = append(s.ap, other.ap...)
-	s.f1 = append(s.f1, other.f1...)
-	s.flat += other.flat
-	return nil
+func (s *imageNetSegmentation) clear() { *s = imageNetSegmentation{} }
+
+func (s *imageNetSegmentation) add(r ImageNetSegmentationRecord, times int64) {
+	s.tp += times * r.TP
+	s.fp += times * r.FP
+	s.fn += times * r.FN
+	s.tn += times * r.TN
+	s.ap += float64(times) * r.AP
+	s.f1 += float64(times) * r.f1()
+	s.images += float64(times)
 }
 
-// Flat is the number of maps that are constant or not finite.
-func (s *ImageNetSegmentation) Flat() int { return s.flat }
-
-// Scores are pixAcc, the share of pixels that are right, and mIoU, the mean of the IoU of background
-// and of foreground (0 for one without pixels), both pooled over the images; mAP and mF1, means over
-// the images.
-//
-// Note: the authors' script reshapes an image's prediction to its rows before F1, so theirs is a
-// mean over rows of pixels. It is in no table; F1 here is of the whole image.
-func (s *ImageNetSegmentation) Scores() []Score {
-	ap, ok := sortedMean(s.ap)
-	if !ok {
+func (s *imageNetSegmentation) Scores() []Score {
+	if s.images == 0 {
 		return nil
 	}
-	f1, _ := sortedMean(s.f1)
-	return s.scores(ap, f1)
-}
-
-// scores are those of the pooled pixels, with the means given.
-func (s *ImageNetSegmentation) scores(ap, f1 float64) []Score {
 	right, _ := ratio(s.tp+s.tn, s.tp+s.tn+s.fp+s.fn)
 	foreground, _ := ratio(s.tp, s.tp+s.fp+s.fn)
 	background, _ := ratio(s.tn, s.tn+s.fp+s.fn)
-	return []Score{{"pixAcc", right}, {"mIoU", (background + foreground) / 2}, {"mAP", ap}, {"mF1", f1}}
+	return []Score{
+		{"pixAcc", right}, {"mIoU", (background + foreground) / 2}, {"mAP", s.ap / s.images}, {"mF1", s.f1 / s.images},
+	}
+}
+
+// ImageNetSegmentationStatistic is one of the scores over that many images: pixAcc, the share of pixels that are right,
+// and mIoU, the mean of the IoU of background and of foreground (0 for one without pixels), both pooled over the images;
+// mAP and mF1, means over the maps.
+//
+// Note: the authors' script reshapes an image's prediction to its rows before F1, so theirs is a
+// mean over rows of pixels. It is in no table; F1 here is of the whole image.
+func ImageNetSegmentationStatistic(records []ImageNetSegmentationRecord, images int, score string) (Statistic, error) {
+	if err := known(score, "pixAcc", "mIoU", "mAP", "mF1"); err != nil {
+		return nil, err
+	}
+	err := checkRecords(records, images, func(r ImageNetSegmentationRecord) (int, error) {
+		if r.Image < 0 {
+			return r.Image, fmt.Errorf("image %d", r.Image)
+		}
+		return r.Image, r.check()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return pooled(new(imageNetSegmentation), records, images, func(i int) int { return records[i].Image }, score), nil
 }

@@ -14,68 +14,67 @@ var imageNetSSizes = [...]struct {
 	percent int64
 }{{"S", 5}, {"MS", 25}, {"ML", 50}, {"L", 100}}
 
-// ImageNetS accumulates the evaluation of Gao et al., "Large-scale Unsupervised Semantic
-// Segmentation", TPAMI 2022, as its published evaluator does it. Class 0 is the background and
-// takes part in every mean. Records come from [CountBoundary] with [ImageNetSDilationRatio], one
-// for each image, also one without valid pixels. Make one with [NewImageNetS]; it may be used by
-// one goroutine at a time.
+// imageNetS sums the evaluation of Gao et al., "Large-scale Unsupervised Semantic Segmentation", TPAMI 2022, as its
+// published evaluator does it. Class 0 is the background and takes part in every mean.
 //
 // Note: the evaluator adds up in float32. These are integers, and F-measures in float64.
-type ImageNetS struct {
+type imageNetS struct {
 	whole   imageNetSAreas
 	buckets [len(imageNetSSizes)]imageNetSAreas
-	f       []float64 // F-measures of the images, in any order
-	right   int64     // images whose largest predicted class is in the truth
-	total   int64     // pixels
+	f       float64 // sum of the images' F-measures
+	right   int64   // images whose largest predicted class is in the truth
+	images  int64
 }
 
 // imageNetSAreas are areas of the classes and of their boundaries.
 type imageNetSAreas struct{ regions, boundaries Areas }
 
-// NewImageNetS makes an empty accumulator. classes includes the background: 51, 301 or 920.
-func NewImageNetS(classes int) (*ImageNetS, error) {
-	if classes < 2 || classes > MaxClasses/2 {
-		return nil, fmt.Errorf("%d classes with background, want 2..%d", classes, MaxClasses/2)
-	}
-	s := &ImageNetS{whole: imageNetSAreas{newAreas(classes), newAreas(classes)}}
-	for b := range s.buckets {
-		s.buckets[b] = imageNetSAreas{newAreas(classes), newAreas(classes)}
-	}
-	return s, nil
+func newImageNetSAreas(classes int) imageNetSAreas {
+	return imageNetSAreas{newAreas(classes), newAreas(classes)}
 }
 
-func (s *ImageNetS) classes() int { return len(s.whole.regions.Truth) }
+func (a imageNetSAreas) clear() {
+	a.regions.clear()
+	a.boundaries.clear()
+}
 
-// Add adds one image. It changes nothing if the record is not one that [CountBoundary] makes.
-func (s *ImageNetS) Add(r BoundaryRecord) error {
-	if err := Sparse(r).check(2 * s.classes()); err != nil {
-		return err
+func newImageNetS(classes int) *imageNetS {
+	s := &imageNetS{whole: newImageNetSAreas(classes)}
+	for b := range s.buckets {
+		s.buckets[b] = newImageNetSAreas(classes)
 	}
-	image, pixels := newAreas(s.classes()), int64(0)
+	return s
+}
+
+func (s *imageNetS) clear() {
+	s.whole.clear()
+	for _, b := range s.buckets {
+		b.clear()
+	}
+	s.f, s.right, s.images = 0, 0, 0
+}
+
+func (s *imageNetS) add(r BoundaryRecord, times int64) {
+	image := newAreas(len(s.whole.regions.Truth))
+	pixels := int64(0)
 	for _, c := range r {
 		pixels += c.Count
-		image.Truth[c.Truth/2] += c.Count
-		if p := int(c.Pred / 2); p < s.classes() {
-			image.Pred[p] += c.Count
-		}
-	}
-	if err := grow(&s.total, pixels); err != nil {
-		return err
+		image.count(int(c.Truth/2), int(c.Pred/2), c.Count)
 	}
 	bucket, used := imageNetSBuckets(image.Truth, pixels)
 	for _, c := range r {
-		s.whole.add(c)
+		s.whole.add(c, times)
 		for b := range s.buckets {
 			if t := c.Truth / 2; used[b] && (t == 0 || bucket[t] == b) {
-				s.buckets[b].add(c)
+				s.buckets[b].add(c, times)
 			}
 		}
 	}
-	s.f = append(s.f, imageNetSF(r))
+	s.images += times
+	s.f += float64(times) * imageNetSF(r)
 	if p := largestForeground(image.Pred); image.Pred[p] > 0 && image.Truth[p] > 0 {
-		s.right++
+		s.right += times
 	}
-	return nil
 }
 
 // imageNetSBuckets finds the bucket of every foreground class in an image, and which buckets
@@ -94,30 +93,9 @@ func imageNetSBuckets(truth []int64, pixels int64) (bucket []int, used [len(imag
 }
 
 // add counts a cell of halved classes.
-func (a imageNetSAreas) add(c Cell) {
-	t, p := int(c.Truth/2), int(c.Pred/2)
-	a.regions.count(t, p, c.Count)
-	if c.Truth%2 == 0 {
-		t = -1
-	}
-	if c.Pred%2 == 0 {
-		p = -1
-	}
-	a.boundaries.count(t, p, c.Count)
-}
-
-// count adds n pixels of truth t predicted as p, each of which may lie outside the classes.
-func (a Areas) count(t, p int, n int64) {
-	hasTruth, hasPred := t >= 0 && t < len(a.Truth), p >= 0 && p < len(a.Pred)
-	if hasTruth {
-		a.Truth[t] += n
-	}
-	if hasPred {
-		a.Pred[p] += n
-	}
-	if hasTruth && t == p {
-		a.Intersection[t] += n
-	}
+func (a imageNetSAreas) add(c Cell, times int64) {
+	a.regions.count(int(c.Truth/2), int(c.Pred/2), times*c.Count)
+	a.boundaries.count(boundaryOf(c.Truth), boundaryOf(c.Pred), times*c.Count)
 }
 
 // imageNetSF is the F-measure of foreground against background, with beta^2 = 0.3. It is 0
@@ -155,35 +133,38 @@ func largestForeground(pixels []int64) int {
 	return best
 }
 
-// Merge adds all images of another accumulator.
-func (s *ImageNetS) Merge(other *ImageNetS) error {
-	if other.classes() != s.classes() {
-		return fmt.Errorf("scores of %d and %d classes cannot be merged", s.classes(), other.classes())
+// ImageNetSScores are the names of [ImageNetSStatistic].
+var ImageNetSScores = func() []string {
+	out := []string{"mIoU", "mBIoU"}
+	for _, size := range imageNetSSizes {
+		out = append(out, "mIoU_"+size.name, "mBIoU_"+size.name)
 	}
-	if err := grow(&s.total, other.total); err != nil {
-		return err
+	return append(out, "imageAcc", "Fmeasure")
+}()
+
+// ImageNetSStatistic is one of the scores over resampled images: mIoU and mBIoU over all classes, absent ones being 0;
+// the same over the objects of each size (mIoU_S up to 5 % of the image, _MS 25 %, _ML 50 %, _L), where only pixels of
+// those objects and of the background are looked at and only classes with pixels in the truth count; imageAcc, the share
+// of images whose largest predicted foreground class is in the truth; and Fmeasure, the images' mean. Sizes without
+// objects are undefined. Records come from [CountBoundary] with [ImageNetSDilationRatio], one for each image, also one
+// without valid pixels. classes includes the background: 51, 301 or 920.
+func ImageNetSStatistic(records []BoundaryRecord, classes int, score string) (Statistic, error) {
+	if classes < 2 || classes > MaxClasses/2 {
+		return nil, fmt.Errorf("%d classes with background, want 2..%d", classes, MaxClasses/2)
 	}
-	s.whole.merge(other.whole)
-	for b := range s.buckets {
-		s.buckets[b].merge(other.buckets[b])
+	if err := known(score, ImageNetSScores...); err != nil {
+		return nil, err
 	}
-	s.f = append(s.f, other.f...)
-	s.right += other.right
-	return nil
+	for i, r := range records {
+		if _, err := Sparse(r).check(2 * classes); err != nil {
+			return nil, fmt.Errorf("image %d: %w", i, err)
+		}
+	}
+	return pooled(newImageNetS(classes), records, len(records), same, score), nil
 }
 
-func (a imageNetSAreas) merge(other imageNetSAreas) {
-	a.regions.add(other.regions)
-	a.boundaries.add(other.boundaries)
-}
-
-// Scores are mIoU and mBIoU over all classes, absent ones being 0; the same over the objects of
-// each size (mIoU_S up to 5 % of the image, _MS 25 %, _ML 50 %, _L), where only pixels of those
-// objects and of the background are looked at and only classes with pixels in the truth count;
-// imageAcc, the share of images whose largest predicted foreground class is in the truth; and
-// Fmeasure, the images' mean. Sizes without objects are left out. Without images there is nothing.
-func (s *ImageNetS) Scores() []Score {
-	if len(s.f) == 0 {
+func (s *imageNetS) Scores() []Score {
+	if s.images == 0 {
 		return nil
 	}
 	out := []Score{
@@ -197,8 +178,7 @@ func (s *ImageNetS) Scores() []Score {
 				Score{"mBIoU_" + size.name, imageNetSMean(s.buckets[b].boundaries, true)})
 		}
 	}
-	f, _ := sortedMean(s.f)
-	return append(out, Score{"imageAcc", float64(s.right) / float64(len(s.f))}, Score{"Fmeasure", f})
+	return append(out, Score{"imageAcc", float64(s.right) / float64(s.images)}, Score{"Fmeasure", s.f / float64(s.images)})
 }
 
 // imageNetSMean is the mean of I/(U + epsilon) over all classes, or those in the truth.

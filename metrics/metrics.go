@@ -1,14 +1,12 @@
 // Package metrics answers: how good is it?
 //
-// Metrics are functions of plain slices. What one image contributes is a small record of
-// integers (here [Sparse]); records are added in any order and any grouping, and only the sums
-// are divided, so that shards, resumed runs and re-scoring give equal numbers. A score as a
-// function of the images drawn is a [Statistic], which intervals ([Resample]) and paired
-// comparisons ([Difference], [SignFlip], [McNemar]) take.
+// What one image contributes is a small record of integers or of values of that image (here [Sparse]). A score is a
+// [Statistic]: a function of how often each image counts. With every image counted once it is the number in a table
+// ([Statistic.Once]); with drawn images it gives intervals ([Resample]) and paired comparisons ([Difference]; [SignFlip]
+// and [McNemar] test single images). There is no other way to a score, so the three cannot differ; and since only the
+// records of images are kept, shards, resumed runs and re-scoring give equal numbers.
 //
-// Scores follow the rules of a named source, said beside each. Some serve callers of this package
-// alone and no task of the command: point prompts ([Prompting]), the difficult subset of the
-// pointing game ([Difficult]), Wilcoxon's test, Chefer's schedule of deletion.
+// Scores follow the rules of a named source, said beside each.
 package metrics
 
 // Score is one number under its usual name, a fraction in 0..1; a contrast (mSC) lies in -1..1. A

@@ -31,7 +31,7 @@ func BenchmarkPeer(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				a := confusion(b, 19, s).areas()
+				a := areas(b, 19, s)
 				got = [3][]int64{a.Intersection, a.Truth, a.Pred}
 			})
 			if !slices.EqualFunc(want[:], got[:], slices.Equal) {

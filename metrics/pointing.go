@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 )
@@ -113,21 +112,6 @@ type PointRecord struct {
 	Tied    bool    `json:"tied,omitempty"` // the maximum of the map is attained more than once
 }
 
-// Pointing is the accumulator of the pointing game: of [PointRecord]s. Make one with [NewPointing].
-// It holds integers only. It may be used by one goroutine at a time.
-type Pointing struct {
-	hits, misses  []int64
-	skipped, tied int64
-}
-
-// NewPointing makes an empty accumulator of 1..MaxClasses classes.
-func NewPointing(classes int) (*Pointing, error) {
-	if err := checkClasses(classes); err != nil {
-		return nil, err
-	}
-	return &Pointing{hits: make([]int64, classes), misses: make([]int64, classes)}, nil
-}
-
 func (r PointRecord) check(classes int) error {
 	switch {
 	case r.Class < 0 || r.Class >= classes:
@@ -140,16 +124,23 @@ func (r PointRecord) check(classes int) error {
 	return nil
 }
 
-// Add adds one event.
-func (p *Pointing) Add(r PointRecord) error {
-	if err := r.check(len(p.hits)); err != nil {
-		return err
-	}
-	p.add(r, 1)
-	return nil
+// pointing sums events.
+type pointing struct {
+	hits, misses  []int64
+	skipped, tied int64
 }
 
-func (p *Pointing) add(r PointRecord, times int64) {
+func newPointing(classes int) *pointing {
+	return &pointing{hits: make([]int64, classes), misses: make([]int64, classes)}
+}
+
+func (p *pointing) clear() {
+	clear(p.hits)
+	clear(p.misses)
+	p.skipped, p.tied = 0, 0
+}
+
+func (p *pointing) add(r PointRecord, times int64) {
 	switch r.Outcome {
 	case Hit:
 		p.hits[r.Class] += times
@@ -164,20 +155,6 @@ func (p *Pointing) add(r PointRecord, times int64) {
 	}
 }
 
-// Merge adds all events of another accumulator.
-func (p *Pointing) Merge(other *Pointing) error {
-	if len(other.hits) != len(p.hits) {
-		return fmt.Errorf("points of %d and %d classes cannot be merged", len(other.hits), len(p.hits))
-	}
-	for c := range p.hits {
-		p.hits[c] += other.hits[c]
-		p.misses[c] += other.misses[c]
-	}
-	p.skipped += other.skipped
-	p.tied += other.tied
-	return nil
-}
-
 // PointingCounts is what the scores of a pointing game rest on.
 type PointingCounts struct {
 	Hits, Misses, Skipped int64
@@ -185,8 +162,22 @@ type PointingCounts struct {
 	Absent                int   // classes without events
 }
 
-// Counts sums over classes.
-func (p *Pointing) Counts() PointingCounts {
+// CountPoints sums events over classes.
+func CountPoints(records []PointRecord, classes int) (PointingCounts, error) {
+	if err := checkClasses(classes); err != nil {
+		return PointingCounts{}, err
+	}
+	p := newPointing(classes)
+	for _, r := range records {
+		if err := r.check(classes); err != nil {
+			return PointingCounts{}, err
+		}
+		p.add(r, 1)
+	}
+	return p.counts(), nil
+}
+
+func (p *pointing) counts() PointingCounts {
 	n := PointingCounts{Skipped: p.skipped, Tied: p.tied}
 	for c, hits := range p.hits {
 		n.Hits += hits
@@ -198,52 +189,40 @@ func (p *Pointing) Counts() PointingCounts {
 	return n
 }
 
-// Scores are
+// PointingStatistic is one of the scores of events over that many images,
 //
 //	pointing        the mean over all classes of the share of hits, 0 for classes without events: TorchRay's
 //	pointing-seen   the mean over the classes with events
 //	pointing-micro  the share of hits of all events together
 //
-// and none without events.
-func (p *Pointing) Scores() []Score {
-	mean, ok := p.accuracy()
-	if !ok {
-		return nil
+// all undefined without events.
+func PointingStatistic(records []PointRecord, images, classes int, score string) (Statistic, error) {
+	if err := known(score, "pointing", "pointing-seen", "pointing-micro"); err != nil {
+		return nil, err
 	}
-	n := p.Counts()
-	seen := len(p.hits) - n.Absent
-	micro, _ := ratio(n.Hits, n.Hits+n.Misses)
-	return []Score{
-		{"pointing", mean / float64(len(p.hits))},
-		{"pointing-seen", mean / float64(seen)},
-		{"pointing-micro", micro},
+	if err := checkClasses(classes); err != nil {
+		return nil, err
 	}
+	if err := checkRecords(records, images, func(r PointRecord) (int, error) { return r.Image, r.check(classes) }); err != nil {
+		return nil, err
+	}
+	return pooled(newPointing(classes), records, images, func(i int) int { return records[i].Image }, score), nil
 }
 
-// accuracy is the sum over classes of the share of hits.
-func (p *Pointing) accuracy() (sum float64, ok bool) {
+func (p *pointing) Scores() []Score {
+	sum, n := 0.0, p.counts()
 	for c, hits := range p.hits {
 		if share, seen := ratio(hits, hits+p.misses[c]); seen {
 			sum += share
-			ok = true
 		}
 	}
-	return sum, ok
-}
-
-// PerClass is the share of hits of each class and the events it comes from.
-func (p *Pointing) PerClass() []PointingClass {
-	out := make([]PointingClass, len(p.hits))
-	for c := range out {
-		out[c] = PointingClass{c, p.hits[c], p.misses[c]}
+	micro, ok := ratio(n.Hits, n.Hits+n.Misses)
+	if !ok {
+		return nil
 	}
-	return out
-}
-
-// PointingClass is the events of one class.
-type PointingClass struct {
-	Class        int
-	Hits, Misses int64
+	return []Score{
+		{"pointing", sum / float64(len(p.hits))}, {"pointing-seen", sum / float64(len(p.hits)-n.Absent)}, {"pointing-micro", micro},
+	}
 }
 
 // EnergyRecord is one map of the energy-based pointing game: how much of it lies inside of the mask.
@@ -292,56 +271,27 @@ func (r EnergyRecord) share() float64 {
 	return r.Inside / r.Total
 }
 
-// Energy is the accumulator of [EnergyRecord]s. The zero value is ready. It may be used by one
-// goroutine at a time.
-type Energy struct{ records []EnergyRecord }
-
-// Add adds one map.
-func (e *Energy) Add(r EnergyRecord) error {
-	if err := r.check(); err != nil {
-		return err
+// EnergyStatistic is "energy", the mean share inside of the mask over the maps of that many images, or "energy-class", the
+// mean over classes of the mean over their maps. A map without energy scores 0.
+func EnergyStatistic(records []EnergyRecord, images, classes int, score string) (Statistic, error) {
+	if err := known(score, "energy", "energy-class"); err != nil {
+		return nil, err
 	}
-	e.records = append(e.records, r)
-	return nil
-}
-
-// Merge adds all maps of another accumulator.
-func (e *Energy) Merge(other *Energy) error {
-	e.records = append(e.records, other.records...)
-	return nil
-}
-
-// Empty is the number of maps without energy, which score 0.
-func (e *Energy) Empty() int {
-	n := 0
-	for _, r := range e.records {
-		if r.Total == 0 {
-			n++
+	err := checkRecords(records, images, func(r EnergyRecord) (int, error) {
+		if r.Class >= classes {
+			return r.Image, fmt.Errorf("a map of class %d, but there are %d classes", r.Class, classes)
 		}
-	}
-	return n
-}
-
-// Scores are "energy", the mean share inside of the mask over all maps, and "energy-class", the mean
-// over classes of the mean over their maps.
-func (e *Energy) Scores() []Score {
-	records := inOrder(e.records, func(a, b EnergyRecord) int {
-		return cmp.Or(cmp.Compare(a.Class, b.Class), cmp.Compare(a.Image, b.Image), cmp.Compare(a.share(), b.share()))
+		return r.Image, r.check()
 	})
-	if len(records) == 0 {
-		return nil
+	if err != nil {
+		return nil, err
 	}
-	var sum, means, ofClass float64
-	classes, n := 0, 0
+	values := make([]classValue, len(records))
 	for i, r := range records {
-		sum += r.share()
-		ofClass += r.share()
-		n++
-		if i+1 == len(records) || records[i+1].Class != r.Class {
-			means += ofClass / float64(n)
-			classes++
-			ofClass, n = 0, 0
+		values[i] = classValue{image: r.Image, value: r.share()}
+		if score == "energy-class" {
+			values[i].class = r.Class
 		}
 	}
-	return []Score{{"energy", sum / float64(len(records))}, {"energy-class", means / float64(classes)}}
+	return classMeanStatistic(values, images, classes), nil
 }

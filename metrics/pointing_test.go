@@ -2,7 +2,7 @@ package metrics
 
 import (
 	"math"
-	"strings"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -63,10 +63,9 @@ func TestPointAtIsTorchRays(t *testing.T) {
 func TestPointAtBoxesIsTorchRays(t *testing.T) {
 	var g torchRay
 	readJSON(t, "pointing/torchray.json", &g)
-	p, err := NewPointing(20)
-	if err != nil {
-		t.Fatal(err)
-	}
+	const classes = 20
+	var records []PointRecord
+	hits, misses := make([]float64, classes), make([]float64, classes)
 	for i, img := range g.VOC {
 		for _, e := range img.Events {
 			var boxes []Box
@@ -79,18 +78,24 @@ func TestPointAtBoxesIsTorchRays(t *testing.T) {
 			if err != nil || got != e.Want {
 				t.Errorf("image %d, class %d: (%v, %v) in %v: %v, %v; want %v", i, e.Class, e.X, e.Y, boxes, got, err, e.Want)
 			}
-			if err := p.Add(PointRecord{Image: i, Class: e.Class, Outcome: got}); err != nil {
-				t.Fatal(err)
+			records = append(records, PointRecord{Image: i, Class: e.Class, Outcome: got})
+			switch got {
+			case Hit:
+				hits[e.Class]++
+			case Miss:
+				misses[e.Class]++
 			}
 		}
 	}
-	if got := byName(p.Scores())["pointing"]; math.Abs(got-g.Accuracy) > 1e-14 {
+	stat, err := PointingStatistic(records, len(g.VOC), classes, "pointing")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := stat.Once(len(g.VOC)); math.Abs(got-g.Accuracy) > 1e-14 {
 		t.Errorf("accuracy %v, want %v", got, g.Accuracy)
 	}
-	for c, k := range p.PerClass() {
-		if float64(k.Hits) != g.Hits[c] || float64(k.Misses) != g.Misses[c] {
-			t.Errorf("class %d: %+v, want %v hits and %v misses", c, k, g.Hits[c], g.Misses[c])
-		}
+	if !slices.Equal(hits, g.Hits) || !slices.Equal(misses, g.Misses) {
+		t.Errorf("%v hits and %v misses by class, want %v and %v", hits, misses, g.Hits, g.Misses)
 	}
 }
 
@@ -147,48 +152,35 @@ func TestDifficultBoxes(t *testing.T) {
 // Of three classes one has 2 of 3 events hit, one 2 of 3, one none: all classes (2/3 + 2/3 + 0)/3 =
 // 0.4444, those seen 2/3, events 4/6.
 func TestPointingByHand(t *testing.T) {
-	p, err := NewPointing(3)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var records []PointRecord
 	for i, r := range []PointRecord{
 		{Class: 0, Outcome: Hit}, {Class: 0, Outcome: Hit}, {Class: 0, Outcome: Miss, Tied: true},
 		{Class: 1, Outcome: Hit}, {Class: 1, Outcome: Miss}, {Class: 1, Outcome: Hit},
 		{Class: 2, Outcome: Skipped, Tied: true},
 	} {
 		r.Image = i
-		if err := p.Add(r); err != nil {
-			t.Fatal(err)
-		}
+		records = append(records, r)
 	}
 	want := map[string]float64{"pointing": 4. / 9, "pointing-seen": 2. / 3, "pointing-micro": 4. / 6}
-	if diff := cmp.Diff(want, byName(p.Scores()), cmpopts.EquateApprox(0, 1e-15)); diff != "" {
+	if diff := cmp.Diff(want, evaluate(t, len(records), func(score string) (Statistic, error) {
+		return PointingStatistic(records, len(records), 3, score)
+	}, "pointing", "pointing-seen", "pointing-micro"), cmpopts.EquateApprox(0, 1e-15)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(PointingCounts{Hits: 4, Misses: 2, Skipped: 1, Tied: 1, Absent: 1}, p.Counts()); diff != "" {
+	counts, err := CountPoints(records, 3)
+	if diff := cmp.Diff(PointingCounts{Hits: 4, Misses: 2, Skipped: 1, Tied: 1, Absent: 1}, counts); diff != "" || err != nil {
 		t.Error(diff)
 	}
 }
 
 func TestPointingErrors(t *testing.T) {
-	p, err := NewPointing(2)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, bad := range []PointRecord{{Class: 2}, {Class: -1}, {Image: -1}, {Outcome: 2}, {Outcome: -2}} {
-		if err := p.Add(bad); err == nil {
-			t.Errorf("%+v was added", bad)
+		if _, err := PointingStatistic([]PointRecord{bad}, 1, 2, "pointing"); err == nil {
+			t.Errorf("%+v was taken", bad)
 		}
-	}
-	if p.Counts() != (PointingCounts{Absent: 2}) || p.Scores() != nil {
-		t.Errorf("%+v, %v after faulty records", p.Counts(), p.Scores())
-	}
-	q, err := NewPointing(3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p.Merge(q) == nil {
-		t.Error("points of 2 and 3 classes were merged")
+		if _, err := CountPoints([]PointRecord{bad}, 2); err == nil {
+			t.Errorf("%+v was counted", bad)
+		}
 	}
 	nan, inf := math.NaN(), math.Inf(1)
 	for _, v := range [][3]float64{{nan, 0, 1}, {0, nan, 1}, {0, 0, nan}, {0, 0, -1}, {inf, 0, 1}, {0, 0, inf}, {0, -inf, 15}} {
@@ -233,19 +225,13 @@ func TestEnergyByHand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var e Energy
-	for _, r := range []EnergyRecord{r, {Image: 2, Class: 0, Inside: 1, Total: 4}, empty} {
-		if err := e.Add(r); err != nil {
-			t.Fatal(err)
-		}
-	}
+	records := []EnergyRecord{r, {Image: 2, Class: 0, Inside: 1, Total: 4}, empty}
 	// Shares 7/12, 1/4 and 0: over maps 5/18, over classes (5/12 + 0)/2.
 	want := map[string]float64{"energy": 5. / 18, "energy-class": 5. / 24}
-	if diff := cmp.Diff(want, byName(e.Scores()), cmpopts.EquateApprox(0, 1e-15)); diff != "" {
+	if diff := cmp.Diff(want, evaluate(t, 3, func(score string) (Statistic, error) {
+		return EnergyStatistic(records, 3, 2, score)
+	}, "energy", "energy-class"), cmpopts.EquateApprox(0, 1e-15)); diff != "" {
 		t.Error(diff)
-	}
-	if e.Empty() != 1 {
-		t.Errorf("%d empty maps, want 1", e.Empty())
 	}
 }
 
@@ -260,61 +246,11 @@ func TestEnergyErrors(t *testing.T) {
 	if _, err := EnergyAt([]float32{1}, nil, 0, 0); err == nil {
 		t.Error("a mask of another size was accepted")
 	}
-	var e Energy
 	for _, bad := range []EnergyRecord{{Inside: 2, Total: 1}, {Inside: -1, Total: 1}, {Total: math.NaN()}, {Total: math.Inf(1)}, {Image: -1}, {Class: -1}} {
-		if err := e.Add(bad); err == nil {
-			t.Errorf("%+v was added", bad)
+		if _, err := EnergyStatistic([]EnergyRecord{bad}, 1, 1, "energy"); err == nil {
+			t.Errorf("%+v was taken", bad)
 		}
 	}
-}
-
-func TestReadDifficult(t *testing.T) {
-	d, err := ReadDifficult(strings.NewReader("000001\t0\t1\t1\r\n000002\t0\t0\t0\n\n000004\t1\t0\t0"), "list.txt", 3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, test := range []struct {
-		image string
-		class int
-		want  bool
-	}{
-		{"000001", 0, false}, {"000001", 2, true}, {"000002", 1, false}, {"000004", 0, true},
-		{"000003", 0, true}, // not listed: TorchRay scores it
-		{"000001", 3, false}, {"000001", -1, false},
-	} {
-		if got := d.Keeps(test.image, test.class); got != test.want {
-			t.Errorf("%s, class %d: %v", test.image, test.class, got)
-		}
-	}
-	if images, pairs := d.Pairs(); images != 2 || pairs != 3 {
-		t.Errorf("%d images with %d pairs, want 2 with 3", images, pairs)
-	}
-	for list, want := range map[string]string{
-		"a\t0\t1\n":                "list.txt:1: 3 fields, want an image name and 3 flags",
-		"a 0 0 0\nb 0 2 0":         `list.txt:2: flag "2" of class 1, want 0 or 1`,
-		"a 0 0 0\na 0 1 0":         `list.txt:2: image "a" is listed twice`,
-		strings.Repeat("0", 1<<17): "list.txt: after line 0: ",
-	} {
-		if _, err := ReadDifficult(strings.NewReader(list), "list.txt", 3); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%.20q: got %v, want %q", list, err, want)
-		}
-	}
-	if _, err := ReadDifficult(strings.NewReader(""), "list.txt", 0); err == nil {
-		t.Error("no classes")
-	}
-}
-
-func FuzzReadDifficult(f *testing.F) {
-	f.Add("000001\t0\t1\n", 2)
-	f.Fuzz(func(t *testing.T, list string, classes int) {
-		d, err := ReadDifficult(strings.NewReader(list), "list.txt", classes)
-		if err != nil {
-			return
-		}
-		if images, pairs := d.Pairs(); images > pairs || pairs > images*classes {
-			t.Errorf("%d images with %d pairs of %d classes", images, pairs, classes)
-		}
-	})
 }
 
 func BenchmarkPointAt(b *testing.B) {

@@ -111,89 +111,119 @@ func (r PromptRecord) check() error {
 	return nil
 }
 
-// Prompting is the accumulator of [PromptRecord]s. The zero value is ready. It may be used by one
-// goroutine at a time.
-type Prompting struct{ records []PromptRecord }
-
-// Add adds the points of one image and class. The record must not be changed afterwards.
-func (p *Prompting) Add(r PromptRecord) error {
-	if err := r.check(); err != nil {
-		return err
-	}
-	p.records = append(p.records, r)
-	return nil
+// PromptScores are the names of [PromptStatistic].
+var PromptScores = []string{
+	"point-acc", "point-acc+", "point-acc-", "hit@1", "mask-IoU", "mask-mIoU", "mask-IoU-oracle", "mask-mIoU-oracle",
 }
 
-// Merge adds all points of another accumulator.
-func (p *Prompting) Merge(other *Prompting) error {
-	p.records = append(p.records, other.records...)
-	return nil
-}
-
-// Scores are, without those that are undefined,
+// PromptStatistic is one of the scores of points over that many images:
 //
 //	point-acc, point-acc+, point-acc-  the share of all, positive and negative points that are right
 //	hit@1                              the share of strongest positive points on the object
 //	mask-IoU, mask-IoU-oracle          the mean IoU over the masks, chosen by the segmenter and by the truth
 //	mask-mIoU, mask-mIoU-oracle        the same, pooled per class, then averaged over the classes
-func (p *Prompting) Scores() []Score {
-	var n PromptRecord
-	var first, hits int64
-	for _, r := range p.records {
-		n.Positive += r.Positive
-		n.PositiveRight += r.PositiveRight
-		n.Negative += r.Negative
-		n.NegativeRight += r.NegativeRight
-		if r.First != Skipped {
-			first++
-		}
-		if r.First == Hit {
-			hits++
-		}
+func PromptStatistic(records []PromptRecord, images int, score string) (Statistic, error) {
+	if err := known(score, PromptScores...); err != nil {
+		return nil, err
 	}
-	var out []Score
-	add := func(name string, value float64, ok bool) {
-		if ok {
+	if err := checkRecords(records, images, func(r PromptRecord) (int, error) { return r.Image, r.check() }); err != nil {
+		return nil, err
+	}
+	classes := 0
+	for _, r := range records {
+		classes = max(classes, r.Class+1)
+	}
+	p := &prompting{chosen: newMasks(classes), oracle: newMasks(classes)}
+	return pooled(p, records, images, func(i int) int { return records[i].Image }, score), nil
+}
+
+// prompting sums points and masks.
+type prompting struct {
+	points         PromptRecord
+	first, hits    int64
+	chosen, oracle masks
+}
+
+func (p *prompting) clear() {
+	p.points, p.first, p.hits = PromptRecord{}, 0, 0
+	p.chosen.clear()
+	p.oracle.clear()
+}
+
+func (p *prompting) add(r PromptRecord, times int64) {
+	p.points.Positive += times * r.Positive
+	p.points.PositiveRight += times * r.PositiveRight
+	p.points.Negative += times * r.Negative
+	p.points.NegativeRight += times * r.NegativeRight
+	if r.First != Skipped {
+		p.first += times
+	}
+	if r.First == Hit {
+		p.hits += times
+	}
+	p.chosen.add(r.Class, r.Chosen, times)
+	p.oracle.add(r.Class, r.Oracle, times)
+}
+
+func (p *prompting) Scores() (out []Score) {
+	share := func(name string, right, all int64) {
+		if value, ok := ratio(right, all); ok {
 			out = append(out, Score{name, value})
 		}
 	}
-	share := func(name string, right, all int64) {
-		value, ok := ratio(right, all)
-		add(name, value, ok)
-	}
+	n := p.points
 	share("point-acc", n.PositiveRight+n.NegativeRight, n.Positive+n.Negative)
 	share("point-acc+", n.PositiveRight, n.Positive)
 	share("point-acc-", n.NegativeRight, n.Negative)
-	share("hit@1", hits, first)
+	share("hit@1", p.hits, p.first)
 	for _, m := range []struct {
 		suffix string
-		of     func(PromptRecord) *Overlap
-	}{{"", func(r PromptRecord) *Overlap { return r.Chosen }}, {"-oracle", func(r PromptRecord) *Overlap { return r.Oracle }}} {
-		mean, pooled, ok := p.masks(m.of)
-		add("mask-IoU"+m.suffix, mean, ok)
-		add("mask-mIoU"+m.suffix, pooled, ok)
+		of     masks
+	}{{"", p.chosen}, {"-oracle", p.oracle}} {
+		if mean, pooled, ok := m.of.scores(); ok {
+			out = append(out, Score{"mask-IoU" + m.suffix, mean}, Score{"mask-mIoU" + m.suffix, pooled})
+		}
 	}
 	return out
 }
 
-// masks is the mean IoU over masks, and over classes of the pooled ones.
-func (p *Prompting) masks(of func(PromptRecord) *Overlap) (mean, pooled float64, ok bool) {
-	var each []float64
-	classes := make(map[int]Overlap)
-	for _, r := range p.records {
-		if o := of(r); o != nil {
-			each = append(each, o.IoU())
-			sum := classes[r.Class]
-			classes[r.Class] = Overlap{sum.Intersection + o.Intersection, sum.Union + o.Union}
+// masks sums overlaps.
+type masks struct {
+	sum     *float64 // of IoU
+	count   []int64  // by class
+	overlap []Overlap
+}
+
+func newMasks(classes int) masks {
+	return masks{new(float64), make([]int64, classes), make([]Overlap, classes)}
+}
+
+func (m masks) clear() {
+	*m.sum = 0
+	clear(m.count)
+	clear(m.overlap)
+}
+
+func (m masks) add(class int, o *Overlap, times int64) {
+	if o == nil {
+		return
+	}
+	*m.sum += float64(times) * o.IoU()
+	m.count[class] += times
+	m.overlap[class].Intersection += times * o.Intersection
+	m.overlap[class].Union += times * o.Union
+}
+
+func (m masks) scores() (mean, pooled float64, ok bool) {
+	var all, classes int64
+	for c, n := range m.count {
+		all += n
+		if n > 0 {
+			classes++
+			pooled += m.overlap[c].IoU()
 		}
 	}
-	var perClass []float64
-	for _, o := range classes {
-		perClass = append(perClass, o.IoU())
-	}
-	mean, ok = sortedMean(each)
-	pooled, _ = sortedMean(perClass)
-	return min(1, mean), min(1, pooled), ok
+	return *m.sum / float64(max(1, all)), pooled / float64(max(1, classes)), all > 0
 }
 
 // Clicks is the number of clicks to reach a quality, and whether they did not suffice: ious are those

@@ -54,29 +54,24 @@ func TestPromptsByHand(t *testing.T) {
 // By hand: 3 of 4 positive and 1 of 2 negative points are right, one of two first ones. Masks of
 // class 0 have 1/2 and 3/4 (pooled 4/6), of class 1 0/1; oracle masks only class 1, of 1/1.
 func TestPromptingScores(t *testing.T) {
-	var p Prompting
-	for _, r := range []PromptRecord{
+	records := []PromptRecord{
 		{Class: 0, Positive: 3, PositiveRight: 3, Negative: 1, First: Hit, Chosen: &Overlap{1, 2}},
 		{Class: 0, Positive: 1, Negative: 1, NegativeRight: 1, First: Miss, Chosen: &Overlap{3, 4}},
 		{Class: 1, Chosen: &Overlap{0, 1}, Oracle: &Overlap{1, 1}},
-	} {
-		if err := p.Add(r); err != nil {
-			t.Fatal(err)
-		}
 	}
 	want := map[string]float64{
 		"point-acc": 4. / 6, "point-acc+": 3. / 4, "point-acc-": 1. / 2, "hit@1": 1. / 2,
 		"mask-IoU": 5. / 12, "mask-mIoU": 1. / 3, "mask-IoU-oracle": 1, "mask-mIoU-oracle": 1,
 	}
-	if diff := cmp.Diff(want, byName(p.Scores()), cmpopts.EquateApprox(0, 1e-15)); diff != "" {
+	if diff := cmp.Diff(want, evaluate(t, 1, func(score string) (Statistic, error) { return PromptStatistic(records, 1, score) }, PromptScores...), cmpopts.EquateApprox(0, 1e-15)); diff != "" {
 		t.Error(diff)
 	}
 	for _, bad := range []PromptRecord{
 		{Image: -1}, {Class: -1}, {Class: MaxClasses}, {PositiveRight: 1}, {Negative: -1}, {First: 2},
 		{Chosen: &Overlap{2, 1}}, {Oracle: &Overlap{-1, 1}}, {Positive: maxPixels + 1},
 	} {
-		if err := p.Add(bad); err == nil {
-			t.Errorf("%+v was added", bad)
+		if _, err := PromptStatistic([]PromptRecord{bad}, 1, "hit@1"); err == nil {
+			t.Errorf("%+v was taken", bad)
 		}
 	}
 }

@@ -1,20 +1,5 @@
 package metrics
 
-import "slices"
-
-// Scores pools the images first and divides then: the convention's [Convention.Stats], without
-// those that are undefined. An empty matrix has none.
-func (c *Confusion) Scores(v Convention) []Score {
-	a := c.areas()
-	var out []Score
-	for _, s := range v.Stats() {
-		if x, ok := s.Of(a); ok {
-			out = append(out, Score{s.Name, x})
-		}
-	}
-	return out
-}
-
 // MIoU is the mean IoU over the classes that count.
 func (v Convention) MIoU(a Areas) (float64, bool) { return a.mean(v.iou) }
 
@@ -66,34 +51,6 @@ func (a Areas) mean(rule classRule) (float64, bool) {
 	return sum / float64(max(1, n)), n > 0 && pixels > 0
 }
 
-// ImageMIoU is the mean over images of the mIoU of each image alone: not the pooled mIoU, and not
-// comparable with it. Images without a defined mIoU are left out. The order of the records does
-// not matter. ok is false where no image is left or a record does not fit classes.
-func ImageMIoU(records []Sparse, classes int, v Convention) (float64, bool) {
-	images, ok := imageAreas(records, classes)
-	if !ok {
-		return 0, false
-	}
-	var values []float64
-	for _, image := range images {
-		a := newAreas(classes)
-		image.addTo(a, 1)
-		if x, ok := v.MIoU(a); ok {
-			values = append(values, x)
-		}
-	}
-	return sortedMean(values)
-}
-
-// sortedMean is the mean of values in any order: sorting makes equal sets give equal floats.
-func sortedMean(values []float64) (float64, bool) {
-	var sum float64
-	for _, x := range slices.Sorted(slices.Values(values)) {
-		sum += x
-	}
-	return sum / float64(max(1, len(values))), len(values) > 0
-}
-
 // ClassScores are the scores of one class with the pixels they come from.
 type ClassScores struct {
 	Class                     int
@@ -102,9 +59,8 @@ type ClassScores struct {
 }
 
 // PerClass lists every class with the scores that are defined under v.
-func (c *Confusion) PerClass(v Convention) []ClassScores {
-	a := c.areas()
-	out := make([]ClassScores, c.classes)
+func (v Convention) PerClass(a Areas) []ClassScores {
+	out := make([]ClassScores, len(a.Truth))
 	for k := range out {
 		i, t, p := a.Intersection[k], a.Truth[k], a.Pred[k]
 		out[k] = ClassScores{Class: k, Intersection: i, Truth: t, Pred: p}

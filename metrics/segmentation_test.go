@@ -45,18 +45,56 @@ func readGolden(t *testing.T) golden {
 	return g
 }
 
-func confusion(t testing.TB, classes int, records ...Sparse) *Confusion {
+// areas are those of all records together.
+func areas(t testing.TB, classes int, records ...Sparse) Areas {
 	t.Helper()
-	c, err := NewConfusion(classes)
+	c, err := Confusion(records, classes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range records {
-		if err := c.Add(r); err != nil {
+	return AreasOf(c)
+}
+
+// areaRecords are records without confusions.
+func areaRecords(t testing.TB, classes int, records []Sparse) []AreaRecord {
+	t.Helper()
+	out := make([]AreaRecord, len(records))
+	for i, r := range records {
+		var err error
+		if out[i], err = r.Areas(classes); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return c
+	return out
+}
+
+// scoresUnder are those of pooled areas under a convention.
+func scoresUnder(v Convention, a Areas) map[string]float64 {
+	out := make(map[string]float64)
+	for name, of := range map[string]func(Areas) (float64, bool){
+		"mIoU": v.MIoU, "mAcc": v.MAcc, "aAcc": AAcc, "FWIoU": v.FWIoU, "mDice": MDice, "Final": v.Final,
+	} {
+		if x, ok := of(a); ok {
+			out[name] = x
+		}
+	}
+	return out
+}
+
+// evaluate gives the scores of that many images, each counted once, where they are defined.
+func evaluate(t testing.TB, images int, of func(score string) (Statistic, error), names ...string) map[string]float64 {
+	t.Helper()
+	out := make(map[string]float64)
+	for _, name := range names {
+		stat, err := of(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x, ok := stat.Once(images); ok {
+			out[name] = x
+		}
+	}
+	return out
 }
 
 func byName(scores []Score) map[string]float64 {
@@ -71,20 +109,19 @@ func TestMMSegGoldens(t *testing.T) {
 	near := cmpopts.EquateApprox(0, 1e-14)
 	for _, g := range readGolden(t).Cases {
 		t.Run(g.Name, func(t *testing.T) {
-			c := confusion(t, g.Classes)
+			var records []Sparse
 			for _, img := range g.Images {
 				s, err := Count(img.Truth, img.Pred, g.Classes, g.Ignore)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := c.Add(s); err != nil {
-					t.Fatal(err)
-				}
+				records = append(records, s)
 			}
-			if diff := cmp.Diff(g.Scores, byName(c.Scores(MMSeg)), near); diff != "" {
+			a := areas(t, g.Classes, records...)
+			if diff := cmp.Diff(g.Scores, scoresUnder(MMSeg, a), near); diff != "" {
 				t.Errorf("scores (-want +got):\n%s", diff)
 			}
-			for k, got := range c.PerClass(MMSeg) {
+			for k, got := range MMSeg.PerClass(a) {
 				want := g.Classwise[k]
 				if got.Class != k || got.Intersection != want.Intersection || got.Truth != want.Truth || got.Pred != want.Pred {
 					t.Errorf("class %d: %+v, want %+v", k, got, want)
@@ -110,20 +147,6 @@ func TestHandWorkedMIoU(t *testing.T) {
 	}
 	if len(want) > 0 {
 		t.Errorf("not recorded: %v", want)
-	}
-}
-
-func TestScoreNames(t *testing.T) {
-	c := confusion(t, 2, Sparse{{0, 0, 1}})
-	var names []string
-	for _, s := range c.Scores(MMSeg) {
-		names = append(names, s.Name)
-	}
-	if got := strings.Join(names, " "); got != "mIoU mAcc aAcc FWIoU mDice" {
-		t.Errorf("names %q", got)
-	}
-	if got := confusion(t, 2).Scores(MMSeg); len(got) != 0 {
-		t.Errorf("empty matrix: %v", got)
 	}
 }
 
@@ -165,8 +188,10 @@ func checkCount(t interface{ Fatalf(string, ...any) }, truth, pred []uint16, cla
 		if diff := cmp.Diff(want, got); ok && diff != "" {
 			t.Fatalf("%s of %v, %v, %d classes, ignore %d (-want +got):\n%s", name, truth, pred, classes, ignore, diff)
 		}
-		if ok && got.check(classes) != nil {
-			t.Fatalf("%s: its own record is refused: %v", name, got.check(classes))
+		if ok {
+			if _, err := got.check(classes); err != nil {
+				t.Fatalf("%s: its own record is refused: %v", name, err)
+			}
 		}
 	}
 }
@@ -225,7 +250,7 @@ func TestCountErrors(t *testing.T) {
 }
 
 // Records come from files: what Count cannot have made is refused and changes nothing.
-func TestAddRefuses(t *testing.T) {
+func TestConfusionRefuses(t *testing.T) {
 	good := Sparse{{0, 1, 5}}
 	for _, test := range []struct {
 		bad  Sparse
@@ -239,30 +264,49 @@ func TestAddRefuses(t *testing.T) {
 		{Sparse{{1, 0, 1}, {0, 0, 1}}, "out of order or repeated"},
 		{Sparse{{1, 0, 1}, {1, 0, 1}}, "out of order or repeated"},
 	} {
-		c := confusion(t, 2, good)
-		if err := c.Add(test.bad); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := Confusion([]Sparse{good, test.bad}, 2); err == nil || !strings.Contains(err.Error(), "image 1: "+test.want) && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%v: got %v, want %q", test.bad, err, test.want)
 		}
-		if diff := cmp.Diff(confusion(t, 2, good).Scores(MMSeg), c.Scores(MMSeg)); diff != "" {
-			t.Errorf("%v changed the matrix:\n%s", test.bad, diff)
+		if _, err := test.bad.Areas(2); err == nil {
+			t.Errorf("%v has areas", test.bad)
 		}
 	}
-	if err := confusion(t, 2).Merge(confusion(t, 3)); err == nil {
-		t.Error("matrices of 2 and 3 classes were merged")
+	// More pixels than a float64 counts are an error, not a rounded number.
+	if _, err := Confusion([]Sparse{{{0, 0, 1 << 53}}, {{0, 0, 1}}}, 1); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Error(err)
 	}
 }
 
-// Doubling a matrix by merging must end in an error, not in negative pixels.
-func TestMergeDoesNotOverflow(t *testing.T) {
-	c := confusion(t, 1, Sparse{{0, 0, 1 << 40}})
-	var err error
-	for range 64 {
-		if err = c.Merge(c); err != nil {
-			break
+// Records of files: what is written is read, with whatever blanks; what is no rows of whole numbers is refused.
+func TestRows(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var want Sparse
+		for range rapid.IntRange(0, 5).Draw(t, "cells") {
+			want = append(want, Cell{rapid.Uint16().Draw(t, "truth"), rapid.Uint16().Draw(t, "pred"), rapid.Int64().Draw(t, "count")})
 		}
-	}
-	if err == nil || c.At(0, 0) <= 0 {
-		t.Errorf("error %v with %d pixels", err, c.At(0, 0))
+		data, err := json.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rapid.Bool().Draw(t, "blanks") {
+			data = []byte(strings.NewReplacer("[", " [ ", ",", "\n,\t").Replace(string(data)))
+		}
+		var got Sparse
+		if err := json.Unmarshal(data, &got); err != nil {
+			t.Fatalf("%s: %v", data, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("%s (-want +got):\n%s", data, diff)
+		}
+	})
+	for data, want := range map[string]string{
+		`[[0,1]]`: "2 numbers, want 3", `[[0,1,2,3]]`: "want rows of 3", `[[0,1,2.5]]`: "2.5", `[0,1,2]`: "want rows", `{}`: "want rows",
+		`[[0,1,"2"]]`: "want rows", `[[65536,0,1]]`: "out of range", `[[0,0,1e3]]`: "1e3", `[[[0,1,2]]]`: "want rows", `"x"`: "want rows",
+	} {
+		var got Sparse
+		if err := json.Unmarshal([]byte(data), &got); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, %v; want %q", data, got, err, want)
+		}
 	}
 }
 
@@ -292,7 +336,7 @@ func TestPooledInterval(t *testing.T) {
 	// Image 0 is right on both classes; image 1 has class 0 right, wrong where class 1 is.
 	records := []Sparse{{{0, 0, 1}, {1, 1, 1}}, {{0, 0, 1}, {1, 0, 1}}}
 	pooled := func(a ...Sparse) float64 {
-		v, ok := MMSeg.MIoU(confusion(t, 2, a...).areas())
+		v, ok := MMSeg.MIoU(areas(t, 2, a...))
 		if !ok {
 			t.Fatal("undefined")
 		}
@@ -335,13 +379,11 @@ func TestResampleAgreesWithMatrices(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 0))
 	var slow []float64
 	for range 200 {
-		c := confusion(t, classes)
+		var drawn []Sparse
 		for range records {
-			if err := c.Add(records[rng.Uint64N(uint64(len(records)))]); err != nil {
-				t.Fatal(err)
-			}
+			drawn = append(drawn, records[rng.Uint64N(uint64(len(records)))])
 		}
-		slow = append(slow, byName(c.Scores(MMSeg))["mIoU"])
+		slow = append(slow, scoresUnder(MMSeg, areas(t, classes, drawn...))["mIoU"])
 	}
 	if diff := cmp.Diff(slow, fast[1:]); diff != "" {
 		t.Errorf("resamples differ (-matrices +areas):\n%s", diff)
@@ -360,7 +402,14 @@ func TestResampleAgreesWithMatrices(t *testing.T) {
 
 // interval is the interval of a pooled score; ok is false where there is none.
 func interval(records []Sparse, classes, b int, seed uint64, level float64, score func(Areas) (float64, bool)) (lo, hi float64, ok bool) {
-	stat, err := AreasStatistic(records, classes, score)
+	reduced := make([]AreaRecord, len(records))
+	for i, r := range records {
+		var err error
+		if reduced[i], err = r.Areas(classes); err != nil {
+			return 0, 0, false
+		}
+	}
+	stat, err := AreasStatistic(reduced, classes, score)
 	if err != nil {
 		return 0, 0, false
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 )
 
 // Statistic is a score of a set of images in which image i appears times[i] times; ok is false where
@@ -12,6 +13,50 @@ import (
 // such as a threshold, is chosen anew in each call. It must not keep or change its argument.
 // One goroutine at a time may call it.
 type Statistic func(times []int32) (value float64, ok bool)
+
+// Once is the score of the images as they are, each counted one time.
+func (s Statistic) Once(images int) (value float64, ok bool) {
+	return s(slices.Repeat([]int32{1}, images))
+}
+
+// pool sums what images contribute, any number of times each, and knows scores of the sum.
+type pool[R any] interface {
+	clear()
+	add(r R, times int64)
+	Scores() []Score
+}
+
+// pooled is one score of a pool, by name: image says of which image the i-th record is.
+func pooled[R any](p pool[R], records []R, images int, image func(i int) int, score string) Statistic {
+	return func(times []int32) (float64, bool) {
+		if len(times) != images {
+			return 0, false
+		}
+		p.clear()
+		for i, r := range records {
+			if n := times[image(i)]; n > 0 {
+				p.add(r, int64(n))
+			}
+		}
+		for _, s := range p.Scores() {
+			if s.Name == score {
+				return s.Value, true
+			}
+		}
+		return 0, false
+	}
+}
+
+// same is the image of a record where there is one of each.
+func same(i int) int { return i }
+
+// known refuses a name that is none of those listed.
+func known(score string, scores ...string) error {
+	if !slices.Contains(scores, score) {
+		return fmt.Errorf("score %q is not known here; known are %s", score, strings.Join(scores, ", "))
+	}
+	return nil
+}
 
 // Interval is a percentile interval from resampled images.
 type Interval struct {
@@ -37,15 +82,12 @@ func Resample(images, b int, seed uint64, level float64, stat Statistic) (Interv
 	case !(level > 0 && level < 1):
 		return Interval{}, fmt.Errorf("interval of level %v, want one between 0 and 1", level)
 	}
-	times := make([]int32, images)
-	for i := range times {
-		times[i] = 1
-	}
-	estimate, ok := stat(times)
+	estimate, ok := stat.Once(images)
 	if !ok {
 		return Interval{}, fmt.Errorf("the statistic is undefined on the %d images", images)
 	}
 	out := Interval{Estimate: estimate}
+	times := make([]int32, images)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	var values []float64
 	for range b {
@@ -69,6 +111,9 @@ func Resample(images, b int, seed uint64, level float64, stat Statistic) (Interv
 
 // quantile interpolates linearly between sorted values at position q*(n-1), as numpy.quantile
 // does by default.
+//
+// Note: gonum's stat.Quantile has two other rules, the value at or above rank q*n and linear interpolation between
+// ranks q*n; for n of some thousands they differ in the fourth digit.
 func quantile(sorted []float64, q float64) float64 {
 	at := q * float64(len(sorted)-1)
 	below := int(math.Floor(at))
@@ -88,7 +133,7 @@ func Difference(a, b Statistic) Statistic {
 	}
 }
 
-// MeanStatistic is the mean of a value per image. It keeps the slice.
+// MeanStatistic is the mean of a value per image, of those that have one: NaN is none. It keeps the slice.
 func MeanStatistic(values []float64) Statistic {
 	return func(times []int32) (float64, bool) {
 		if len(times) != len(values) {
@@ -96,71 +141,22 @@ func MeanStatistic(values []float64) Statistic {
 		}
 		sum, n := 0.0, 0
 		for i, v := range values {
-			sum += float64(times[i]) * v
-			n += int(times[i])
+			if v == v {
+				sum += float64(times[i]) * v
+				n += int(times[i])
+			}
 		}
 		return sum / float64(max(1, n)), n > 0
 	}
 }
 
-// AreasStatistic is a score of pooled areas, such as [Convention.MIoU], of one record per image.
-func AreasStatistic(records []Sparse, classes int, score func(Areas) (float64, bool)) (Statistic, error) {
-	images, ok := imageAreas(records, classes)
-	if !ok {
-		return nil, fmt.Errorf("records that do not fit %d classes", classes)
-	}
-	type cell struct{ class, intersection, truth, pred int32 }
-	var cells []cell
-	ends := make([]int, len(images)) // in cells, of each image
-	for i, image := range images {
-		for _, c := range image {
-			if max(c.truth, c.pred) > math.MaxInt32 {
-				return nil, fmt.Errorf("image %d has more than %d pixels of class %d", i, math.MaxInt32, c.class)
-			}
-			cells = append(cells, cell{int32(c.class), int32(c.intersection), int32(c.truth), int32(c.pred)})
-		}
-		ends[i] = len(cells)
-	}
-	sums := make([][3]int64, classes)
-	areas := newAreas(classes)
-	return func(times []int32) (float64, bool) {
-		if len(times) != len(ends) {
-			return 0, false
-		}
-		clear(sums)
-		from := 0
-		for i, n := range times {
-			if n > 0 {
-				for _, c := range cells[from:ends[i]] {
-					sum := &sums[c.class]
-					sum[0] += int64(n) * int64(c.intersection)
-					sum[1] += int64(n) * int64(c.truth)
-					sum[2] += int64(n) * int64(c.pred)
-				}
-			}
-			from = ends[i]
-		}
-		for c, sum := range sums {
-			areas.Intersection[c], areas.Truth[c], areas.Pred[c] = sum[0], sum[1], sum[2]
-		}
-		return score(areas)
-	}, nil
-}
-
-// BestThresholdStatistic is fg-mIoU of the maps of that many images, the threshold searched anew in
+// bestThresholdStatistic is fg-mIoU of the maps of that many images, the threshold searched anew in
 // each resample: one found once would make the interval too narrow.
-func BestThresholdStatistic(records []ExplainRecord, images, classes int) (Statistic, error) {
-	if err := checkClasses(classes); err != nil {
-		return nil, err
-	}
-	if err := checkRecords(records, images, func(r ExplainRecord) (int, error) { return r.Image, r.check(classes) }); err != nil {
-		return nil, err
-	}
+func bestThresholdStatistic(records []ExplainRecord, images, classes int) Statistic {
 	rows := make([][]float64, len(records))
 	for i, r := range records {
 		rows[i] = r.row()
 	}
-	records = slices.Clone(records)
 	pool := newExplainPool(classes)
 	return func(times []int32) (float64, bool) {
 		if len(times) != images {
@@ -174,7 +170,7 @@ func BestThresholdStatistic(records []ExplainRecord, images, classes int) (Stati
 		}
 		_, v, ok := bestOf(pool.curve())
 		return v, ok
-	}, nil
+	}
 }
 
 // checkRecords refuses records that are faulty or not of one of the images.

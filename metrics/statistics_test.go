@@ -25,11 +25,11 @@ func TestResampleSmall(t *testing.T) {
 // see the same images.
 func TestDifferenceIsPaired(t *testing.T) {
 	records := randomRecords(t, 30, 5, 3)
-	stat, err := AreasStatistic(records, 5, MMSeg.MIoU)
+	stat, err := AreasStatistic(areaRecords(t, 5, records), 5, MMSeg.MIoU)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := AreasStatistic(slices.Clone(records), 5, MMSeg.MIoU)
+	again, err := AreasStatistic(areaRecords(t, 5, records), 5, MMSeg.MIoU)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func randomExplained(t testing.TB, images, classes int) []ExplainRecord {
 func TestBestThresholdStatistic(t *testing.T) {
 	const images, classes = 12, 4
 	records := randomExplained(t, images, classes)
-	stat, err := BestThresholdStatistic(records, images, classes)
+	stat, err := ExplainStatistic(records, images, classes, "fg-mIoU")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,57 +78,23 @@ func TestBestThresholdStatistic(t *testing.T) {
 		for range times {
 			times[r.IntN(images)]++
 		}
-		e := explainability(t, classes)
+		var drawn []ExplainRecord
 		for _, rec := range records {
 			for range times[rec.Image] {
-				if err := e.Add(rec); err != nil {
-					t.Fatal(err)
-				}
+				drawn = append(drawn, rec)
 			}
 		}
-		s := e.Summary()
+		s, err := SummarizeExplain(drawn, classes)
+		if err != nil {
+			t.Fatal(err)
+		}
 		found[s.Best] = true
-		if got, ok := stat(times); !ok || got != byName(s.Scores)["fg-mIoU"] {
-			t.Fatalf("%v, %v; want %v", got, ok, s.Scores[0])
+		if got, ok := stat(times); !ok || got != slices.Max(s.Curve) {
+			t.Fatalf("%v, %v; want %v", got, ok, slices.Max(s.Curve))
 		}
 	}
 	if len(found) < 2 {
 		t.Errorf("all resamples have the threshold %v", found)
-	}
-}
-
-func TestPointingStatistic(t *testing.T) {
-	const images, classes = 10, 3
-	r := rand.New(rand.NewPCG(2, 2))
-	var records []PointRecord
-	for i := range images {
-		for c := range classes {
-			records = append(records, PointRecord{Image: i, Class: c, Outcome: Outcome(r.IntN(3) - 1)})
-		}
-	}
-	stat, err := PointingStatisticOf(records, images, classes, "pointing-seen")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 50 {
-		p, err := NewPointing(classes)
-		if err != nil {
-			t.Fatal(err)
-		}
-		times := make([]int32, images)
-		times[r.IntN(images)]++ // classes vanish
-		times[r.IntN(images)]++
-		for _, rec := range records {
-			for range times[rec.Image] {
-				if err := p.Add(rec); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		want, seen := byName(p.Scores())["pointing-seen"]
-		if got, ok := stat(times); ok != seen || got != want {
-			t.Fatalf("%v, %v; want %v, %v", got, ok, want, seen)
-		}
 	}
 }
 
@@ -163,15 +129,15 @@ func TestResampleErrors(t *testing.T) {
 	if _, ok := mean([]int32{0}); ok {
 		t.Error("the mean of no images is defined")
 	}
-	areas, err := AreasStatistic([]Sparse{{{0, 0, 1}}}, 1, MMSeg.MIoU)
+	areas, err := AreasStatistic([]AreaRecord{{{0, 1, 1, 1}}}, 1, MMSeg.MIoU)
 	if err != nil {
 		t.Fatal(err)
 	}
-	best, err := BestThresholdStatistic(randomExplained(t, 1, 2), 1, 2)
+	best, err := ExplainStatistic(randomExplained(t, 1, 2), 1, 2, "fg-mIoU")
 	if err != nil {
 		t.Fatal(err)
 	}
-	points, err := PointingStatisticOf([]PointRecord{{Outcome: Hit}}, 1, 1, "pointing-seen")
+	points, err := PointingStatistic([]PointRecord{{Outcome: Hit}}, 1, 1, "pointing-seen")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,20 +151,20 @@ func TestResampleErrors(t *testing.T) {
 			}
 		}
 	}
-	if _, err := AreasStatistic([]Sparse{{{5, 0, 1}}}, 2, MMSeg.MIoU); err == nil {
-		t.Error("a cell outside of the matrix")
+	if _, err := AreasStatistic([]AreaRecord{{{5, 0, 1, 1}}}, 2, MMSeg.MIoU); err == nil {
+		t.Error("a class outside of the matrix")
 	}
-	if _, err := AreasStatistic([]Sparse{{{0, 0, 1 << 32}}}, 2, MMSeg.MIoU); err == nil {
+	if _, err := AreasStatistic([]AreaRecord{{{0, 0, 1 << 32, 0}}}, 2, MMSeg.MIoU); err == nil {
 		t.Error("an image of 2^32 pixels")
 	}
 	records := randomExplained(t, 3, 2)
-	if _, err := BestThresholdStatistic(records, 2, 2); err == nil || !strings.Contains(err.Error(), "there are 2 images") {
+	if _, err := ExplainStatistic(records, 2, 2, "fg-mIoU"); err == nil || !strings.Contains(err.Error(), "there are 2 images") {
 		t.Error(err)
 	}
-	if _, err := BestThresholdStatistic(records, 3, 0); err == nil {
+	if _, err := ExplainStatistic(records, 3, 0, "fg-mIoU"); err == nil {
 		t.Error("no classes")
 	}
-	if _, err := PointingStatisticOf([]PointRecord{{Class: 3}}, 1, 3, "pointing-seen"); err == nil {
+	if _, err := PointingStatistic([]PointRecord{{Class: 3}}, 1, 3, "pointing-seen"); err == nil {
 		t.Error("class 3 of 3")
 	}
 }
@@ -206,11 +172,11 @@ func TestResampleErrors(t *testing.T) {
 // BenchmarkResampleAreas compares two methods on VOC21 val: 10,000 resamples of 1449 images.
 func BenchmarkResampleAreas(b *testing.B) {
 	for _, seen := range []int{5, 21} {
-		x, err := AreasStatistic(randomRecords(b, 1449, 21, seen), 21, MMSeg.MIoU)
+		x, err := AreasStatistic(areaRecords(b, 21, randomRecords(b, 1449, 21, seen)), 21, MMSeg.MIoU)
 		if err != nil {
 			b.Fatal(err)
 		}
-		y, err := AreasStatistic(randomRecords(b, 1449, 21, seen), 21, MMSeg.MIoU)
+		y, err := AreasStatistic(areaRecords(b, 21, randomRecords(b, 1449, 21, seen)), 21, MMSeg.MIoU)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -235,7 +201,7 @@ func BenchmarkResampleBestThreshold(b *testing.B) {
 		}
 		records = append(records, r)
 	}
-	stat, err := BestThresholdStatistic(records, 1449, 21)
+	stat, err := ExplainStatistic(records, 1449, 21, "fg-mIoU")
 	if err != nil {
 		b.Fatal(err)
 	}

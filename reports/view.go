@@ -67,10 +67,8 @@ func newView(runs []*results.Run) *view {
 			}
 			v.cells[place{rows[c.Method], k}] = c
 			col := &v.columns[at[k]]
-			if c.Score("mIoU") != nil {
-				col.metric = "mIoU"
-			} else if col.metric == "" && len(c.Scores) > 0 {
-				col.metric = c.Scores[0].Name
+			if name := r.Headline(c); col.metric == "" || name == "mIoU" && len(r.Suite.Metrics) == 0 {
+				col.metric = name
 			}
 		}
 	}

@@ -356,7 +356,7 @@ func (r CompareRequest) cells(a, b *results.Run, recsA, recsB []records.Record, 
 		}
 		scores := r.Scores
 		if len(scores) == 0 {
-			scores = headline(cell)
+			scores = []string{a.Headline(cell)}
 		}
 		for _, score := range scores {
 			if cell.Score(score) == nil {
@@ -372,17 +372,6 @@ func (r CompareRequest) cells(a, b *results.Run, recsA, recsB []records.Record, 
 		}
 	}
 	return out, nil
-}
-
-// headline is the score that tables show of a cell: mIoU, else the first.
-func headline(c *results.Cell) []string {
-	switch {
-	case c.Score("mIoU") != nil:
-		return []string{"mIoU"}
-	case len(c.Scores) > 0:
-		return []string{c.Scores[0].Name}
-	}
-	return nil
 }
 
 // compared is a pair as comparisons show it.

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"ovbench/bench/records"
+	"ovbench/metrics"
 	"ovbench/reports/results"
 )
 
@@ -44,15 +46,17 @@ func BenchmarkCompare(b *testing.B) {
 		for i := range images {
 			rec := records.Record{Dataset: d.Name, Index: i, ID: fmt.Sprintf("%012d", i), Methods: map[string]records.Evidence{}}
 			for _, m := range r.Methods {
-				var c records.Confusion
+				var c metrics.Sparse
 				first := rng.Int64N(classes)
 				for k := range int64(6) {
 					truth := (first + 29*k) % classes
 					for j := range int64(4) { // itself and three others
-						c = append(c, [3]int64{truth, (truth + 31*j) % classes, 1 + rng.Int64N(50000)})
+						c = append(c, metrics.Cell{Truth: uint16(truth), Pred: uint16((truth + 31*j) % classes), Count: 1 + rng.Int64N(50000)})
 					}
 				}
-				slices.SortFunc(c, func(a, b [3]int64) int { return slices.Compare(a[:], b[:]) })
+				slices.SortFunc(c, func(a, b metrics.Cell) int {
+					return cmp.Or(cmp.Compare(a.Truth, b.Truth), cmp.Compare(a.Pred, b.Pred))
+				})
 				rec.Methods[m.Name] = records.Evidence{Confusion: c}
 			}
 			if err := recs.Add(rec); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"ovbench/bench/records"
+	"ovbench/metrics"
 	"ovbench/reports"
 	"ovbench/reports/results"
 )
@@ -51,9 +52,9 @@ func writeRun(t *testing.T, change func(*results.Run), right map[string]map[stri
 		for i := range methods["m"] {
 			rec := records.Record{Dataset: d, Index: i, ID: fmt.Sprint("i", i), Methods: map[string]records.Evidence{}}
 			for m, list := range methods {
-				c := records.Confusion{{0, 0, list[i]}}
+				c := metrics.Sparse{{Count: list[i]}}
 				if list[i] < 10 {
-					c = append(c, [3]int64{0, 1, 10 - list[i]})
+					c = append(c, metrics.Cell{Pred: 1, Count: 10 - list[i]})
 				}
 				rec.Methods[m] = records.Evidence{Confusion: c}
 			}

@@ -80,7 +80,8 @@ func (s Side) statistics(recs []records.Record) ([]tasks.Statistic, error) {
 	if !ok {
 		return nil, fmt.Errorf("task %q is not known", name)
 	}
-	return t.Statistics(tasks.Context{Run: s.Run, Dataset: *d, Method: s.Method}, recs)
+	cells, err := t.Cells(tasks.Context{Run: s.Run, Dataset: *d, Method: s.Method}, recs)
+	return tasks.Statistics(cells), err
 }
 
 // taskOf is what a run did: its cells say.
@@ -194,17 +195,13 @@ func match(a, b []records.Record) (inA, inB []records.Record, p *Pair) {
 
 // pool computes the score of both sides, and the interval of their difference.
 func (p *Pair) pool(a, b tasks.Statistic, o PairOptions) error {
-	once := make([]int32, p.Images)
-	for i := range once {
-		once[i] = 1
-	}
 	var stats [2]metrics.Statistic
 	for i, m := range []tasks.Statistic{a, b} {
 		var err error
 		if stats[i], err = m.Pooled(); err != nil {
 			return err
 		}
-		v, ok := stats[i](once)
+		v, ok := stats[i].Once(p.Images)
 		if !ok {
 			return fmt.Errorf("it is undefined on the %d images of both runs", p.Images)
 		}

@@ -40,9 +40,9 @@ func TestPairedByHand(t *testing.T) {
 	for i, right := range [][2]int64{{8, 7}, {10, 10}, {6, 2}, {5, 5}} {
 		rec := records.Record{Dataset: "d", Index: i, ID: fmt.Sprint("i", i), Methods: map[string]records.Evidence{}}
 		for k, m := range []string{"m", "n"} {
-			c := records.Confusion{{0, 0, right[k]}}
+			c := metrics.Sparse{{Truth: 0, Pred: 0, Count: right[k]}}
 			if right[k] < 10 {
-				c = append(c, [3]int64{0, 1, 10 - right[k]})
+				c = append(c, metrics.Cell{Pred: 1, Count: 10 - right[k]})
 			}
 			rec.Methods[m] = records.Evidence{Confusion: c}
 		}
@@ -124,7 +124,7 @@ func TestPairedEvents(t *testing.T) {
 
 func TestPairedFaults(t *testing.T) {
 	run := as(two("m"), "segmentation")
-	recs := []records.Record{{Dataset: "d", ID: "a", Methods: map[string]records.Evidence{"m": {Confusion: records.Confusion{{0, 0, 1}}}}}}
+	recs := []records.Record{{Dataset: "d", ID: "a", Methods: map[string]records.Evidence{"m": {Confusion: metrics.Sparse{{Truth: 0, Pred: 0, Count: 1}}}}}}
 	good := Side{run, recs, "d", "m", "mIoU"}
 	for _, c := range []struct {
 		change func(*Side)

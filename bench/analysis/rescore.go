@@ -14,11 +14,11 @@ import (
 )
 
 // rescored are the keys of a suite that change scores and not records.
-var rescored = []string{"protocol.convention", "resamples", "seed"}
+var rescored = []string{"protocol.convention", "metrics", "resamples", "seed"}
 
 // Rescore computes the results of a run folder again from its records alone, without model and pictures, and writes them with
 // the records and panels to the folder out. set changes keys of the suite that no record depends on: protocol.convention,
-// resamples, seed.
+// metrics, resamples, seed.
 func Rescore(dir, out string, set map[string]string) (*results.Run, error) {
 	run, recs, err := readShard(dir)
 	if err != nil {
@@ -39,7 +39,7 @@ func Rescore(dir, out string, set map[string]string) (*results.Run, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	run.Suite.Text, run.Suite.SHA256 = string(suite.Canonical()), suite.Fingerprint()
+	run.Suite.Text, run.Suite.SHA256, run.Suite.Metrics = string(suite.Canonical()), suite.Fingerprint(), suite.Metrics
 	run.Protocol = tasks.ProtocolOf(suite.Protocol)
 	for i := range run.Datasets {
 		for _, d := range suite.Datasets {

@@ -121,15 +121,19 @@ func classRowsOf(s Side, d results.Dataset, rec records.Record, put func(Row) er
 		fault = put(Row{Dataset: s.Dataset, Index: rec.Index, ID: rec.ID, Method: s.Method, Class: d.Classes[class], Score: score, Value: value})
 	}
 	e := rec.Methods[s.Method]
-	for _, a := range classAreas(e.Confusion, len(d.Classes)) {
+	areas, err := e.Confusion.Areas(len(d.Classes))
+	if err != nil {
+		return fmt.Errorf("the record of %s: %w", rec.ID, err)
+	}
+	for _, a := range areas {
 		add(int(a.Class), "intersection", float64(a.Intersection))
 		add(int(a.Class), "truth", float64(a.Truth))
 		add(int(a.Class), "predicted", float64(a.Pred))
 	}
 	for _, a := range e.Boundary {
-		add(int(a[0]), "boundary_intersection", float64(a[1]))
-		add(int(a[0]), "boundary_truth", float64(a[2]))
-		add(int(a[0]), "boundary_predicted", float64(a[3]))
+		add(int(a.Class), "boundary_intersection", float64(a.Intersection))
+		add(int(a.Class), "boundary_truth", float64(a.Truth))
+		add(int(a.Class), "boundary_predicted", float64(a.Pred))
 	}
 	for _, x := range e.Explain {
 		add(x.Class, "fg-IoU@0.5", x.IoU(metrics.Thresholds/2))
@@ -159,27 +163,4 @@ func classRowsOf(s Side, d results.Dataset, rec records.Record, put func(Row) er
 		add(e.Faithfulness.Class, "explained", 1)
 	}
 	return fault
-}
-
-// classAreas are the pixels of each class of one confusion, classes ascending.
-func classAreas(c records.Confusion, classes int) []metrics.ClassArea {
-	all := make([]metrics.ClassArea, classes)
-	for _, x := range c {
-		if t := x[0]; t >= 0 && t < int64(classes) {
-			all[t].Truth += x[2]
-			if x[1] == t {
-				all[t].Intersection += x[2]
-			}
-		}
-		if p := x[1]; p >= 0 && p < int64(classes) {
-			all[p].Pred += x[2]
-		}
-	}
-	var out []metrics.ClassArea
-	for k, a := range all {
-		if a.Class = uint16(k); a.Truth+a.Pred > 0 {
-			out = append(out, a)
-		}
-	}
-	return out
 }

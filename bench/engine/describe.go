@@ -67,7 +67,7 @@ func (p *Plan) describe() *results.Run {
 	s := p.suite
 	r := &results.Run{
 		Schema: results.Schema, Tool: Tool(), Host: Host(), Started: time.Now(), Command: p.request.Command,
-		Suite: results.Suite{Name: s.Name, Title: s.Title, File: s.File, SHA256: s.Fingerprint(), Text: string(s.Canonical())},
+		Suite: results.Suite{Name: s.Name, Title: s.Title, File: s.File, SHA256: s.Fingerprint(), Text: string(s.Canonical()), Metrics: s.Metrics},
 		Model: p.model.Describe(),
 		Runtime: results.Runtime{
 			Name: "onnxruntime", Version: p.library.Version, Path: p.library.Path, Threads: p.request.Threads, Jobs: p.request.Jobs,

@@ -18,6 +18,7 @@ import (
 	"ovbench/configs"
 	"ovbench/datasets/labelmap"
 	"ovbench/metrics"
+	"ovbench/reports/results"
 )
 
 func writePNG(t *testing.T, path string, img image.Image) {
@@ -115,7 +116,7 @@ func TestCityscapesInARun(t *testing.T) {
 		cell := run.Cell("cityscapes", m.Name)
 		for _, name := range []string{"mIoU", "iIoU", "mIoU_category", "iIoU_category"} {
 			got := cell.Score(name)
-			at := slices.IndexFunc(want.Scores, func(s metrics.Score) bool { return s.Name == name })
+			at := slices.IndexFunc(want.Scores, func(s results.Score) bool { return s.Name == name })
 			if got == nil || math.Abs(got.Value-want.Scores[at].Value) > 1e-12 || got.Low == nil {
 				t.Errorf("%s %s: %+v, want %v with an interval", m.Name, name, got, want.Scores[at])
 			}

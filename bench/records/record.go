@@ -2,7 +2,6 @@ package records
 
 import (
 	"cmp"
-	"fmt"
 
 	"ovbench/metrics"
 )
@@ -23,34 +22,10 @@ func (r *Record) Fail(stage string, err error) {
 	r.Methods, r.Tags, r.Stage, r.Error = nil, nil, stage, err.Error()
 }
 
-// Confusion is the non-zero cells of one image's confusion matrix, each as [truth, prediction, pixels].
-type Confusion [][3]int64
-
-// ConfusionOf is the form in which a confusion is kept.
-func ConfusionOf(s metrics.Sparse) Confusion {
-	out := make(Confusion, len(s))
-	for i, c := range s {
-		out[i] = [3]int64{int64(c.Truth), int64(c.Pred), c.Count}
-	}
-	return out
-}
-
-// Sparse is the metric's form of a confusion read from a file.
-func (c Confusion) Sparse() (metrics.Sparse, error) {
-	out := make(metrics.Sparse, len(c))
-	for i, x := range c {
-		if x[0] != int64(uint16(x[0])) || x[1] != int64(uint16(x[1])) {
-			return nil, fmt.Errorf("confusion cell %v is out of range", x)
-		}
-		out[i] = metrics.Cell{Truth: uint16(x[0]), Pred: uint16(x[1]), Count: x[2]}
-	}
-	return out, nil
-}
-
 // Evidence is what one method left behind on one sample. A task fills in its own part.
 type Evidence struct {
-	Confusion    Confusion                            `json:"confusion,omitempty"`             // segmentation
-	Boundary     []Area                               `json:"boundary,omitempty"`              // segmentation: the boundaries of classes
+	Confusion    metrics.Sparse                       `json:"confusion,omitempty"`             // segmentation
+	Boundary     metrics.AreaRecord                   `json:"boundary,omitempty"`              // segmentation: the boundaries of classes
 	Instances    *Instances                           `json:"instances,omitempty"`             // segmentation: things of Cityscapes
 	Explain      []metrics.ExplainRecord              `json:"explain,omitempty"`               // explain: one per class present
 	Points       []metrics.PointRecord                `json:"points,omitempty"`                // explain: the pointing game, tolerance 15
@@ -63,34 +38,10 @@ type Evidence struct {
 	Cosines      []float32                            `json:"cosines,omitempty"` // multilabel: of the class token with each query
 }
 
-// Area is the pixels of one class in one image: [class, intersection, truth, prediction].
-type Area [4]int64
-
-// AreasOf is the form in which areas are kept.
-func AreasOf(r metrics.AreaRecord) []Area {
-	out := make([]Area, len(r))
-	for i, a := range r {
-		out[i] = Area{int64(a.Class), a.Intersection, a.Truth, a.Pred}
-	}
-	return out
-}
-
-// AreaRecord is the metric's form of areas read from a file.
-func AreaRecord(areas []Area) (metrics.AreaRecord, error) {
-	out := make(metrics.AreaRecord, len(areas))
-	for i, a := range areas {
-		if a[0] != int64(uint16(a[0])) {
-			return nil, fmt.Errorf("area %v is of no class", a)
-		}
-		out[i] = metrics.ClassArea{Class: uint16(a[0]), Intersection: a[1], Truth: a[2], Pred: a[3]}
-	}
-	return out, nil
-}
-
-// Instances are the things of one image of Cityscapes, each as [instance id, pixels, of these predicted as its label, as any
-// label of its category]. None in a list that is there means that the image has no things, not that nobody looked.
+// Instances are the things of one image of Cityscapes. None in a list that is there means that the image has no things,
+// not that nobody looked.
 type Instances struct {
-	Found [][4]int64 `json:"found"`
+	Found metrics.CityscapesInstances `json:"found"`
 }
 
 // Faithfulness is what one method left behind of one image.

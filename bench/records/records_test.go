@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"ovbench/metrics"
+
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
@@ -24,7 +26,7 @@ func TestRecordsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Record{
-		{Dataset: "d", Index: 0, ID: "a", Methods: map[string]Evidence{"clip": {Confusion: Confusion{{0, 1, 5}, {1, 1, 1 << 40}}}}},
+		{Dataset: "d", Index: 0, ID: "a", Methods: map[string]Evidence{"clip": {Confusion: metrics.Sparse{{Truth: 0, Pred: 1, Count: 5}, {Truth: 1, Pred: 1, Count: 1 << 40}}}}},
 		{Dataset: "d", Index: 1, ID: "b", Stage: "decode", Error: "no"},
 	}
 	for _, r := range want {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 
+	"gonum.org/v1/gonum/mat"
+
 	"ovbench/metrics"
 	"ovbench/reports/results"
 )
@@ -12,8 +14,7 @@ import (
 const recallSteps = 100
 
 // thresholdCurve is the curve behind fg-mIoU.
-func thresholdCurve(e *metrics.Explainability) []results.Curve {
-	y := e.Curve()
+func thresholdCurve(y []float64) []results.Curve {
 	if y == nil {
 		return nil
 	}
@@ -40,12 +41,7 @@ func rankingCurve(r *metrics.Ranking) []results.Curve {
 // drawnSteps is how many steps of a curve are kept: a figure shows no more.
 const drawnSteps = 100
 
-// faithfulnessCurves are the mean curves of deletion and insertion over the share of their steps.
-func faithfulnessCurves(f *metrics.Faithfulness) []results.Curve {
-	deletion, insertion := f.MeanCurves()
-	return append(stepCurve("insertion", insertion), stepCurve("deletion", deletion)...)
-}
-
+// stepCurve is a mean curve of deletion or insertion over the share of its steps.
 func stepCurve(name string, y []float64) []results.Curve {
 	last := len(y) - 1
 	if last < 1 {
@@ -60,21 +56,6 @@ func stepCurve(name string, y []float64) []results.Curve {
 	return []results.Curve{c}
 }
 
-// rankedClasses are the average precisions of a ranking by class.
-func rankedClasses(names []string, scores []metrics.ClassScores) []results.ClassScore {
-	var out []results.ClassScore
-	for _, k := range scores {
-		row := results.ClassScore{Class: names[k.Class], Images: k.Truth}
-		for _, s := range k.Scores {
-			if s.Name == "AP" {
-				row.AP = &s.Value
-			}
-		}
-		out = append(out, row)
-	}
-	return out
-}
-
 // How many confusions results keep: all of a few classes, so that they can be drawn as a matrix, else the largest.
 const (
 	matrixClasses   = 24
@@ -83,12 +64,13 @@ const (
 )
 
 // confusions are the largest cells off the diagonal. Predictions outside of the classes are none of them.
-func confusions(total *metrics.Confusion) [][3]int64 {
+func confusions(total *mat.Dense) [][3]int64 {
 	var out [][3]int64
-	for t := range total.Classes() {
-		for p := range total.Classes() {
+	classes, _ := total.Dims()
+	for t := range classes {
+		for p := range classes {
 			if n := total.At(t, p); t != p && n > 0 {
-				out = append(out, [3]int64{int64(t), int64(p), n})
+				out = append(out, [3]int64{int64(t), int64(p), int64(n)})
 			}
 		}
 	}
@@ -96,7 +78,7 @@ func confusions(total *metrics.Confusion) [][3]int64 {
 		return cmp.Or(cmp.Compare(b[2], a[2]), cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1]))
 	})
 	limit := matrixCells
-	if total.Classes() > matrixClasses {
+	if classes > matrixClasses {
 		limit = largeConfusions
 	}
 	return out[:min(len(out), limit)]

@@ -11,20 +11,12 @@ import (
 
 // The largest first, equal ones by label; the diagonal and predictions out of range are left out.
 func TestConfusions(t *testing.T) {
-	total, err := metrics.NewConfusion(3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = total.Add(metrics.Sparse{{Truth: 0, Pred: 0, Count: 90}, {Truth: 0, Pred: 2, Count: 5}, {Truth: 1, Pred: 0, Count: 7}, {Truth: 1, Pred: 3, Count: 80}, {Truth: 2, Pred: 1, Count: 5}})
+	total, err := metrics.Confusion([]metrics.Sparse{{{Truth: 0, Pred: 0, Count: 90}, {Truth: 0, Pred: 2, Count: 5}, {Truth: 1, Pred: 0, Count: 7}, {Truth: 1, Pred: 3, Count: 80}, {Truth: 2, Pred: 1, Count: 5}}}, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([][3]int64{{1, 0, 7}, {0, 2, 5}, {2, 1, 5}}, confusions(total)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
-	}
-	many, err := metrics.NewConfusion(30)
-	if err != nil {
-		t.Fatal(err)
 	}
 	var all metrics.Sparse
 	for i := range 30 {
@@ -32,7 +24,8 @@ func TestConfusions(t *testing.T) {
 			all = append(all, metrics.Cell{Truth: uint16(i), Pred: uint16(j), Count: int64(1 + i*30 + j)})
 		}
 	}
-	if err := many.Add(all); err != nil {
+	many, err := metrics.Confusion([]metrics.Sparse{all}, 30)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if got := confusions(many); len(got) != largeConfusions || got[0] != [3]int64{29, 28, 899} {

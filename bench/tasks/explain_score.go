@@ -2,7 +2,9 @@ package tasks
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"ovbench/bench/records"
 	"ovbench/metrics"
@@ -68,55 +70,126 @@ const (
 	imageNetSegmentation = "imagenet-segmentation"
 )
 
-func (t explain) Score(c Context, recs []records.Record) ([]results.Cell, error) {
-	e := c.explained(recs)
-	ms, err := t.Statistics(c, recs)
-	if err != nil {
-		return nil, err
+// ofMaps is a score of the maps of the classes present.
+func ofMaps(name, doc string) metric[*explained] {
+	stat := func(e *explained) (metrics.Statistic, error) {
+		return metrics.ExplainStatistic(e.maps, e.images, e.classes, name)
 	}
-	cell, err := c.foregroundCell(e)
-	if err != nil {
-		return nil, err
-	}
-	c.intervals(&cell, ms)
-	cells := []results.Cell{cell}
-	if len(e.squared) > 0 {
-		var total metrics.ImageNetSegmentation
-		if err := AddAll(total.Add, e.squared); err != nil {
-			return nil, err
-		}
-		cell := results.Cell{Convention: imageNetSegmentation, Images: len(recs), Scores: scoresOf("", total.Scores()),
-			Counts: map[string]int{"maps": len(e.squared), "flat_maps": total.Flat()}}
-		c.intervals(&cell, ms)
-		cells = append(cells, cell)
-	}
-	return cells, nil
+	return metric[*explained]{name: name, doc: doc, of: stat, each: alone(stat)}
 }
 
-// scoresOf are scores with a suffix on their names.
-func scoresOf(suffix string, list []metrics.Score) (out []results.Score) {
-	for _, s := range list {
-		out = append(out, results.Score{Name: s.Name + suffix, Value: s.Value})
+// explainMetrics are the scores of task explain. The value of a single image under fg-mIoU is at the threshold that is
+// best for all of them, since one searched on a single image says nothing.
+var explainMetrics = slices.Concat([]metric[*explained]{
+	ofMaps("fg-mIoU", "foreground IoU of each class present, at the best threshold of a grid, averaged over classes").
+		alone((*explained).atBest),
+	{name: "fg-mIoU@other-half", doc: "the same, each half of the images at the threshold of the other",
+		of: func(e *explained) (metrics.Statistic, error) {
+			return metrics.OtherHalfStatistic(e.maps, e.images, e.classes, func(image int) bool { return e.odd[image] })
+		}},
+	ofMaps("fg-mIoU@0.5", "the same at threshold 0.5"),
+	ofMaps("fg-mIoU@otsu", "the same, each map at Otsu's threshold"),
+	{name: "fg-mIoU-image", doc: "IoU of each map alone, averaged over classes, at its best threshold", bare: true,
+		of: ofMaps("fg-mIoU-image", "").of},
+	ofMaps("PxAP", "average precision of pixels"),
+	ofMaps("mSC", "mean value inside minus outside of the mask, in -1..1"),
+	ofMaps("mSC-pairs", "the same, averaged over all maps alike").shared(),
+}, pointingMetrics(), []metric[*explained]{
+	ofEnergy("energy", "share of a map's sum that lies inside of the mask"),
+	ofEnergy("energy-class", "the same, averaged over classes").shared(),
+})
+
+// squaredMetrics are those of the ImageNet-segmentation protocol.
+var squaredMetrics = []metric[*explained]{
+	ofSquared("pixAcc", "share of pixels that are right"),
+	ofSquared("mIoU", "mean of the IoU of foreground and background"),
+	ofSquared("mAP", "mean over maps of their average precision"),
+	ofSquared("mF1", "mean over maps of the F1 of the foreground"),
+}
+
+// alone is the metric with other values of single images.
+func (m metric[E]) alone(each func(E) ([]float64, error)) metric[E] {
+	m.each = each
+	return m
+}
+
+// shared is the metric whose values of single images are those of one before it.
+func (m metric[E]) shared() metric[E] {
+	m.sharesEach = true
+	return m
+}
+
+// pointingMetrics are the scores of every form of the pointing game.
+func pointingMetrics() (out []metric[*explained]) {
+	forms := []string{
+		"highest pixel within 15 pixels of the mask", "highest pixel inside of the mask",
+		"on filled boxes, as TorchRay plays it on VOC", "on masks of COCO's things",
+	}
+	for k, g := range Games(records.Evidence{}) {
+		for _, score := range []struct{ name, doc string }{
+			{"pointing", "mean over all classes"}, {"pointing-seen", "mean over the classes that occur"}, {"pointing-micro", "all events together"},
+		} {
+			out = append(out, metric[*explained]{
+				name: score.name + g.Suffix, doc: "pointing game, " + forms[k] + ", " + score.doc, sharesEach: score.name != "pointing",
+				has:    func(e *explained) bool { return len(e.games[k].Events) > 0 },
+				events: func(e *explained) []Event { return eventsOf(e.games[k].Events) },
+				each: func(e *explained) ([]float64, error) {
+					return shareOfHits(eventsOf(e.games[k].Events), e.images), nil
+				},
+				of: func(e *explained) (metrics.Statistic, error) {
+					return metrics.PointingStatistic(e.games[k].Events, e.images, e.classes, score.name)
+				},
+			})
+		}
 	}
 	return out
 }
 
-func (c Context) foregroundCell(e *explained) (results.Cell, error) {
-	cell := results.Cell{Convention: foreground, Images: e.images, Warnings: c.few(e.images), Counts: map[string]int{}}
-	maps, err := metrics.NewExplainability(e.classes)
-	if err == nil {
-		err = AddAll(maps.Add, e.original)
+func ofEnergy(name, doc string) metric[*explained] {
+	stat := func(e *explained) (metrics.Statistic, error) {
+		return metrics.EnergyStatistic(e.energy, e.images, e.classes, name)
 	}
+	return metric[*explained]{name: name, doc: doc, of: stat, each: alone(stat)}
+}
+
+func ofSquared(name, doc string) metric[*explained] {
+	stat := func(e *explained) (metrics.Statistic, error) {
+		return metrics.ImageNetSegmentationStatistic(e.squared, e.images, name)
+	}
+	return metric[*explained]{name: name, doc: doc, of: stat, each: alone(stat)}
+}
+
+func (explain) Cells(c Context, recs []records.Record) ([]Cell, error) {
+	e := c.explained(recs)
+	cells := []Cell{{foreground, statisticsOf(foreground, explainMetrics, e), e.describe}}
+	if len(e.squared) > 0 {
+		stats := statisticsOf(imageNetSegmentation, squaredMetrics, e)
+		cells = append(cells, Cell{imageNetSegmentation, stats, func(cell *results.Cell) error {
+			flat := 0
+			for _, r := range e.squared {
+				if r.Flat {
+					flat++
+				}
+			}
+			cell.Counts["maps"], cell.Counts["flat_maps"] = len(e.squared), flat
+			return nil
+		}})
+	}
+	return cells, nil
+}
+
+// describe adds counts, the curve over thresholds and what was found on these images.
+func (e *explained) describe(cell *results.Cell) error {
+	summary, err := metrics.SummarizeExplain(e.original, e.classes)
 	if err != nil {
-		return cell, err
+		return err
 	}
-	summary := maps.Summary()
-	cell.Scores, cell.Curves = scoresOf("", summary.Scores), thresholdCurve(maps)
+	cell.Curves = thresholdCurve(summary.Curve)
 	if summary.Maps > 0 {
-		cell.Counts = map[string]int{
+		maps.Copy(cell.Counts, map[string]int{
 			"maps": summary.Maps, "nan_maps": summary.NaN, "constant_maps": summary.Constant, "tied_maps": summary.Tied,
 			"full_maps": summary.Full, "undefined_classes": e.classes - summary.Classes,
-		}
+		})
 		searched := fmt.Sprintf("fg-mIoU is at threshold %.2f, searched on these images", summary.Best)
 		if cell.Score("fg-mIoU@other-half") != nil {
 			searched += fmt.Sprintf("; %.2f and %.2f on their halves", summary.BestOfEven, summary.BestOfOdd)
@@ -127,94 +200,32 @@ func (c Context) foregroundCell(e *explained) (results.Cell, error) {
 		if len(g.Events) == 0 {
 			continue
 		}
-		points, err := metrics.NewPointing(e.classes)
-		if err == nil {
-			err = AddAll(points.Add, g.Events)
-		}
+		n, err := metrics.CountPoints(g.Events, e.classes)
 		if err != nil {
-			return cell, err
+			return err
 		}
-		n := points.Counts()
-		cell.Scores = append(cell.Scores, scoresOf(g.Suffix, points.Scores())...)
 		name := "events" + g.Suffix
 		cell.Counts[name], cell.Counts["skipped_"+name] = int(n.Hits+n.Misses), int(n.Skipped)
 		cell.Counts["tied_"+name], cell.Counts["classes_without_"+name] = int(n.Tied), n.Absent
 	}
-	var energy metrics.Energy
-	if err := AddAll(energy.Add, e.energy); err != nil {
-		return cell, err
-	}
-	cell.Scores = append(cell.Scores, scoresOf("", energy.Scores())...)
 	if len(e.energy) > 0 {
-		cell.Counts["empty_maps"] = energy.Empty()
-	}
-	return cell, nil
-}
-
-func (explain) Statistics(c Context, recs []records.Record) ([]Statistic, error) {
-	e := c.explained(recs)
-	out := e.mapStatistics()
-	for _, g := range e.games {
-		if len(g.Events) == 0 {
-			continue
-		}
-		events := eventsOf(g.Events)
-		each := func() ([]float64, error) { return shareOfHits(events, e.images), nil }
-		for _, score := range []string{"pointing", "pointing-seen", "pointing-micro"} {
-			out = append(out, Statistic{Convention: foreground, Score: score + g.Suffix, Each: each, Events: events, SharesEach: score != "pointing",
-				Pooled: func() (metrics.Statistic, error) {
-					return metrics.PointingStatisticOf(g.Events, e.images, e.classes, score)
-				}})
+		cell.Counts["empty_maps"] = 0
+		for _, r := range e.energy {
+			if r.Total == 0 {
+				cell.Counts["empty_maps"]++
+			}
 		}
 	}
-	for _, score := range []string{"energy", "energy-class"} {
-		out = append(out, Statistic{Convention: foreground, Score: score, SharesEach: score != "energy",
-			Pooled: func() (metrics.Statistic, error) {
-				return metrics.EnergyStatistic(e.energy, e.images, e.classes, score)
-			},
-			Each: e.alone(func(one *explained) (metrics.Statistic, error) {
-				return metrics.EnergyStatistic(one.energy, 1, e.classes, score)
-			})})
-	}
-	for _, score := range []string{"mIoU", "pixAcc", "mAP", "mF1"} {
-		out = append(out, Statistic{Convention: imageNetSegmentation, Score: score,
-			Pooled: func() (metrics.Statistic, error) {
-				return metrics.ImageNetSegmentationStatistic(e.squared, e.images, score)
-			},
-			Each: e.alone(func(one *explained) (metrics.Statistic, error) {
-				return metrics.ImageNetSegmentationStatistic(one.squared, 1, score)
-			})})
-	}
-	return out, nil
-}
-
-// mapStatistics are those of the maps. The value of a single image is at the threshold that is best for all of them, since one
-// searched on a single image says nothing.
-func (e *explained) mapStatistics() (out []Statistic) {
-	for _, score := range []string{"fg-mIoU", "fg-mIoU@0.5", "fg-mIoU@otsu", "PxAP", "mSC", "mSC-pairs"} {
-		single := func(one *explained) (metrics.Statistic, error) {
-			return metrics.ExplainStatistic(one.maps, 1, e.classes, score)
-		}
-		if score == "fg-mIoU" {
-			single = nil
-		}
-		m := Statistic{Convention: foreground, Score: score, SharesEach: score == "mSC-pairs", Pooled: func() (metrics.Statistic, error) {
-			return metrics.ExplainStatistic(e.maps, e.images, e.classes, score)
-		}}
-		if m.Each = e.alone(single); single == nil {
-			m.Each = e.atBest
-		}
-		out = append(out, m)
-	}
-	return append(out, Statistic{Convention: foreground, Score: "fg-mIoU@other-half", Pooled: func() (metrics.Statistic, error) {
-		return metrics.OtherHalfStatistic(e.maps, e.images, e.classes, func(image int) bool { return e.odd[image] })
-	}})
+	return nil
 }
 
 // alone gives each image's own score, by the statistic of that image.
-func (e *explained) alone(of func(one *explained) (metrics.Statistic, error)) func() ([]float64, error) {
-	return func() ([]float64, error) {
+func alone(stat func(*explained) (metrics.Statistic, error)) func(*explained) ([]float64, error) {
+	return func(e *explained) ([]float64, error) {
 		ones := make([]explained, e.images)
+		for i := range ones {
+			ones[i] = explained{images: 1, classes: e.classes}
+		}
 		for _, x := range e.maps {
 			i := x.Image
 			x.Image = 0
@@ -232,11 +243,11 @@ func (e *explained) alone(of func(one *explained) (metrics.Statistic, error)) fu
 		}
 		out := make([]float64, e.images)
 		for i := range ones {
-			stat, err := of(&ones[i])
+			one, err := stat(&ones[i])
 			if err != nil {
 				return nil, err
 			}
-			v, ok := stat(once(1))
+			v, ok := one.Once(1)
 			if out[i] = v; !ok {
 				out[i] = math.NaN()
 			}
@@ -247,17 +258,13 @@ func (e *explained) alone(of func(one *explained) (metrics.Statistic, error)) fu
 
 // atBest is, by image, the mean IoU of its maps at the threshold that is best for all images.
 func (e *explained) atBest() ([]float64, error) {
-	maps, err := metrics.NewExplainability(e.classes)
-	if err == nil {
-		err = AddAll(maps.Add, e.maps)
-	}
+	summary, err := metrics.SummarizeExplain(e.maps, e.classes)
 	if err != nil {
 		return nil, err
 	}
 	sums, counts := make([]float64, e.images), make([]float64, e.images)
-	best := maps.Summary().Best
 	for _, x := range e.maps {
-		sums[x.Image] += x.IoU(int(math.Round(best * metrics.Thresholds)))
+		sums[x.Image] += x.IoU(int(math.Round(summary.Best * metrics.Thresholds)))
 		counts[x.Image]++
 	}
 	for i := range sums {
@@ -266,11 +273,28 @@ func (e *explained) atBest() ([]float64, error) {
 	return sums, nil
 }
 
-func AddAll[R any](add func(R) error, records []R) error {
-	for _, r := range records {
-		if err := add(r); err != nil {
-			return err
+// eventsOf are the judged points of records whose images count the records from 0.
+func eventsOf(points []metrics.PointRecord) []Event {
+	out := []Event{}
+	for _, p := range points {
+		if p.Outcome != metrics.Skipped {
+			out = append(out, Event{p.Image, p.Class, p.Outcome == metrics.Hit})
 		}
 	}
-	return nil
+	return out
+}
+
+// shareOfHits is, by image, the share of its events that hit.
+func shareOfHits(events []Event, images int) []float64 {
+	hits, all := make([]float64, images), make([]float64, images)
+	for _, e := range events {
+		all[e.Image]++
+		if e.Hit {
+			hits[e.Image]++
+		}
+	}
+	for i := range hits {
+		hits[i] /= all[i] // 0/0 is NaN: the image has no event
+	}
+	return hits
 }

@@ -170,81 +170,62 @@ func (v *View) curve(p metrics.Perturbation, score func(cos []float32) float64) 
 	return out, err
 }
 
-// faithfulnessConventions name the two forms, by what a record holds.
-var faithfulnessConventions = []struct {
-	name string
-	of   func(*records.Faithfulness) records.Curves
-}{
-	{"rise", func(f *records.Faithfulness) records.Curves { return f.RISE }},
-	{"grad-eclip", func(f *records.Faithfulness) records.Curves { return f.GradECLIP }},
+// areas are the curves of one form on a data set, image by image.
+type areas struct{ deletion, insertion [][]float64 }
+
+// faithfulnessMetrics are the scores of task faithfulness. Insertion, of which more is better, is the one that tables
+// show.
+var faithfulnessMetrics = []metric[*areas]{
+	underCurve("insertion", "area under the curve as pixels are inserted; high is good", func(a *areas) [][]float64 { return a.insertion }),
+	underCurve("deletion", "area under the curve of the explained class as its pixels are deleted; low is good", func(a *areas) [][]float64 { return a.deletion }),
 }
 
-// curves are the records of one form, image by image.
-func (c Context) curves(recs []records.Record, of func(*records.Faithfulness) records.Curves) ([]metrics.FaithRecord, error) {
-	out := make([]metrics.FaithRecord, len(recs))
-	for i, r := range recs {
+func underCurve(name, doc string, of func(*areas) [][]float64) metric[*areas] {
+	each := func(a *areas) ([]float64, error) {
+		var out []float64
+		for _, curve := range of(a) {
+			area, ok := metrics.AUC(curve)
+			if !ok {
+				area = math.NaN()
+			}
+			out = append(out, area)
+		}
+		return out, metrics.CheckCurves(of(a))
+	}
+	return metric[*areas]{name: name, doc: doc, each: each, of: func(a *areas) (metrics.Statistic, error) {
+		values, err := each(a)
+		return metrics.MeanStatistic(values), err
+	}}
+}
+
+func (faithfulness) Cells(c Context, recs []records.Record) (cells []Cell, err error) {
+	constant := 0
+	for _, r := range recs {
 		f := r.Methods[c.Method].Faithfulness
 		if f == nil {
 			return nil, fmt.Errorf("the record of %s has no curves", r.ID)
 		}
-		out[i] = metrics.FaithRecord{Image: i, Deletion: Widen(of(f).Deletion), Insertion: Widen(of(f).Insertion)}
-	}
-	return out, nil
-}
-
-func (t faithfulness) Score(c Context, recs []records.Record) ([]results.Cell, error) {
-	ms, err := t.Statistics(c, recs)
-	if err != nil {
-		return nil, err
-	}
-	var cells []results.Cell
-	for _, form := range faithfulnessConventions {
-		list, err := c.curves(recs, form.of)
-		if err != nil {
-			return nil, err
+		if f.Constant {
+			constant++
 		}
-		var total metrics.Faithfulness
-		for i, r := range list {
-			if err := total.Add(r); err != nil {
-				return nil, fmt.Errorf("the record of %s: %w", recs[i].ID, err)
-			}
-		}
-		cell := results.Cell{Convention: form.name, Images: len(recs), Warnings: c.few(len(recs)), Scores: scoresOf("", total.Scores()), Curves: faithfulnessCurves(&total),
-			Counts: map[string]int{"maps": len(recs), "constant_maps": 0}}
-		slices.Reverse(cell.Scores) // insertion, of which more is better, is the one that tables show
+	}
+	for _, form := range []struct {
+		name string
+		of   func(*records.Faithfulness) records.Curves
+	}{
+		{"rise", func(f *records.Faithfulness) records.Curves { return f.RISE }},
+		{"grad-eclip", func(f *records.Faithfulness) records.Curves { return f.GradECLIP }},
+	} {
+		a := &areas{}
 		for _, r := range recs {
-			if r.Methods[c.Method].Faithfulness.Constant {
-				cell.Counts["constant_maps"]++
-			}
+			curves := form.of(r.Methods[c.Method].Faithfulness)
+			a.deletion, a.insertion = append(a.deletion, Widen(curves.Deletion)), append(a.insertion, Widen(curves.Insertion))
 		}
-		c.intervals(&cell, ms)
-		cells = append(cells, cell)
+		cells = append(cells, Cell{form.name, statisticsOf(form.name, faithfulnessMetrics, a), func(cell *results.Cell) error {
+			cell.Curves = append(stepCurve("insertion", metrics.MeanCurve(a.insertion)), stepCurve("deletion", metrics.MeanCurve(a.deletion))...)
+			cell.Counts["maps"], cell.Counts["constant_maps"] = len(recs), constant
+			return nil
+		}})
 	}
 	return cells, nil
-}
-
-func (faithfulness) Statistics(c Context, recs []records.Record) (out []Statistic, err error) {
-	for _, form := range faithfulnessConventions {
-		list, err := c.curves(recs, form.of)
-		if err != nil {
-			return nil, err
-		}
-		for _, score := range []string{"deletion", "insertion"} {
-			areas := make([]float64, len(list))
-			for i, r := range list {
-				curve := r.Deletion
-				if score == "insertion" {
-					curve = r.Insertion
-				}
-				var ok bool
-				if areas[i], ok = metrics.AUC(curve); !ok {
-					areas[i] = math.NaN()
-				}
-			}
-			out = append(out, Statistic{Convention: form.name, Score: score,
-				Pooled: func() (metrics.Statistic, error) { return meanOfImages(areas), nil },
-				Each:   func() ([]float64, error) { return areas, nil }})
-		}
-	}
-	return out, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"ovbench/bench/records"
+	"ovbench/configs"
 	"ovbench/datasets"
 	"ovbench/metrics"
 	"ovbench/runners"
@@ -158,7 +159,7 @@ func TestFaithfulnessScores(t *testing.T) {
 		c := records.Curves{Deletion: curve, Insertion: []float32{0, float32(i)}}
 		recs = append(recs, records.Record{Dataset: "d", Index: i, ID: "ab"[i : i+1], Methods: map[string]records.Evidence{"m": {Faithfulness: &records.Faithfulness{RISE: c, GradECLIP: c, Constant: i == 1}}}})
 	}
-	cells, err := Score(run, "faithfulness", recs, 100, 1)
+	cells, err := Score(run, &configs.Suite{Task: "faithfulness", Resamples: 100, Seed: 1}, recs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,11 +185,11 @@ func TestFaithfulnessScores(t *testing.T) {
 		t.Errorf("curves (-want +got)\n%s", diff)
 	}
 	recs[0].Methods["m"].Faithfulness.RISE.Deletion = []float32{1, 2, 3}
-	if _, err := Score(run, "faithfulness", recs, 100, 1); err == nil {
+	if _, err := Score(run, &configs.Suite{Task: "faithfulness", Resamples: 100, Seed: 1}, recs); err == nil {
 		t.Error("a curve above 1 is accepted")
 	}
 	recs[0].Methods["m"] = records.Evidence{}
-	if _, err := Score(run, "faithfulness", recs, 100, 1); err == nil {
+	if _, err := Score(run, &configs.Suite{Task: "faithfulness", Resamples: 100, Seed: 1}, recs); err == nil {
 		t.Error("a record without curves is accepted")
 	}
 }

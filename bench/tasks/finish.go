@@ -46,7 +46,7 @@ func Finish(out *results.Run, recs []records.Record, planned map[string][]int, d
 	}
 	out.Panels = records.WholePanels(dir, out.Panels)
 	var err error
-	if out.Cells, err = Score(out, suite.Task, kept, suite.Resamples, suite.Seed); err != nil {
+	if out.Cells, err = Score(out, suite, kept); err != nil {
 		return err
 	}
 	return out.Write(dir)

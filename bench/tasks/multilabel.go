@@ -108,29 +108,13 @@ func (c Context) tables(recs []records.Record) ([]*TagTable, error) {
 	return out, nil
 }
 
-func (multilabel) Score(c Context, recs []records.Record) ([]results.Cell, error) {
-	tables, err := c.tables(recs)
-	if err != nil {
-		return nil, err
-	}
-	var cells []results.Cell
-	for w, t := range tables {
-		cell, err := c.tagCell(classScores[w].name, t)
-		if err != nil {
-			return nil, err
-		}
-		c.intervals(&cell, t.Statistics(classScores[w].name))
-		cells = append(cells, cell)
-	}
-	return cells, nil
-}
-
-func (multilabel) Statistics(c Context, recs []records.Record) (out []Statistic, err error) {
+func (multilabel) Cells(c Context, recs []records.Record) (cells []Cell, err error) {
 	tables, err := c.tables(recs)
 	for w, t := range tables {
-		out = append(out, t.Statistics(classScores[w].name)...)
+		name := classScores[w].name
+		cells = append(cells, Cell{name, t.Statistics(name), func(cell *results.Cell) error { return t.describe(cell, c.Dataset.Classes) }})
 	}
-	return out, err
+	return cells, err
 }
 
 // BestQueries reduces scores by query to classes: the largest of a class's queries.
@@ -151,36 +135,4 @@ func BestQueries(row []float64, queries [][]string) ([]float64, error) {
 		return nil, fmt.Errorf("%d cosines do not fit the queries", len(row))
 	}
 	return out, nil
-}
-
-// tagCell scores one ranking of all classes. Difficult classes of an image are left out, as VOC's development kit does; where
-// there are some, mAP is also given under the other two rules.
-func (c Context) tagCell(convention string, t *TagTable) (results.Cell, error) {
-	cell := results.Cell{Convention: convention, Images: t.Images, Warnings: c.few(t.Images)}
-	if t.Images == 0 {
-		return cell, nil
-	}
-	f, err := t.Scores()
-	if err != nil {
-		return cell, err
-	}
-	cell.Scores, cell.Counts = scoresOf("", f.Scores), f.Counts
-	ranking, err := metrics.Rank(t.Values, t.Tags, t.Classes, t.Difficult)
-	if err != nil {
-		return cell, err
-	}
-	cell.Classes, cell.Curves = rankedClasses(c.Dataset.Classes, f.Classes), rankingCurve(ranking)
-	if f.Counts["difficult_labels"] == 0 {
-		return cell, nil
-	}
-	for _, rule := range []metrics.DifficultRule{metrics.DifficultNegative, metrics.DifficultPositive} {
-		ranking, err := metrics.Rank(t.Values, t.Tags, t.Classes, rule)
-		if err != nil {
-			return cell, err
-		}
-		if v, _, ok := ranking.MAP(metrics.StepAP, nil); ok {
-			cell.Scores = append(cell.Scores, results.Score{Name: "mAP-difficult-" + string(rule), Value: v})
-		}
-	}
-	return cell, nil
 }

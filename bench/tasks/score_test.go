@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"ovbench/bench/records"
+	"ovbench/configs"
+	"ovbench/metrics"
 	"ovbench/reports/results"
 )
 
@@ -23,11 +25,10 @@ func TestScoreRefusesForeignRecords(t *testing.T) {
 		rec  records.Record
 	}{
 		{`lacks method "m"`, records.Record{Dataset: "d", ID: "a"}},
-		{"out of range", records.Record{Dataset: "d", Methods: map[string]records.Evidence{"m": {Confusion: records.Confusion{{70000, 0, 1}}}}}},
-		{"", records.Record{Dataset: "d", Methods: map[string]records.Evidence{"m": {Confusion: records.Confusion{{2, 0, 1}}}}}},
-		{"", records.Record{Dataset: "d", Methods: map[string]records.Evidence{"m": {Confusion: records.Confusion{{0, 0, -1}}}}}},
+		{"", records.Record{Dataset: "d", Methods: map[string]records.Evidence{"m": {Confusion: metrics.Sparse{{Truth: 2, Pred: 0, Count: 1}}}}}},
+		{"", records.Record{Dataset: "d", Methods: map[string]records.Evidence{"m": {Confusion: metrics.Sparse{{Truth: 0, Pred: 0, Count: -1}}}}}},
 	} {
-		if _, err := Score(run, "segmentation", []records.Record{c.rec}, 10, 1); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := Score(run, &configs.Suite{Task: "segmentation", Resamples: 10, Seed: 1}, []records.Record{c.rec}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: error %v, want %q", c.rec, err, c.want)
 		}
 	}

@@ -76,13 +76,13 @@ func labelEvidence(t *Target, index int, truth labelmap.Map, labels []uint16) (r
 	if err != nil {
 		return records.Evidence{}, err
 	}
-	e := records.Evidence{Confusion: records.ConfusionOf(cells)}
+	e := records.Evidence{Confusion: cells}
 	if 2*classes <= metrics.MaxClasses {
 		b, err := metrics.CountBoundary(truth.Pix, labels, truth.W, truth.H, classes, labelmap.Ignore, metrics.DilationRatio)
 		if err != nil {
 			return records.Evidence{}, err
 		}
-		e.Boundary = records.AreasOf(b.Boundaries())
+		e.Boundary = b.Boundaries()
 	}
 	e.Instances, err = instancesOf(t, index, labels)
 	return e, err
@@ -114,11 +114,7 @@ func instancesOf(t *Target, index int, labels []uint16) (*records.Instances, err
 	if err != nil {
 		return nil, err
 	}
-	out := &records.Instances{Found: [][4]int64{}}
-	for _, x := range r.Instances {
-		out.Found = append(out.Found, [4]int64{int64(x.ID), x.Size, x.Class, x.Category})
-	}
-	return out, nil
+	return &records.Instances{Found: r.Instances}, nil
 }
 
 // cityscapesIDs are the label ids of the 19 classes.
@@ -148,58 +144,142 @@ func cityscapesRecord(cells metrics.Sparse, in *records.Instances) (metrics.City
 	if in == nil {
 		return out, nil
 	}
-	for _, x := range in.Found {
-		if x[0] != int64(uint16(x[0])) {
-			return out, fmt.Errorf("instance %v has no id", x)
-		}
-		out.Instances = append(out.Instances, metrics.CityscapesInstance{ID: uint16(x[0]), Size: x[1], Class: x[2], Category: x[3]})
-	}
+	out.Instances = in.Found
 	return out, nil
 }
 
-// segmented is what the records of one data set and method say, image by image.
-type segmented struct {
-	convention metrics.Convention
-	classes    int
-	images     []metrics.Sparse
-	boundaries []metrics.AreaRecord       // nil if some image has none
-	cityscapes []metrics.CityscapesRecord // nil unless the convention is Cityscapes', on its classes
+// Segmented is what is known of the label maps of a data set, image by image.
+type Segmented struct {
+	Convention metrics.Convention
+	Classes    int
+	Images     []metrics.Sparse           // nil where there are label ids of Cityscapes alone
+	Boundaries []metrics.AreaRecord       // nil if some image has none
+	Cityscapes []metrics.CityscapesRecord // nil unless the convention is Cityscapes', on its classes
+	ImageNetS  []metrics.BoundaryRecord   // nil unless the convention is ImageNet-S's, of files
+
+	areas []metrics.AreaRecord // of Images
 }
 
-func (c Context) segmented(recs []records.Record) (*segmented, error) {
-	out := &segmented{convention: metrics.MMSeg, classes: len(c.Dataset.Classes)}
+// pooled is a score of all pixels of a data set together, under its convention.
+func pooled(name, doc string, score func(metrics.Convention, metrics.Areas) (float64, bool)) metric[*Segmented] {
+	return metric[*Segmented]{
+		name: name, doc: doc, has: func(s *Segmented) bool { return s.Images != nil },
+		of: func(s *Segmented) (metrics.Statistic, error) {
+			return metrics.AreasStatistic(s.areas, s.Classes, func(a metrics.Areas) (float64, bool) { return score(s.Convention, a) })
+		},
+		each: func(s *Segmented) ([]float64, error) {
+			single := s.Convention.OfImages()
+			return metrics.ImageScores(s.areas, s.Classes, func(a metrics.Areas) (float64, bool) { return score(single, a) })
+		},
+	}
+}
+
+// segmentationMetrics are the scores of task segmentation.
+var segmentationMetrics = slices.Concat([]metric[*Segmented]{
+	pooled("mIoU", "mean over classes of intersection over union, pooled over the data set", metrics.Convention.MIoU),
+	pooled("mAcc", "mean over classes of recall", metrics.Convention.MAcc),
+	pooled("aAcc", "share of pixels that are right", alike(metrics.AAcc)),
+	pooled("FWIoU", "IoU weighted by the classes' share of pixels", metrics.Convention.FWIoU),
+	pooled("mDice", "mean over classes of 2I/(T+P)", alike(metrics.MDice)),
+	pooled("Final", "convention ade20k: mean of mIoU and aAcc", metrics.Convention.Final).
+		where(func(s *Segmented) bool { return s.Images != nil && s.Convention.Name == metrics.ADE20K.Name }),
+	pooled("mIoU-image", "mean over images of the mIoU of each image alone", metrics.Convention.MIoU).
+		by(func(s *Segmented) (metrics.Statistic, error) {
+			values, err := metrics.ImageScores(s.areas, s.Classes, s.Convention.OfImages().MIoU)
+			return metrics.MeanStatistic(values), err
+		}),
+	pooled("mIoU-image-class", "mean over classes of their mean IoU in single images", metrics.Convention.MIoU).
+		by(func(s *Segmented) (metrics.Statistic, error) {
+			return metrics.ImageClassStatistic(s.areas, s.Classes, s.Convention)
+		}),
+	{name: "mBIoU", doc: "mIoU of the boundaries of classes, 2 % of the image diagonal wide",
+		has: func(s *Segmented) bool { return s.Boundaries != nil },
+		of: func(s *Segmented) (metrics.Statistic, error) {
+			return metrics.AreasStatistic(s.Boundaries, s.Classes, s.Convention.MIoU)
+		}},
+	ofCityscapes("mIoU", "").where(func(s *Segmented) bool { return s.Images == nil && s.Cityscapes != nil }),
+	ofCityscapes("iIoU", "convention cityscapes: mIoU with things weighted by their size"),
+	ofCityscapes("mIoU_category", "convention cityscapes: mIoU of the seven categories"),
+	ofCityscapes("iIoU_category", "convention cityscapes: iIoU of the categories of things"),
+}, imageNetSMetrics())
+
+// alike is a score that is the same under all conventions.
+func alike(score func(metrics.Areas) (float64, bool)) func(metrics.Convention, metrics.Areas) (float64, bool) {
+	return func(_ metrics.Convention, a metrics.Areas) (float64, bool) { return score(a) }
+}
+
+// where is the metric, of records that have what it needs.
+func (m metric[E]) where(has func(E) bool) metric[E] {
+	m.has = has
+	return m
+}
+
+// by is the metric with another value of all images together; single images keep theirs.
+func (m metric[E]) by(of func(E) (metrics.Statistic, error)) metric[E] {
+	m.of, m.sharesEach = of, true
+	return m
+}
+
+func ofCityscapes(name, doc string) metric[*Segmented] {
+	return metric[*Segmented]{name: name, doc: doc, has: func(s *Segmented) bool { return s.Cityscapes != nil },
+		of: func(s *Segmented) (metrics.Statistic, error) { return metrics.CityscapesStatistic(s.Cityscapes, name) }}
+}
+
+// imageNetSMetrics are the scores that ImageNet-S's evaluator alone has: of the objects of a size, and of images.
+func imageNetSMetrics() (out []metric[*Segmented]) {
+	for _, name := range metrics.ImageNetSScores {
+		if name == "mIoU" || name == "mBIoU" {
+			continue // those of all classes, under the convention
+		}
+		out = append(out, metric[*Segmented]{
+			name: name, bare: true, has: func(s *Segmented) bool { return s.ImageNetS != nil },
+			of: func(s *Segmented) (metrics.Statistic, error) {
+				return metrics.ImageNetSStatistic(s.ImageNetS, s.Classes, name)
+			},
+		})
+	}
+	return out
+}
+
+// Statistics lists the scores that the label maps have.
+func (s *Segmented) Statistics() ([]Statistic, error) {
+	s.areas = make([]metrics.AreaRecord, len(s.Images))
+	for i, image := range s.Images {
+		var err error
+		if s.areas[i], err = image.Areas(s.Classes); err != nil {
+			return nil, fmt.Errorf("image %d: %w", i, err)
+		}
+	}
+	return statisticsOf(s.Convention.Name, segmentationMetrics, s), nil
+}
+
+func (segmentation) Cells(c Context, recs []records.Record) ([]Cell, error) {
+	s := &Segmented{Convention: metrics.MMSeg, Classes: len(c.Dataset.Classes), Images: []metrics.Sparse{}, Boundaries: []metrics.AreaRecord{}}
 	if name, ok := c.field("convention").(string); ok {
 		var err error
-		if out.convention, err = metrics.FindConvention(name); err != nil {
+		if s.Convention, err = metrics.FindConvention(name); err != nil {
 			return nil, err
 		}
 	}
-	whole := out.convention.Name == metrics.CityscapesIoU.Name && isCityscapes(c.Dataset.Classes)
+	whole := s.Convention.Name == metrics.CityscapesIoU.Name && isCityscapes(c.Dataset.Classes)
 	bounded := true
 	for _, r := range recs {
 		e := r.Methods[c.Method]
-		cells, err := e.Confusion.Sparse()
-		var b metrics.AreaRecord
-		if err == nil {
-			b, err = records.AreaRecord(e.Boundary)
-		}
-		var city metrics.CityscapesRecord
-		if err == nil && whole {
-			city, err = cityscapesRecord(cells, e.Instances)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("the record of %s: %w", r.ID, err)
-		}
-		bounded = bounded && (len(e.Boundary) > 0 || len(cells) == 0)
-		out.images, out.boundaries = append(out.images, cells), append(out.boundaries, b)
+		bounded = bounded && (len(e.Boundary) > 0 || len(e.Confusion) == 0)
+		s.Images, s.Boundaries = append(s.Images, e.Confusion), append(s.Boundaries, e.Boundary)
 		if whole {
-			out.cityscapes = append(out.cityscapes, city)
+			city, err := cityscapesRecord(e.Confusion, e.Instances)
+			if err != nil {
+				return nil, fmt.Errorf("the record of %s: %w", r.ID, err)
+			}
+			s.Cityscapes = append(s.Cityscapes, city)
 		}
 	}
 	if !bounded { // measured before there were boundaries, or of too many classes
-		out.boundaries = nil
+		s.Boundaries = nil
 	}
-	return out, nil
+	stats, err := s.Statistics()
+	return []Cell{{s.Convention.Name, stats, func(cell *results.Cell) error { return s.describe(cell, c.Dataset.Classes) }}}, err
 }
 
 // isCityscapes says whether classes are the 19 of Cityscapes, in their order.
@@ -209,44 +289,40 @@ func isCityscapes(classes []string) bool {
 	})
 }
 
-func (t segmentation) Score(c Context, recs []records.Record) ([]results.Cell, error) {
-	s, err := c.segmented(recs)
+// describe adds confusions, classes and counts.
+func (s *Segmented) describe(cell *results.Cell, classes []string) error {
+	total, err := metrics.Confusion(s.Images, s.Classes)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	total, err := metrics.NewConfusion(s.classes)
-	if err != nil {
-		return nil, err
-	}
-	for i, image := range s.images {
-		if err := total.Add(image); err != nil {
-			return nil, fmt.Errorf("the record of %s: %w", recs[i].ID, err)
+	cell.Confusions = confusions(total)
+	cell.Classes = classRows(classes, s.Convention.PerClass(metrics.AreasOf(total)))
+	void, undefined := 0, 0
+	for _, image := range s.Images {
+		if len(image) == 0 {
+			void++ // every pixel is ignored
 		}
 	}
-	cell := results.Cell{Convention: s.convention.Name, Images: len(recs), Confusions: confusions(total), Warnings: c.few(len(recs)), Counts: s.counts()}
-	for _, x := range total.Scores(s.convention) {
-		cell.Scores = append(cell.Scores, results.Score{Name: x.Name, Value: x.Value})
-	}
-	more, err := s.more()
-	if err != nil {
-		return nil, err
-	}
-	cell.Scores = append(cell.Scores, more...)
-	cell.Classes = classRows(c.Dataset.Classes, total.PerClass(s.convention))
 	for _, k := range cell.Classes {
 		if k.IoU == nil {
-			cell.Counts["undefined_classes"]++
+			undefined++
 		}
 	}
-	if n, ok := cell.Counts["images_with_instances"]; ok && n < len(recs) {
-		cell.Warnings = append(cell.Warnings, fmt.Sprintf("iIoU is left out: %d of %d images have no *_gtFine_instanceIds.png and no polygons", len(recs)-n, len(recs)))
+	cell.Counts["void_images"], cell.Counts["undefined_classes"] = void, undefined
+	if s.Cityscapes == nil {
+		return nil
 	}
-	ms, err := t.Statistics(c, recs)
-	if err != nil {
-		return nil, err
+	looked := 0
+	for _, r := range s.Cityscapes {
+		if r.Weighted {
+			looked++
+		}
 	}
-	c.intervals(&cell, ms)
-	return []results.Cell{cell}, nil
+	cell.Counts["images_with_instances"] = looked
+	if all := len(s.Cityscapes); looked < all {
+		cell.Warnings = append(cell.Warnings, fmt.Sprintf("iIoU is left out: %d of %d images have no *_gtFine_instanceIds.png and no polygons", all-looked, all))
+	}
+	return nil
 }
 
 func classRows(names []string, classes []metrics.ClassScores) (rows []results.ClassScore) {
@@ -268,118 +344,4 @@ func classRows(names []string, classes []metrics.ClassScores) (rows []results.Cl
 		rows = append(rows, row)
 	}
 	return rows
-}
-
-// counts say what the scores rest on.
-func (s *segmented) counts() map[string]int {
-	out := map[string]int{"undefined_classes": 0, "void_images": 0}
-	for _, image := range s.images {
-		if len(image) == 0 {
-			out["void_images"]++ // every pixel is ignored
-		}
-	}
-	if s.cityscapes != nil {
-		out["images_with_instances"] = 0
-		for _, r := range s.cityscapes {
-			if r.Weighted {
-				out["images_with_instances"]++
-			}
-		}
-	}
-	return out
-}
-
-// more are the scores beside the pooled confusion: of the images one by one, of boundaries, of Cityscapes.
-func (s *segmented) more() (out []results.Score, err error) {
-	add := func(name string, value float64, ok bool) {
-		if ok {
-			out = append(out, results.Score{Name: name, Value: value})
-		}
-	}
-	value, ok := metrics.ImageMIoU(s.images, s.classes, s.convention.OfImages())
-	add("mIoU-image", value, ok)
-	stat, err := metrics.ImageClassStatistic(s.images, s.classes, s.convention)
-	if err != nil {
-		return nil, err
-	}
-	value, ok = stat(once(len(s.images)))
-	add("mIoU-image-class", value, ok)
-	if s.boundaries != nil {
-		sums, err := metrics.NewAreaSums(s.classes)
-		if err == nil {
-			err = AddAll(sums.Add, s.boundaries)
-		}
-		if err != nil {
-			return nil, err
-		}
-		value, ok = s.convention.MIoU(sums.Areas())
-		add("mBIoU", value, ok)
-	}
-	if s.cityscapes != nil {
-		total := metrics.NewCityscapes()
-		if err := AddAll(total.Add, s.cityscapes); err != nil {
-			return nil, err
-		}
-		for _, x := range total.Scores() {
-			if x.Name != "mIoU" { // that is the one of the confusion
-				add(x.Name, x.Value, true)
-			}
-		}
-	}
-	return out, nil
-}
-
-// once draws every image one time.
-func once(images int) []int32 {
-	return slices.Repeat([]int32{1}, images)
-}
-
-func (segmentation) Statistics(c Context, recs []records.Record) ([]Statistic, error) {
-	s, err := c.segmented(recs)
-	if err != nil {
-		return nil, err
-	}
-	var out []Statistic
-	add := func(score string, pooled func() (metrics.Statistic, error), each func() ([]float64, error)) {
-		out = append(out, Statistic{Convention: s.convention.Name, Score: score, Pooled: pooled, Each: each})
-	}
-	single := s.convention.OfImages()
-	alone := func(of func(metrics.Areas) (float64, bool)) func() ([]float64, error) {
-		return func() ([]float64, error) { return s.alone(of) }
-	}
-	for i, stat := range s.convention.Stats() {
-		add(stat.Name, func() (metrics.Statistic, error) { return metrics.AreasStatistic(s.images, s.classes, stat.Of) }, alone(single.Stats()[i].Of))
-	}
-	add("mIoU-image", func() (metrics.Statistic, error) {
-		values, err := s.alone(single.MIoU)
-		return meanOfImages(values), err
-	}, alone(single.MIoU))
-	add("mIoU-image-class", func() (metrics.Statistic, error) {
-		return metrics.ImageClassStatistic(s.images, s.classes, s.convention)
-	}, alone(single.MIoU))
-	for i := range out[len(out)-2:] {
-		out[len(out)-2+i].SharesEach = true // with mIoU
-	}
-	if s.boundaries != nil {
-		add("mBIoU", func() (metrics.Statistic, error) {
-			return metrics.AreaRecordStatistic(s.boundaries, s.classes, s.convention.MIoU)
-		}, nil)
-	}
-	if s.cityscapes != nil {
-		for _, name := range []string{"iIoU", "mIoU_category", "iIoU_category"} {
-			add(name, func() (metrics.Statistic, error) { return metrics.CityscapesStatistic(s.cityscapes, name) }, nil)
-		}
-	}
-	return out, nil
-}
-
-// alone is a score of each image, NaN where it is undefined.
-func (s *segmented) alone(of func(metrics.Areas) (float64, bool)) ([]float64, error) {
-	values, ok, err := metrics.ImageScores(s.images, s.classes, of)
-	for i := range values {
-		if !ok[i] {
-			values[i] = math.NaN()
-		}
-	}
-	return values, err
 }

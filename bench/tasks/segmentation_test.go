@@ -20,7 +20,7 @@ import (
 func TestScoresOfSingleImages(t *testing.T) {
 	run := two("m")
 	var recs []records.Record
-	for i, c := range []records.Confusion{{{0, 0, 4}}, {{0, 0, 2}, {0, 1, 2}}, {{1, 1, 1}, {1, 2, 3}}, nil} {
+	for i, c := range []metrics.Sparse{{{Truth: 0, Pred: 0, Count: 4}}, {{Truth: 0, Pred: 0, Count: 2}, {Truth: 0, Pred: 1, Count: 2}}, {{Truth: 1, Pred: 1, Count: 1}, {Truth: 1, Pred: 2, Count: 3}}, nil} {
 		recs = append(recs, records.Record{Dataset: "d", Index: i, ID: fmt.Sprint(i), Methods: map[string]records.Evidence{"m": {Confusion: c}}})
 	}
 	for convention, want := range map[string][2]float64{
@@ -29,7 +29,7 @@ func TestScoresOfSingleImages(t *testing.T) {
 		"cocostuff": {(1 + 0.5 + 0.25) / 3, (0.75 + 0.25) / 2},
 	} {
 		run.Protocol.Fields["convention"] = convention
-		cells, err := Score(run, "segmentation", recs, 100, 1)
+		cells, err := Score(run, &configs.Suite{Task: "segmentation", Resamples: 100, Seed: 1}, recs)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,27 +2,37 @@ package tasks
 
 import (
 	"fmt"
-	"math"
-	"slices"
 	"strings"
 
 	"ovbench/metrics"
 	"ovbench/reports/results"
 )
 
-// Statistic is one score of a cell, computed from the records that the cell is made of.
+// metric is a score of a task: a row of its table. E is what the task makes of the records of one data set and method.
+type metric[E any] struct {
+	name, doc string
+	// of is the score as a function of the images drawn; all that is chosen on the data is chosen anew.
+	of func(e E) (metrics.Statistic, error)
+	// has says whether the records hold what the score needs; nil: they do.
+	has func(e E) bool
+	// each is the score of every image alone, NaN where it is undefined; nil for a score that one image does not have.
+	each func(e E) ([]float64, error)
+	// events are what a score of hits and misses counts; nil for others.
+	events func(e E) []Event
+	// sharesEach says that each is also that of a score listed before.
+	sharesEach bool
+	// bare says that cells show the score without an interval: a variant beside the headline, at the same cost.
+	bare bool
+}
+
+// Statistic is a metric of given records.
 type Statistic struct {
 	Convention, Score string
-	// Pooled is the score of resampled images; all that is chosen on the data is chosen anew.
-	Pooled func() (metrics.Statistic, error)
-	// Each is the score of every image alone, NaN where it is undefined; nil for a score that one image does not have.
-	Each func() ([]float64, error)
-	// Events are what a score of hits and misses counts; nil for others.
-	Events []Event
-	// SharesEach says that Each is also that of a score listed before.
-	SharesEach bool
-	// NoInterval says that cells show the score without: a variant beside the headline, at the same cost.
-	NoInterval bool
+	Pooled            func() (metrics.Statistic, error)
+	Each              func() ([]float64, error) // nil for a score that one image does not have
+	Events            []Event                   // nil but for scores of hits and misses
+	SharesEach        bool
+	bare              bool
 }
 
 // Event is a hit or a miss of one class in one image.
@@ -31,89 +41,61 @@ type Event struct {
 	Hit          bool
 }
 
-// intervals adds a bootstrap interval to every score of a cell that has a statistic.
-func (c Context) intervals(cell *results.Cell, ms []Statistic) {
-	if c.Resamples < 1 || cell.Images < 2 {
-		return
-	}
-	for i := range cell.Scores {
-		s := &cell.Scores[i]
-		at := slices.IndexFunc(ms, func(m Statistic) bool {
-			return m.Convention == cell.Convention && m.Score == s.Name && !m.NoInterval
-		})
-		if at < 0 {
+// statisticsOf binds a table to records.
+func statisticsOf[E any](convention string, table []metric[E], e E) (out []Statistic) {
+	for _, m := range table {
+		if m.has != nil && !m.has(e) {
 			continue
 		}
-		if stat, err := ms[at].Pooled(); err == nil {
-			c.interval(s, cell.Images, stat)
+		s := Statistic{Convention: convention, Score: m.name, SharesEach: m.sharesEach, bare: m.bare}
+		s.Pooled = func() (metrics.Statistic, error) { return m.of(e) }
+		if m.each != nil {
+			s.Each = func() ([]float64, error) { return m.each(e) }
 		}
+		if m.events != nil {
+			s.Events = m.events(e)
+		}
+		out = append(out, s)
 	}
+	return out
+}
+
+// Evaluate computes scores of that many images, in the order given, each once and, where resamples are asked for, with
+// its interval. What is undefined is left out.
+func Evaluate(stats []Statistic, images, resamples int, seed uint64) ([]results.Score, error) {
+	var out []results.Score
+	for _, s := range stats {
+		stat, err := s.Pooled()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.Score, err)
+		}
+		value, ok := stat.Once(images)
+		if !ok {
+			continue
+		}
+		score := results.Score{Name: s.Score, Value: value}
+		if !s.bare && resamples > 0 && images > 1 {
+			iv, err := metrics.Resample(images, resamples, seed, Level, stat)
+			if err == nil { // else it is undefined on every draw: the score stands without
+				score.Low, score.High, score.Level, score.Resamples = &iv.Low, &iv.High, Level, iv.Resamples
+			}
+		}
+		out = append(out, score)
+	}
+	return out, nil
 }
 
 // Find picks a score by name; an empty convention takes the first that has the score.
-func Find(ms []Statistic, convention, score string) (Statistic, error) {
+func Find(stats []Statistic, convention, score string) (Statistic, error) {
 	var known []string
-	for _, m := range ms {
-		if m.Score == score && (convention == "" || m.Convention == convention) {
-			return m, nil
+	for _, s := range stats {
+		if s.Score == score && (convention == "" || s.Convention == convention) {
+			return s, nil
 		}
-		known = append(known, m.Convention+":"+m.Score)
+		known = append(known, s.Convention+":"+s.Score)
 	}
 	if convention != "" {
 		return Statistic{}, fmt.Errorf("score %q has no statistics under %q", score, convention)
 	}
 	return Statistic{}, fmt.Errorf("score %q has no statistics; known are %s", score, strings.Join(known, ", "))
-}
-
-// defined keeps the values that are numbers, and where they stood.
-func defined(values []float64) (kept []float64, at []int) {
-	for i, v := range values {
-		if !math.IsNaN(v) {
-			kept = append(kept, v)
-			at = append(at, i)
-		}
-	}
-	return kept, at
-}
-
-// meanOfImages is the mean of the values that are defined, over resampled images.
-func meanOfImages(values []float64) metrics.Statistic {
-	kept, at := defined(values)
-	mean := metrics.MeanStatistic(kept)
-	of := make([]int32, len(kept))
-	return func(times []int32) (float64, bool) {
-		if len(times) != len(values) {
-			return 0, false
-		}
-		for i, k := range at {
-			of[i] = times[k]
-		}
-		return mean(of)
-	}
-}
-
-// eventsOf are the judged points of records whose images count the records from 0.
-func eventsOf(points []metrics.PointRecord) []Event {
-	out := []Event{}
-	for _, p := range points {
-		if p.Outcome != metrics.Skipped {
-			out = append(out, Event{p.Image, p.Class, p.Outcome == metrics.Hit})
-		}
-	}
-	return out
-}
-
-// shareOfHits is, by image, the share of its events that hit.
-func shareOfHits(events []Event, images int) []float64 {
-	hits, all := make([]float64, images), make([]float64, images)
-	for _, e := range events {
-		all[e.Image]++
-		if e.Hit {
-			hits[e.Image]++
-		}
-	}
-	for i := range hits {
-		hits[i] /= all[i] // 0/0 is NaN: the image has no event
-	}
-	return hits
 }

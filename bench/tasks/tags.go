@@ -2,10 +2,12 @@ package tasks
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
 	"ovbench/metrics"
+	"ovbench/reports/results"
 )
 
 // TagTable is one ranking of all classes: scores and tags [images, classes].
@@ -19,38 +21,93 @@ type TagTable struct {
 // topKs are the numbers of classes that are predicted for every image.
 var topKs = []int{3, 5}
 
-// mapName is the score's name: mAP is scikit-learn's.
-func mapName(rule metrics.APRule) string {
-	if rule.Name == metrics.StepAP.Name {
-		return "mAP"
-	}
-	return "mAP_" + rule.Name
-}
+// tagMetrics are the scores of task multilabel. Average precision ranks images within a class, so one image has none; F1
+// of the highest classes it has.
+var tagMetrics = slices.Concat(precisionMetrics(), topMetrics(), []metric[*TagTable]{
+	difficultAs(metrics.DifficultNegative), difficultAs(metrics.DifficultPositive),
+})
 
-// TagScores is what a table is worth.
-type TagScores struct {
-	Scores  []metrics.Score
-	Classes []metrics.ClassScores
-	Counts  map[string]int
-}
-
-// scores are mAP in every variant, AP by class, and precision and recall of the top 3 and 5.
-func (t *TagTable) Scores() (*TagScores, error) {
-	ranking, err := metrics.Rank(t.Values, t.Tags, t.Classes, t.Difficult)
-	if err != nil {
-		return nil, err
-	}
-	out := &TagScores{Counts: map[string]int{}}
+// precisionMetrics are mAP in every variant: mAP is scikit-learn's.
+func precisionMetrics() (out []metric[*TagTable]) {
 	for _, rule := range metrics.APRules {
-		value, undefined, ok := ranking.MAP(rule, nil)
-		if rule.Name == metrics.StepAP.Name {
-			out.Counts["classes_without_positives"] = undefined
+		m := metric[*TagTable]{name: "mAP", doc: "mean over classes of average precision; " + rule.Doc, of: func(t *TagTable) (metrics.Statistic, error) {
+			ranking, err := t.rank(t.Difficult)
+			if err != nil {
+				return nil, err
+			}
+			return ranking.MAPStatistic(rule), nil
+		}}
+		if m.bare = rule.Name != metrics.StepAP.Name; m.bare {
+			m.name += "_" + rule.Name
 		}
-		if ok {
-			out.Scores = append(out.Scores, metrics.Score{Name: mapName(rule), Value: value})
+		out = append(out, m)
+	}
+	return out
+}
+
+// topMetrics are precision and recall of the highest classes of each image.
+func topMetrics() (out []metric[*TagTable]) {
+	docs := map[string]string{
+		"CP": "precision, mean over classes", "CR": "recall, mean over classes", "CF1": "F1 of CP and CR",
+		"OP": "precision, all classes together", "OR": "recall, all classes together", "OF1": "F1 of OP and OR",
+	}
+	for _, k := range topKs {
+		for _, score := range metrics.TagScores {
+			m := metric[*TagTable]{
+				name: fmt.Sprintf("%s@%d", score, k), doc: fmt.Sprintf("the %d highest classes of each image: %s", k, docs[score]),
+				bare: score != "CF1" && score != "OF1", has: func(t *TagTable) bool { return k <= t.Classes },
+				of: func(t *TagTable) (metrics.Statistic, error) {
+					top, err := t.top(k)
+					if err != nil {
+						return nil, err
+					}
+					return metrics.TagsStatistic(top, t.Classes, score)
+				},
+			}
+			if score == "OF1" {
+				m.each = func(t *TagTable) ([]float64, error) { return t.imageF1(k) }
+			}
+			out = append(out, m)
 		}
 	}
-	t.count(out.Counts)
+	return out
+}
+
+// difficultAs is mAP under another rule, where there are difficult tags that the table's own rule skips.
+func difficultAs(rule metrics.DifficultRule) metric[*TagTable] {
+	return metric[*TagTable]{
+		name: "mAP-difficult-" + string(rule), doc: "mAP with difficult classes counted as " + string(rule), bare: true,
+		has: func(t *TagTable) bool {
+			return t.Difficult == metrics.DifficultSkip && slices.Contains(t.Tags, metrics.TagDifficult)
+		},
+		of: func(t *TagTable) (metrics.Statistic, error) {
+			ranking, err := t.rank(rule)
+			if err != nil {
+				return nil, err
+			}
+			return ranking.MAPStatistic(metrics.StepAP), nil
+		},
+	}
+}
+
+// Statistics are those of its scores.
+func (t *TagTable) Statistics(convention string) []Statistic {
+	return statisticsOf(convention, tagMetrics, t)
+}
+
+func (t *TagTable) rank(rule metrics.DifficultRule) (*metrics.Ranking, error) {
+	return metrics.Rank(t.Values, t.Tags, t.Classes, rule)
+}
+
+// PerClass is AP and positives by class, and what else a reader must know: classes without positives, tags that are marked
+// difficult, images of which no class is present.
+func (t *TagTable) PerClass() ([]metrics.ClassScores, map[string]int, error) {
+	ranking, err := t.rank(t.Difficult)
+	if err != nil {
+		return nil, nil, err
+	}
+	counts := map[string]int{"classes_without_positives": 0, "difficult_labels": 0, "images_without_labels": 0}
+	var out []metrics.ClassScores
 	for c := range t.Classes {
 		row := metrics.ClassScores{Class: c}
 		for i := range t.Images {
@@ -60,30 +117,22 @@ func (t *TagTable) Scores() (*TagScores, error) {
 		}
 		if ap, ok := ranking.AP(c, metrics.StepAP, nil); ok {
 			row.Scores = append(row.Scores, metrics.Score{Name: "AP", Value: ap})
+		} else {
+			counts["classes_without_positives"]++
 		}
-		out.Classes = append(out.Classes, row)
+		out = append(out, row)
 	}
-	for _, k := range t.topKs() {
-		total, err := metrics.NewTags(t.Classes, metrics.PlainTags)
-		if err != nil {
-			return nil, err
+	for row := range slices.Chunk(t.Tags, t.Classes) {
+		if !slices.ContainsFunc(row, t.present) {
+			counts["images_without_labels"]++
 		}
-		top, err := t.top(k)
-		if err == nil {
-			err = AddAll(total.Add, top)
-		}
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range total.Scores() {
-			out.Scores = append(out.Scores, metrics.Score{Name: fmt.Sprintf("%s@%d", s.Name, k), Value: s.Value})
+		for _, tag := range row {
+			if tag == metrics.TagDifficult {
+				counts["difficult_labels"]++
+			}
 		}
 	}
-	return out, nil
-}
-
-func (t *TagTable) topKs() []int {
-	return slices.DeleteFunc(slices.Clone(topKs), func(k int) bool { return k > t.Classes })
+	return out, counts, nil
 }
 
 // present says whether a tag counts as one of a class that is there.
@@ -91,21 +140,29 @@ func (t *TagTable) present(tag metrics.Tag) bool {
 	return tag == metrics.TagPresent || tag == metrics.TagDifficult && t.Difficult == metrics.DifficultPositive
 }
 
-// count counts tags that are marked difficult, and images of which no class is present.
-func (t *TagTable) count(counts map[string]int) {
-	counts["difficult_labels"], counts["images_without_labels"] = 0, 0
-	for row := range slices.Chunk(t.Tags, t.Classes) {
-		labelled := false
-		for _, tag := range row {
-			if tag == metrics.TagDifficult {
-				counts["difficult_labels"]++
-			}
-			labelled = labelled || t.present(tag)
-		}
-		if !labelled {
-			counts["images_without_labels"]++
-		}
+// describe adds classes, counts and the curve of precision over recall.
+func (t *TagTable) describe(cell *results.Cell, classes []string) error {
+	if t.Images == 0 {
+		return nil
 	}
+	rows, counts, err := t.PerClass()
+	if err != nil {
+		return err
+	}
+	maps.Copy(cell.Counts, counts)
+	for _, k := range rows {
+		row := results.ClassScore{Class: classes[k.Class], Images: k.Truth}
+		for _, s := range k.Scores {
+			row.AP = &s.Value
+		}
+		cell.Classes = append(cell.Classes, row)
+	}
+	ranking, err := t.rank(t.Difficult)
+	if err != nil {
+		return err
+	}
+	cell.Curves = rankingCurve(ranking)
+	return nil
 }
 
 // top predicts the k highest classes of each image.
@@ -114,42 +171,11 @@ func (t *TagTable) top(k int) ([]metrics.TagRecord, error) {
 	for i := range out {
 		from, to := i*t.Classes, (i+1)*t.Classes
 		var err error
-		if out[i], err = metrics.TopK(t.Values[from:to], t.Tags[from:to], k, math.Inf(-1), t.Difficult); err != nil {
+		if out[i], err = metrics.TopK(t.Values[from:to], t.Tags[from:to], k, t.Difficult); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
-}
-
-// statistics are those of its scores. Average precision ranks images within a class, so one image has none; F1 of the highest
-// classes it has.
-func (t *TagTable) Statistics(convention string) (out []Statistic) {
-	for _, rule := range metrics.APRules {
-		out = append(out, Statistic{Convention: convention, Score: mapName(rule), NoInterval: rule.Name != metrics.StepAP.Name,
-			Pooled: func() (metrics.Statistic, error) {
-				ranking, err := metrics.Rank(t.Values, t.Tags, t.Classes, t.Difficult)
-				if err != nil {
-					return nil, err
-				}
-				return ranking.MAPStatistic(rule), nil
-			}})
-	}
-	for _, k := range t.topKs() {
-		for _, score := range []string{"CF1", "OF1"} {
-			s := Statistic{Convention: convention, Score: fmt.Sprintf("%s@%d", score, k), Pooled: func() (metrics.Statistic, error) {
-				top, err := t.top(k)
-				if err != nil {
-					return nil, err
-				}
-				return metrics.TagsStatistic(top, t.Classes, metrics.PlainTags, score)
-			}}
-			if score == "OF1" {
-				s.Each = func() ([]float64, error) { return t.imageF1(k) }
-			}
-			out = append(out, s)
-		}
-	}
-	return out
 }
 
 // imageF1 is the F1 of the k highest classes of each image, NaN where no class is present.

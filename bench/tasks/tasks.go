@@ -7,13 +7,11 @@
 package tasks
 
 import (
-	"fmt"
 	"slices"
 
 	"ovbench/bench/records"
 	"ovbench/configs"
 	"ovbench/datasets"
-	"ovbench/metrics"
 	"ovbench/reports/results"
 	"ovbench/runners"
 	"ovbench/runners/methods"
@@ -28,10 +26,8 @@ type Task interface {
 	Check(s datasets.Sample) error
 	// Measure measures one sample for all methods.
 	Measure(v *View) (Measured, error)
-	// Score turns the records of one data set and method, in the order of samples, into cells.
-	Score(c Context, recs []records.Record) ([]results.Cell, error)
-	// Statistics lists them for one data set and method; recs are in the order of samples.
-	Statistics(c Context, recs []records.Record) ([]Statistic, error)
+	// Cells are the scores of one data set and method, by convention; recs are in the order of samples.
+	Cells(c Context, recs []records.Record) ([]Cell, error)
 }
 
 // Needs is what a task asks of a run.
@@ -144,11 +140,9 @@ func (t *Target) classColumns(cos []float32, class int) []float32 {
 
 // Context is what scores depend on beside the records.
 type Context struct {
-	Run       *results.Run
-	Dataset   results.Dataset
-	Method    string
-	Resamples int
-	Seed      uint64
+	Run     *results.Run
+	Dataset results.Dataset
+	Method  string
 }
 
 // field is a field of the protocol as it held on the data set.
@@ -157,24 +151,4 @@ func (c Context) field(key string) any {
 		return v
 	}
 	return c.Run.Protocol.Fields[key]
-}
-
-// interval adds a bootstrap interval to a score, if the statistic has one.
-func (c Context) interval(s *results.Score, images int, stat metrics.Statistic) {
-	if c.Resamples < 1 || images < 2 {
-		return
-	}
-	iv, err := metrics.Resample(images, c.Resamples, c.Seed, Level, stat)
-	if err != nil {
-		return // undefined on these images: the score stands without
-	}
-	s.Low, s.High, s.Level, s.Resamples = &iv.Low, &iv.High, Level, iv.Resamples
-}
-
-// few is a warning about intervals of few images, or none.
-func (c Context) few(images int) []string {
-	if images > 1 && images < 100 && c.Resamples > 0 {
-		return []string{fmt.Sprintf("intervals from %d images are rough; a hundred or more make them useful", images)}
-	}
-	return nil
 }

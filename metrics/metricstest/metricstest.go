@@ -1,109 +1,97 @@
-// Package metricstest answers: may a metric's images be split over workers and shards?
+// Package metricstest answers: is a score a function of how often each image counts, and of nothing else?
 package metricstest
 
 import (
-	"math/rand/v2"
+	"math"
+	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"ovbench/metrics"
 )
 
-// Accumulator is what every metric of a data set is: records R of single images go in, scores
-// come out. A is the implementing type itself.
-type Accumulator[R, A any] interface {
-	Add(R) error
-	Merge(A) error
-	Scores() []metrics.Score
+// Family is a kind of records with a score of them.
+type Family[R any] struct {
+	// Draw is what one image contributes.
+	Draw func(t *rapid.T) []R
+	// Number gives a record the number of its image; nil where images are told apart by their place, one record each.
+	Number func(r R, image int) R
+	// Statistic is the score over that many images.
+	Statistic func(records []R, images int) (metrics.Statistic, error)
+	// Low is the least value; the highest is 1.
+	Low float64
+	// Ordered says that the numbers of images matter: ties rank by them, or halves are made by them.
+	Ordered bool
 }
 
-// Laws checks that scores depend on the set of records alone: any split into parts and any
-// order of merging gives exactly equal scores, and an empty accumulator changes nothing.
-func Laws[R any, A Accumulator[R, A]](t *testing.T, empty func() A, record *rapid.Generator[R]) {
+// near is the difference that adding in another order makes.
+const near = 1e-12
+
+// Laws checks that an image counted n times is as good as n such images, that the order of images does not matter, and that
+// the score lies in its range and is undefined for other numbers of images. Shards, resumed runs, intervals and paired
+// comparisons rest on it.
+func Laws[R any](t *testing.T, f Family[R]) {
 	t.Helper()
-	t.Run("split and merge", func(t *testing.T) {
-		rapid.Check(t, func(t *rapid.T) {
-			records := rapid.SliceOfN(record, 0, 12).Draw(t, "records")
-			want := scores(t, empty(), records)
-			parts := make([][]R, rapid.IntRange(1, 5).Draw(t, "parts"))
-			for _, r := range records {
-				k := rapid.IntRange(0, len(parts)-1).Draw(t, "part")
-				parts[k] = append(parts[k], r)
-			}
-			whole := empty()
-			for _, k := range rapid.Permutation(indices(len(parts))).Draw(t, "order") {
-				part := empty()
-				add(t, part, parts[k])
-				if err := whole.Merge(part); err != nil {
-					t.Fatal(err)
-				}
-			}
-			same(t, "split", want, whole.Scores())
-		})
-	})
-	t.Run("order", func(t *testing.T) {
-		rapid.Check(t, func(t *rapid.T) {
-			records := rapid.SliceOfN(record, 0, 12).Draw(t, "records")
-			want := scores(t, empty(), records)
-			r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
-			r.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
-			same(t, "order", want, scores(t, empty(), records))
-		})
-	})
-	t.Run("empty", func(t *testing.T) {
-		if got := empty().Scores(); len(got) != 0 {
-			t.Errorf("an empty accumulator has scores %v", got)
+	rapid.Check(t, func(t *rapid.T) {
+		images := make([][]R, rapid.IntRange(1, 5).Draw(t, "images"))
+		times := make([]int32, len(images))
+		var repeated [][]R
+		for i := range images {
+			images[i] = f.Draw(t)
+			times[i] = rapid.Int32Range(0, 3).Draw(t, "times")
+			repeated = append(repeated, slices.Repeat([][]R{images[i]}, int(times[i]))...)
 		}
-		rapid.Check(t, func(t *rapid.T) {
-			a := empty()
-			add(t, a, rapid.SliceOfN(record, 0, 4).Draw(t, "records"))
-			want := a.Scores()
-			if err := a.Merge(empty()); err != nil {
-				t.Fatal(err)
-			}
-			same(t, "merging nothing", want, a.Scores())
-		})
-	})
-	t.Run("fractions", func(t *testing.T) {
-		rapid.Check(t, func(t *rapid.T) {
-			for _, s := range scores(t, empty(), rapid.SliceOfN(record, 1, 4).Draw(t, "records")) {
-				if !(s.Value >= 0 && s.Value <= 1) {
-					t.Fatalf("%s = %v is not a fraction", s.Name, s.Value)
-				}
-			}
-		})
+		stat := f.of(t, images)
+		got, ok := stat(times)
+		if ok && !(got >= f.Low-near && got <= 1+near) {
+			t.Fatalf("%v lies outside %v..1", got, f.Low)
+		}
+		if again, ok2 := stat(times); again != got || ok2 != ok {
+			t.Fatalf("%v, then %v", got, again)
+		}
+		if _, ok := stat(append(slices.Clone(times), 1)); ok {
+			t.Fatal("it takes more images than there are")
+		}
+		if _, ok := stat(make([]int32, len(times))); ok {
+			t.Fatal("no image at all has a score")
+		}
+		if !f.Ordered {
+			f.equal(t, "an image counted n times and n images", got, ok, repeated)
+		}
+		drawn := images
+		if f.Ordered {
+			return
+		}
+		got, ok = stat.Once(len(images))
+		slices.Reverse(drawn)
+		f.equal(t, "the images in another order", got, ok, drawn)
 	})
 }
 
-func scores[R any, A Accumulator[R, A]](t *rapid.T, a A, records []R) []metrics.Score {
+// of is the statistic of images.
+func (f Family[R]) of(t *rapid.T, images [][]R) metrics.Statistic {
 	t.Helper()
-	add(t, a, records)
-	return a.Scores()
-}
-
-func add[R any, A Accumulator[R, A]](t *rapid.T, a A, records []R) {
-	t.Helper()
-	for _, r := range records {
-		if err := a.Add(r); err != nil {
-			t.Fatal(err)
+	var records []R
+	for i, image := range images {
+		for _, r := range image {
+			if f.Number != nil {
+				r = f.Number(r, i)
+			}
+			records = append(records, r)
 		}
 	}
+	stat, err := f.Statistic(records, len(images))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stat
 }
 
-// same compares exactly: equal records give equal bits.
-func same(t *rapid.T, law string, want, got []metrics.Score) {
+func (f Family[R]) equal(t *rapid.T, law string, want float64, defined bool, images [][]R) {
 	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Fatalf("%s changes scores (-want +got):\n%s", law, diff)
+	got, ok := f.of(t, images).Once(len(images))
+	if ok != defined || ok && math.Abs(got-want) > near {
+		t.Fatalf("%s: %v, %v and %v, %v", law, want, defined, got, ok)
 	}
-}
-
-func indices(n int) []int {
-	out := make([]int, n)
-	for i := range out {
-		out[i] = i
-	}
-	return out
 }

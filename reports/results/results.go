@@ -80,6 +80,8 @@ type Suite struct {
 	File   string `json:"file,omitempty"`
 	SHA256 string `json:"sha256,omitempty"` // of Text
 	Text   string `json:"text,omitempty"`   // the file, word for word
+	// Metrics are the scores that the suite chose, in its order; none: all of the task.
+	Metrics []string `json:"metrics,omitempty"`
 }
 
 // File is a file that was read, by what it contained.
@@ -296,6 +298,17 @@ func (r *Run) Failed(dataset string) int {
 		}
 	}
 	return n
+}
+
+// Headline is the score that tables show of a cell: the first that the suite chose; else mIoU, else the first.
+func (r *Run) Headline(c *Cell) string {
+	switch {
+	case len(r.Suite.Metrics) == 0 && c.Score("mIoU") != nil:
+		return "mIoU"
+	case len(c.Scores) > 0:
+		return c.Scores[0].Name
+	}
+	return ""
 }
 
 // Hashes are those of a run's weights and of its vocabulary.
