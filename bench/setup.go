@@ -1,11 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -16,20 +14,31 @@ import (
 )
 
 func setupCommand() *cobra.Command {
-	return &cobra.Command{
+	var (
+		device ort.Device
+		from   string
+	)
+	c := &cobra.Command{
 		Use:   "setup",
 		Short: "Fetch ONNX Runtime into the user's cache",
-		Long: `Fetch ONNX Runtime with npm into the user's cache, unless one is there: a library named by
-ONNXRUNTIME_SHARED_LIBRARY_PATH, in the cache, in a Python environment or on the system is used as it is.`,
+		Long: `Fetch ONNX Runtime into the user's cache, unless one is there: a library named by ONNXRUNTIME_SHARED_LIBRARY_PATH, in the
+cache, in a Python environment or on the system is used as it is. npm fetches the library for the CPU, pip the wheels of the
+others, out of which only shared libraries are taken; every file is checked by its sha256.`,
+		Example: `  ovbench setup
+  ovbench setup --device openvino
+  ovbench setup --device openvino --from wheels/`,
 		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			path, err := ort.Setup(c.Context(), c.ErrOrStderr())
+			path, err := ort.SetupFor(c.Context(), device.Provider, from, c.ErrOrStderr())
 			if err == nil {
 				fmt.Fprintln(c.OutOrStdout(), path)
 			}
 			return err
 		},
 	}
+	c.Flags().TextVar(&device, "device", ort.Device{}, "the `device` to compute on: cpu, openvino, cuda")
+	c.Flags().StringVar(&from, "from", "", "a `package` that is here already, or a folder of wheels, in place of fetching")
+	return c
 }
 
 func doctorCommand() *cobra.Command {
@@ -53,7 +62,7 @@ func doctor(w *tabwriter.Writer) error {
 	tool, host := engine.Tool(), engine.Host()
 	fmt.Fprintf(w, "ovbench\t%s %s (%s, %s/%s)\n", tool.Version, tool.Revision, tool.Go, tool.OS, tool.Arch)
 	fmt.Fprintf(w, "machine\t%s, %d cores, %.1f GiB\n", host.CPU, host.Cores, float64(host.MemoryBytes)/(1<<30))
-	for _, c := range ort.Candidates() {
+	for _, c := range ort.Candidates(ort.CPU) {
 		state := "usable"
 		if c.Err != nil {
 			state = c.Err.Error()
@@ -65,11 +74,18 @@ func doctor(w *tabwriter.Writer) error {
 		fmt.Fprintf(w, "runtime\tNONE\n")
 	} else {
 		hash, hashErr := lib.SHA256()
-		providers, listErr := lib.Providers()
-		if e := errors.Join(hashErr, listErr); e != nil {
-			return e
+		if hashErr != nil {
+			return hashErr
 		}
-		fmt.Fprintf(w, "in use\tonnxruntime %s, sha256 %.16s…, providers %s\n", lib.Version, hash, strings.Join(providers, ", "))
+		fmt.Fprintf(w, "in use\tonnxruntime %s, sha256 %.16s…\n", lib.Version, hash)
+	}
+	for _, p := range []ort.Provider{ort.OpenVINO, ort.CUDA} {
+		d := ort.Device{Provider: p}
+		if c, err := ort.FindFor(p); err != nil {
+			fmt.Fprintf(w, "device %v\tnot here: %v\n", d, err)
+		} else {
+			fmt.Fprintf(w, "device %v\t%s (%s, version %s)\n", d, c.Path, c.Source, c.Version)
+		}
 	}
 	models := hub.Cached()
 	if len(models) == 0 {

@@ -199,7 +199,7 @@ func (o ImageOptions) checkBackbones() error {
 
 // graph is an empty graph in the operators that o asks for.
 func (o ImageOptions) graph() *onnx.Graph {
-	if o.StandardOps {
+	if o.StandardOps || o.Session.Device.Provider == ort.OpenVINO { // which knows no others
 		return onnx.New(onnx.StandardOps)
 	}
 	return onnx.New()

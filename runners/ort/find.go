@@ -24,11 +24,23 @@ const EnvLibrary = "ONNXRUNTIME_SHARED_LIBRARY_PATH"
 // EnvCache is the environment variable that names another folder than ovbench/ in the user's cache.
 const EnvCache = "OVBENCH_CACHE"
 
-// minMinor is the oldest ONNX Runtime 1.x that serves the C API number onnxruntime_go v1.31 asks for.
-// ONNX Runtime numbers its C API by its minor version.
-const minMinor = 26
+// minMinor is the oldest ONNX Runtime 1.x that serves the C API number onnxruntime_go asks for. ONNX Runtime numbers its C
+// API by its minor version.
+//
+// Note: the wrapper is v1.27 because later ones ask for more than the last release with OpenVINO has, 1.24. All they would
+// add for ovbench is a list of devices.
+const minMinor = 24
 
-var remedy = fmt.Sprintf("run `ovbench setup` (or `make setup`), or set %s to a libonnxruntime of version 1.%d or newer", EnvLibrary, minMinor)
+// remedy is what to do where there is no library for a provider.
+func remedy(p Provider) string {
+	if p == CPU {
+		return fmt.Sprintf("run `ovbench setup` (or `make setup`), or set %s to a libonnxruntime of version 1.%d or newer", EnvLibrary, minMinor)
+	}
+	return fmt.Sprintf("run `ovbench setup --device %s`, or set %s to a libonnxruntime with %s beside it", providers[p], EnvLibrary, p.file())
+}
+
+// file is the library of kernels that must lie beside libonnxruntime, of providers that have one.
+func (p Provider) file() string { return "libonnxruntime_providers_" + providers[p] + ".so" }
 
 // Candidate is a place where the library is or might be. Err says why this one cannot be used, nil if
 // nothing speaks against it short of loading it.
@@ -39,16 +51,20 @@ type Candidate struct {
 	Err     error
 }
 
-// Candidates lists the libraries on this machine in the order of preference: the file that
+// Candidates lists the libraries on this machine for a provider in the order of preference: the file that
 // ONNXRUNTIME_SHARED_LIBRARY_PATH names, the own cache, Python wheels, the system. Nothing is loaded.
-func Candidates() []Candidate { return thisMachine().candidates() }
+func Candidates(p Provider) []Candidate { return thisMachine(p).candidates() }
 
-// Find is the library to use: the first of [Candidates] that can be. If the environment variable names a
+// Find is the library for the CPU, see [FindFor].
+func Find() (Candidate, error) { return FindFor(CPU) }
+
+// FindFor is the library to use for a provider: the first of [Candidates] that can be. If the environment variable names a
 // library, it is that one or an error.
-func Find() (Candidate, error) { return thisMachine().find() }
+func FindFor(p Provider) (Candidate, error) { return thisMachine(p).find() }
 
-// machine is where to look.
+// machine is where to look, and for a library with which provider.
 type machine struct {
+	provider     Provider
 	goos, goarch string
 	getenv       func(string) string
 	home, cache  string // empty if unknown
@@ -56,8 +72,8 @@ type machine struct {
 	linker       func() []string // files known to the dynamic linker
 }
 
-func thisMachine() machine {
-	m := machine{goos: runtime.GOOS, goarch: runtime.GOARCH, getenv: os.Getenv, linker: linkerCache}
+func thisMachine(p Provider) machine {
+	m := machine{provider: p, goos: runtime.GOOS, goarch: runtime.GOARCH, getenv: os.Getenv, linker: linkerCache}
 	m.home, _ = os.UserHomeDir()
 	m.cache, _ = CacheDir()
 	if m.goos == "darwin" {
@@ -92,13 +108,19 @@ func (m machine) find() (Candidate, error) {
 		}
 		why = append(why, fmt.Errorf("%s (%s): %w", c.Path, c.Source, c.Err))
 		if c.Source == EnvLibrary {
+			if m.provider != CPU {
+				return Candidate{}, fmt.Errorf("%s=%s: %w; unset it, or name a libonnxruntime with that file beside it", EnvLibrary, c.Path, c.Err)
+			}
 			return Candidate{}, fmt.Errorf("%s=%s: %w; unset it or name a libonnxruntime of version 1.%d or newer", EnvLibrary, c.Path, c.Err, minMinor)
 		}
 	}
 	if len(why) > 0 {
-		return Candidate{}, fmt.Errorf("no usable ONNX Runtime library among %d: %w; %s", len(why), errors.Join(why...), remedy)
+		return Candidate{}, fmt.Errorf("no usable ONNX Runtime library among %d: %w; %s", len(why), errors.Join(why...), remedy(m.provider))
 	}
-	return Candidate{}, fmt.Errorf("no ONNX Runtime library on this machine; %s", remedy)
+	if m.provider != CPU {
+		return Candidate{}, fmt.Errorf("no ONNX Runtime library for device %s on this machine; %s", providers[m.provider], remedy(m.provider))
+	}
+	return Candidate{}, fmt.Errorf("no ONNX Runtime library on this machine; %s", remedy(CPU))
 }
 
 func (m machine) candidates() []Candidate {
@@ -127,7 +149,11 @@ func (m machine) candidates() []Candidate {
 		}
 	}
 	if m.cache != "" {
-		if p := current.path(m.cache, m.goos, m.goarch); exists(p) {
+		p := current.path(m.cache, m.goos, m.goarch)
+		if b := bundleOf(m.provider, m.goos+"/"+m.goarch); b != nil {
+			p = b.library(m.cache)
+		}
+		if exists(p) {
 			add("own cache", p)
 		}
 	}
@@ -242,6 +268,9 @@ func (m machine) inspect(path, source string) Candidate {
 	}
 	if c.Err == nil && c.Version != "" && minor(c.Version) < minMinor {
 		c.Err = fmt.Errorf("version %s is too old: 1.%d or newer is needed", c.Version, minMinor)
+	}
+	if beside := filepath.Join(filepath.Dir(path), m.provider.file()); c.Err == nil && m.provider != CPU && !exists(beside) {
+		c.Err = fmt.Errorf("has no provider for device %s: there is no %s", providers[m.provider], beside)
 	}
 	return c
 }

@@ -64,7 +64,7 @@ func TestCandidates(t *testing.T) {
 	cached := fakeLibrary(t, current.path(m.cache, m.goos, m.goarch), current.version)
 	fakeLibrary(t, at("venv/lib/python3.11/site-packages/onnxruntime/capi/libonnxruntime.so.1.20.1"), "1.20.1")
 	fakeLibrary(t, at("conda/lib/python3.13/site-packages/onnxruntime/capi/libonnxruntime.so.1.32.0"), "1.32.0")
-	fakeLibrary(t, at("home/.local/lib/python3.12/site-packages/onnxruntime/capi/libonnxruntime.so.1.26.0"), "1.26.0")
+	fakeLibrary(t, at("home/.local/lib/python3.12/site-packages/onnxruntime/capi/libonnxruntime.so.1.24.0"), "1.24.0")
 	fakeLibrary(t, at("ld/libonnxruntime.so.1.28.0"), "") // the name must do
 	fakeLibrary(t, at("usr/lib/python3/dist-packages/onnxruntime/capi/libonnxruntime.so.1.30.0"), "1.30.0")
 	fakeLibrary(t, at("usr/lib/libonnxruntime.so.1.9.0"), "1.9.0")
@@ -93,14 +93,14 @@ func TestCandidates(t *testing.T) {
 	rel, _ := filepath.Rel(root, cached)
 	want := []string{
 		"own cache: " + rel + " 1.27.0",
-		"Python wheel: venv/lib/python3.11 1.20.1 version 1.20.1 is too old: 1.26 or newer is needed",
+		"Python wheel: venv/lib/python3.11 1.20.1 version 1.20.1 is too old: 1.24 or newer is needed",
 		"Python wheel: conda/lib/python3.13 1.32.0",
-		"Python wheel: home/.local/lib/python3.12 1.26.0",
+		"Python wheel: home/.local/lib/python3.12 1.24.0",
 		"Python wheel: usr/lib/python3/dist-packages/onnxruntime/capi/libonnxruntime.so.1.30.0 1.30.0",
 		"system: ld/libonnxruntime.so.1.28.0 1.28.0",
 		"system: usr/lib/libonnxruntime.so.1.100.0 1.100.0",
 		"system: usr/lib/libonnxruntime.so 1.27.0", // and not once more as .so.1.27.0 or from the linker
-		"system: usr/lib/libonnxruntime.so.1.9.0 1.9.0 version 1.9.0 is too old: 1.26 or newer is needed",
+		"system: usr/lib/libonnxruntime.so.1.9.0 1.9.0 version 1.9.0 is too old: 1.24 or newer is needed",
 		"system: usr/lib/libonnxruntime.so.sha256  not a shared library: bad magic number '[100 56 97 102]' in record at byte 0x0",
 		"system: opt/libonnxruntime.so.1 2.0.0",
 	}
@@ -137,7 +137,7 @@ func TestFindHonoursVariable(t *testing.T) {
 	for path, why := range map[string]string{
 		filepath.Join(root, "absent.so"): "no such file",
 		root:                             "holds no libonnxruntime",
-		fakeLibrary(t, filepath.Join(root, "old.so"), "1.25.9"): "version 1.25.9 is too old",
+		fakeLibrary(t, filepath.Join(root, "old.so"), "1.23.9"): "version 1.23.9 is too old",
 		foreign: "not a shared library for " + runtime.GOARCH,
 	} {
 		env[EnvLibrary] = path
@@ -212,7 +212,7 @@ func TestMinor(t *testing.T) {
 
 func TestLoad(t *testing.T) {
 	l := library(t)
-	c := thisMachine().inspect(l.Path, "")
+	c := thisMachine(CPU).inspect(l.Path, "")
 	if c.Err != nil || (c.Version != "" && c.Version != l.Version) {
 		t.Errorf("the file says %q, the library %q (%v)", c.Version, l.Version, c.Err)
 	}
@@ -234,10 +234,6 @@ func TestLoad(t *testing.T) {
 	}
 	if len(sum) != 64 {
 		t.Errorf("sha256 %q", sum)
-	}
-	providers, err := l.Providers()
-	if err != nil || !strings.Contains(strings.Join(providers, " "), "CPUExecutionProvider") {
-		t.Errorf("providers %v, %v", providers, err)
 	}
 }
 

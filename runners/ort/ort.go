@@ -1,7 +1,7 @@
 // Package ort answers: how does a graph run, and where does the library that runs it come from?
 //
-// [Candidates] and [Find] look for ONNX Runtime's shared library, [Setup] fetches it where there is
-// none, [Load] loads it, once per process. [Library.NewSession] takes a model as bytes, whose weights
+// [Candidates] and [FindFor] look for ONNX Runtime's shared library with the kernels of a [Provider], [SetupFor] fetches it
+// where there is none, [LoadFor] loads it, once per process. [Library.NewSession] takes a model as bytes, whose weights
 // stay in the files they lie in, and [Session.Run] fills slices that the caller brings.
 //
 // No other package loads the library or knows the wrapper around it.
@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"sync"
 
 	onnxruntime "github.com/yalue/onnxruntime_go"
@@ -34,29 +33,39 @@ var loaded struct {
 	library *Library
 }
 
-// Load loads the shared library at path, or the one that [Find] finds if path is empty. A process has
-// one library: a second call returns it again, and fails if path is another file. It is never unloaded.
-func Load(path string) (*Library, error) {
+// Load is [LoadFor] the CPU.
+func Load(path string) (*Library, error) { return LoadFor(path, CPU) }
+
+// LoadFor loads the shared library at path, or the one that [FindFor] finds for a provider if path is empty. A process has
+// one library: a second call returns it again, and fails if path is another file or the provider is not beside it. It is
+// never unloaded. Sessions on the CPU run with every library.
+func LoadFor(path string, p Provider) (*Library, error) {
+	if int(p) >= len(providers) {
+		return nil, fmt.Errorf("no device has the number %d", p)
+	}
 	loaded.Lock()
 	defer loaded.Unlock()
 	if l := loaded.library; l != nil {
 		if path != "" && !sameFile(path, l.Path) {
 			return nil, fmt.Errorf("%s: this process has loaded %s already, and one process uses one library", path, l.Path)
 		}
+		if c := thisMachine(p).inspect(l.Path, l.Source); p != CPU && c.Err != nil {
+			return nil, fmt.Errorf("%s, which this process has loaded already, %w", l.Path, c.Err)
+		}
 		return l, nil
 	}
 	c := Candidate{Path: path, Source: "argument"}
 	if path == "" {
 		var err error
-		if c, err = Find(); err != nil {
+		if c, err = FindFor(p); err != nil {
 			return nil, err
 		}
-	} else if c = thisMachine().inspect(c.Path, c.Source); c.Err != nil {
-		return nil, fmt.Errorf("%s: %w; %s", c.Path, c.Err, remedy)
+	} else if c = thisMachine(p).inspect(c.Path, c.Source); c.Err != nil {
+		return nil, fmt.Errorf("%s: %w; %s", c.Path, c.Err, remedy(p))
 	}
 	onnxruntime.SetSharedLibraryPath(c.Path)
 	if err := onnxruntime.InitializeEnvironment(onnxruntime.WithLogLevelFatal()); err != nil {
-		return nil, fmt.Errorf("%s: cannot be loaded: %w; %s", c.Path, cause(err), remedy)
+		return nil, fmt.Errorf("%s: cannot be loaded: %w; %s", c.Path, cause(err), remedy(p))
 	}
 	loaded.library = &Library{
 		Path: c.Path, Version: onnxruntime.GetVersion(), Source: c.Source,
@@ -67,22 +76,6 @@ func Load(path string) (*Library, error) {
 
 // SHA256 is the checksum of the library's file in hexadecimal, computed at the first call.
 func (l *Library) SHA256() (string, error) { return l.sum() }
-
-// Providers names the execution providers for which this machine has a device, such as
-// CPUExecutionProvider, each once. Sessions run on the CPU.
-func (l *Library) Providers() ([]string, error) {
-	devices, err := onnxruntime.GetEpDevices()
-	if err != nil {
-		return nil, fmt.Errorf("%s: list of devices: %w", l.Path, err)
-	}
-	var names []string
-	for _, d := range devices {
-		if name := d.EpName(); !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names, nil
-}
 
 // cause is what the runtime says, without the wrapper's words around it.
 func cause(err error) error {

@@ -82,9 +82,6 @@ func (o Options) apply(opts *onnxruntime.SessionOptions) error {
 	if err := CheckDevice(o.Device, o.Precision); err != nil {
 		return err
 	}
-	if o.Device != (Device{}) {
-		return fmt.Errorf("device %v: no sessions run there yet; use --device cpu", o.Device)
-	}
 	if o.Threads < 0 {
 		return fmt.Errorf("%d threads", o.Threads)
 	}
@@ -117,7 +114,16 @@ func (o Options) apply(opts *onnxruntime.SessionOptions) error {
 	if o.Profile != "" {
 		errs = append(errs, opts.EnableProfiling(o.Profile))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, o.provide(opts, threads))...)
+}
+
+// provide gives the session the kernels of its device.
+func (o Options) provide(opts *onnxruntime.SessionOptions, threads int) error {
+	switch o.Device.Provider {
+	case OpenVINO:
+		return o.openvino(opts, threads)
+	}
+	return nil
 }
 
 func names(ports []Port) []string {

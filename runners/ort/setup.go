@@ -51,7 +51,7 @@ var current = release{
 }
 
 const (
-	maxLibrary = 256 << 20 // bytes of the library
+	maxLibrary = 768 << 20 // bytes of a library
 	maxPackage = 2 << 30   // bytes of the unpacked package
 )
 
@@ -109,23 +109,16 @@ func (i installer) install(ctx context.Context, tarball string) error {
 		return fmt.Errorf("%s has no library for %s; install ONNX Runtime 1.%d or newer by other means (a Python wheel carries it) and set %s", i.pack, i.platform, minMinor, EnvLibrary)
 	}
 	dir := filepath.Dir(i.target)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("%w; set %s to a folder that can be written", err, EnvCache)
+	unlock, err := lockFolder(ctx, dir)
+	if err != nil {
+		return err
 	}
-	lock := flock.New(filepath.Join(dir, "lock"))
-	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
-		return fmt.Errorf("%s: lock: %w", lock.Path(), err)
-	}
-	defer lock.Close()
-
+	defer unlock()
 	if sum, err := fileSum(i.target); err == nil && sum == b.sha256 {
 		i.say("%s is there", i.target)
 		return nil
 	}
 	if tarball == "" {
-		for _, old := range entries(dir, "fetch-*") { // of a process that was killed; the lock is ours
-			os.RemoveAll(old)
-		}
 		tmp, err := os.MkdirTemp(dir, "fetch-*")
 		if err != nil {
 			return fmt.Errorf("%w; set %s to a folder that can be written", err, EnvCache)
@@ -198,21 +191,44 @@ func (i installer) extract(ctx context.Context, tarball string, b build) error {
 			break
 		}
 	}
-	out, err := renameio.NewPendingFile(i.target, renameio.WithPermissions(0o644), renameio.WithTempDir(filepath.Dir(i.target)))
+	if err := writeMember(i.target, t, b); err != nil {
+		return fmt.Errorf("%s: %w: fetch it again (npm cache verify)", tarball, err)
+	}
+	return nil
+}
+
+// lockFolder makes a folder of the cache and waits until it is ours. What processes that were killed left there goes.
+func lockFolder(ctx context.Context, dir string) (unlock func() error, err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("%w; set %s to a folder that can be written", err, EnvCache)
+	}
+	lock := flock.New(filepath.Join(dir, "lock"))
+	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
+		return nil, fmt.Errorf("%s: lock: %w", lock.Path(), err)
+	}
+	for _, old := range entries(dir, "fetch-*") {
+		os.RemoveAll(old)
+	}
+	return lock.Close, nil
+}
+
+// writeMember writes a member of a package to target, which appears complete and with the right checksum or not at all.
+func writeMember(target string, from io.Reader, b build) error {
+	out, err := renameio.NewPendingFile(target, renameio.WithPermissions(0o644), renameio.WithTempDir(filepath.Dir(target)))
 	if err != nil {
 		return fmt.Errorf("%w; set %s to a folder that can be written", err, EnvCache)
 	}
 	defer out.Cleanup()
 	sum := sha256.New()
-	n, err := io.Copy(io.MultiWriter(out, sum), io.LimitReader(t, maxLibrary+1))
+	n, err := io.Copy(io.MultiWriter(out, sum), io.LimitReader(from, maxLibrary+1))
 	if err != nil {
-		return fmt.Errorf("%s: %s: %w", tarball, b.member, err)
+		return fmt.Errorf("%s: %w", b.member, err)
 	}
 	if n > maxLibrary {
-		return fmt.Errorf("%s: %s is larger than %d bytes", tarball, b.member, maxLibrary)
+		return fmt.Errorf("%s is larger than %d bytes", b.member, maxLibrary)
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != b.sha256 {
-		return fmt.Errorf("%s: %s has sha256 %s, want %s; the package is damaged or not the published one: fetch it again (npm cache verify)", tarball, b.member, got, b.sha256)
+		return fmt.Errorf("%s has sha256 %s, want %s; the package is damaged or not the published one", b.member, got, b.sha256)
 	}
 	return out.CloseAtomicallyReplace()
 }

@@ -247,7 +247,7 @@ func TestInstallPublished(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := thisMachine().inspect(path, ""); c.Err != nil || c.Version != current.version {
+	if c := thisMachine(CPU).inspect(path, ""); c.Err != nil || c.Version != current.version {
 		t.Errorf("%+v", c)
 	}
 	for platform, b := range current.builds { // all platforms' members are in the package
