@@ -10,10 +10,52 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// cleanText is a text ready to be split: composed (NFC), HTML character references resolved twice, trimmed, in lower case.
+// Cleaning is what a library does to a text before the tokenizer of tokenizer.json sees it. Libraries differ, and so do their
+// ids: the name belongs into results.
+type Cleaning string
+
+// The cleanings in use.
+const (
+	CleanNone         Cleaning = ""             // of transformers' MetaCLIP 2; CLIP's own vocabulary has its cleaning built in
+	CleanLower        Cleaning = "lower"        // lower case, as SigLIP 2 was trained
+	CleanSigLIP       Cleaning = "siglip"       // of transformers' SigLIP: lower case, ASCII punctuation out, white space to one blank
+	CleanCanonicalize Cleaning = "canonicalize" // of open_clip's SigLIP: the same, but "_" becomes a blank
+	CleanWhitespace   Cleaning = "whitespace"   // of open_clip's other models: references resolved, white space to one blank
+)
+
+// apply cleans a text. Of open_clip's cleanings it leaves out ftfy.
+func (c Cleaning) apply(text string) string {
+	switch c {
+	case CleanLower:
+		return lowerText(text)
+	case CleanSigLIP:
+		return oneBlank(dropPunctuation(lowerText(text)))
+	case CleanCanonicalize:
+		text = strings.ReplaceAll(unescapeHTML(unescapeHTML(text)), "_", " ")
+		return oneBlank(lowerText(dropPunctuation(text)))
+	case CleanWhitespace:
+		return oneBlank(unescapeHTML(unescapeHTML(text)))
+	}
+	return text
+}
+
+// oneBlank trims a text and makes a blank of each stretch of white space.
+func oneBlank(text string) string { return strings.Join(strings.FieldsFunc(text, isPythonSpace), " ") }
+
+// dropPunctuation takes out that of ASCII.
+func dropPunctuation(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r > ' ' && r < 0x7f && !isAlphanumeric(byte(r)) {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// cleanText is a text ready to be split: repaired, HTML character references resolved twice, trimmed, in lower case.
 // White space inside only separates words, so it may stay as it is.
 func cleanText(text string) string {
-	text = composeText(strings.ToValidUTF8(text, string(utf8.RuneError)))
+	text = fixText(strings.ToValidUTF8(text, string(utf8.RuneError)))
 	text = strings.TrimFunc(unescapeHTML(unescapeHTML(text)), isPythonSpace)
 	return lowerText(text)
 }
@@ -24,16 +66,19 @@ func isPythonSpace(r rune) bool {
 }
 
 // composeText is normalisation form C.
+func composeText(s string) string { return compose(s, norm.NFC, norm.NFD) }
+
+// compose is normalisation form C or KC, with the form that decomposes for it.
 //
 // Note: norm.NFC.String is not it. It makes "stream-safe text" of more than 30 marks on one letter by putting a
 // U+034F between them, and it takes letters above U+FFFF for others: U+10054 U+0323 becomes Ṭ.
-func composeText(s string) string {
-	if norm.NFC.IsNormalString(s) {
+func compose(s string, composed, decomposed norm.Form) string {
+	if composed.IsNormalString(s) {
 		return s
 	}
 	var runes []rune
 	for _, r := range s {
-		runes = append(runes, []rune(norm.NFD.String(string(r)))...)
+		runes = append(runes, []rune(decomposed.String(string(r)))...)
 	}
 	for i := 0; i < len(runes); i++ {
 		j := i

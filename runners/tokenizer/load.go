@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"ovbench/runners/files"
@@ -25,9 +27,9 @@ const (
 	OpenAIFile = "bpe_simple_vocab_16e6.txt.gz" // OpenAI and open_clip: merges alone
 )
 
-// Limits on vocabulary files. CLIP's largest, tokenizer.json, has 2.2 MB, and its vocabulary 49408 entries.
+// Limits on vocabulary files. CLIP's largest, tokenizer.json, has 2.2 MB and 49408 entries, that of XLM-V about 60 MB and 901629.
 const (
-	maxVocabulary = 32 << 20 // bytes, unpacked
+	maxVocabulary = 128 << 20 // bytes, unpacked
 	maxTokenID    = 1 << 20
 )
 
@@ -55,7 +57,7 @@ func Load(path string) (*Tokenizer, error) {
 	case name == VocabFile || name == MergesFile:
 		return loadPair(filepath.Dir(path))
 	case strings.HasSuffix(name, ".json"):
-		return loadFile(path, readFastTokenizer)
+		return loadFast(path)
 	case strings.HasSuffix(name, ".gz"):
 		return loadFile(path, func(r io.Reader) (*Tokenizer, error) {
 			z, err := gzip.NewReader(r)
@@ -76,13 +78,13 @@ func In(dir string) (path string, ok bool) {
 		info, err := os.Stat(filepath.Join(dir, name))
 		return err == nil && info.Mode().IsRegular()
 	}
-	if has(VocabFile) && has(MergesFile) {
+	switch {
+	case has(FastFile):
+		return filepath.Join(dir, FastFile), true
+	case has(VocabFile) && has(MergesFile):
 		return dir, true
-	}
-	for _, name := range []string{FastFile, OpenAIFile} {
-		if has(name) {
-			return filepath.Join(dir, name), true
-		}
+	case has(OpenAIFile):
+		return filepath.Join(dir, OpenAIFile), true
 	}
 	return "", false
 }
@@ -120,7 +122,59 @@ func loadPair(dir string) (*Tokenizer, error) {
 		return nil, err
 	}
 	defer merges.Close()
-	return loadFile(filepath.Join(dir, VocabFile), func(vocab io.Reader) (*Tokenizer, error) { return New(vocab, merges) })
+	t, err := loadFile(filepath.Join(dir, VocabFile), func(vocab io.Reader) (*Tokenizer, error) { return New(vocab, merges) })
+	if err != nil {
+		return nil, err
+	}
+	added, err := addedBeside(dir)
+	if err == nil {
+		err = t.addToCLIP(added)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return t, nil
+}
+
+// addedBeside are the added tokens that files beside a vocab.json name.
+func addedBeside(dir string) ([]addedToken, error) {
+	var c config
+	if err := readBeside(dir, ConfigFile, &c); err != nil {
+		return nil, err
+	}
+	known := map[string]bool{}
+	var out []addedToken
+	for id, t := range c.Added {
+		t.ID = id
+		known[t.Content] = true
+		out = append(out, t)
+	}
+	var more map[string]int32
+	if err := readBeside(dir, AddedFile, &more); err != nil {
+		return nil, err
+	}
+	for content, id := range more {
+		if !known[content] {
+			out = append(out, addedToken{ID: id, Content: content, Normalized: true})
+		}
+	}
+	slices.SortFunc(out, func(a, b addedToken) int { return int(a.ID) - int(b.ID) })
+	return out, nil
+}
+
+// readBeside reads a JSON file of a vocabulary's folder into v, if there is one.
+func readBeside(dir, name string, v any) error {
+	data, err := files.Read(filepath.Join(dir, name), 4<<20)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
 }
 
 // New reads a vocabulary from the contents of vocab.json, token to id, and of merges.txt, pairs by rank.
@@ -134,37 +188,6 @@ func New(vocab, merges io.Reader) (*Tokenizer, error) {
 		return nil, fmt.Errorf("%s: %w", MergesFile, err)
 	}
 	return buildTokenizer(ids, pairs)
-}
-
-// readFastTokenizer reads tokenizer.json.
-func readFastTokenizer(r io.Reader) (*Tokenizer, error) {
-	var file struct {
-		Added []struct {
-			ID      int32  `json:"id"`
-			Content string `json:"content"`
-		} `json:"added_tokens"`
-		Model struct {
-			Type   string           `json:"type"`
-			Suffix string           `json:"end_of_word_suffix"`
-			Vocab  map[string]int32 `json:"vocab"`
-			Merges []mergePair      `json:"merges"`
-		} `json:"model"`
-	}
-	err := readVocabularyJSON(r, &file)
-	var wrong *json.UnmarshalTypeError
-	if err != nil && !(errors.As(err, &wrong) && file.Model.Type != "BPE" && file.Model.Type != "") {
-		return nil, err
-	}
-	if file.Model.Type != "BPE" || file.Model.Suffix != wordEnd {
-		return nil, fmt.Errorf("a tokenizer of type %q with word suffix %q is not supported: CLIP's is BPE with %q", file.Model.Type, file.Model.Suffix, wordEnd)
-	}
-	ids := file.Model.Vocab
-	for _, a := range file.Added {
-		if _, ok := ids[a.Content]; !ok && ids != nil {
-			ids[a.Content] = a.ID
-		}
-	}
-	return buildTokenizer(ids, file.Model.Merges)
 }
 
 // readOpenAI reads merges alone. The ids follow from their order: bytes, bytes that end a word, merges, the two
@@ -196,27 +219,6 @@ func readOpenAI(r io.Reader) (*Tokenizer, error) {
 	add(startOfText)
 	add(endOfText)
 	return buildTokenizer(ids, pairs)
-}
-
-// mergePair is two tokens that merge; tokenizer.json has them as "a b" or as ["a", "b"].
-type mergePair [2]string
-
-func (p *mergePair) UnmarshalJSON(data []byte) error {
-	var line string
-	if json.Unmarshal(data, &line) == nil {
-		left, right, ok := strings.Cut(line, " ")
-		if !ok {
-			return fmt.Errorf("merge %q has no two parts", line)
-		}
-		*p = mergePair{left, right}
-		return nil
-	}
-	var parts []string
-	if err := json.Unmarshal(data, &parts); err != nil || len(parts) != 2 {
-		return fmt.Errorf("merge %s has no two parts", data)
-	}
-	*p = mergePair{parts[0], parts[1]}
-	return nil
 }
 
 // readMerges reads pairs, one a line in order of rank, behind a line with "#version"; at most n, if not negative.
@@ -255,97 +257,7 @@ func readVocabularyJSON(r io.Reader, v any) error {
 	if len(data) > maxVocabulary {
 		return fmt.Errorf("more than %d bytes are too many for a vocabulary", maxVocabulary)
 	}
-	return json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), v)
+	return json.Unmarshal(trimBOM(data), v)
 }
 
-// wordEnd marks the token that ends a word.
-const wordEnd = "</w>"
-
-// byteSymbols spells every byte as a printable character, as GPT-2 does: bytes that are printable in Latin-1 are
-// themselves, the others follow from U+0100 on.
-func byteSymbols() (symbols [256]string) {
-	next := rune(256)
-	for b := range symbols {
-		r := rune(b)
-		if !(r >= '!' && r <= '~' || r >= '¡' && r <= '¬' || r >= '®') {
-			r = next
-			next++
-		}
-		symbols[b] = string(r)
-	}
-	return symbols
-}
-
-// buildTokenizer checks a vocabulary and makes a tokenizer of it.
-func buildTokenizer(ids map[string]int32, pairs []mergePair) (*Tokenizer, error) {
-	t := &Tokenizer{merges: make(map[[2]int32]merge, len(pairs)), words: map[string][]int32{}}
-	symbols := byteSymbols()
-	for b, s := range symbols {
-		for _, e := range []struct {
-			token string
-			id    *int32
-		}{{s, &t.inner[b]}, {s + wordEnd, &t.final[b]}} {
-			id, ok := ids[e.token]
-			if !ok {
-				return nil, fmt.Errorf("token %q of byte 0x%02x is missing: this is not a vocabulary of CLIP's byte-level BPE", e.token, b)
-			}
-			*e.id = id
-		}
-	}
-	for _, e := range []struct {
-		token string
-		id    *int32
-	}{{startOfText, &t.sot}, {endOfText, &t.eot}} {
-		id, ok := ids[e.token]
-		if !ok {
-			return nil, fmt.Errorf("token %q is missing: this is not a vocabulary of CLIP's", e.token)
-		}
-		*e.id = id
-	}
-	for rank, p := range pairs {
-		left, ok1 := ids[p[0]]
-		right, ok2 := ids[p[1]]
-		both, ok3 := ids[p[0]+p[1]]
-		if !ok1 || !ok2 || !ok3 {
-			return nil, fmt.Errorf("merge %d, %q and %q: not all of them and %q are in the vocabulary: its files do not belong together", rank+1, p[0], p[1], p[0]+p[1])
-		}
-		t.merges[[2]int32{left, right}] = merge{int32(rank), both}
-	}
-	return t, t.setPieces(ids, symbols)
-}
-
-// setPieces fills in what each token stands for.
-func (t *Tokenizer) setPieces(ids map[string]int32, symbols [256]string) error {
-	bytesOf := make(map[rune]byte, len(symbols))
-	for b, s := range symbols {
-		bytesOf[[]rune(s)[0]] = byte(b)
-	}
-	size := int32(0)
-	for token, id := range ids {
-		if id < 0 || id >= maxTokenID {
-			return fmt.Errorf("token %q has id %d: ids go from 0 to %d", token, id, maxTokenID-1)
-		}
-		size = max(size, id+1)
-	}
-	t.pieces = make([]string, size)
-	for token, id := range ids {
-		if t.pieces[id] != "" {
-			return fmt.Errorf("id %d belongs to more than one token, %q is one", id, token)
-		}
-		word, ends := strings.CutSuffix(token, wordEnd)
-		var piece []byte
-		for _, r := range word {
-			b, ok := bytesOf[r]
-			if !ok {
-				piece = []byte(word) // a token that was added as it is
-				break
-			}
-			piece = append(piece, b)
-		}
-		if ends || id == t.sot || id == t.eot {
-			piece = append(piece, ' ')
-		}
-		t.pieces[id] = string(piece)
-	}
-	return nil
-}
+func trimBOM(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\ufeff")) }

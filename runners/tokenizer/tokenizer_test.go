@@ -214,14 +214,14 @@ func TestDecode(t *testing.T) {
 func slowSplit(t *Tokenizer, word string) []int32 {
 	var tokens []int32
 	for i := range len(word) {
-		tokens = append(tokens, t.inner[word[i]])
+		tokens = append(tokens, t.model.(*byteBPE).inner[word[i]])
 	}
-	tokens[len(tokens)-1] = t.final[word[len(word)-1]]
+	tokens[len(tokens)-1] = t.model.(*byteBPE).final[word[len(word)-1]]
 	for {
 		best, pair := merge{rank: -1}, [2]int32{}
 		for i := 1; i < len(tokens); i++ {
 			p := [2]int32{tokens[i-1], tokens[i]}
-			if m, ok := t.merges[p]; ok && (best.rank < 0 || m.rank < best.rank) {
+			if m, ok := t.model.(*byteBPE).merges[p]; ok && (best.rank < 0 || m.rank < best.rank) {
 				best, pair = m, p
 			}
 		}
@@ -252,7 +252,7 @@ func TestSplitMergesRankByRank(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, id := range tok.split("abcabcz") {
+	for _, id := range tok.model.(*byteBPE).split("abcabcz") {
 		got = append(got, tok.pieces[id])
 	}
 	if diff := cmp.Diff([]string{"abc", "abc", "z "}, got); diff != "" {
@@ -285,7 +285,7 @@ func TestSplitEqualsSlowTwin(t *testing.T) {
 			r.Fatal(err)
 		}
 		word := strings.Join(rapid.SliceOfN(letter, 1, 40).Draw(r, "word"), "")
-		if diff := cmp.Diff(slowSplit(tok, word), tok.split(word)); diff != "" {
+		if diff := cmp.Diff(slowSplit(tok, word), tok.model.(*byteBPE).split(word)); diff != "" {
 			r.Errorf("%q (-slow +fast):\n%s", word, diff)
 		}
 	})
@@ -332,10 +332,10 @@ func TestTokenizerIsShared(t *testing.T) {
 		tok.Encode(strings.Map(func(r rune) rune { return r - '0' + 'a' }, fmt.Sprint(i)))
 	}
 	tok.Encode(strings.Repeat("x", cachedBytes+1))
-	if n := len(tok.words); n == 0 || n > cachedWords {
+	if n := len(tok.model.(*byteBPE).words); n == 0 || n > cachedWords {
 		t.Errorf("%d words are kept, at most %d should be", n, cachedWords)
 	}
-	for w := range tok.words {
+	for w := range tok.model.(*byteBPE).words {
 		if len(w) > cachedBytes {
 			t.Errorf("a word of %d bytes is kept", len(w))
 		}
@@ -396,14 +396,14 @@ func TestLoadTokenizer(t *testing.T) {
 		"OpenAI":                write("gz/"+OpenAIFile, zipped.Bytes()),
 		"OpenAI, directory":     filepath.Join(dir, "gz"),
 		"windows line ends":     filepath.Dir(write("crlf/vocab.json", vocab)),
-		"pair before fast form": filepath.Dir(write("both/tokenizer.json", []byte("{}"))),
+		"fast form before pair": filepath.Dir(write("both/vocab.json", []byte("{}"))),
 	} {
 		switch name {
 		case "windows line ends":
 			write("crlf/merges.txt", bytes.ReplaceAll(merges, []byte("\n"), []byte("\r\n")))
-		case "pair before fast form":
-			write("both/vocab.json", vocab)
-			write("both/merges.txt", merges)
+		case "fast form before pair":
+			write("both/tokenizer.json", fast(pairs))
+			write("both/merges.txt", nil)
 		}
 		got, err := Load(path)
 		if err != nil {
@@ -459,8 +459,8 @@ func TestLoadTokenizerFaults(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for name, c := range map[string]struct{ data, want string }{
-		"tokenizer.json":  {`{"model":{"type":"Unigram","vocab":[["a",-1.5]]}}`, `a tokenizer of type "Unigram"`},
-		"gpt2.json":       {`{"model":{"type":"BPE","vocab":{}}}`, `with word suffix ""`},
+		"tokenizer.json":  {`{"model":{"type":"WordPiece","vocab":{"a":1}}}`, `a tokenizer of type "WordPiece" is not supported`},
+		"gpt2.json":       {`{"model":{"type":"BPE","vocab":{"a":0}},"pre_tokenizer":{"type":"ByteLevel"}}`, `pre_tokenizer "ByteLevel" is not supported`},
 		"merge.json":      {`{"model":{"type":"BPE","end_of_word_suffix":"</w>","merges":[["a"]]}}`, `merge ["a"] has no two parts`},
 		"empty.json":      {``, "unexpected end of JSON input"},
 		"x.txt.gz":        {"this is no gzip file", "gzip: invalid header"},
@@ -549,7 +549,7 @@ func FuzzVocabulary(f *testing.F) {
 		if tok, err := New(bytes.NewReader(vocab), bytes.NewReader(merges)); err == nil {
 			tok.Decode(tok.Encode("abc a<|endoftext|>\x00é"))
 		}
-		if tok, err := readFastTokenizer(bytes.NewReader(vocab)); err == nil {
+		if tok, err := readFast(vocab, t.TempDir()); err == nil {
 			tok.Encode("abc")
 		}
 		if tok, err := readOpenAI(bytes.NewReader(merges)); err == nil {
@@ -592,7 +592,7 @@ func BenchmarkSplit(b *testing.B) {
 	for _, word := range []string{"motorbike", "supercalifragilisticexpialidocious", strings.Repeat("ab", MaxText/2)} {
 		b.Run(fmt.Sprint(len(word)), func(b *testing.B) {
 			for b.Loop() {
-				tok.split(word)
+				tok.model.(*byteBPE).split(word)
 			}
 		})
 	}

@@ -3,7 +3,7 @@
     python make_tokens.py CLIP BPE OUT [--random N]
 
 CLIP is a checkout of github.com/openai/CLIP (tokens.json: commit d05afc4), BPE its bpe_simple_vocab_16e6.txt.gz.
-Needs ftfy and regex. ftfy.fix_text, whose repairs ovbench does not make, is replaced by normalisation form C.
+Needs ftfy (tokens.json: 6.3.1) and regex. ftfy repairs all but wrongly decoded text, which ovbench leaves as it is.
 """
 import argparse
 import html.entities
@@ -22,7 +22,8 @@ args = parser.parse_args()
 sys.path.insert(0, args.clip + "/clip")
 import simple_tokenizer
 
-simple_tokenizer.ftfy.fix_text = lambda s: unicodedata.normalize("NFC", s)
+fix_text = simple_tokenizer.ftfy.fix_text
+simple_tokenizer.ftfy.fix_text = lambda s: fix_text(s, fix_encoding=False)
 tokenizer = simple_tokenizer.SimpleTokenizer(args.bpe)
 
 
@@ -47,6 +48,8 @@ kinds = [
     "你好世界¦吾輩は猫である。¦カタカナ ｶﾀｶﾅ¦ＦＵＬＬ ｗｉｄｔｈ １２３¦สวัสดีครับ¦नमस्ते दुनिया¦مرحبا بالعالم¦Привет, МИР!¦Γειά σου Κόσμε¦გამარჯობა¦ሰላም¦ཨོཾ",
     "😀 smile¦👩‍👩‍👧‍👦¦🇩🇪🇫🇷¦❤️¦☕️¦👍🏽¦½ cup¦x² + y³¦№ 5¦㊿¦Ⅳ¦٣٤٥¦१२३¦①②③¦²³¦™®©¦→←↑↓¦∑∫√¦€£¥¦\u00ad soft¦a\u00adb¦\u200bzero\u200bwidth\u200d¦\ufeffbom",
     "  leading¦trailing  ¦a\tb\nc\rd\x0be\x0cf¦a\u00a0b¦a\u2003b\u3000c¦a\u2028b\u2029c¦a\u0085b¦\x1cx\x1f¦a\x1cb¦\x1d \x1e¦ \x1f¦a\x00b¦\x7f¦\ufffd¦\ufffe¦\U0010ffff",
+    "ﬁne ﬂuﬃeﬆ¦Ĳsland ŉ ǱǲǳǄǅǆ¦＆lt；¦a\u0085b\u0080c\u0099d¦\x1b[36;44mblue\x1b[0m \x1b[x \x1b[1٣m¦it\u02bcs a \u201bquote\u201f¦a\r\nb\rc¦x\u206ay\ufff9z\ufffc¦ﾡ\uffa0ﾊﾟ",
+    "&EACUTE;¦&eACUTE;¦&SZLIG;¦&AMP;LT;¦&NTILDE; < &NTILDE;¦<b>&amp;amp;amp;\n&amp;amp;amp;¦&amp;amp;amp;\n<b>&amp;amp;amp;¦&#59;¦&#38;lt;¦&GTDOT;¦&AMP;amp;AMP;amp;¦&#x26;#x26;#x26;amp;¦&HELLIP;¦&ffilig;¦&FFILIG;",
     "a\u0345b¦\u0345¦α\u0345¦!\u0345!¦\u0345\u0345x¦\u1fb3¦ᾼ¦ϐ ϑ¦K Å¦ꙭ¦\u0300\u0301¦e\u0301\u0302\u0303¦_\u0301_",
     "&amp;¦&amp;amp;¦&amp;amp;amp;¦&lt;b&gt;¦&amp;lt;b&amp;gt;¦&quot;x&quot;¦&nbsp;x&nbsp;y¦caf&eacute;¦caf&eacute¦caf&eacutex¦&notit;¦&notin;¦&notinx¦&not;in¦&ampx¦&amp&amp¦&AMP;¦&Amp;¦&;¦&¦&&amp;¦a & b¦AT&T¦R&D;¦&x;¦&nosuchname;",
     "&#65;¦&#65¦&#x41;¦&#X41¦&#x41g¦&#;¦&#x;¦&#xg;¦&#128;&#153;¦&#x80¦&#129;¦&#0;¦&#13;¦&#1;¦&#x1f;¦&#127;¦&#xfdd0;¦&#xffff;¦&#x1fffe;¦&#xd800;¦&#xdfff;¦&#1114111;¦&#1114112;¦&#99999999999999999999;¦&#x110000;¦&#00065;¦&#39;s¦e&#769;¦&#38;amp;",
