@@ -21,6 +21,7 @@ type Caption struct {
 type Decoder interface {
 	Tokenizer
 	SOT() int32 // the start token
+	EOT() int32 // the end token
 	Decode(ids []int32) string
 }
 

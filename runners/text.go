@@ -19,18 +19,17 @@ import (
 type TextModel interface {
 	Source() string // where it lies, for messages
 	Space() int     // width E of the space that images and texts share
-	// Tokens are the number of token ids that it knows, and the tokens that a text may have.
-	Tokens() (vocabulary, context int)
+	Tokens() clip.TextInput
 	// TextGraph is the text tower: of embeddings of texts, or of those of all their tokens. clip.Model says what it takes.
 	TextGraph(tokens bool) *onnx.Graph
 }
 
 // Tokenizer turns texts into token ids.
 type Tokenizer interface {
-	Size() int // of the vocabulary
+	Size() int          // of the vocabulary
+	Fits(rows int) bool // whether a token embedding of so many rows is of this vocabulary
 	// Tokens are the ids of a text from its start to its end token, or why they are more than context.
 	Tokens(text string, context int, truncate bool) ([]int32, error)
-	EOT() int32 // the end token
 }
 
 // Texts runs a text tower, which is loaded when first needed. It may be used from many goroutines; Close it when done.
@@ -77,8 +76,8 @@ func (t *Texts) tower() (*ort.Session, error) {
 
 // CheckVocabulary says if the token ids of t are not those that m was trained with.
 func CheckVocabulary(m TextModel, t Tokenizer) error {
-	if known, _ := m.Tokens(); t.Size() != known {
-		return fmt.Errorf("%s: the vocabulary has %d entries, the model %d token embeddings: it belongs to another model; name the right one with --vocab", m.Source(), t.Size(), known)
+	if known := m.Tokens().Vocabulary; !t.Fits(known) {
+		return fmt.Errorf("%s: the vocabulary has %d entries, the model %d token embeddings, which is no padding: it belongs to another model; name the right one with --vocab", m.Source(), t.Size(), known)
 	}
 	return nil
 }
@@ -110,17 +109,14 @@ func (t *Texts) Encode(ctx context.Context, texts []string, progress func(done, 
 	return t.encode(ctx, ids, progress)
 }
 
-// tokens are the ids of a text up to its first end token, the one whose embedding CLIP reads.
+// tokens are the ids of a text up to the token whose embedding the model reads: nothing behind it has an effect.
 func (t *Texts) tokens(text string) ([]int32, error) {
-	_, context := t.model.Tokens()
-	ids, err := t.tokenizer.Tokens(text, context, false)
+	in := t.model.Tokens()
+	ids, err := t.tokenizer.Tokens(text, in.Context, false)
 	if err != nil {
 		return nil, err
 	}
-	if end := slices.Index(ids, t.tokenizer.EOT()); end >= 0 {
-		ids = ids[:end+1]
-	}
-	return ids, nil
+	return in.Cut(ids), nil
 }
 
 func (t *Texts) encode(ctx context.Context, ids [][]int32, progress func(done, total int)) (tensor.Dense, error) {

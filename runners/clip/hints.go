@@ -22,6 +22,7 @@ type hints struct {
 	visionEps, textEps      float32
 	visionImage, visionSize int // image size and width, to be compared with the weights
 	pixels                  vit.Normalization
+	end                     int32 // id of the token that the text tower reads; 0 for that of the largest id
 }
 
 // readHints reads config.json (Hugging Face) or open_clip_config.json beside the checkpoint, if any.
@@ -64,6 +65,7 @@ type towerConfig struct {
 	Eps    float32 `json:"layer_norm_eps"`
 	Image  int     `json:"image_size"`
 	Hidden int     `json:"hidden_size"`
+	EOS    int32   `json:"eos_token_id"`
 }
 
 // read gives the first of the blocks that is there over the class's defaults. An older block, such as vision_config_dict, goes
@@ -112,8 +114,11 @@ func huggingFaceHints(data []byte) (hints, error) {
 	if err := text.read(c.TextDict, c.Text); err != nil {
 		return hints{}, fmt.Errorf("text_config: %w", err)
 	}
+	if text.EOS == 2 { // which transformers wrote in error before its version 4.31, and reads so
+		text.EOS = 0
+	}
 	return hints{
-		visionHeads: vision.Heads, textHeads: text.Heads, visionAct: vit.Activation(vision.Act), textAct: vit.Activation(text.Act),
+		end: text.EOS, visionHeads: vision.Heads, textHeads: text.Heads, visionAct: vit.Activation(vision.Act), textAct: vit.Activation(text.Act),
 		visionEps: vision.Eps, textEps: text.Eps, visionImage: vision.Image, visionSize: vision.Hidden,
 	}, nil
 }

@@ -114,7 +114,7 @@ func assemble(c *checkpoint.Checkpoint, h hints) (*Model, error) {
 	if err := m.tower("text", &m.Config.Text, h.textHeads, h.textAct, h.textEps, c.Format); err != nil {
 		return nil, err
 	}
-	m.Text.Shape, m.Text.Causal = m.Config.Text, true
+	m.Text.Shape, m.Text.Causal, m.Text.end = m.Config.Text, true, h.end
 	if err := m.encoder.complete(&m.Config, h, c.Format); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package clip
 
 import (
+	"slices"
+
 	"ovbench/runners/onnx"
 	"ovbench/runners/tensor"
 	"ovbench/runners/vit"
@@ -10,14 +12,31 @@ import (
 // Text is the text transformer.
 type Text struct {
 	vit.Transformer
+	end       int32          // see TextInput
 	Tokens    weights.Tensor // [vocabulary, W]
 	Positions weights.Tensor // [context, W]
 	Final     weights.Norm
 	Proj      weights.Projection
 }
 
-// Tokens are the number of token ids that the text tower knows, and the tokens that a text may have.
-func (m *Model) Tokens() (vocabulary, context int) { return m.Vocab, m.Context }
+// TextInput is what a text tower takes.
+type TextInput struct {
+	Vocabulary int   // rows of its token embedding
+	Context    int   // tokens that a text may have
+	End        int32 // the id whose token it reads, where that comes first; 0 for the largest id, which is CLIP's end token unless tokens were added
+}
+
+// Tokens is what the text tower takes.
+func (m *Model) Tokens() TextInput { return TextInput{m.Vocab, m.Context, m.Text.end} }
+
+// Cut leaves out of a text's ids what is behind the token that is read: it has no effect on it.
+func (in TextInput) Cut(ids []int32) []int32 {
+	end := slices.Index(ids, in.End)
+	if in.End == 0 || end < 0 {
+		end = slices.Index(ids, slices.Max(ids))
+	}
+	return ids[:end+1]
+}
 
 // TextGraph is the text tower with inputs, all int64,
 //

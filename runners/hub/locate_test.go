@@ -147,8 +147,8 @@ func TestVocabularyPath(t *testing.T) {
 		files              []string
 		want, err          string
 	}{
-		{"pair beside", "m", "", []string{"m/vocab.json", "m/merges.txt", "m/tokenizer.json", ".cache/clip/" + gz}, "m", ""},
-		{"fast form beside", "m", "", []string{"m/vocab.json", "m/tokenizer.json", "m/" + gz}, "m/tokenizer.json", ""},
+		{"pair beside", "m", "", []string{"m/vocab.json", "m/merges.txt", ".cache/clip/" + gz}, "m", ""},
+		{"fast form beside", "m", "", []string{"m/vocab.json", "m/merges.txt", "m/tokenizer.json", "m/" + gz}, "m/tokenizer.json", ""},
 		{"beside a file", "m/x.pt", "", []string{"m/x.pt", "m/" + gz}, "m/" + gz, ""},
 		{"clip's cache", "m/x.pt", "", []string{"m/x.pt", ".cache/clip/" + gz, packages + "clip/" + gz}, ".cache/clip/" + gz, ""},
 		{"a model of OpenAI's", "m/x.pt", "", []string{"m/x.pt",

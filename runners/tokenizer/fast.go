@@ -11,11 +11,11 @@ import (
 
 // fastFile is tokenizer.json: how a text is normalised, cut into words, cut into tokens and put between special ones.
 type fastFile struct {
-	Added     []addedToken `json:"added_tokens"`
-	Normal    *normalizer  `json:"normalizer"`
-	Splitting *splitter    `json:"pre_tokenizer"`
-	Around    *template    `json:"post_processor"`
-	Model     fastModel    `json:"model"`
+	Added     []addedToken    `json:"added_tokens"`
+	Normal    json.RawMessage `json:"normalizer"`
+	Splitting json.RawMessage `json:"pre_tokenizer"`
+	Around    json.RawMessage `json:"post_processor"`
+	Model     fastModel       `json:"model"`
 }
 
 // fastModel is the part of tokenizer.json that holds the vocabulary: a list of pieces with scores, or ids by token with merges.
@@ -81,7 +81,18 @@ func readFast(data []byte, dir string) (*Tokenizer, error) {
 	if f.Model.Type == "BPE" && f.Model.Suffix == wordEnd {
 		return f.clip()
 	}
-	p := &pipeline{normal: f.Normal, splitting: f.Splitting}
+	p := &pipeline{}
+	var around *template
+	for _, part := range []struct {
+		text json.RawMessage
+		to   any
+	}{{f.Normal, &p.normal}, {f.Splitting, &p.splitting}, {f.Around, &around}} {
+		if len(part.text) > 0 {
+			if err := json.Unmarshal(part.text, part.to); err != nil {
+				return nil, err
+			}
+		}
+	}
 	t := &Tokenizer{model: p, start: -1, end: -1}
 	ids, err := f.Model.build(p)
 	if err != nil {
@@ -102,7 +113,7 @@ func readFast(data []byte, dir string) (*Tokenizer, error) {
 			t.added.add(a)
 		}
 	}
-	return t, t.surround(f.Around, ids, dir)
+	return t, t.surround(around, ids, dir)
 }
 
 // clip is the tokenizer of a file with CLIP's byte-level BPE. What it says of cleaning and splitting is CLIP's own way.

@@ -182,7 +182,8 @@ func TestAddedTokens(t *testing.T) {
 		"tokenizer_config.json": {ConfigFile: `{"added_tokens_decoder": {"647": {"content": "<sks-dog>"}, "646": {"content": "<|endoftext|>"}, "648": {"content": "<zwei>", "normalized": true}},
 			"pad_token": {"content": "<|endoftext|>"}}`},
 		"tokenizer.json": {FastFile: fmt.Sprintf(`{"added_tokens": [{"id": 647, "content": "<sks-dog>"}, {"id": 645, "content": "<|startoftext|>"}, {"id": 648, "content": "<zwei>", "normalized": true}],
-			"model": {"type": "BPE", "end_of_word_suffix": "</w>", "vocab": %s, "merges": %s}}`, vocab, mergesJSON(string(merges)))},
+			"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": "'s|\\\\p{L}+"}, "behavior": "Removed", "invert": true}, {"type": "ByteLevel"}]},
+			"post_processor": {"type": "RobertaProcessing"}, "model": {"type": "BPE", "end_of_word_suffix": "</w>", "vocab": %s, "merges": %s}}`, vocab, mergesJSON(string(merges)))},
 	} {
 		dir := t.TempDir()
 		files[VocabFile], files[MergesFile] = string(vocab), string(merges)

@@ -41,6 +41,17 @@ type model interface {
 // Size is one more than the largest id: the rows that a token embedding must have.
 func (t *Tokenizer) Size() int { return len(t.pieces) }
 
+// Fits reports whether a token embedding of that many rows is this vocabulary's: it has a row for each id, and no more than padding
+// behind, up to a multiple of 8, 16 … 1024 as transformers' resize_token_embeddings makes it.
+func (t *Tokenizer) Fits(rows int) bool {
+	for multiple := 1; multiple <= 1024; multiple *= 2 {
+		if multiple != 2 && multiple != 4 && (t.Size()+multiple-1)/multiple*multiple == rows {
+			return true
+		}
+	}
+	return false
+}
+
 // SOT is the id that starts every text, or -1.
 func (t *Tokenizer) SOT() int32 { return t.start }
 

@@ -196,6 +196,16 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// Rows behind the vocabulary are padding if they fill a usual multiple.
+func TestFits(t *testing.T) {
+	tok := microTokenizer(t) // 647 tokens
+	for rows, want := range map[int]bool{647: true, 648: true, 656: true, 704: true, 768: true, 1024: true, 646: false, 650: false, 649: false, 705: false, 49408: false} {
+		if tok.Fits(rows) != want {
+			t.Errorf("%d rows: %v", rows, !want)
+		}
+	}
+}
+
 func TestDecode(t *testing.T) {
 	tok := microTokenizer(t)
 	ids, err := tok.Tokens("A photo, 2 CAFÉS", 77, false)
