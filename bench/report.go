@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ovbench/bench/analysis"
 	"ovbench/reports"
 	"ovbench/reports/results"
 )
@@ -20,7 +21,10 @@ func reportCommand() *cobra.Command {
 		formats []string
 		out     string
 		rule    string
+		stars   string
+		pair    []string
 		choice  reports.Choice
+		layout  reports.Layout
 	)
 	c := &cobra.Command{
 		Use:   "report RUN...",
@@ -40,16 +44,37 @@ same data sets and backbone stand in a table apart (ovbench list published).
   benchstat     scores.bench, for benchstat
   terminal      the table of scores, printed; needs no --out
 
+Methods, data sets and metrics can be chosen, and stand in the order in which they are named. --stars marks in the tables of
+scores which methods are told from a baseline by the paired test of images (see ovbench compare).
+
 Panels are of the samples whose pictures the run kept (panels: N in a suite). --panels chooses among those: best, worst or
 median by the score of the image, random, or id=ID,ID. Documents carry the date of the results, or SOURCE_DATE_EPOCH.`,
 		Example: `  ovbench report out/voc20 --format html,pdf --out out/voc20/report
   ovbench report out/voc20 --format pdf --panels best --panel-count 4 --panel-by clip_surgery --panel-baseline clip --out best
-  ovbench report out/* --format terminal`,
+  ovbench report out/* --format terminal
+  ovbench report out/voc20 --format latex --methods clip,clip_surgery --stars clip --digits 1 --out tables`,
 		Args: arguments(1, -1),
 	}
-	c.Flags().StringSliceVar(&formats, "format", []string{"md"}, "formats: "+strings.Join(append(reports.Formats(), onTerminal), ", "))
+	c.Flags().StringSliceVar(&formats, "format", []string{"md"},
+		"formats: "+strings.Join(append(reports.Formats(), onTerminal), ", "))
 	c.Flags().StringVar(&out, "out", "", "`folder` to write")
-	c.Flags().StringVar(&rule, "panels", "all", "`rule` that chooses panels: all, best, worst, median, random or id=ID,ID")
+	c.Flags().StringSliceVar(&layout.Methods, "methods", nil, "`names` of the methods to show, in this order "+
+		"(default: all)")
+	c.Flags().StringSliceVar(&layout.Datasets, "datasets", nil, "`names` of the data sets to show, in this order "+
+		"(default: all)")
+	c.Flags().StringSliceVar(&layout.Metrics, "metrics", nil, "`names` of the scores to show, the main one first "+
+		"(default: all)")
+	c.Flags().StringVar(&layout.Sort, "sort", "", "sort rows by a data set, average, or name (default: as in the runs)")
+	c.Flags().IntVar(&layout.Digits, "digits", 2, "decimals of percentages")
+	c.Flags().StringVar(&stars, "stars", "", "mark what is told from this `method` by the paired test")
+	c.Flags().BoolVar(&layout.Transposed, "transpose", false, "data sets down and methods across in the tables "+
+		"of main scores")
+	c.Flags().StringSliceVar(&pair, "pair", nil, "two `methods` for the charts of differences, the second minus "+
+		"the first")
+	c.Flags().StringArrayVar(&layout.Labels, "label", nil, "`name` of a run beside others; once for each run, in "+
+		"their order")
+	c.Flags().StringVar(&rule, "panels", "all", "`rule` that chooses panels: all, best, worst, median, random or "+
+		"id=ID,ID")
 	c.Flags().IntVar(&choice.Count, "panel-count", 0, "at most `N` panels of a data set, 0 for all")
 	c.Flags().StringVar(&choice.Method, "panel-by", "", "`method` whose score ranks the panels (the mean of all)")
 	c.Flags().StringVar(&choice.Baseline, "panel-baseline", "", "rank by the difference of --panel-by to this `method`")
@@ -71,6 +96,12 @@ median by the score of the image, random, or id=ID,ID. Documents carry the date 
 			return usagef(c.CommandPath(), "--panel-count %d is negative", choice.Count)
 		}
 		choice.Rule, choice.IDs = asked.Rule, asked.IDs
+		if layout.Digits < 1 {
+			return usagef(c.CommandPath(), "--digits %d: want 1 or more", layout.Digits)
+		}
+		if len(pair) != 0 && copy(layout.Pair[:], pair) != len(pair) || len(pair) == 1 {
+			return usagef(c.CommandPath(), "--pair names %d methods; want two, such as clip,clip_surgery", len(pair))
+		}
 		var runs []*results.Run
 		for _, dir := range dirs {
 			r, err := results.Read(dir)
@@ -82,8 +113,14 @@ median by the score of the image, random, or id=ID,ID. Documents carry the date 
 		if runs, err = choice.Choose(runs); err != nil {
 			return err
 		}
+		if stars != "" {
+			if layout.Tests, err = analysis.Stars(dirs, stars,
+				layout.Metrics[:min(len(layout.Metrics), 1)]); err != nil {
+				return err
+			}
+		}
 		for _, format := range formats {
-			if err := writeReport(c.OutOrStdout(), runs, format, out); err != nil {
+			if err := writeReport(c.OutOrStdout(), runs, layout, format, out); err != nil {
 				return err
 			}
 		}
@@ -93,12 +130,12 @@ median by the score of the image, random, or id=ID,ID. Documents carry the date 
 }
 
 // writeReport writes runs in one format and prints the files' names, or the table itself.
-func writeReport(w io.Writer, runs []*results.Run, format, dir string) error {
+func writeReport(w io.Writer, runs []*results.Run, layout reports.Layout, format, dir string) error {
 	if format == onTerminal {
 		w, width, colour := terminal(w)
-		return reports.Terminal(w, runs, width, colour)
+		return reports.Terminal(w, runs, layout, width, colour)
 	}
-	files, err := reports.Report(runs, format, dir)
+	files, err := reports.Report(runs, layout, format, dir)
 	if err != nil {
 		return err
 	}

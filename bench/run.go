@@ -81,8 +81,10 @@ func (f *runFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.out, "out", "", "`folder` to write")
 	c.Flags().StringSliceVar(&f.save, "save", nil, "keep more `kinds` of files: maps, labels")
 	c.Flags().BoolVar(&f.resume, "resume", false, "continue an earlier run in --out")
-	c.Flags().Var(&f.shard, "shard", "measure part i of n; auto/n takes i from the scheduler and writes below --out/shards")
-	c.Flags().IntVar(&f.jobs, "jobs", 2, "`N` samples at a time: one is in the network while others are read and scored")
+	c.Flags().Var(&f.shard, "shard", "measure part i of n; auto/n takes i from the scheduler and writes below "+
+		"--out/shards")
+	c.Flags().IntVar(&f.jobs, "jobs", 2, "`N` samples at a time: one is in the network while others are read and "+
+		"scored")
 }
 
 func runCommand() *cobra.Command {
@@ -192,7 +194,8 @@ func (f *suiteFlags) loadAll(c *cobra.Command, names []string) ([]*configs.Suite
 			continue
 		}
 		if before, ok := seen[s.Name]; ok {
-			faults = append(faults, usagef(c.CommandPath(), "%s and %s are both named %q: their results would share a folder", before, s.File, s.Name))
+			faults = append(faults, usagef(c.CommandPath(), "%s and %s are both named %q: their results would "+
+				"share a folder", before, s.File, s.Name))
 		}
 		seen[s.Name] = s.File
 		suites = append(suites, s)
@@ -232,10 +235,11 @@ func runSuite(c *cobra.Command, req engine.Request) error {
 // summarise prints a run's table and says what is missing.
 func summarise(c *cobra.Command, r *results.Run, dir string) error {
 	out, width, colour := terminal(c.OutOrStdout())
-	if err := reports.Terminal(out, []*results.Run{r}, width, colour); err != nil {
+	if err := reports.Terminal(out, []*results.Run{r}, reports.Layout{}, width, colour); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.ErrOrStderr(), "results are in %s; next: ovbench report %s --format md --out %s\n", dir, dir, filepath.Join(dir, "report"))
+	fmt.Fprintf(c.ErrOrStderr(), "results are in %s; next: ovbench report %s --format md --out %s\n", dir, dir,
+		filepath.Join(dir, "report"))
 	return incomplete(r)
 }
 
@@ -248,7 +252,8 @@ func incomplete(r *results.Run) error {
 		return missingError{fmt.Errorf("some planned samples were not measured")}
 	}
 	f := r.Failures[0]
-	return missingError{fmt.Errorf("%d samples failed, the first in %s: %s: %s", len(r.Failures), f.Stage, f.ID, f.Error)}
+	return missingError{fmt.Errorf("%d samples failed, the first in %s: %s: %s", len(r.Failures), f.Stage, f.ID,
+		f.Error)}
 }
 
 func checkCommand() *cobra.Command {

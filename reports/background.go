@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,7 +22,9 @@ func runNames(runs []*results.Run) []string {
 	}
 	names := make([]string, len(runs))
 	for i, r := range runs {
-		names[i] = fmt.Sprintf("run %d: %s", i+1, cmp.Or(r.Suite.Name, "unnamed"))
+		if names[i] = r.Label; r.Label == "" {
+			names[i] = fmt.Sprintf("run %d: %s", i+1, cmp.Or(r.Suite.Name, "unnamed"))
+		}
 	}
 	return names
 }
@@ -69,8 +73,17 @@ func protocolTable(runs []*results.Run) table {
 	return t
 }
 
+// clipAlone is what a method needs that reads the model and nothing else.
+const clipAlone = "CLIP"
+
+// needsOf says which networks a method reads, in the words of the field's leagues: CLIP, CLIP + DINO, CLIP + DINO +
+// SAM.
+func needsOf(m *results.Method) string {
+	return strings.Join(append([]string{clipAlone}, m.Needs...), " + ")
+}
+
 func methodsTable(v *view) table {
-	t := table{head: []string{"Method", "Kind", "Positions", "Parameters"}, words: true}
+	t := table{head: []string{"Method", "Kind", "Needs", "Positions", "Parameters"}, words: true}
 	for _, r := range v.rows {
 		m := v.runs[r.run].Method(r.method)
 		var params []string
@@ -82,7 +95,7 @@ func methodsTable(v *view) table {
 				params = append(params, fmt.Sprintf("on %s %s=%s", d.Name, k, valueText(d.Params[r.method][k])))
 			}
 		}
-		t.rows = append(t.rows, texts(v.name(r), m.Kind, m.Positions, strings.Join(params, ", ")))
+		t.rows = append(t.rows, texts(v.name(r), m.Kind, needsOf(m), m.Positions, strings.Join(params, ", ")))
 	}
 	return t
 }
@@ -110,15 +123,13 @@ func datasetsTable(runs []*results.Run) table {
 }
 
 func modelTable(runs []*results.Run) table {
-	keys := []string{"name", "path", "format", "files", "architecture", "activation", "image size", "patch", "layers",
+	keys := []string{"name", "format", "files", "architecture", "activation", "image size", "patch", "layers",
 		"width", "heads", "embedding", "logit scale", "vocabulary"}
 	return sideBySide(runs, keys, func(r *results.Run, k string) string {
 		m := &r.Model
 		switch k {
 		case "name":
-			return m.Name
-		case "path":
-			return m.Path
+			return modelTitle(m)
 		case "format":
 			return m.Format
 		case "files":
@@ -150,30 +161,38 @@ func modelTable(runs []*results.Run) table {
 	})
 }
 
+// modelTitle is the name of a model without the folders that it lies in; names of the hub stay whole.
+func modelTitle(m *results.Model) string {
+	name := filepath.ToSlash(m.Name)
+	if path.IsAbs(name) || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "~") ||
+		strings.Count(name, "/") > 1 {
+		return path.Base(name)
+	}
+	return m.Name
+}
+
 func fileText(f results.File) string {
 	parts := []string{bytesText(f.Bytes)}
 	if f.SHA256 != "" {
 		parts = append(parts, "sha256 "+shortHash(f.SHA256))
 	}
-	return f.Path + " (" + strings.Join(parts, ", ") + ")"
+	return path.Base(filepath.ToSlash(f.Path)) + " (" + strings.Join(parts, ", ") + ")"
 }
 
 // provenance is what else one needs to measure again.
 func provenanceTable(runs []*results.Run) table {
-	keys := []string{"ovbench", "suite", "command", "started", "finished", "host", "runtime", "threads", "jobs",
+	keys := []string{"ovbench", "suite", "started", "finished", "host", "runtime", "threads", "jobs",
 		"attention"}
 	return sideBySide(runs, keys, func(r *results.Run, k string) string {
 		switch k {
 		case "ovbench":
 			return toolText(r.Tool)
 		case "suite":
-			s := cmp.Or(r.Suite.File, r.Suite.Name)
+			s := path.Base(filepath.ToSlash(cmp.Or(r.Suite.File, r.Suite.Name)))
 			if r.Suite.SHA256 != "" {
 				s += " (sha256 " + shortHash(r.Suite.SHA256) + ")"
 			}
 			return s
-		case "command":
-			return strings.Join(r.Command, " ")
 		case "started":
 			return timeText(r.Started)
 		case "finished":

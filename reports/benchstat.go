@@ -23,19 +23,16 @@ import (
 //	protocol: sclip 9e107d9d372b
 //	Unit mIoU% better=higher
 //	BenchmarkScore/dataset=voc21/method=clip/convention=mmseg/task=segmentation 1449 41.27 mIoU%
-func writeBenchstat(w io.Writer, runs []*results.Run) error {
-	if err := some(runs); err != nil {
-		return err
-	}
+func writeBenchstat(w io.Writer, v *view) error {
 	var b strings.Builder
-	for _, unit := range unitsOf(runs) {
+	for _, unit := range unitsOf(v.runs) {
 		better := "higher"
 		if lowIsGood(strings.TrimSuffix(unit, "%")) {
 			better = "lower"
 		}
 		fmt.Fprintf(&b, "Unit %s better=%s\n", unit, better)
 	}
-	for _, r := range runs {
+	for _, r := range v.runs {
 		for _, line := range [][2]string{
 			{"suite", r.Suite.Name}, {"model", r.Model.Name}, {"backbone", r.Model.Architecture}, {"protocol",
 				protocolName(r)},

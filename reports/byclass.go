@@ -45,8 +45,11 @@ func differenceFigures(v *view) []figure {
 				if len(group) < 2 {
 					continue
 				}
-				base, other := group[0], group[1+topOf(c, group[1:])]
-				if f, ok := difference(c, m, base, other); ok {
+				base, other, why, ok := pairOf(v, c, group)
+				if !ok {
+					continue
+				}
+				if f, ok := difference(c, m, base, other, why); ok {
 					out = append(out, about(f, c))
 				}
 			}
@@ -77,7 +80,23 @@ type classKey struct {
 	nth  int
 }
 
-func difference(c column, m measure, base, other series) (draw.Figure, bool) {
+// pairOf are the series that are set against each other: those that were asked for, else the first and the best of the
+// others, and why it is these.
+func pairOf(v *view, c column, group []series) (base, other series, why string, ok bool) {
+	pair := v.layout.Pair
+	if pair == [2]string{} {
+		return group[0], group[1+topOf(c, group[1:])], fmt.Sprintf("Of the methods but the first, the one with the "+
+			"highest %s is shown.", cmp.Or(c.metric, "score")), true
+	}
+	i := slices.IndexFunc(group, func(s series) bool { return s.row.method == pair[0] })
+	j := slices.IndexFunc(group, func(s series) bool { return s.row.method == pair[1] })
+	if i < 0 || j < 0 {
+		return base, other, "", false
+	}
+	return group[i], group[j], "", true
+}
+
+func difference(c column, m measure, base, other series, why string) (draw.Figure, bool) {
 	order, before := classValues(base.cell, m)
 	_, after := classValues(other.cell, m)
 	g := &draw.RowChart{Label: "difference of " + m.name + " (points)"}
@@ -99,9 +118,11 @@ func difference(c column, m measure, base, other series) (draw.Figure, bool) {
 		return draw.Figure{}, false
 	}
 	slices.SortStableFunc(g.Rows, func(a, b draw.Row) int { return cmp.Compare(b.Values[0], a.Values[0]) })
-	note := fmt.Sprintf("%s is better on %d of %d classes, %s on %d. Of the methods but the first, the one with "+
-		"the highest %s is shown.",
-		other.name, better, len(g.Rows), base.name, worse, cmp.Or(c.metric, "score"))
+	note := fmt.Sprintf("%s is better on %d of %d classes, %s on %d.", other.name, better, len(g.Rows), base.name,
+		worse)
+	if why != "" {
+		note += " " + why
+	}
 	if s := g.Shorten(); s != "" {
 		note += " " + s
 	}

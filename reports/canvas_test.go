@@ -15,8 +15,8 @@ import (
 func canvasFigures(t *testing.T) []figure {
 	few := rich(plan{methods: 5, sets: 1, classes: 7})
 	var out []figure
-	for _, name := range []string{"scores", "classes-PASCAL-VOC-21-segmentation",
-		"confusions-PASCAL-VOC-21-segmentation", "curve-fg-mIoU-over-threshold-PASCAL-VOC-21-explain"} {
+	for _, name := range []string{"scores-segmentation", "classes-PASCAL-VOC-21-segmentation",
+		"confusions-PASCAL-VOC-21-segmentation", "curve-fg-mIoU-over-threshold-PASCAL-VOC-21-explanation"} {
 		out = append(out, figureOf(t, name, few))
 	}
 	return append(out, figureOf(t, "sweep-size-PASCAL-VOC-21", resized()...))

@@ -125,7 +125,7 @@ func figureOf(t *testing.T, name string, runs ...*results.Run) figure {
 			t.Fatal(err)
 		}
 	}
-	all, err := figuresOf(newView(runs))
+	all, err := figuresOf(newView(runs, &Layout{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func TestFigures(t *testing.T) {
 		"scores_negative": {figureOf(t, "scores", negative()), []string{"mSC (%)", "0"}, map[string]int{blue: 3}},
 		"scores_two_runs": {figureOf(t, "scores-1", two()...), []string{"clip · run 1", "clip_surgery · run 1"},
 			map[string]int{blue: 3, orange: 3}},
-		"pointing": {figureOf(t, "pointing", few), []string{"pointing-seen (%)", "clip_surgery"},
+		"pointing": {figureOf(t, "pointing-explanation", few), []string{"pointing-seen (%)", "clip_surgery"},
 			map[string]int{blue: 3, orange: 3}},
 		"difference_5_classes": {figureOf(t, "difference-PASCAL-VOC-21-segmentation", few),
 			[]string{"difference of IoU (points)", "background", "aeroplane", "0"}, nil},
@@ -251,11 +251,11 @@ func TestFigures(t *testing.T) {
 			[]string{"difference of IoU (points)"}, nil},
 		"classes_5": {figureOf(t, "classes-PASCAL-VOC-21-segmentation", few),
 			[]string{"IoU (%)", "clip", "clip_surgery", "background"}, nil},
-		"classes_171_12_methods": {figureOf(t, "classes-PASCAL-VOC-21-multilabel", many), []string{"AP (%)"}, nil},
+		"classes_171_12_methods": {figureOf(t, "classes-PASCAL-VOC-21-recognition", many), []string{"AP (%)"}, nil},
 		// A line in the chart and one in the key.
-		"curve_threshold": {figureOf(t, "curve-fg-mIoU-over-threshold-PASCAL-VOC-21-explain", few),
+		"curve_threshold": {figureOf(t, "curve-fg-mIoU-over-threshold-PASCAL-VOC-21-explanation", few),
 			[]string{"threshold", "fg-mIoU", "clip", "clip_surgery"}, map[string]int{blue: 2}},
-		"curve_recall_12_methods": {figureOf(t, "curve-precision-over-recall-PASCAL-VOC-21-multilabel", many),
+		"curve_recall_12_methods": {figureOf(t, "curve-precision-over-recall-PASCAL-VOC-21-recognition", many),
 			[]string{"recall", "precision, mean over classes"}, nil},
 		"confusions_5_classes": {figureOf(t, "confusions-PASCAL-VOC-21-segmentation", few),
 			[]string{"truth", "prediction", "background", "100", "50"}, nil},
@@ -301,7 +301,7 @@ func TestFigures(t *testing.T) {
 func TestNoFiguresOfNothing(t *testing.T) {
 	r := invent(plan{methods: 2, sets: 1, classes: 3})
 	r.Cells, r.Timing.Seconds = nil, nil
-	if f, err := figuresOf(newView([]*results.Run{r})); len(f) > 0 || err != nil {
+	if f, err := figuresOf(newView([]*results.Run{r}, &Layout{})); len(f) > 0 || err != nil {
 		t.Errorf("figures of nothing: %v, %v", f, err)
 	}
 }

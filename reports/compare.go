@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"ovbench/reports/plain"
 	"ovbench/reports/results"
@@ -34,6 +33,7 @@ type Comparison struct {
 	Cells  []ComparedCell `json:"cells"`
 	Level  float64        `json:"level"` // of the intervals
 	Seed   uint64         `json:"seed"`  // of resamples and sign patterns
+	Digits int            `json:"-"`     // decimals of percentages in tables; 0: two
 }
 
 // ComparedSide is one side of a comparison.
@@ -125,15 +125,6 @@ func stars(p *float64) string {
 	return "*"
 }
 
-// signed is a difference of fractions in percent points, with its sign.
-func signed(x float64) string {
-	if s := percent(x); strings.HasPrefix(s, "-") || s == "0.00" {
-		return s
-	} else {
-		return "+" + s
-	}
-}
-
 // pText spells a p-value with three digits, and says less than where it is smaller than they show.
 func pText(p *float64) string {
 	switch {
@@ -174,10 +165,10 @@ func (c *Comparison) table() table {
 	marked, tested, mcnemar := false, 0, false
 	for i := range c.Cells {
 		x := &c.Cells[i]
-		d := entry{text: signed(x.Difference), value: &x.Difference}
+		d := entry{value: &x.Difference, signed: true}
 		bounds := entry{text: missing}
 		if x.Low != nil {
-			bounds = entry{text: signed(*x.Low) + " – " + signed(*x.High), low: x.Low, high: x.High}
+			bounds = entry{low: x.Low, high: x.High, signed: true}
 		}
 		star := stars(x.Adjusted)
 		marked = marked || star != ""
@@ -212,6 +203,7 @@ func (c *Comparison) table() table {
 	if marked {
 		t.notes = append(t.notes, "* adjusted p < 0.05, ** < 0.01, *** < 0.001.")
 	}
+	t.round(cmp.Or(c.Digits, usualDigits))
 	return t
 }
 
@@ -236,10 +228,11 @@ func (c *Comparison) movedTable() table {
 		for j := range x.Moved {
 			m := &x.Moved[j]
 			t.rows = append(t.rows, append(texts(x.Dataset, x.methods(), x.score(c.Cells), m.ID), number(&m.A),
-				number(&m.B), entry{text: signed(m.Difference), value: &m.Difference}))
+				number(&m.B), entry{value: &m.Difference, signed: true}))
 		}
 	}
 	t.notes = []string{"Scores of single images, in percent."}
+	t.round(cmp.Or(c.Digits, usualDigits))
 	return t
 }
 

@@ -83,7 +83,7 @@ func TestComparisonGolden(t *testing.T) {
 	}
 }
 
-func TestStars(t *testing.T) {
+func TestStarsOfP(t *testing.T) {
 	for p, want := range map[float64]string{0.06: "", 0.05: "", 0.049: "*", 0.01: "*", 0.009: "**", 0.001: "**",
 		0.0009: "***", 0: "***"} {
 		if got := stars(&p); got != want {
@@ -95,7 +95,8 @@ func TestStars(t *testing.T) {
 	}
 	for x, want := range map[float64]string{0.1: "+10.00", -0.1: "-10.00", 0: "0.00", -0.00001: "0.00",
 		0.00001: "0.00"} {
-		if got := signed(x); strings.TrimPrefix(got, "+") != strings.TrimPrefix(want, "+") ||
+		if got := (entry{value: &x, signed: true}).spelled(usualDigits); strings.TrimPrefix(got,
+			"+") != strings.TrimPrefix(want, "+") ||
 			strings.HasPrefix(got, "+") != strings.HasPrefix(want, "+") {
 			t.Errorf("signed(%v) = %s, want %s", x, got, want)
 		}

@@ -12,6 +12,7 @@ import (
 // document is a report as a list of blocks, in reading order. PDF and HTML spell it.
 type document struct {
 	title  string
+	digits int   // of percentages
 	facts  table // the page of the title: what was asked and resolved
 	blocks []any // heading, paragraph, table, figureBlock, panelBlock, listing
 }
@@ -44,7 +45,7 @@ func documentOf(v *view) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &document{title: titleOf(v.runs), facts: factsTable(v.runs)}
+	d := &document{title: titleOf(v.runs), digits: v.digits(), facts: factsTable(v.runs)}
 	d.summary(v, figures)
 	for i, b := range v.blocks() {
 		for _, c := range b.columns {
@@ -71,6 +72,7 @@ func (d *document) add(blocks ...any) { d.blocks = append(d.blocks, blocks...) }
 // table adds a table, unless it has no rows.
 func (d *document) table(title string, t table) {
 	if t.title = title; len(t.rows) > 0 {
+		t.round(d.digits)
 		d.add(t)
 	}
 }
@@ -101,7 +103,7 @@ func factsTable(runs []*results.Run) table {
 			case "Suite":
 				return join([]string{r.Suite.Name, bracket(cmp.Or(r.Suite.Title, ""))}, " ")
 			case "Model":
-				return join([]string{r.Model.Name, r.Model.Architecture}, ", ")
+				return join([]string{modelTitle(&r.Model), r.Model.Architecture}, ", ")
 			case "Weights":
 				return weightsText(r.Model.Files)
 			case "Protocol":
@@ -206,22 +208,22 @@ func verdicts(v *view) []string {
 		s := all[k].cell.Score(c.metric)
 		var tied []string // methods whose score reads the same
 		for _, x := range all {
-			if percent(x.cell.Score(c.metric).Value) == percent(s.Value) {
+			if v.percent(x.cell.Score(c.metric).Value) == v.percent(s.Value) {
 				tied = append(tied, x.name)
 			}
 		}
 		if len(tied) > 1 {
 			out = append(out, fmt.Sprintf("%s: %s and %s have the highest %s, %s %%.", v.heading(c.title),
-				strings.Join(tied[:len(tied)-1], ", "), tied[len(tied)-1], c.metric, percent(s.Value)))
+				strings.Join(tied[:len(tied)-1], ", "), tied[len(tied)-1], c.metric, v.percent(s.Value)))
 			continue
 		}
 		text := fmt.Sprintf("%s: %s has the highest %s, %s %%", v.heading(c.title), all[k].name, c.metric,
-			percent(s.Value))
+			v.percent(s.Value))
 		if s.Low != nil {
-			text += fmt.Sprintf(" (%s to %s)", percent(*s.Low), percent(*s.High))
+			text += fmt.Sprintf(" (%s to %s)", v.percent(*s.Low), v.percent(*s.High))
 		}
 		if k > 0 {
-			text += fmt.Sprintf("; %s has %s %%", all[0].name, percent(all[0].cell.Score(c.metric).Value))
+			text += fmt.Sprintf("; %s has %s %%", all[0].name, v.percent(all[0].cell.Score(c.metric).Value))
 		}
 		out = append(out, text+".")
 	}

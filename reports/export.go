@@ -18,16 +18,12 @@ const JSONSchema = "ovbench.report/1"
 // writeJSON writes runs as one document: {"schema": "ovbench.report/1", "summary": […], "published": […], "runs":
 // […]}. A run is as in its results.json; summary is the table of main scores and averages, one block a protocol;
 // published are numbers that others claim for the same data sets and backbone, in percent.
-func writeJSON(w io.Writer, runs []*results.Run) error {
-	if err := some(runs); err != nil {
-		return err
-	}
-	for _, r := range runs {
+func writeJSON(w io.Writer, v *view) error {
+	for _, r := range v.runs {
 		if err := r.Validate(); err != nil {
 			return err
 		}
 	}
-	v := newView(runs)
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
@@ -36,7 +32,7 @@ func writeJSON(w io.Writer, runs []*results.Run) error {
 		Summary   []block        `json:"summary"`
 		Published []Claim        `json:"published,omitempty"`
 		Runs      []*results.Run `json:"runs"`
-	}{JSONSchema, summaries(v), claimsAbout(v), runs})
+	}{JSONSchema, summaries(v), claimsAbout(v), v.runs})
 }
 
 // block is the table of main scores of one protocol.
@@ -99,11 +95,7 @@ func summaries(v *view) []block {
 
 // writeSummaryCSV writes the table of main scores in full precision: one line for each protocol and method, one
 // column for each data set, and the average of the line. Missing values are empty.
-func writeSummaryCSV(w io.Writer, runs []*results.Run) error {
-	if err := some(runs); err != nil {
-		return err
-	}
-	v := newView(runs)
+func writeSummaryCSV(w io.Writer, v *view) error {
 	head := []string{"protocol", "fingerprint", "method", "runs"}
 	for _, c := range v.columns {
 		head = append(head, strings.TrimSpace(c.title+" "+c.metric))
@@ -130,14 +122,11 @@ func writeSummaryCSV(w io.Writer, runs []*results.Run) error {
 }
 
 // writeCSV writes every score of runs, one per line, in full precision. Missing values are empty.
-func writeCSV(w io.Writer, runs []*results.Run) error {
-	if err := some(runs); err != nil {
-		return err
-	}
+func writeCSV(w io.Writer, v *view) error {
 	out := plain.NewCSV(w)
 	out.Write([]string{"run", "suite", "model", "protocol", "fingerprint", "dataset", "split", "method", "task",
 		"convention", "images", "score", "value", "low", "high", "level", "resamples"})
-	eachCell(runs, func(head []string, c *results.Cell) {
+	eachCell(v.runs, func(head []string, c *results.Cell) {
 		for _, s := range c.Scores {
 			level, resamples := "", ""
 			if s.Low != nil {
@@ -151,14 +140,11 @@ func writeCSV(w io.Writer, runs []*results.Run) error {
 }
 
 // writeClassCSV writes every class of every cell of runs, one per line, in full precision. Missing values are empty.
-func writeClassCSV(w io.Writer, runs []*results.Run) error {
-	if err := some(runs); err != nil {
-		return err
-	}
+func writeClassCSV(w io.Writer, v *view) error {
 	out := plain.NewCSV(w)
 	out.Write([]string{"run", "suite", "model", "protocol", "fingerprint", "dataset", "split", "method", "task",
 		"convention", "images", "class", "iou", "acc", "precision", "dice", "pixels", "predicted", "ap", "class_images"})
-	eachCell(runs, func(head []string, c *results.Cell) {
+	eachCell(v.runs, func(head []string, c *results.Cell) {
 		for _, s := range c.Classes {
 			out.Write(append(head, s.Class, full(s.IoU), full(s.Acc), full(s.Precision), full(s.Dice),
 				strconv.FormatInt(s.Pixels, 10), strconv.FormatInt(s.Predicted,

@@ -21,7 +21,7 @@ import (
 func TestSummaryCSVIsExact(t *testing.T) {
 	runs := two()
 	var b bytes.Buffer
-	if err := writeSummaryCSV(&b, runs); err != nil {
+	if err := writeSummaryCSV(&b, newView(runs, &Layout{})); err != nil {
 		t.Fatal(err)
 	}
 	lines, err := csv.NewReader(&b).ReadAll()
@@ -72,7 +72,7 @@ func TestJSONSummaryIsExact(t *testing.T) {
 		r.Cells[3+j].Dataset = "voc20"
 	}
 	var b bytes.Buffer
-	if err := writeJSON(&b, []*results.Run{r}); err != nil {
+	if err := writeJSON(&b, newView([]*results.Run{r}, &Layout{})); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {
@@ -100,7 +100,7 @@ func TestBenchstatIsExact(t *testing.T) {
 	r.Cells[0].Scores[1].Name = "deletion"
 	r.Methods[0].Name, r.Cells[0].Method, r.Cells[2].Method = "a b/c=d\n-8", "a b/c=d\n-8", "a b/c=d\n-8"
 	var b bytes.Buffer
-	if err := writeBenchstat(&b, []*results.Run{r}); err != nil {
+	if err := writeBenchstat(&b, newView([]*results.Run{r}, &Layout{})); err != nil {
 		t.Fatal(err)
 	}
 	form := regexp.MustCompile(`^BenchmarkScore/dataset=([^/ ]+)/method=([^/ ]+)/convention=mmseg/task=segmentation 1449 (\S+) (\S+)%$`)
@@ -138,16 +138,16 @@ func TestBenchstatIsExact(t *testing.T) {
 func TestLaTeXSaysWhatMarkdownSays(t *testing.T) {
 	runs := []*results.Run{invent(plan{methods: 3, sets: 2, classes: 5})}
 	var b bytes.Buffer
-	if err := writeMarkdown(&b, runs); err != nil {
+	if err := writeMarkdown(&b, newView(runs, &Layout{})); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	if _, err := Report(runs, "latex", dir); err != nil {
+	if _, err := Report(runs, Layout{}, "latex", dir); err != nil {
 		t.Fatal(err)
 	}
 	numbers := regexp.MustCompile(`-?\d+(\.\d+)?`)
 	compared := 0
-	for _, table := range tablesOf(newView(runs)) {
+	for _, table := range tablesOf(newView(runs, &Layout{})) {
 		if table.words {
 			continue
 		}
@@ -193,7 +193,7 @@ func TestTableNamesAreFiles(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	files, err := Report([]*results.Run{r}, "latex", dir)
+	files, err := Report([]*results.Run{r}, Layout{}, "latex", dir)
 	if err != nil {
 		t.Fatal(err)
 	}

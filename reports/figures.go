@@ -31,7 +31,7 @@ func figuresOf(v *view) ([]figure, error) {
 	for i, b := range v.blocks() {
 		for _, kind := range kinds {
 			for _, f := range kind(b) {
-				f.Name, f.Title, f.block = b.file(f.Name, i), b.heading(f.Title), i
+				f.Name, f.Title, f.block = b.file(f.Name), b.heading(f.Title), i
 				out = append(out, f)
 			}
 		}

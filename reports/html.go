@@ -16,7 +16,6 @@ import (
 
 	"ovbench/reports/pdf"
 	"ovbench/reports/plain"
-	"ovbench/reports/results"
 )
 
 //go:embed page
@@ -37,16 +36,13 @@ func pageFile(name string) string {
 
 // writeHTML writes runs (at least one) as one page that needs no other file and no network: the same content as
 // [PDF], with tables one can sort and samples one can flip between methods. Equal runs give equal bytes.
-func writeHTML(w io.Writer, runs []*results.Run) error {
-	if err := some(runs); err != nil {
-		return err
-	}
-	doc, err := documentOf(newView(runs))
+func writeHTML(w io.Writer, v *view) error {
+	doc, err := documentOf(v)
 	if err != nil {
 		return err
 	}
 	p := &page{
-		Title: plain.Line(doc.title), Date: dateOf(runs).Format("2 January 2006"),
+		Title: plain.Line(doc.title), Date: dateOf(v.runs).Format("2 January 2006"),
 		Style: template.CSS(pageFile("report.css")), Script: template.JS(pageFile("report.js")),
 	}
 	p.Facts = p.table(doc.facts, 0)

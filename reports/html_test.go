@@ -21,7 +21,7 @@ import (
 func htmlOf(t testing.TB, runs ...*results.Run) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := writeHTML(&b, runs); err != nil {
+	if err := writeHTML(&b, newView(runs, &Layout{})); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

@@ -41,11 +41,7 @@ const latexPackages = "% \\usepackage[T1]{fontenc} \\usepackage[utf8]{inputenc} 
 // writeLaTeX writes runs (at least one) as a document of booktabs tables that includes no other file. It compiles
 // with pdflatex (twice, for the widths of long tables) and tectonic; fonts are those every TeX has, so letters beyond
 // Latin-1 appear by their numbers.
-func writeLaTeX(w io.Writer, runs []*results.Run) error {
-	if err := some(runs); err != nil {
-		return err
-	}
-	v := newView(runs)
+func writeLaTeX(w io.Writer, v *view) error {
 	var b bytes.Buffer
 	b.WriteString(latexPreamble)
 	fmt.Fprintf(&b, "\\title{%s}\n\\author{ovbench}\n\\date{}\n\\begin{document}\n\\maketitle\n",
@@ -68,8 +64,8 @@ func writeLaTeX(w io.Writer, runs []*results.Run) error {
 }
 
 // latexFiles is the format latex: the document, and each table in a file of its own, for \input in a paper.
-func latexFiles(runs []*results.Run, dir string) ([]string, error) {
-	paths, err := textFiles(textFile{"report.tex", writeLaTeX})(runs, dir)
+func latexFiles(v *view, dir string) ([]string, error) {
+	paths, err := textFiles(textFile{"report.tex", writeLaTeX})(v, dir)
 	if err != nil {
 		return paths, err
 	}
@@ -77,7 +73,7 @@ func latexFiles(runs []*results.Run, dir string) ([]string, error) {
 	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return paths, err
 	}
-	for _, t := range tablesOf(newView(runs)) {
+	for _, t := range tablesOf(v) {
 		var b bytes.Buffer
 		b.WriteString(latexPackages)
 		t.latex(&b, len(t.rows) > latexRows)
@@ -123,7 +119,7 @@ func (t *table) latex(b *bytes.Buffer, long bool) {
 			fmt.Fprintf(b, "\\endfirsthead\n\\toprule\n%s\\midrule\n\\endhead\n\\bottomrule\n\\endfoot\n", head)
 		}
 		for _, r := range t.rows {
-			b.WriteString(t.latexLine(columns, func(c int) string { return r[c].latex(t.isLeft(c)) }))
+			b.WriteString(t.latexLine(columns, func(c int) string { return r[c].latex(t.words) }))
 		}
 		if long {
 			b.WriteString("\\end{longtable}\n")
@@ -146,7 +142,7 @@ func (t *table) latexCaption() string {
 		parts = append(parts, latexText(n, true))
 	}
 	if t.ranked() {
-		parts = append(parts, "\\textbf{Bold}: best of a column; \\underline{underlined}: second.")
+		parts = append(parts, "\\textbf{Bold}: best of a "+t.ranks()+"; \\underline{underlined}: second.")
 	}
 	return "[" + title + "]{" + strings.Join(parts, " ") + "}"
 }
@@ -163,7 +159,7 @@ func (t *table) latexLine(columns []int, spell func(c int) string) string {
 func (t *table) latexHead(c int) string {
 	lines := wrapWords(plain.Line(t.head[c]), max(latexHead, t.widest(c)))
 	if len(lines) < 2 || t.isLeft(c) {
-		return latexText(t.head[c], t.isLeft(c))
+		return latexText(t.head[c], t.words)
 	}
 	for i, l := range lines {
 		lines[i] = latexText(l, false)
@@ -303,13 +299,16 @@ func (e entry) latex(words bool) string {
 	case e.value == nil:
 		return latexText(e.text, words)
 	}
-	value, rest, _ := strings.Cut(e.text, " ± ")
+	value, rest, _ := strings.Cut(strings.TrimSuffix(e.text, " "+e.star), " ± ")
 	s := latexNumber(value)
 	switch e.rank {
 	case best:
 		s = "\\textbf{" + s + "}"
 	case second:
 		s = "\\underline{" + s + "}"
+	}
+	if e.star != "" {
+		s += "$^{" + e.star + "}$"
 	}
 	if rest != "" {
 		s += " {\\scriptsize$\\pm$" + rest + "}"
@@ -336,11 +335,15 @@ var latexEscapes = map[rune]string{
 	'‘': "`", '’': "'", '“': "``", '”': "''", '†': `\dag{}`, '°': `\textdegree{}`, 'µ': `\textmu{}`, '§': `\S{}`,
 }
 
-// longWord is the length from which a word may be broken anywhere.
-const longWord = 16
+// Breaks in long words.
+const (
+	longWord  = 24 // from this length on a word may be broken,
+	shortPart = 8  // into parts no shorter, behind punctuation,
+	mostPart  = 32 // or anywhere in parts that have none
+)
 
-// latexText makes s stand for itself in LaTeX. With breaks, long words (paths, hashes, commands) may be broken; after
-// a letter that appears by its number, any may.
+// latexText makes s stand for itself in LaTeX. With breaks, long words (hashes, commands) may be broken; behind a
+// letter that appears by its number, any may.
 func latexText(s string, breaks bool) string {
 	var b strings.Builder
 	for i, word := range strings.Fields(plain.Line(s)) {
@@ -348,11 +351,16 @@ func latexText(s string, breaks bool) string {
 			b.WriteByte(' ')
 		}
 		runes := []rune(word)
+		part := 0
 		for j, r := range runes {
 			b.WriteString(latexRune(r, at(runes, j+1)))
-			long := breaks && len(runes) > longWord && (strings.ContainsRune("/_.,=:-", r) || j%8 == 7)
-			if j+1 < len(runes) && (long || byNumber(r)) {
+			part++
+			rest := len(runes) - j - 1
+			long := breaks && len(runes) >= longWord && rest >= shortPart &&
+				(part >= shortPart && strings.ContainsRune("/_.,=:-", r) || part == mostPart)
+			if rest > 0 && (long || byNumber(r)) {
 				b.WriteString("\\allowbreak{}")
+				part = 0
 			}
 		}
 	}

@@ -78,7 +78,7 @@ func TestLaTeXCompiles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			files, err := Report(runs, "latex", dir)
+			files, err := Report(runs, Layout{}, "latex", dir)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -144,7 +144,7 @@ func TestLaTeXKeepsItsShape(t *testing.T) {
 func TestLaTeXSummaryIsTheRun(t *testing.T) {
 	r := invent(plan{methods: 5, sets: 4, classes: 3})
 	dir := t.TempDir()
-	if _, err := Report([]*results.Run{r}, "latex", dir); err != nil {
+	if _, err := Report([]*results.Run{r}, Layout{}, "latex", dir); err != nil {
 		t.Fatal(err)
 	}
 	raw, err := os.ReadFile(filepath.Join(dir, "tables", "scores.tex"))
@@ -158,7 +158,7 @@ func TestLaTeXSummaryIsTheRun(t *testing.T) {
 		t.Fatalf("%d lines of 5:\n%s", len(lines), body)
 	}
 	number := regexp.MustCompile(`\d+\.\d+`)
-	summary := summaryOf(newView([]*results.Run{r}))
+	summary := summaryOf(newView([]*results.Run{r}, &Layout{}))
 	for i, line := range lines {
 		cells := strings.Split(strings.TrimSuffix(strings.TrimSpace(line), "\\\\"), " & ")
 		for j, c := range cells[1:5] {

@@ -7,18 +7,12 @@ import (
 
 	pretty "github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
-
-	"ovbench/reports/results"
 )
 
-// writeMarkdown writes runs (at least one) as a GitHub-flavoured document: the table
+// writeMarkdown writes runs as a GitHub-flavoured document: the table
 // of main scores, then every score and class, then the protocol, the model and
 // whatever else is behind the numbers. Several runs are set side by side.
-func writeMarkdown(w io.Writer, runs []*results.Run) error {
-	if err := some(runs); err != nil {
-		return err
-	}
-	v := newView(runs)
+func writeMarkdown(w io.Writer, v *view) error {
 	m := &markdown{out: bufio.NewWriter(w)}
 	m.heading(1, titleOf(v.runs))
 	for _, s := range notices(v.runs) {
@@ -28,14 +22,6 @@ func writeMarkdown(w io.Writer, runs []*results.Run) error {
 		m.table(t)
 	}
 	return m.out.Flush()
-}
-
-// some refuses an empty list.
-func some(runs []*results.Run) error {
-	if len(runs) == 0 {
-		return fmt.Errorf("no runs to report; name at least one run folder")
-	}
-	return nil
 }
 
 type markdown struct{ out *bufio.Writer }
@@ -61,7 +47,7 @@ func (m *markdown) table(t table) {
 		m.line("\n%s", markdownText(n))
 	}
 	if t.ranked() {
-		m.line("\n**Bold**: best of a column; *italics*: second.")
+		m.line("\n**Bold**: best of a %s; *italics*: second.", t.ranks())
 	}
 }
 

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -17,19 +18,28 @@ func differencesOf(runs []*results.Run) []string {
 	return differences(runs, all)
 }
 
+// taskOf is the question that a run answers: the task of its first cell.
+func taskOf(r *results.Run) string {
+	if len(r.Cells) == 0 {
+		return ""
+	}
+	return r.Cells[0].Task
+}
+
 // differences is differencesOf for some of the runs, by their indices.
 func differences(runs []*results.Run, members []int) []string {
 	var out []string
-	owner := map[string]int{} // the first run of a data set
+	first, owner := map[string]int{}, map[string]int{} // runs of a task, and of a data set
 	for _, i := range members {
-		r, first := runs[i], runs[members[0]]
-		if r.Protocol.Fingerprint != first.Protocol.Fingerprint {
+		r := runs[i]
+		if j, ok := first[taskOf(r)]; !ok {
+			first[taskOf(r)] = i
+		} else if o := runs[j]; r.Protocol.Fingerprint != o.Protocol.Fingerprint {
 			out = append(out, fmt.Sprintf("run %d and run %d followed different protocols (%s and %s): their "+
-				"numbers are not comparable",
-				members[0]+1, i+1, protocolName(first), protocolName(r)))
+				"numbers are not comparable", j+1, i+1, protocolName(o), protocolName(r)))
 		}
 		for _, d := range r.Datasets {
-			key := d.Name + "\n" + d.Split
+			key := d.Name + "\n" + d.Split + "\n" + taskOf(r)
 			j, ok := owner[key]
 			if !ok {
 				owner[key] = i
@@ -95,12 +105,28 @@ func cellWarnings(r *results.Run) []string {
 		}
 	}
 	var out []string
+	searched := map[string]int{} // by data set and score, where in out their thresholds stand
 	for _, w := range order {
 		who := strings.Join(methods[w], ", ")
 		if n := len(methods[w]); n > 1 && n == len(r.Methods) {
 			who = "every method"
 		}
+		if m := thresholdWarning.FindStringSubmatch(w.text); m != nil {
+			key := w.dataset + ": " + m[1]
+			if _, ok := searched[key]; !ok {
+				searched[key] = len(out)
+				out = append(out, key+" is at thresholds searched on these images (on their halves):")
+			}
+			out[searched[key]] += fmt.Sprintf(" %s %s (%s);", who, m[2], m[3])
+			continue
+		}
 		out = append(out, fmt.Sprintf("%s, %s: %s", w.dataset, who, w.text))
+	}
+	for _, i := range searched {
+		out[i] = strings.TrimSuffix(out[i], ";")
 	}
 	return out
 }
+
+// thresholdWarning is what tasks say of a score at a searched threshold: one line a method, read as one for all.
+var thresholdWarning = regexp.MustCompile(`^(\S+) is at threshold (\S+), searched on these images; (\S+ and \S+) on their halves$`)

@@ -18,7 +18,7 @@ import (
 func pdfOf(t testing.TB, runs ...*results.Run) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := writePDF(&b, runs); err != nil {
+	if err := writePDF(&b, newView(runs, &Layout{})); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -211,7 +211,7 @@ func BenchmarkDocuments(b *testing.B) {
 	for _, format := range []string{"html", "pdf", "png", "svg", "pdf-figures"} {
 		b.Run(format, func(b *testing.B) {
 			for b.Loop() {
-				if _, err := Report(runs, format, b.TempDir()); err != nil {
+				if _, err := Report(runs, Layout{}, format, b.TempDir()); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -236,7 +236,7 @@ func TestPDFColumnsHaveRoom(t *testing.T) {
 func TestPDFHeadingsStayWithWhatFollows(t *testing.T) {
 	for methods := 2; methods <= 12; methods++ {
 		r := rich(plan{methods: methods, sets: 3, classes: 9})
-		doc, err := documentOf(newView([]*results.Run{r}))
+		doc, err := documentOf(newView([]*results.Run{r}, &Layout{}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,17 +13,18 @@ import (
 )
 
 // figureFiles is a format of one file per figure.
-func figureFiles(ending string, spell func(*draw.Figure, []*results.Run) ([]byte, error)) func([]*results.Run,
-	string) ([]string, error) {
-	return func(runs []*results.Run, dir string) ([]string, error) {
-		figures, err := figuresOf(newView(runs))
+func figureFiles(
+	ending string, spell func(*draw.Figure, []*results.Run) ([]byte, error),
+) func(*view, string) ([]string, error) {
+	return func(v *view, dir string) ([]string, error) {
+		figures, err := figuresOf(v)
 		if err != nil {
 			return nil, err
 		}
 		var paths []string
 		for _, f := range figures {
 			whole := f.Alone()
-			data, err := spell(&whole, runs)
+			data, err := spell(&whole, v.runs)
 			if err != nil {
 				return paths, err
 			}
@@ -38,14 +39,13 @@ func figureFiles(ending string, spell func(*draw.Figure, []*results.Run) ([]byte
 }
 
 // pictures is the format png: figures and panels.
-func pictures(runs []*results.Run, dir string) ([]string, error) {
-	paths, err := figureFiles(".png", func(f *draw.Figure, _ []*results.Run) ([]byte, error) { return f.PNG() })(runs,
-		dir)
+func pictures(v *view, dir string) ([]string, error) {
+	paths, err := figureFiles(".png", func(f *draw.Figure, _ []*results.Run) ([]byte, error) { return f.PNG() })(v, dir)
 	if err != nil {
 		return paths, err
 	}
 	taken := names{}
-	for i, r := range runs {
+	for i, r := range v.runs {
 		for _, d := range r.Datasets {
 			sheets, err := panelsOf(r, d.Name)
 			if err != nil {
@@ -53,7 +53,7 @@ func pictures(runs []*results.Run, dir string) ([]string, error) {
 			}
 			for j, sheet := range sheets {
 				name := "panels-" + slug(d.Name)
-				if len(runs) > 1 {
+				if len(v.runs) > 1 {
 					name += fmt.Sprintf("-run%d", i+1)
 				}
 				if len(sheets) > 1 {

@@ -4,7 +4,6 @@ import (
 	"io"
 
 	"ovbench/reports/pdf"
-	"ovbench/reports/results"
 )
 
 // subtitle stands below the title of documents.
@@ -13,12 +12,12 @@ const subtitle = "Evaluation report, made by ovbench from recorded results"
 // writePDF writes runs as a document to print: what was asked and resolved, the scores, figures, panels, what failed,
 // and how to measure again. Equal runs give equal bytes: its date is that of SOURCE_DATE_EPOCH, or else the end of
 // the last run.
-func writePDF(w io.Writer, runs []*results.Run) error {
-	doc, err := documentOf(newView(runs))
+func writePDF(w io.Writer, v *view) error {
+	doc, err := documentOf(v)
 	if err != nil {
 		return err
 	}
-	out := &pdf.Document{Title: doc.title, Subtitle: subtitle, Date: dateOf(runs), Facts: printed(doc.facts)}
+	out := &pdf.Document{Title: doc.title, Subtitle: subtitle, Date: dateOf(v.runs), Facts: printed(doc.facts)}
 	for _, b := range doc.blocks {
 		switch b := b.(type) {
 		case heading:

@@ -94,7 +94,7 @@ rows:
 // without ranks.
 func TestPublishedStandApart(t *testing.T) {
 	r := invent(plan{methods: 3, sets: 2, classes: 3})
-	tables := func() []table { return publishedTables(newView([]*results.Run{r})) }
+	tables := func() []table { return publishedTables(newView([]*results.Run{r}, &Layout{})) }
 	if got := tables(); len(got) != 0 {
 		t.Errorf("claims about data sets that nobody knows: %v", got)
 	}

@@ -9,10 +9,10 @@
 //  4. Markdown, the terminal, LaTeX, CSV, JSON and benchstat spell tables; HTML and PDF (package pdf) spell a document of
 //     tables, figures and samples (document.go has its order).
 //
-// [Report] does all of that for one format, with the samples that a [Choice] left. What papers claim for the same data
-// sets and backbone ([Published], published/*.yaml) stands in a table apart. A [Comparison] writes itself. Names and texts
-// in a run are foreign: package plain makes them harmless, every format escapes them, and paths are opened inside of the
-// run folder only.
+// [Report] does all of that for one format, with the samples that a [Choice] left. What papers claim for the same
+// data sets and backbone ([Published], published/*.yaml) stands in a table apart. A [Comparison] writes itself. Names
+// and texts in a run are foreign: package plain makes them harmless, every format escapes them, and paths are opened
+// inside of the run folder only.
 package reports
 
 import (
@@ -31,7 +31,7 @@ import (
 )
 
 // formats are what Report knows, by name: functions that write files into a folder and return their paths.
-var formats = map[string]func(runs []*results.Run, dir string) ([]string, error){
+var formats = map[string]func(v *view, dir string) ([]string, error){
 	"md":   textFiles(textFile{"report.md", writeMarkdown}),
 	"json": textFiles(textFile{"report.json", writeJSON}),
 	"csv": textFiles(textFile{"scores.csv", writeCSV}, textFile{"classes.csv", writeClassCSV},
@@ -57,32 +57,45 @@ func Formats() []string { return slices.Sorted(maps.Keys(formats)) }
 // classes.csv, summary.csv), json (report.json), benchstat (scores.bench), png (the
 // figures there is something for, scores.png first, and panels-DATASET.png), svg and
 // pdf-figures (the figures alone, one a file).
-func Report(runs []*results.Run, format, outDir string) ([]string, error) {
+func Report(runs []*results.Run, l Layout, format, outDir string) ([]string, error) {
 	write, ok := formats[format]
 	if !ok {
 		return nil, fmt.Errorf("format %q is not known; use %s", format, strings.Join(Formats(), ", "))
 	}
-	if err := some(runs); err != nil {
+	v, err := laidOut(runs, &l)
+	if err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(outDir, 0o777); err != nil {
 		return nil, err
 	}
-	return write(runs, outDir)
+	return write(v, outDir)
+}
+
+// laidOut is the view of runs that a reader wants.
+func laidOut(runs []*results.Run, l *Layout) (*view, error) {
+	if len(runs) == 0 {
+		return nil, fmt.Errorf("no runs to report; name at least one run folder")
+	}
+	runs, err := l.choose(runs)
+	if err != nil {
+		return nil, err
+	}
+	return newView(runs, l), nil
 }
 
 type textFile struct {
 	name  string
-	write func(io.Writer, []*results.Run) error
+	write func(io.Writer, *view) error
 }
 
 // textFiles is a format of text files.
-func textFiles(files ...textFile) func([]*results.Run, string) ([]string, error) {
-	return func(runs []*results.Run, dir string) ([]string, error) {
+func textFiles(files ...textFile) func(*view, string) ([]string, error) {
+	return func(v *view, dir string) ([]string, error) {
 		var paths []string
 		for _, f := range files {
 			var b bytes.Buffer
-			if err := f.write(&b, runs); err != nil {
+			if err := f.write(&b, v); err != nil {
 				return paths, err
 			}
 			path := filepath.Join(dir, f.name)

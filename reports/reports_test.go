@@ -205,7 +205,7 @@ func TestMarkdownGolden(t *testing.T) {
 		"two_runs.md":   two(),
 	} {
 		var b bytes.Buffer
-		if err := writeMarkdown(&b, runs); err != nil {
+		if err := writeMarkdown(&b, newView(runs, &Layout{})); err != nil {
 			t.Fatal(err)
 		}
 		checkText(t, name, b.Bytes())
@@ -226,7 +226,7 @@ func TestTerminalGolden(t *testing.T) {
 	}
 	for _, tt := range tests {
 		var b bytes.Buffer
-		if err := Terminal(&b, tt.runs, tt.width, tt.color); err != nil {
+		if err := Terminal(&b, tt.runs, Layout{}, tt.width, tt.color); err != nil {
 			t.Fatal(err)
 		}
 		checkText(t, tt.name, b.Bytes())
@@ -258,7 +258,7 @@ func section(t *testing.T, doc, heading string) [][]string {
 func TestSummaryIsTheRun(t *testing.T) {
 	r := invent(plan{methods: 5, sets: 4, classes: 4})
 	var b bytes.Buffer
-	if err := writeMarkdown(&b, []*results.Run{r}); err != nil {
+	if err := writeMarkdown(&b, newView([]*results.Run{r}, &Layout{})); err != nil {
 		t.Fatal(err)
 	}
 	numbers := regexp.MustCompile(`\d+\.\d+`)
@@ -329,7 +329,7 @@ func TestBestIsNotMarkedAcrossProtocols(t *testing.T) {
 	a, b := invent(plan{methods: 2, sets: 1, classes: 3}), invent(plan{methods: 2, sets: 1, classes: 3})
 	spell := func() string {
 		var w strings.Builder
-		if err := writeMarkdown(&w, []*results.Run{a, b}); err != nil {
+		if err := writeMarkdown(&w, newView([]*results.Run{a, b}, &Layout{})); err != nil {
 			t.Fatal(err)
 		}
 		return w.String()
@@ -366,7 +366,7 @@ func TestColumnsAreToldApart(t *testing.T) {
 	c := r.Cells[0]
 	c.Convention = "cityscapes"
 	r.Cells = append(r.Cells, c)
-	v := newView([]*results.Run{r})
+	v := newView([]*results.Run{r}, &Layout{})
 	if got, want := v.columns[1].title, "PASCAL VOC 21 cityscapes"; len(v.columns) != 2 || got != want {
 		t.Errorf("%d columns, the second is %q; want %q", len(v.columns), got, want)
 	}
@@ -390,21 +390,21 @@ func TestRowsContinueOverRuns(t *testing.T) {
 		r.Cells = whole.Cells[3*from : 3*to]
 		return &r
 	}
-	want := summaryOf(newView([]*results.Run{whole}))
-	v := newView([]*results.Run{part(0, 1), part(1, 4)})
+	want := summaryOf(newView([]*results.Run{whole}, &Layout{}))
+	v := newView([]*results.Run{part(0, 1), part(1, 4)}, &Layout{})
 	if diff := cmp.Diff(want.rows, summaryOf(v).rows, cmp.AllowUnexported(entry{})); diff != "" {
 		t.Errorf("two runs (-one run +two):\n%s", diff)
 	}
 	other := part(1, 4)
 	other.Methods = slices.Clone(other.Methods)
 	other.Methods[1].Params = map[string]any{"depth": 6.0}
-	if v := newView([]*results.Run{part(0, 1), other}); len(v.rows) != 4 ||
+	if v := newView([]*results.Run{part(0, 1), other}, &Layout{}); len(v.rows) != 4 ||
 		v.name(v.rows[1]) != "clip_surgery · run 1" || v.name(v.rows[0]) != "clip" {
 		t.Errorf("rows %v: methods of unlike parameters share a row, or like ones do not", v.rows)
 	}
 	other.Model.Files = []results.File{{SHA256: "f0"}}
 	other.Model.Architecture = "ViT-L/14"
-	if v := newView([]*results.Run{part(0, 1), other}); len(v.rows) != 6 ||
+	if v := newView([]*results.Run{part(0, 1), other}, &Layout{}); len(v.rows) != 6 ||
 		v.name(v.rows[5]) != "maskclip · run 2, ViT-L/14" {
 		t.Errorf("rows %v: methods of unlike models share a row", v.rows)
 	}
@@ -415,7 +415,7 @@ func TestAverageNeedsLikeCells(t *testing.T) {
 	summary := func(change func(r *results.Run)) (head, last string, notes string) {
 		r := invent(plan{methods: 2, sets: 3, classes: 3})
 		change(r)
-		s := summaryOf(newView([]*results.Run{r}))
+		s := summaryOf(newView([]*results.Run{r}, &Layout{}))
 		return s.head[len(s.head)-1], s.rows[0][len(s.rows[0])-1].text, strings.Join(s.notes, " ")
 	}
 	for name, tt := range map[string]struct {
@@ -457,7 +457,7 @@ func TestRanks(t *testing.T) {
 		for i := range tt.values {
 			s.rows = append(s.rows, []entry{{}, number(&tt.values[i])})
 		}
-		s.markBest()
+		s.markBest(usualDigits)
 		for i, want := range tt.want {
 			if got := s.rows[i][1].rank; got != want {
 				t.Errorf("%v: value %d has rank %d, want %d", tt.values, i, got, want)
@@ -492,13 +492,13 @@ func TestTextsStayTexts(t *testing.T) {
 		runs := []*results.Run{r}
 
 		var md strings.Builder
-		if err := writeMarkdown(&md, runs); err != nil {
+		if err := writeMarkdown(&md, newView(runs, &Layout{})); err != nil {
 			t.Fatal(err)
 		}
 		wholeMarkdown(t, md.String())
 		width := rapid.IntRange(minWidth, 160).Draw(t, "width")
 		var term strings.Builder
-		if err := Terminal(&term, runs, width, false); err != nil {
+		if err := Terminal(&term, runs, Layout{}, width, false); err != nil {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(term.String()) {
@@ -528,7 +528,7 @@ func pipes(line string) int {
 func TestJSONIsTheRuns(t *testing.T) {
 	want := two()
 	var b bytes.Buffer
-	if err := writeJSON(&b, want); err != nil {
+	if err := writeJSON(&b, newView(want, &Layout{})); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {
@@ -542,7 +542,7 @@ func TestJSONIsTheRuns(t *testing.T) {
 		t.Errorf("schema %q, runs (-want +got):\n%s", got.Schema, diff)
 	}
 	want[0].Cells[0].Scores[0].Value = math.NaN()
-	if err := writeJSON(io.Discard, want); err == nil {
+	if err := writeJSON(io.Discard, newView(want, &Layout{})); err == nil {
 		t.Error("wrote NaN")
 	}
 }
@@ -552,7 +552,7 @@ func TestCSVIsExact(t *testing.T) {
 	r := invent(plan{methods: 2, sets: 2, classes: 3})
 	r.Methods[0].Name, r.Cells[0].Method, r.Cells[2].Method = `a,"b"`, `a,"b"`, `a,"b"`
 	var b bytes.Buffer
-	if err := writeCSV(&b, []*results.Run{r}); err != nil {
+	if err := writeCSV(&b, newView([]*results.Run{r}, &Layout{})); err != nil {
 		t.Fatal(err)
 	}
 	lines, err := csv.NewReader(&b).ReadAll()
@@ -577,7 +577,7 @@ func TestCSVIsExact(t *testing.T) {
 		}
 	}
 	b.Reset()
-	if err := writeClassCSV(&b, []*results.Run{r}); err != nil {
+	if err := writeClassCSV(&b, newView([]*results.Run{r}, &Layout{})); err != nil {
 		t.Fatal(err)
 	}
 	lines, err = csv.NewReader(&b).ReadAll()
@@ -606,7 +606,7 @@ func TestReport(t *testing.T) {
 			"classes-PASCAL-Context-60.pdf", "timing.pdf"},
 	} {
 		dir := filepath.Join(t.TempDir(), "new")
-		got, err := Report([]*results.Run{r}, format, dir)
+		got, err := Report([]*results.Run{r}, Layout{}, format, dir)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -623,10 +623,10 @@ func TestReport(t *testing.T) {
 		}
 	}
 	want := `format "xml" is not known; use ` + strings.Join(Formats(), ", ")
-	if _, err := Report([]*results.Run{r}, "xml", t.TempDir()); err == nil || err.Error() != want {
+	if _, err := Report([]*results.Run{r}, Layout{}, "xml", t.TempDir()); err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
-	if _, err := Report(nil, "md", t.TempDir()); err == nil || !strings.Contains(err.Error(), "no runs") {
+	if _, err := Report(nil, Layout{}, "md", t.TempDir()); err == nil || !strings.Contains(err.Error(), "no runs") {
 		t.Errorf("no runs: %v", err)
 	}
 }
@@ -640,7 +640,7 @@ func TestReportKeepsNamesApart(t *testing.T) {
 		r.Datasets[i].Name, r.Cells[i].Dataset, r.Panels[i].Dataset = name, name, name
 	}
 	dir := t.TempDir()
-	got, err := Report([]*results.Run{r}, "png", dir)
+	got, err := Report([]*results.Run{r}, Layout{}, "png", dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -668,7 +668,7 @@ func BenchmarkReport(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if _, err := Report([]*results.Run{r}, format, filepath.Join(dir, "report")); err != nil {
+				if _, err := Report([]*results.Run{r}, Layout{}, format, filepath.Join(dir, "report")); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -683,10 +683,10 @@ func TestClassesOfRankingsAreThere(t *testing.T) {
 		r := rich(plan{methods: methods, sets: 1, classes: 3})
 		runs := []*results.Run{r}
 		var md, lines strings.Builder
-		if err := errors.Join(writeMarkdown(&md, runs), writeClassCSV(&lines, runs)); err != nil {
+		if err := errors.Join(writeMarkdown(&md, newView(runs, &Layout{})), writeClassCSV(&lines, newView(runs, &Layout{}))); err != nil {
 			t.Fatal(err)
 		}
-		rows := section(t, md.String(), "### PASCAL VOC 21 multilabel, class by class")
+		rows := section(t, md.String(), "### PASCAL VOC 21 recognition, class by class")
 		table, err := csv.NewReader(strings.NewReader(lines.String())).ReadAll()
 		if err != nil {
 			t.Fatal(err)
@@ -735,7 +735,7 @@ func TestEqualsAreBestTogether(t *testing.T) {
 		r.Cells[i].Scores[0].Value = x
 	}
 	want := []string{"PASCAL VOC 21: clip_surgery and maskclip have the highest mIoU, 50.00 %."}
-	if diff := cmp.Diff(want, verdicts(newView([]*results.Run{r}))); diff != "" {
+	if diff := cmp.Diff(want, verdicts(newView([]*results.Run{r}, &Layout{}))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -751,7 +751,7 @@ func TestModelsAreToldApart(t *testing.T) {
 		if b.Model.Name, b.Model.Architecture = tt.name, tt.architecture; tt.name != a.Model.Name {
 			b.Model.Files[0].SHA256 = "other"
 		}
-		v := newView([]*results.Run{a, b})
+		v := newView([]*results.Run{a, b}, &Layout{})
 		if got := v.name(v.rows[0]); got != tt.want {
 			t.Errorf("beside %s: %q, want %q", tt.name, got, tt.want)
 		}

@@ -13,7 +13,7 @@ import (
 // namesOf are the names of figures that begin with prefix.
 func namesOf(t *testing.T, prefix string, runs ...*results.Run) (out []string) {
 	t.Helper()
-	figures, err := figuresOf(newView(runs))
+	figures, err := figuresOf(newView(runs, &Layout{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestSweepsOverOneSetting(t *testing.T) {
 // The points of a sweep are the scores at the values of the setting, in its order.
 func TestSweepPoints(t *testing.T) {
 	runs := resized()
-	v := newView([]*results.Run{runs[2], runs[0], runs[1]})
+	v := newView([]*results.Run{runs[2], runs[0], runs[1]}, &Layout{})
 	sweeps := runSweeps(v)
 	if len(sweeps) != 1 || sweeps[0].what != "size" {
 		t.Fatalf("%+v", sweeps)

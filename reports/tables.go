@@ -12,15 +12,16 @@ import (
 
 // table is a grid that every format spells: the model between runs and documents. The first column names the rows.
 type table struct {
-	name  string // of a file or a label: lower-case ASCII letters, digits and dashes; unique in a report
-	title string
-	level int // of the heading: 2, or 3 for a part of the table before
-	head  []string
-	rows  [][]entry
-	words bool         // all columns hold words, not numbers
-	left  map[int]bool // columns of words among numbers
-	keys  int          // columns that together name a row; the first, where it is 0
-	notes []string     // what the reader needs to read it
+	name   string // of a file or a label: lower-case ASCII letters, digits and dashes; unique in a report
+	title  string
+	level  int // of the heading: 2, or 3 for a part of the table before
+	head   []string
+	rows   [][]entry
+	words  bool         // all columns hold words, not numbers
+	left   map[int]bool // columns of words among numbers
+	turned bool         // lines are ranked, not columns
+	keys   int          // columns that together name a row; the first, where it is 0
+	notes  []string     // what the reader needs to read it
 	// paint is the ANSI style of an entry on a terminal with colours; nil or "" for that of its rank.
 	paint func(row, column int) string
 }
@@ -31,6 +32,38 @@ type entry struct {
 	value     *float64 // behind the text, in full precision: a fraction; nil for words and counts
 	low, high *float64 // bounds of the interval, both or none
 	rank      rank
+	signed    bool   // a difference, whose sign is always written
+	star      string // how well it is told from another method's, behind the text
+}
+
+// spelled is what a number reads with so many decimals.
+func (e entry) spelled(digits int) string {
+	one := func(x float64) string {
+		s := percentTo(x, digits)
+		if e.signed && strings.Trim(s, "0.") != "" && s[0] != '-' {
+			s = "+" + s
+		}
+		return s
+	}
+	switch {
+	case e.value == nil && e.low == nil:
+		return e.text
+	case e.value == nil:
+		return one(*e.low) + " – " + one(*e.high)
+	case e.low == nil:
+		return one(*e.value)
+	}
+	return one(*e.value) + " ± " + percentTo((*e.high-*e.low)/2, digits)
+}
+
+// round spells all numbers with so many decimals, and stars behind them.
+func (t *table) round(digits int) {
+	for _, line := range t.rows {
+		for c := range line {
+			e := &line[c]
+			e.text = strings.TrimSpace(e.spelled(digits) + " " + e.star)
+		}
+	}
 }
 
 // rank is an entry's place in its column.
@@ -59,7 +92,9 @@ func number(x *float64) entry {
 	if x == nil {
 		return entry{text: missing}
 	}
-	return entry{text: percent(*x), value: x}
+	e := entry{value: x}
+	e.text = e.spelled(usualDigits)
+	return e
 }
 
 // score is a score in percent, with half of its interval.
@@ -70,20 +105,19 @@ func score(s *results.Score) entry {
 	c := number(&s.Value)
 	if s.Low != nil && s.High != nil {
 		c.low, c.high = s.Low, s.High
-		c.text += " ± " + c.half()
+		c.text = c.spelled(usualDigits)
 	}
 	return c
 }
-
-// half is half of its interval in percent.
-func (c entry) half() string { return percent((*c.high - *c.low) / 2) }
 
 // interval is that of a score alone, from its lower to its upper bound.
 func interval(s *results.Score) entry {
 	if s == nil || s.Low == nil || s.High == nil {
 		return entry{text: missing}
 	}
-	return entry{text: percent(*s.Low) + " – " + percent(*s.High), low: s.Low, high: s.High}
+	e := entry{low: s.Low, high: s.High}
+	e.text = e.spelled(usualDigits)
+	return e
 }
 
 // tables are all tables of a report in the order of reading, those without rows left out.
@@ -94,13 +128,13 @@ func tablesOf(v *view) []table {
 		all = append(all, t)
 	}
 	blocks := v.blocks()
-	for i, b := range blocks {
-		add(2, b.file("scores", i), b.heading("Scores"), summaryOf(b))
+	for _, b := range blocks {
+		add(2, b.file("scores"), b.heading("Scores"), summaryOf(b))
 	}
 	all = append(all, publishedTables(v)...)
-	for i, b := range blocks {
+	for _, b := range blocks {
 		for _, c := range b.columns {
-			name := b.file(c.key.dataset, i)
+			name := b.file(c.key.dataset)
 			add(2, name, b.heading(c.title), scoresOf(b, c))
 			add(3, name+"-classes", b.heading(c.title+", class by class"), classesOf(b, c))
 		}
@@ -113,6 +147,9 @@ func tablesOf(v *view) []table {
 	add(2, "timing", "Timing", timingTable(v.runs))
 	add(2, "provenance", "Provenance", provenanceTable(v.runs))
 	all = slices.DeleteFunc(all, func(t table) bool { return len(t.rows) == 0 })
+	for i := range all {
+		all[i].round(v.digits())
+	}
 	nameApart(all)
 	return all
 }
@@ -131,25 +168,34 @@ func nameApart(all []table) {
 	}
 }
 
-// summary is the table of a paper: methods down, data sets across, the main score of each in percent, and the average
-// of the line.
+// summaryOf is the table of a paper: methods down, data sets across, the main score of each in percent, and the average
+// of the line. What a method needs beyond CLIP has a column where rows differ in it.
 func summaryOf(v *view) table {
-	t := table{head: []string{"Method"}}
+	t := table{head: []string{"Method"}, left: map[int]bool{}}
+	needs := v.needs()
+	if needs != nil {
+		t.head, t.left[1] = append(t.head, "Needs"), true
+	}
 	for _, c := range v.columns {
-		t.head = append(t.head, headOf(c, v.columns))
+		t.head = append(t.head, v.headOf(c))
 	}
 	averaged, why := averages(v)
 	if averaged {
 		t.head = append(t.head, "Average")
 	}
 	values := make([][]*results.Score, len(v.rows))
-	holes := false
+	holes, starred := false, false
 	for i, r := range v.rows {
 		line := texts(v.name(r))
+		if needs != nil {
+			line = append(line, entry{text: needs[r]})
+		}
 		for _, c := range v.columns {
 			s := v.cell(r, c).Score(c.metric)
 			values[i] = append(values[i], s)
-			line = append(line, score(s))
+			e := score(s)
+			e.star = v.layout.Tests.star(r.run, v.cell(r, c), c.metric)
+			line, starred = append(line, e), starred || e.star != ""
 		}
 		if averaged {
 			mean := average(values[i])
@@ -167,10 +213,33 @@ func summaryOf(v *view) table {
 	if holes {
 		t.notes = append(t.notes, "A line has an average only where it has all cells.")
 	}
+	if starred {
+		t.notes = append(t.notes, v.layout.Tests.note())
+	}
+	t.notes = append(t.notes, shortened(v.columns)...)
 	if v.comparable() {
-		t.markBest()
+		t.markBest(v.digits())
+	}
+	if t.round(v.digits()); v.layout.Transposed {
+		t = t.transposed()
 	}
 	return t
+}
+
+// transposed has data sets down and methods across. Ranks stay with their numbers, so that they are of lines.
+func (t table) transposed() table {
+	out := table{head: []string{"Data set"}, notes: t.notes, turned: true}
+	for _, line := range t.rows {
+		out.head = append(out.head, line[0].text)
+	}
+	for c := 1; c < len(t.head); c++ {
+		line := texts(t.head[c])
+		for _, r := range t.rows {
+			line = append(line, r[c])
+		}
+		out.rows = append(out.rows, line)
+	}
+	return out
 }
 
 // averages reports whether the columns have one metric, task and convention, so that their mean says something; else
@@ -213,14 +282,48 @@ func average(line []*results.Score) *float64 {
 	return &sum
 }
 
-// headOf is a column's heading; the metric is named where columns differ in it.
-func headOf(c column, all []column) string {
-	for _, o := range all {
-		if o.metric != c.metric {
-			return c.title + " " + c.metric
+// shortTitles are what tables of the field call their data sets.
+var shortTitles = map[string]string{
+	"voc21": "VOC21", "voc20": "VOC20", "context60": "Context60", "context59": "Context59", "coco_object": "Object",
+	"coco_stuff": "Stuff", "cityscapes": "City", "ade20k": "ADE", "imagenet_s50": "ImageNet-S50", "camvid": "CamVid",
+	"nuswide": "NUS-WIDE", "shapes": "Shapes", "shapes_pairs": "Coloured shapes",
+}
+
+// short is a column's title in a head: the field's name for the data set where that is shorter.
+func (c column) short() string {
+	title, ok := shortTitles[c.key.dataset]
+	if !ok || !strings.HasPrefix(c.title, c.full) || len(title) >= len(c.full) {
+		return c.title
+	}
+	return title + strings.TrimPrefix(c.title, c.full)
+}
+
+// shortened says which data sets stand behind short titles.
+func shortened(columns []column) []string {
+	var parts []string
+	for _, c := range columns {
+		title := shortTitles[c.key.dataset]
+		if part := title + ": " + c.full; c.short() != c.title && !slices.Contains(parts, part) {
+			parts = append(parts, part)
 		}
 	}
-	return c.title
+	if len(parts) == 0 {
+		return nil
+	}
+	return []string{strings.Join(parts, "; ") + "."}
+}
+
+// headOf is a column's heading in the table of main scores. It names the metric where columns differ in it, and leaves
+// out the task, which the table's own heading says.
+func (v *view) headOf(c column) string {
+	head := c.short()
+	if task := " " + taskTitle(c.key.task); v.part != "" && c.key.task != "" {
+		head = strings.Replace(head, task, "", 1)
+	}
+	if slices.ContainsFunc(v.columns, func(o column) bool { return o.metric != c.metric }) {
+		head += " " + c.metric
+	}
+	return head
 }
 
 func metricsOf(columns []column) string {
@@ -252,7 +355,8 @@ func intervals(values [][]*results.Score, sentence string) []string {
 
 // markBest ranks the cells of each column with at least two numbers: best is the highest and what reads the same,
 // second what follows, where there are three.
-func (t *table) markBest() {
+func (t *table) markBest(digits int) {
+	percent := func(x float64) string { return percentTo(x, digits) }
 	for c := 1; c < len(t.head); c++ {
 		var values []float64
 		for _, line := range t.rows {
@@ -286,10 +390,18 @@ func (t *table) ranked() bool {
 	})
 }
 
+// ranks is what entries are ranked within.
+func (t *table) ranks() string {
+	if t.turned {
+		return "line"
+	}
+	return "column"
+}
+
 // marks explains how ranks are marked.
 func (t *table) marks() string {
 	if t.ranked() {
-		return "Bold: best of a column; underlined: second."
+		return fmt.Sprintf("Bold: best of a %s; underlined: second.", t.ranks())
 	}
 	return ""
 }

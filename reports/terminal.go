@@ -25,11 +25,11 @@ const (
 // there is one data set, else the main score of each. A table wider than width
 // columns (0: any; at least 40) continues below itself. With color the best score of a column is bold and
 // warnings are yellow.
-func Terminal(w io.Writer, runs []*results.Run, width int, color bool) error {
-	if err := some(runs); err != nil {
+func Terminal(w io.Writer, runs []*results.Run, l Layout, width int, color bool) error {
+	v, err := laidOut(runs, &l)
+	if err != nil {
 		return err
 	}
-	v := newView(runs)
 	p := &terminal{out: bufio.NewWriter(w), width: width, color: color}
 	if p.width > 0 {
 		p.width = max(p.width, minWidth)
@@ -38,7 +38,8 @@ func Terminal(w io.Writer, runs []*results.Run, width int, color bool) error {
 		p.line(p.paint("1", s))
 	}
 	for i, r := range runs {
-		s := fmt.Sprintf("%s · protocol %s", cmp.Or(r.Model.Name, "unnamed model"), cmp.Or(protocolName(r), "unnamed"))
+		s := fmt.Sprintf("%s · protocol %s", cmp.Or(modelTitle(&r.Model), "unnamed model"),
+			cmp.Or(protocolName(r), "unnamed"))
 		if len(runs) > 1 {
 			s = fmt.Sprintf("run %d: %s · %s", i+1, cmp.Or(r.Suite.Name, "unnamed"), s)
 		}
@@ -79,6 +80,7 @@ func withAllScores(v *view, t table) table {
 		}
 	}
 	t.notes[0] = c.title + ", percent."
+	t.notes = slices.DeleteFunc(t.notes, func(n string) bool { return slices.Contains(shortened(v.columns), n) })
 	return t
 }
 

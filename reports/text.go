@@ -12,11 +12,16 @@ import (
 	"ovbench/reports/plain"
 )
 
-// percent spells a fraction in percent with two decimals. This is where numbers are rounded.
-func percent(x float64) string {
-	s := strconv.FormatFloat(100*x, 'f', 2, 64)
-	if s == "-0.00" {
-		return "0.00"
+// percent spells a fraction in percent with two decimals.
+func percent(x float64) string { return percentTo(x, usualDigits) }
+
+const usualDigits = 2
+
+// percentTo spells a fraction in percent. This is where numbers are rounded.
+func percentTo(x float64, digits int) string {
+	s := strconv.FormatFloat(100*x, 'f', digits, 64)
+	if strings.Trim(s, "-0.") == "" {
+		return strings.TrimPrefix(s, "-")
 	}
 	return s
 }

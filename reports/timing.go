@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -34,7 +35,7 @@ func timingFigures(v *view) []figure {
 			spent = append(spent, r.Timing.Seconds[s])
 		}
 		if x.Spent = append(x.Spent, spent); len(v.runs) > 1 {
-			x.Runs = append(x.Runs, fmt.Sprintf("run %d", i+1))
+			x.Runs = append(x.Runs, cmp.Or(r.Label, fmt.Sprintf("run %d", i+1)))
 		}
 	}
 	return []figure{{Figure: x.Figure("timing", "Where the time went",

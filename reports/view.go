@@ -12,6 +12,7 @@ import (
 
 // view is a set of runs laid out for reading: methods down, data sets across.
 type view struct {
+	layout  *Layout
 	runs    []*results.Run
 	members []int // indices of the runs whose rows these are
 	rows    []row
@@ -19,6 +20,7 @@ type view struct {
 	cells   map[place]*results.Cell
 	of      map[row][]int // runs that a row gathers
 	part    string        // what tells this view from the other blocks of a report; empty where there is one
+	suffix  string        // of its files, likewise
 }
 
 // place is where a cell stands.
@@ -37,6 +39,7 @@ type row struct {
 type column struct {
 	key    columnKey
 	title  string
+	full   string // title before it was told apart
 	metric string // the score that tables show
 }
 
@@ -45,8 +48,8 @@ type columnKey struct{ dataset, split, task, convention string }
 // newView lays out runs in the order of their methods and cells. Cells of one data set, split, task and convention
 // share a column; a method that several runs measured with the same model and protocol, each on other data sets,
 // shares a row.
-func newView(runs []*results.Run) *view {
-	v := &view{runs: runs, cells: map[place]*results.Cell{}, of: map[row][]int{}}
+func newView(runs []*results.Run, l *Layout) *view {
+	v := &view{layout: l, runs: runs, cells: map[place]*results.Cell{}, of: map[row][]int{}}
 	at := map[columnKey]int{}
 	for i, r := range runs {
 		v.members = append(v.members, i)
@@ -63,7 +66,8 @@ func newView(runs []*results.Run) *view {
 			k := columnKey{d.Name, d.Split, c.Task, c.Convention}
 			if _, ok := at[k]; !ok {
 				at[k] = len(v.columns)
-				v.columns = append(v.columns, column{key: k, title: cmp.Or(d.Title, d.Name)})
+				v.columns = append(v.columns, column{key: k, title: cmp.Or(d.Title, d.Name),
+					full: cmp.Or(d.Title, d.Name)})
 			}
 			v.cells[place{rows[c.Method], k}] = c
 			col := &v.columns[at[k]]
@@ -73,6 +77,7 @@ func newView(runs []*results.Run) *view {
 		}
 	}
 	v.distinguish()
+	l.sort(v)
 	return v
 }
 
@@ -114,46 +119,78 @@ func modelKey(r *results.Run) string {
 	return key
 }
 
-// blocks are the parts of a view whose numbers may be set side by side: one per protocol, in the order of the runs. A
-// view of one protocol is its own block.
+// blocks are the parts of a view whose numbers may be set side by side: one per task and protocol, in the order of the
+// columns. A view of one task and one protocol is its own block.
 func (v *view) blocks() []*view {
-	var order []string
-	of := map[string]*view{}
-	for i, r := range v.runs {
-		p := r.Protocol.Fingerprint
-		if of[p] == nil {
-			order = append(order, p)
-			of[p] = &view{runs: v.runs, cells: v.cells, of: v.of, part: "protocol " +
-				cmp.Or(protocolName(r), "unnamed")}
+	type question struct{ task, protocol string }
+	var order []question
+	of := map[question]*view{}
+	tasks, protocols := map[string]bool{}, map[string]bool{}
+	for _, c := range v.columns {
+		for _, r := range v.rows {
+			if v.cell(r, c) == nil {
+				continue
+			}
+			q := question{c.key.task, v.runs[r.run].Protocol.Fingerprint}
+			b := of[q]
+			if b == nil {
+				b = &view{layout: v.layout, runs: v.runs, cells: v.cells, of: v.of}
+				order, of[q] = append(order, q), b
+				tasks[q.task], protocols[q.protocol] = true, true
+			}
+			if !slices.Contains(b.columns, c) {
+				b.columns = append(b.columns, c)
+			}
 		}
-		of[p].members = append(of[p].members, i)
 	}
 	if len(order) < 2 {
 		return []*view{v}
 	}
 	var out []*view
-	for _, p := range order {
-		b := of[p]
-		for _, r := range v.rows {
-			if v.runs[r.run].Protocol.Fingerprint == p {
+	for i, q := range order {
+		b := of[q]
+		for _, r := range v.rows { // in their order
+			if v.runs[r.run].Protocol.Fingerprint == q.protocol &&
+				slices.ContainsFunc(b.columns, func(c column) bool { return v.cell(r, c) != nil }) {
 				b.rows = append(b.rows, r)
+				for _, m := range v.of[r] {
+					if !slices.Contains(b.members, m) {
+						b.members = append(b.members, m)
+					}
+				}
 			}
 		}
-		for _, c := range v.columns {
-			if slices.ContainsFunc(b.rows, func(r row) bool { return v.cell(r, c) != nil }) {
-				b.columns = append(b.columns, c)
-			}
+		slices.Sort(b.members)
+		var parts []string
+		if len(tasks) > 1 {
+			parts, b.suffix = append(parts, taskTitle(q.task)), "-"+slug(taskTitle(q.task))
 		}
+		if len(protocols) > len(tasks) || len(order) > len(tasks) {
+			parts = append(parts, "protocol "+cmp.Or(protocolName(v.runs[b.members[0]]), "unnamed"))
+			b.suffix = fmt.Sprintf("-%d", i+1)
+		}
+		b.part = strings.Join(parts, ", ")
 		out = append(out, b)
 	}
 	return out
+}
+
+// taskTitle is what a task is called in headings.
+func taskTitle(task string) string {
+	switch task {
+	case "explain":
+		return "explanation"
+	case "multilabel":
+		return "recognition"
+	}
+	return task
 }
 
 // distinguish adds to equal titles what tells the columns apart.
 func (v *view) distinguish() {
 	for _, part := range []func(columnKey) string{
 		func(k columnKey) string { return k.split },
-		func(k columnKey) string { return k.task },
+		func(k columnKey) string { return taskTitle(k.task) },
 		func(k columnKey) string { return k.convention },
 		func(k columnKey) string { return k.dataset },
 	} {
@@ -181,15 +218,18 @@ func (v *view) distinguish() {
 // cell is what the method of a row scored in a column, or nil.
 func (v *view) cell(r row, c column) *results.Cell { return v.cells[place{r, c.key}] }
 
-// name is a row's label: the method, and its runs where another row has the same method. Models are named where they
-// differ.
+// name is a row's label: the method, and its runs where another row of the task has the same method. Models are named
+// where they differ.
 func (v *view) name(r row) string {
 	alone := true
 	for o := range v.of {
-		alone = alone && (o == r || o.method != r.method)
+		alone = alone && (o == r || o.method != r.method || taskOf(v.runs[o.run]) != taskOf(v.runs[r.run]))
 	}
 	if alone {
 		return r.method
+	}
+	if label := v.runs[r.run].Label; label != "" {
+		return r.method + " · " + label
 	}
 	name := r.method + " · run"
 	for i, n := range v.of[r] {
@@ -212,9 +252,9 @@ func (v *view) modelName(m *results.Run) string {
 		switch {
 		case modelKey(o) == modelKey(m):
 		case o.Model.Architecture == m.Model.Architecture:
-			return cmp.Or(m.Model.Name, m.Model.Architecture)
+			return cmp.Or(modelTitle(&m.Model), m.Model.Architecture)
 		default:
-			name = cmp.Or(m.Model.Architecture, m.Model.Name)
+			name = cmp.Or(m.Model.Architecture, modelTitle(&m.Model))
 		}
 	}
 	return name
@@ -229,19 +269,14 @@ func protocolName(r *results.Run) string {
 
 // heading is a title that says which block it belongs to, if there are several.
 func (v *view) heading(title string) string {
-	if v.part == "" {
+	if v.part == "" || strings.Contains(title, " "+v.part) {
 		return title
 	}
 	return title + ", " + v.part
 }
 
-// file is a name for a table of block i.
-func (v *view) file(name string, i int) string {
-	if v.part != "" {
-		name += fmt.Sprintf("-%d", i+1)
-	}
-	return name
-}
+// file is a name for a table or figure of a block; that of a column may say its task already.
+func (v *view) file(name string) string { return strings.TrimSuffix(name, v.suffix) + v.suffix }
 
 // dataset is the data set of a cell; the row's runs share the columns.
 func (v *view) dataset(r row, c column) *results.Dataset {
@@ -253,4 +288,23 @@ func (v *view) dataset(r row, c column) *results.Dataset {
 		}
 	}
 	return nil
+}
+
+// digits are the decimals of percentages.
+func (v *view) digits() int { return cmp.Or(v.layout.Digits, usualDigits) }
+
+// percent spells a fraction in percent.
+func (v *view) percent(x float64) string { return percentTo(x, v.digits()) }
+
+// needs are what the methods of the rows need beyond their texts and pictures; nil where CLIP is enough for all.
+func (v *view) needs() map[row]string {
+	out, more := map[row]string{}, false
+	for _, r := range v.rows {
+		out[r] = needsOf(v.runs[r.run].Method(r.method))
+		more = more || out[r] != clipAlone
+	}
+	if !more {
+		return nil
+	}
+	return out
 }

@@ -49,6 +49,8 @@ type Run struct {
 	Timing   Timing    `json:"timing"`
 	Panels   []Panel   `json:"panels,omitempty"`
 
+	// Label is what a reader calls the run beside others. It is not in the file.
+	Label string `json:"-"`
 	// Choice says in words which samples Panels are, if a reader chose among those of the file. It is not in the file.
 	Choice string `json:"-"`
 	// Dir is the run folder, the base of the paths in Panels. Read and Write set it; it is not in the file.
@@ -128,6 +130,7 @@ type Method struct {
 	Kind      string         `json:"kind,omitempty"`
 	Params    map[string]any `json:"params,omitempty"`
 	Positions string         `json:"positions,omitempty"`
+	Needs     []string       `json:"needs,omitempty"` // networks beyond the image-text model: "DINO", "SAM"
 }
 
 // Protocol is all that changes a number and is not the method. Runs of one

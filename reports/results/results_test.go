@@ -42,7 +42,7 @@ func example() *Run {
 		Runtime: Runtime{Name: "onnxruntime", Version: "1.27.0", Path: "/lib", SHA256: "dd", Threads: 2, Jobs: 3,
 			Mmap: true, JPEG: "image/jpeg", Attention: "MultiHeadAttention"},
 		Methods: []Method{{Name: "clip_surgery", Kind: "surgery", Params: map[string]any{"depth": 7.0, "tau": 2.0},
-			Positions: "bilinear"}},
+			Positions: "bilinear", Needs: []string{"DINO"}}},
 		Protocol: Protocol{Name: "plain", Fingerprint: "ee",
 			Fields: map[string]any{"window": 224.0, "names": []any{"a", "b"}}},
 		Datasets: []Dataset{{Name: "shapes", Title: "Shapes", Split: "val", Root: "/d", Samples: "0-9", Official: 12,
@@ -118,7 +118,7 @@ func TestReadReturnsWhatWasWritten(t *testing.T) {
 // TestExampleIsFull keeps example, and with it the golden file, from missing a new field.
 func TestExampleIsFull(t *testing.T) {
 	r := example()
-	r.Schema, r.Dir, r.Choice = Schema, ".", "all"
+	r.Schema, r.Dir, r.Choice, r.Label = Schema, ".", "all", "a"
 	var walk func(at string, v reflect.Value)
 	walk = func(at string, v reflect.Value) {
 		if v.Type() == reflect.TypeFor[time.Time]() {
