@@ -219,17 +219,22 @@ func parseSave(names []string) (engine.Save, error) {
 }
 
 func runSuite(c *cobra.Command, req engine.Request) error {
-	bar := newProgress(c.ErrOrStderr())
 	plan, err := engine.NewPlan(req)
 	if err != nil {
 		return err
 	}
+	return runPlan(c, plan, req.Out)
+}
+
+// runPlan measures and shows what came of it.
+func runPlan(c *cobra.Command, plan *engine.Plan, out string) error {
+	bar := newProgress(c.ErrOrStderr())
 	r, err := plan.Run(c.Context(), bar)
 	bar.finish()
 	if err != nil {
 		return err
 	}
-	return summarise(c, r, req.Out)
+	return summarise(c, r, out)
 }
 
 // summarise prints a run's table and says what is missing.

@@ -50,7 +50,7 @@ func TestScripts(t *testing.T) {
 			return os.CopyFS(filepath.Join(e.WorkDir, "data"), datasets.Demo())
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "samescores": sameScores, "samevalue": sameValue, "shape": shape, "truncate": truncate,
+			"code": code, "samescores": sameScores, "samevalue": sameValue, "samecell": sameCell, "shape": shape, "truncate": truncate,
 		},
 	})
 }
@@ -83,6 +83,28 @@ func sameScores(ts *testscript.TestScript, neg bool, args []string) {
 		cells[i] = r.Cells
 		if len(r.Cells) == 0 {
 			ts.Fatalf("%s has no scores", args[i])
+		}
+	}
+	if diff := cmp.Diff(cells[0], cells[1]); (diff != "") != neg {
+		ts.Fatalf("%s and %s: %s", args[0], args[1], diff)
+	}
+}
+
+// samecell RUN/METHOD RUN/METHOD wants equal scores of two methods on every data set, and with ! unlike ones.
+func sameCell(ts *testscript.TestScript, neg bool, args []string) {
+	var cells [2][]results.Cell
+	for i := range cells {
+		dir, method, _ := strings.Cut(args[i], "/")
+		r, err := results.Read(ts.MkAbs(dir))
+		ts.Check(err)
+		for _, c := range r.Cells {
+			if c.Method == method {
+				c.Method = ""
+				cells[i] = append(cells[i], c)
+			}
+		}
+		if len(cells[i]) == 0 {
+			ts.Fatalf("%s has no scores of %s", dir, method)
 		}
 	}
 	if diff := cmp.Diff(cells[0], cells[1]); (diff != "") != neg {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bufio"
+	"cmp"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -67,32 +68,15 @@ func (p *Plan) describe() *results.Run {
 	s := p.suite
 	r := &results.Run{
 		Schema: results.Schema, Tool: Tool(), Host: Host(), Started: time.Now(), Command: p.request.Command,
-		Suite: results.Suite{Name: s.Name, Title: s.Title, File: s.File, SHA256: s.Fingerprint(), Text: string(s.Canonical()), Metrics: s.Metrics},
-		Model: p.model.Describe(),
-		Runtime: results.Runtime{
-			Name: "onnxruntime", Version: p.library.Version, Path: p.library.Path, Threads: p.request.Threads, Jobs: p.request.Jobs,
-			Mmap: p.request.Mmap, Attention: "fused", JPEG: jpeg.Decoder,
-		},
-		Protocol: tasks.ProtocolOf(s.Protocol),
-		Warnings: p.model.Assumed,
+		Suite:    results.Suite{Name: s.Name, Title: s.Title, File: s.File, SHA256: s.Fingerprint(), Text: string(s.Canonical()), Metrics: s.Metrics},
+		Protocol: tasks.ProtocolOf(s.Protocol), Runtime: results.Runtime{Jobs: p.request.Jobs, JPEG: jpeg.Decoder},
+		Shard: p.request.Shard.String(),
 	}
-	if hash, err := p.library.SHA256(); err == nil {
-		r.Runtime.SHA256 = hash
-	}
-	if r.Runtime.Threads == 0 {
-		r.Runtime.Threads = runtime.NumCPU()
-	}
-	r.Shard = p.request.Shard.String()
-	for i, m := range s.Methods {
-		positions := p.positions
-		if positions == "" {
-			positions = p.model.Encoder().Interpolation(p.methods[i].Method.Traits().Positions)
-		}
-		params := methods.Params(p.methods[i].Method)
-		if p.task.Needs().Surgery {
-			params["redundant"] = string(p.forms[i])
-		}
-		r.Methods = append(r.Methods, results.Method{Name: m.Name, Kind: m.Kind, Params: params, Positions: string(positions)})
+	if p.imported != nil {
+		r.Model = p.imported.describe()
+		r.Methods = []results.Method{{Name: p.imported.Name, Kind: importKind}}
+	} else {
+		p.describeNetwork(r)
 	}
 	for _, t := range p.targets {
 		r.Datasets = append(r.Datasets, results.Dataset{
@@ -108,4 +92,25 @@ func (p *Plan) describe() *results.Run {
 	}
 	r.Panels = p.panelList()
 	return r
+}
+
+// describeNetwork is what computes: model, library and methods.
+func (p *Plan) describeNetwork(r *results.Run) {
+	r.Model, r.Warnings = p.model.Describe(), p.model.Assumed
+	r.Runtime.Name, r.Runtime.Version, r.Runtime.Path = "onnxruntime", p.library.Version, p.library.Path
+	r.Runtime.Threads, r.Runtime.Mmap, r.Runtime.Attention = cmp.Or(p.request.Threads, runtime.NumCPU()), p.request.Mmap, "fused"
+	if hash, err := p.library.SHA256(); err == nil {
+		r.Runtime.SHA256 = hash
+	}
+	for i, m := range p.suite.Methods {
+		positions := p.positions
+		if positions == "" {
+			positions = p.model.Encoder().Interpolation(p.methods[i].Method.Traits().Positions)
+		}
+		params := methods.Params(p.methods[i].Method)
+		if p.task.Needs().Surgery {
+			params["redundant"] = string(p.forms[i])
+		}
+		r.Methods = append(r.Methods, results.Method{Name: m.Name, Kind: m.Kind, Params: params, Positions: string(positions)})
+	}
 }

@@ -64,9 +64,10 @@ func (p *Plan) inNetwork(label, dataset string, method methods.Method, on *clip.
 // departing are the parameters that methods have on a data set and not by themselves, by the method's label; nil for none.
 func (p *Plan) departing(t *target) map[string]map[string]any {
 	var out map[string]map[string]any
-	for i, n := range p.methods {
+	for i, at := range t.network { // none of predictions made elsewhere
+		n := p.methods[i]
 		usual := methods.Params(n.Method)
-		for key, v := range methods.Params(p.network[t.network[i]].Method) {
+		for key, v := range methods.Params(p.network[at].Method) {
 			if reflect.DeepEqual(v, usual[key]) {
 				continue
 			}

@@ -46,24 +46,13 @@ func (p *Plan) Run(ctx context.Context, progress tasks.Progress) (*results.Run, 
 	r := &run{plan: p, progress: progress, forward: make(chan struct{}, 1)}
 	r.out = p.describe()
 	start := time.Now()
-	hashed := make(chan error, 1)
-	go func() { hashed <- hashFiles(&r.out.Model) }()
 	if err := os.MkdirAll(p.request.Out, 0o777); err != nil {
 		return nil, err
 	}
-	if err := r.loadImages(); err != nil {
+	if err := r.prepare(ctx); err != nil {
 		return nil, err
 	}
 	defer r.closeImages()
-	if err := <-hashed; err != nil {
-		return nil, err
-	}
-	if err := r.openRecords(); err != nil { // before the texts: a folder in use is told at once
-		return nil, err
-	}
-	if err := r.encodeTexts(ctx); err != nil {
-		return nil, errors.Join(err, r.records.Close())
-	}
 	loopErr := r.loop(ctx)
 	if err := r.records.Close(); err != nil && loopErr == nil {
 		loopErr = err
@@ -74,6 +63,31 @@ func (p *Plan) Run(ctx context.Context, progress tasks.Progress) (*results.Run, 
 		return nil, errors.Join(loopErr, err)
 	}
 	return r.out, loopErr
+}
+
+// prepare loads what samples are shown to, and opens the records.
+func (r *run) prepare(ctx context.Context) error {
+	if r.plan.imported != nil {
+		return r.openRecords()
+	}
+	hashed := make(chan error, 1)
+	go func() { hashed <- hashFiles(&r.out.Model) }()
+	if err := r.loadImages(); err != nil {
+		return err
+	}
+	err := <-hashed
+	if err == nil {
+		err = r.openRecords() // before the texts: a folder in use is told at once
+	}
+	if err == nil {
+		if err = r.encodeTexts(ctx); err != nil {
+			err = errors.Join(err, r.records.Close())
+		}
+	}
+	if err != nil {
+		r.closeImages()
+	}
+	return err
 }
 
 func (r *run) session() ort.Options {
@@ -98,7 +112,9 @@ func (r *run) loadImages() (err error) {
 }
 
 func (r *run) closeImages() {
-	r.images.Close()
+	if r.images != nil {
+		r.images.Close()
+	}
 	for _, plain := range r.plain {
 		plain.Close()
 	}
@@ -174,7 +190,15 @@ func (p *Plan) asksEmpty() bool {
 }
 
 func (r *run) openRecords() error {
-	fingerprint, err := r.plan.fingerprint(r.out.Hashes())
+	var (
+		fingerprint string
+		err         error
+	)
+	if r.plan.imported != nil {
+		fingerprint, err = r.plan.imported.fingerprint(r.plan)
+	} else {
+		fingerprint, err = r.plan.fingerprint(r.out.Hashes())
+	}
 	if err != nil {
 		return err
 	}
@@ -275,6 +299,14 @@ func (r *run) measure(ctx context.Context, e *sharedPicture) []records.Record {
 	if first == nil {
 		return recs
 	}
+	if r.plan.imported != nil {
+		for i, m := range e.samples {
+			if recs[i].Error == "" {
+				r.recordImported(ctx, &recs[i], m, samples[i])
+			}
+		}
+		return recs
+	}
 	stage, picture, err := r.encodeSample(ctx, first, r.plan.targets[targets[0]].framing, targets)
 	for i, m := range e.samples {
 		switch {
@@ -322,11 +354,16 @@ func (r *run) record(ctx context.Context, rec *records.Record, at sampleRef, s d
 		rec.Fail("score", err)
 		return
 	}
+	r.complete(rec, t, &v, made)
+}
+
+// complete fills in a record with what a task made of its sample, and keeps what was asked for.
+func (r *run) complete(rec *records.Record, t *target, v *tasks.View, made tasks.Measured) {
 	rec.Methods, rec.Tags = map[string]records.Evidence{}, made.Tags
 	for k, m := range r.plan.methods {
 		rec.Methods[m.Name] = made.Evidence[k]
 	}
-	if err := r.save(t, &v, made.Labels); err != nil {
+	if err := r.save(t, v, made.Labels); err != nil {
 		rec.Fail("save", err)
 	}
 }

@@ -69,6 +69,7 @@ type Plan struct {
 	positions vit.Interpolation
 	templates []string
 	targets   []target
+	imported  *imported // in place of a model, if maps are read
 
 	normalised map[vit.Normalization]*clip.Model // the model on other pixels than it wants
 }
@@ -88,15 +89,7 @@ type target struct {
 // NewPlan resolves a request. The error joins every fault found.
 func NewPlan(r Request) (*Plan, error) {
 	p := &Plan{request: r, suite: r.Suite, task: tasks.All[r.Suite.Task]}
-	faults := []error{p.openModel(), p.openLibrary(), p.makeMethods(), p.readProtocol()}
-	for i, d := range p.suite.Datasets {
-		t, err := p.openTarget(d)
-		if err != nil {
-			faults = append(faults, p.suite.Fault(fmt.Sprintf("datasets[%d]", i), "%v", err))
-			continue
-		}
-		p.targets = append(p.targets, t)
-	}
+	faults := []error{p.openModel(), p.openLibrary(), p.makeMethods(), p.readProtocol(), p.openTargets()}
 	if errors.Join(faults...) == nil {
 		p.size = fixedSize(p.targets)
 		faults = append(faults, p.fitMethods(), p.checkOnly())
@@ -159,6 +152,19 @@ func (p *Plan) readProtocol() error {
 	note("positions", err)
 	p.templates, err = clip.Templates(p.suite.Words(proto.Templates))
 	note("templates", err)
+	return errors.Join(faults...)
+}
+
+func (p *Plan) openTargets() error {
+	var faults []error
+	for i, d := range p.suite.Datasets {
+		t, err := p.openTarget(d)
+		if err != nil {
+			faults = append(faults, p.suite.Fault(fmt.Sprintf("datasets[%d]", i), "%v", err))
+			continue
+		}
+		p.targets = append(p.targets, t)
+	}
 	return errors.Join(faults...)
 }
 

@@ -102,6 +102,9 @@ func (r *run) savePanel(t *target, v *tasks.View, labels [][]uint16) error {
 			panel.Predictions[method.Name] = predictions[method.Name]
 			err = errors.Join(err, r.writeLabels(predictions[method.Name], t, truth, labels[m]))
 		}
+		if method.Rows == 0 { // a label map of another program
+			continue
+		}
 		cells, saliencyErr := tasks.Saliency(r.plan.task, &t.Target, method, class)
 		if saliencyErr != nil {
 			return errors.Join(err, saliencyErr)

@@ -35,7 +35,7 @@ func (segmentation) Measure(v *View) (Measured, error) {
 			return records.Evidence{}, err
 		}
 		maps = append(maps, labels)
-		return labelEvidence(v.Target, v.Index, v.Sample.Labels, labels)
+		return LabelEvidence(v.Target, v.Index, v.Sample.Labels, labels)
 	})
 	m.Labels = maps
 	return m, err
@@ -69,8 +69,8 @@ func decode(t *Target, w, h int, sim *Similarity) ([]uint16, error) {
 	return labels, nil
 }
 
-// labelEvidence compares a label map with its truth.
-func labelEvidence(t *Target, index int, truth labelmap.Map, labels []uint16) (records.Evidence, error) {
+// LabelEvidence compares a label map with its truth.
+func LabelEvidence(t *Target, index int, truth labelmap.Map, labels []uint16) (records.Evidence, error) {
 	classes := len(t.Info.Classes)
 	cells, err := metrics.Count(truth.Pix, labels, classes, labelmap.Ignore)
 	if err != nil {
