@@ -9,11 +9,15 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
+
+	"ovbench/runners/files"
 
 	"github.com/gofrs/flock"
 )
@@ -23,21 +27,59 @@ import (
 type download struct {
 	client   *http.Client
 	url      string
-	token    string // of the hub; the client sends it to the first host only
+	token    string // of the hub; only the first host and port get it
 	target   string
 	lock     string // file that one process holds while it writes the target
 	size     int64  // bytes; negative if the server does not say
-	sum      string // hexadecimal SHA-256, or the SHA-1 of git, "" if the server does not say
+	sum      string // hexadecimal SHA-256, or the SHA-1 of git
 	progress func(done, total int64)
 }
 
-// attempts bounds how often a transfer that broke off is taken up again without a byte arriving in between.
+// attempts bounds how often a transfer that broke off is taken up again without worthwhile bytes arriving in between. A server that
+// fell silent counts double.
 const attempts = 5
+
+// worthwhile reports whether an attempt that brought the file to end bytes, from most at best before, counts as none: for 64 KiB, or a
+// quarter of what was missing.
+func (d *download) worthwhile(most, end int64) bool {
+	enough := int64(64 << 10)
+	if d.size >= 0 {
+		enough = min(enough, (d.size-most)/4+1)
+	}
+	return end-most >= enough
+}
 
 // patience is the time before a broken transfer is taken up again, doubled each time.
 var patience = time.Second
 
-// fetch brings the file, whole and with the right checksum, to the target. A target of the right size is left as it is.
+// silence is how long a server may send nothing; HF_HUB_DOWNLOAD_TIMEOUT is in seconds, as huggingface_hub has it.
+func silence() time.Duration {
+	if s, err := strconv.ParseFloat(os.Getenv("HF_HUB_DOWNLOAD_TIMEOUT"), 64); err == nil && s > 0 && s < 1e6 {
+		return time.Duration(s * float64(time.Second))
+	}
+	return 10 * time.Second
+}
+
+// errSilent ends a request to a server that sends nothing.
+var errSilent = errors.New("the server fell silent")
+
+// watched is ctx until the server was silent for too long: since the start, or since heard was last called.
+func watched(ctx context.Context) (_ context.Context, heard, stop func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	limit := silence()
+	timer := time.AfterFunc(limit, func() { cancel(errSilent) })
+	return ctx, func() { timer.Reset(limit) }, func() { timer.Stop(); cancel(nil) }
+}
+
+// silent names the server's silence as what ended a request.
+func silent(ctx context.Context, err error) error {
+	if err != nil && errors.Is(context.Cause(ctx), errSilent) {
+		return errSilent
+	}
+	return err
+}
+
+// fetch brings the file, whole and with the right checksum, to the target. A target that has it is left as it is.
 func (d *download) fetch(ctx context.Context) error {
 	for _, dir := range []string{filepath.Dir(d.target), filepath.Dir(d.lock)} {
 		if err := os.MkdirAll(dir, 0o777); err != nil {
@@ -49,9 +91,8 @@ func (d *download) fetch(ctx context.Context) error {
 		return fmt.Errorf("%s: lock: %w", d.lock, err)
 	}
 	defer lock.Close()
-	if info, err := os.Stat(d.target); err == nil && info.Mode().IsRegular() && (d.size < 0 || info.Size() == d.size) {
-		d.tell(info.Size())
-		return nil
+	if there, err := d.there(); there || err != nil {
+		return err
 	}
 	part := d.target + ".incomplete"
 	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o666)
@@ -71,9 +112,33 @@ func (d *download) fetch(ctx context.Context) error {
 	return os.Rename(part, d.target)
 }
 
+// there reports whether the target is what it should be. One that was damaged is removed.
+func (d *download) there() (bool, error) {
+	f, err := files.Open(d.target)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	if d.size < 0 || info.Size() == d.size {
+		if d.verify(f) == nil {
+			d.tell(info.Size())
+			return true, nil
+		}
+	}
+	return false, os.Remove(d.target)
+}
+
 // fill asks for what f lacks until all of it is there.
 func (d *download) fill(ctx context.Context, f *os.File) error {
 	wait := patience
+	most := int64(0) // bytes that were there at once
 	for failed := 0; ; {
 		have, err := f.Seek(0, io.SeekEnd)
 		if err != nil {
@@ -87,7 +152,7 @@ func (d *download) fill(ctx context.Context, f *os.File) error {
 		if have == d.size {
 			return nil
 		}
-		n, err := d.take(ctx, f, have)
+		end, err := d.take(ctx, f, have)
 		switch {
 		case err == nil:
 			return nil
@@ -95,11 +160,16 @@ func (d *download) fill(ctx context.Context, f *os.File) error {
 			return ctx.Err()
 		case isFinal(err):
 			return err
-		case n > 0:
-			failed, wait = 0, patience
+		case errors.Is(err, errSilent):
+			failed += 2
+		case d.worthwhile(max(most, have), end):
+			failed, wait = 1, patience
+		default:
+			failed++
 		}
-		if failed++; failed == attempts {
-			return fmt.Errorf("%w (%d attempts; what arrived is kept, the same command goes on from there)", err, attempts)
+		most = max(most, have, end)
+		if failed >= attempts {
+			return fmt.Errorf("%w (several attempts brought no more; what arrived is kept, the same command goes on from there)", err)
 		}
 		select {
 		case <-time.After(wait):
@@ -118,8 +188,10 @@ func isFinal(err error) bool {
 	return errors.As(err, &f)
 }
 
-// take appends one answer to f, which holds the first have bytes, and returns how many bytes came.
+// take appends one answer to f, which holds the first have bytes, and returns how many it holds then.
 func (d *download) take(ctx context.Context, f *os.File, have int64) (int64, error) {
+	ctx, heard, stop := watched(ctx)
+	defer stop()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url, nil)
 	if err != nil {
 		return 0, finalError{err}
@@ -132,8 +204,9 @@ func (d *download) take(ctx context.Context, f *os.File, have int64) (int64, err
 	}
 	resp, err := d.client.Do(req)
 	if err != nil {
-		return 0, err
+		return 0, silent(ctx, err)
 	}
+	heard()
 	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusPartialContent:
@@ -157,16 +230,17 @@ func (d *download) take(ctx context.Context, f *os.File, have int64) (int64, err
 	if d.size >= 0 {
 		body = io.LimitReader(resp.Body, d.size-have+1) // one byte more tells a file that is too long
 	}
-	n, err := io.Copy(&meter{f, have, d}, body)
+	n, err := io.Copy(&meter{f, have, d, heard}, body)
+	end := have + n
 	switch {
 	case err != nil:
-		return n, fmt.Errorf("%s: %w", d.url, err)
-	case d.size >= 0 && have+n > d.size:
-		return n, finalError{fmt.Errorf("%s: more than the %d bytes that were announced", d.url, d.size)}
-	case have+n < d.size:
-		return n, fmt.Errorf("%s: broke off after %d of %d bytes", d.url, have+n, d.size)
+		return end, fmt.Errorf("%s: %w", d.url, silent(ctx, err))
+	case d.size >= 0 && end > d.size:
+		return end, finalError{fmt.Errorf("%s: more than the %d bytes that were announced", d.url, d.size)}
+	case end < d.size:
+		return end, fmt.Errorf("%s: broke off after %d of %d bytes", d.url, end, d.size)
 	}
-	return n, nil
+	return end, nil
 }
 
 // statusErrorOnce is an answer that may differ the next time.
@@ -190,12 +264,14 @@ func statusError(url string, resp *http.Response) error {
 
 // meter writes to a file and tells how far it is.
 type meter struct {
-	f    *os.File
-	done int64
-	d    *download
+	f     *os.File
+	done  int64
+	d     *download
+	heard func()
 }
 
 func (m *meter) Write(p []byte) (int, error) {
+	m.heard()
 	n, err := m.f.Write(p)
 	m.done += int64(n)
 	m.d.tell(m.done)
@@ -208,7 +284,7 @@ func (d *download) tell(done int64) {
 	}
 }
 
-// verify compares the checksum, if the server gave one: 64 digits are of SHA-256, 40 of git's SHA-1 over a header and the content.
+// verify compares the checksum: 64 digits are of SHA-256, 40 of git's SHA-1 over a header and the content.
 func (d *download) verify(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -222,7 +298,7 @@ func (d *download) verify(f *os.File) error {
 		h = sha1.New()
 		fmt.Fprintf(h, "blob %d\x00", info.Size())
 	default:
-		return nil
+		return fmt.Errorf("%s: %q is no checksum", d.url, d.sum)
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err

@@ -3,8 +3,8 @@ package hub
 import (
 	"cmp"
 	"context"
-	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -90,11 +90,22 @@ func (p *Puller) pullOpenAI(ctx context.Context, model string) (string, error) {
 	return d.target, nil
 }
 
+// client follows redirects, but takes the token to no other host, port or scheme.
 func (p *Puller) client() *http.Client {
+	client := http.Client{}
 	if p.Client != nil {
-		return p.Client
+		client = *p.Client
 	}
-	return http.DefaultClient
+	client.CheckRedirect = func(req *http.Request, via []*http.Request) error {
+		if len(via) > 10 {
+			return errors.New("more than 10 redirects")
+		}
+		if first := via[0].URL; req.URL.Host != first.Host || req.URL.Scheme != first.Scheme {
+			req.Header.Del("Authorization")
+		}
+		return nil
+	}
+	return &client
 }
 
 func (p *Puller) telling(file string) func(done, total int64) {
@@ -154,6 +165,8 @@ var commitPattern = regexp.MustCompile(`^[0-9a-f]{40}([0-9a-f]{24})?$`)
 
 // list asks the hub for the commit behind a revision, and its files.
 func (p *Puller) list(ctx context.Context, at string) (commit string, files []string, err error) {
+	ctx, _, stop := watched(ctx)
+	defer stop()
 	resp, err := p.ask(ctx, p.client(), http.MethodGet, at)
 	if err != nil {
 		return "", nil, err
@@ -169,7 +182,7 @@ func (p *Puller) list(ctx context.Context, at string) (commit string, files []st
 		} `json:"siblings"`
 	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 16<<20)).Decode(&answer); err != nil {
-		return "", nil, fmt.Errorf("%s: %w", at, err)
+		return "", nil, fmt.Errorf("%s: %w", at, silent(ctx, err))
 	}
 	if !commitPattern.MatchString(answer.SHA) {
 		return "", nil, fmt.Errorf("%s: commit %.80q is none: is HF_ENDPOINT a hub?", at, answer.SHA)
@@ -188,7 +201,11 @@ func (p *Puller) ask(ctx context.Context, client *http.Client, method, at string
 	if t := hubToken(); t != "" {
 		req.Header.Set("Authorization", "Bearer "+t)
 	}
-	return client.Do(req)
+	resp, err := client.Do(req)
+	if e := silent(ctx, err); e != err {
+		err = fmt.Errorf("%s: %w", at, e)
+	}
+	return resp, err
 }
 
 // hubToken is the user's: of HF_TOKEN, or what huggingface-cli login saved.
@@ -256,11 +273,8 @@ func (p *Puller) pullFile(ctx context.Context, at, root, dir, name string) error
 		return err
 	}
 	d := download{
-		client: p.client(), url: at, token: hubToken(), size: size, target: filepath.Join(root, "blobs", etag),
+		client: p.client(), url: at, token: hubToken(), size: size, sum: etag, target: filepath.Join(root, "blobs", etag),
 		lock: filepath.Join(hubCache(), ".locks", filepath.Base(root), etag+".lock"), progress: p.telling(name),
-	}
-	if _, err := hex.DecodeString(etag); err == nil {
-		d.sum = etag
 	}
 	if err := d.fetch(ctx); err != nil {
 		return err
@@ -284,12 +298,15 @@ func (p *Puller) pullFile(ctx context.Context, at, root, dir, name string) error
 	return os.Symlink(want, link)
 }
 
-var etagPattern = regexp.MustCompile(`^[0-9A-Za-z_-]{1,128}$`)
+// etagPattern is a SHA-256, or the SHA-1 of git.
+var etagPattern = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
 // head asks for the size of a file and its etag, the checksum of its content. Large files lie elsewhere: the hub's own answer names both,
 // the place it leads to need not.
 func (p *Puller) head(ctx context.Context, at string) (size int64, etag string, err error) {
-	client := *p.client()
+	ctx, _, stop := watched(ctx)
+	defer stop()
+	client := p.client()
 	first, err := url.Parse(at)
 	if err != nil {
 		return 0, "", err
@@ -300,7 +317,7 @@ func (p *Puller) head(ctx context.Context, at string) (size int64, etag string, 
 		}
 		return nil
 	}
-	resp, err := p.ask(ctx, &client, http.MethodHead, at)
+	resp, err := p.ask(ctx, client, http.MethodHead, at)
 	if err != nil {
 		return 0, "", err
 	}
@@ -310,7 +327,7 @@ func (p *Puller) head(ctx context.Context, at string) (size int64, etag string, 
 	}
 	etag = strings.Trim(strings.TrimPrefix(cmp.Or(resp.Header.Get("X-Linked-Etag"), resp.Header.Get("ETag")), "W/"), `"`)
 	if !etagPattern.MatchString(etag) {
-		return 0, "", fmt.Errorf("%s: no usable etag (%.80q): is HF_ENDPOINT a hub?", at, etag)
+		return 0, "", fmt.Errorf("%s: its etag %.80q is no checksum, so what arrives could not be checked: is HF_ENDPOINT a hub?", at, etag)
 	}
 	size, err = strconv.ParseInt(cmp.Or(resp.Header.Get("X-Linked-Size"), resp.Header.Get("Content-Length")), 10, 64)
 	if err != nil || size < 0 {

@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -29,11 +31,14 @@ type hub struct {
 	files  map[string][]byte
 	token  string // needed, if not empty
 
-	mu     sync.Mutex
-	broken map[string]int // how often a file still breaks off half-way
-	damage string         // a file whose content arrives changed
-	asked  []string       // files and from which byte, of GET requests
-	store  *httptest.Server
+	mu      sync.Mutex
+	broken  map[string]int // how often a file still breaks off half-way
+	damage  string         // a file whose content arrives changed
+	silent  string         // a file of which the first bytes arrive, then nothing
+	noRange int            // status of answers to requests for a part: the whole file, or an error
+	etag    string         // in place of a checksum
+	asked   []string       // files and from which byte, of GET requests
+	store   *httptest.Server
 }
 
 const small = 1000
@@ -80,7 +85,7 @@ func (h *hub) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	if len(data) <= small {
 		sum := sha1.Sum(fmt.Appendf(nil, "blob %d\x00%s", len(data), data))
-		w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:])+`"`)
+		w.Header().Set("ETag", `"`+cmp.Or(h.etag, hex.EncodeToString(sum[:]))+`"`)
 		h.serve(w, r, name)
 		return
 	}
@@ -88,7 +93,7 @@ func (h *hub) answer(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Linked-Etag", `"`+hex.EncodeToString(sum[:])+`"`)
 	w.Header().Set("X-Linked-Size", fmt.Sprint(len(data)))
 	w.Header().Set("ETag", `"of the redirect"`)
-	http.Redirect(w, r, strings.Replace(h.store.URL, "127.0.0.1", "localhost", 1)+"/"+name, http.StatusFound) // another host: ports do not count
+	http.Redirect(w, r, h.store.URL+"/"+name, http.StatusFound) // another port of this host
 }
 
 func (h *hub) serve(w http.ResponseWriter, r *http.Request, name string) {
@@ -102,6 +107,19 @@ func (h *hub) serve(w http.ResponseWriter, r *http.Request, name string) {
 	if r.Method == http.MethodGet {
 		_, _ = fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from)
 		h.asked = append(h.asked, fmt.Sprintf("%s from %d", name, from))
+	}
+	if from > 0 && h.noRange != 0 {
+		if r.Header.Del("Range"); h.noRange != http.StatusOK {
+			w.WriteHeader(h.noRange)
+			return
+		}
+		from = 0
+	}
+	if name == h.silent && r.Method == http.MethodGet {
+		_, _ = w.Write(data[:len(data)/8])
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+		return
 	}
 	if h.broken[name] > 0 && r.Method == http.MethodGet {
 		h.broken[name]--
@@ -230,7 +248,14 @@ func TestPullRefuses(t *testing.T) {
 	}{
 		{"damaged weights", "org/micro", "damaged on its way", func(h *hub) { h.damage = "model.safetensors" }},
 		{"damaged configuration", "org/micro", "damaged on its way", func(h *hub) { h.damage = "config.json" }},
-		{"dead connection", "org/micro", "5 attempts", func(h *hub) { h.broken["config.json"] = 100; h.files["config.json"] = []byte("x") }},
+		{"dead connection", "org/micro", "several attempts brought no more", func(h *hub) { h.broken["config.json"] = 100; h.files["config.json"] = []byte("x") }},
+		{"no Range", "org/micro", "several attempts brought no more", func(h *hub) { h.noRange, h.broken["model.safetensors"] = http.StatusOK, 1000 }},
+		{"always 416", "org/micro", "several attempts brought no more", func(h *hub) { h.noRange, h.broken["model.safetensors"] = http.StatusRequestedRangeNotSatisfiable, 1000 }},
+		{"silence", "org/micro", "the server fell silent", func(h *hub) {
+			h.silent = "model.safetensors"
+			h.t.Setenv("HF_HUB_DOWNLOAD_TIMEOUT", "0.1")
+		}},
+		{"no checksum", "org/micro", `etag "deadbeef" is no checksum`, func(h *hub) { h.etag = "deadbeef" }},
 		{"gated", "org/micro", "set HF_TOKEN", func(h *hub) { h.token = "another" }},
 		{"unknown", "org/mikro", "no such model", func(*hub) {}},
 		{"no weights", "org/micro", "it is no model in a form", func(h *hub) { delete(h.files, "model.safetensors"); delete(h.files, "pytorch_model.bin") }},
@@ -249,6 +274,58 @@ func TestPullRefuses(t *testing.T) {
 				t.Error("the model is found all the same")
 			}
 		})
+	}
+}
+
+// The token goes to the hub, but not to another port of its host; the store of [testHub] complains if it does.
+func TestTokenStays(t *testing.T) {
+	h := testHub(t)
+	h.token = "secret"
+	t.Setenv("HF_TOKEN", "secret")
+	if _, err := new(Puller).Pull(t.Context(), "org/micro"); err != nil {
+		t.Error(err)
+	}
+}
+
+// A blob that was damaged on the disk is fetched again.
+func TestPullMends(t *testing.T) {
+	h := testHub(t)
+	dir, err := new(Puller).Pull(t.Context(), "org/micro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "model.safetensors")
+	data := slices.Clone(h.files["model.safetensors"])
+	data[len(data)/2] ^= 1
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := new(Puller).Pull(t.Context(), "org/micro"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, h.files["model.safetensors"]) {
+		t.Error("the blob is as damaged as before: ", err)
+	}
+}
+
+// A model in sentence-transformers' form lies one folder deeper, with its configuration.
+func TestPullSubfolder(t *testing.T) {
+	h := testHub(t)
+	for _, name := range []string{"config.json", "vocab.json", "merges.txt", "model.safetensors"} {
+		h.files["0_CLIPModel/"+name] = h.files[name]
+		delete(h.files, name)
+	}
+	delete(h.files, "pytorch_model.bin")
+	dir, err := new(Puller).Pull(t.Context(), "org/micro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := checkpoint.Open(dir)
+	if err != nil || c.Files[0] != filepath.Join(dir, "0_CLIPModel", "model.safetensors") {
+		t.Error(err, c)
+	}
+	if vocabulary, err := VocabularyPath(c.Files[0], ""); err != nil || vocabulary != filepath.Join(dir, "0_CLIPModel") {
+		t.Errorf("%q, %v", vocabulary, err)
 	}
 }
 
