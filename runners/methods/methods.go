@@ -53,7 +53,7 @@ type Entry struct {
 // All lists the methods by name.
 var All = []Entry{
 	{"clip", "patch tokens of the unchanged model, through the last LayerNorm and projection", "Radford et al., arXiv 2103.00020", func() Method { return &CLIP{} }},
-	{"clip_surgery", "value-value attention on a second path through the last blocks, without MLPs", "Li et al., arXiv 2304.05653", func() Method { return &Surgery{Depth: 6, ResNet: Released} }},
+	{"clip_surgery", "value-value attention on a second path through the last blocks, without MLPs; on a ResNet: released, intended or normalised", "Li et al., arXiv 2304.05653", func() Method { return &Surgery{Depth: 6, ResNet: Released} }},
 	{"maskclip", "values of the last block instead of its attention", "Zhou et al., arXiv 2112.01071", func() Method { return &MaskCLIP{Residual: true} }},
 	{"sclip", "query-query plus key-key attention in the last block", "Wang et al., arXiv 2312.01597", func() Method { return &SCLIP{Residual: true} }},
 	{"clearclip", "query-query attention in the last block, without residual and MLP", "Lan et al., arXiv 2407.12442", func() Method { return &ClearCLIP{Attention: "qq", Layers: 1} }},
