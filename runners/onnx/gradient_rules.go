@@ -20,7 +20,7 @@ var rules = map[string]rule{
 	"MatMul": matMulRule, "FusedMatMul": fusedMatMulRule, "MultiHeadAttention": attentionRule,
 	"Conv": convRule, "AveragePool": avgPoolRule,
 	"Reshape": reshapeRule, "Transpose": transposeRule, "Concat": concatRule, "Slice": sliceRule, "Pad": padRule,
-	"Gather": gatherRule, "Cast": castRule,
+	"Gather": gatherRule, "Cast": castRule, "Expand": expandRule,
 }
 
 // terms are the cotangents of a sum or difference.

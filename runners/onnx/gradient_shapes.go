@@ -99,6 +99,11 @@ func padRule(s step, c Value) []Value {
 	})
 }
 
+// expandRule sums over what was repeated.
+func expandRule(s step, c Value) []Value {
+	return s.only(func() Value { return s.fold(c, s.out().Shape(), s.in(0).Shape()) })
+}
+
 // gatherRule adds every row's cotangent to where the row was read. The table has a fixed number of rows.
 func gatherRule(s step, c Value) []Value {
 	return s.only(func() Value {

@@ -84,6 +84,9 @@ var derivations = []derivation{
 		z := g.Mean(g.Mean(g.Reshape(x, s[0], s[1], 2, 2), 2), 3)
 		return g.Add(g.Mul(y, y), g.Reshape(z, s[0], s[1], 1))
 	}},
+	{"repeated", map[string][]int{"x": {2, 1, 4}}, nil, func(g *Graph, in func(string) Value) Value {
+		return g.Slice(g.PadBack(g.Mul(g.Expand(in("x"), 2, 3, 4), random(g, 1, -1, 1, 3, 1)), 2, 1, 2), 1, 1, 4)
+	}},
 	{"rows", map[string][]int{"x": {5, 4}}, nil, func(g *Graph, in func(string) Value) Value {
 		read := g.Gather(in("x"), g.Reshape(g.Ints(1, 3, 3, 0), 2, 2))
 		over := g.Above(read, g.Scalar(0.1))
@@ -93,6 +96,7 @@ var derivations = []derivation{
 		x, y := in("x"), in("y")
 		w := func(i uint64, x Value) Value { return g.Linear(x, random(g, i, -1, 1, 8, 8), Value{}) }
 		a := g.Attention(w(5, x), w(6, y), w(7, y), 2, 0.5, in("z"), false)
+		a = g.Mul(a, g.Attention(g.Slice(x, 2, 0, 4), g.Slice(y, 2, 4, 8), y, 2, 0.5, Value{}, false))
 		b := g.Attention(y, y, y, 4, 0.7, Value{}, false)
 		return g.Add(a, g.Add(g.Mean(a, 1), g.Add(g.Mean(b, 1), g.Slice(b, 1, 0, 1))))
 	}},

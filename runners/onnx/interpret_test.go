@@ -433,7 +433,7 @@ func multiHead(n *node, in []array) array {
 		})
 	}
 	out := product(softmax(logits, -1), split(in[2])).transpose([]int{0, 2, 1, 3})
-	return array{slices.Clone(in[0].shape), out.data}
+	return array{[]int{out.shape[0], out.shape[1], out.shape[2] * out.shape[3]}, out.data}
 }
 
 func batchNorm(in []array, eps float64) array {

@@ -23,6 +23,12 @@ func BilinearCells(dst []float32, w, h int, src []float32, sw, sh, channels int)
 	resizeCells(dst, w, h, src, sw, sh, channels, bilinearTaps, 0, 0)
 }
 
+// BilinearCorners is [Bilinear] with the centres of the outer pixels on those of the outer cells:
+// interpolate(mode="bilinear", align_corners=True).
+func BilinearCorners(dst []float32, w, h int, src []float32, sw, sh int) {
+	resizeCells(dst, w, h, src, sw, sh, 1, cornerTaps, 0, 0)
+}
+
 // Bicubic resizes a table of cells, src [sh*sw, channels] into dst [h*w, channels]:
 // interpolate(mode="bicubic", align_corners=False), a = -0.75, without antialiasing.
 // With channels = 1 a table is a plane.
@@ -131,6 +137,21 @@ func bilinearTaps(in, out int, step float64) taps {
 		at := max(sourceAt(i, s), 0)
 		i0 := min(int(at), in-1)
 		frac := min(at-float32(i0), 1)
+		t.add(i0, 1-frac)
+		t.add(min(i0+1, in-1), frac)
+		t.start = append(t.start, len(t.index))
+	}
+	return t
+}
+
+// cornerTaps has two taps per output; the only one of an axis takes the first cell.
+func cornerTaps(in, out int, _ float64) taps {
+	t := taps{start: make([]int, 1, out+1)}
+	s := float32(in-1) / float32(max(out-1, 1))
+	for i := range out {
+		at := s * float32(i)
+		i0 := min(int(at), in-1)
+		frac := at - float32(i0)
 		t.add(i0, 1-frac)
 		t.add(min(i0+1, in-1), frac)
 		t.start = append(t.start, len(t.index))
