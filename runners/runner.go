@@ -51,7 +51,9 @@ func (o ImageOptions) open() bool { return o.Height == 0 && o.Width == 0 }
 // ImageGraph is the graph that [NewImages] runs: input pixels [batch, 3, H, W] of values 0..255, and one output per method
 // under its name. Without Similarities an output holds tokens [batch, 1+N, E], the global one first, un-normalised (of methods
 // without a global token [batch, N, E]); with them there is a second input texts [texts, E] of normalised embeddings, and an
-// output holds values [batch, 1+N, texts]. If the size is left open, the inputs of [onnx.Graph.Tables] follow.
+// output holds values [batch, 1+N, texts]. Methods that explain texts add two inputs more, of numbers from 0: asked, those of texts that
+// matter, and explained, those of asked whose values [batch, N, explained] the output holds. If the size is left open, the inputs of
+// [onnx.Graph.Tables] follow.
 //
 // Methods that need a second graph are refused: a single one would give other numbers under their name.
 func ImageGraph(m methods.ImageText, ms []Named, o ImageOptions) (*onnx.Graph, error) {
@@ -75,6 +77,9 @@ type network struct {
 	grid      func(height, width int) (rows, cols int)
 	multiple  int
 	next      *methods.Stage
+	explains  bool // values of explained texts, in the place of cosines
+	wide      bool
+	together  bool
 }
 
 // imageGraph is the graph, and what is known of each method.
@@ -92,6 +97,10 @@ func imageGraph(m methods.ImageText, ms []Named, o ImageOptions) (*onnx.Graph, [
 	scene := methods.Scene{Graph: g, RGB: g.Input("pixels", tensor.F32, g.Symbol("batch"), 3, height, width)}
 	if o.Similarities {
 		scene.Texts = g.Input("texts", tensor.F32, g.Symbol("texts"), m.Space())
+		if slices.ContainsFunc(ms, func(n Named) bool { return n.Method.Traits().Explains }) {
+			scene.Asked = g.Input("asked", tensor.I64, g.Symbol("asked"))
+			scene.Explained = g.Input("explained", tensor.I64, g.Symbol("explained"))
+		}
 	}
 	var networks []network
 	for _, named := range ms {
@@ -109,6 +118,7 @@ func imageGraph(m methods.ImageText, ms []Named, o ImageOptions) (*onnx.Graph, [
 		}
 		g.Output(named.Name, scene.Values(r))
 		n.global, n.grid, n.multiple, n.next = r.Global.Present(), r.Grid, r.Multiple, r.Next
+		n.explains, n.wide, n.together = named.Method.Traits().Explains, r.Wide, named.Method.Traits().Together
 		n.complete()
 		networks = append(networks, n)
 	}
@@ -175,7 +185,7 @@ func checkNames(ms []Named) error {
 	if len(ms) == 0 {
 		return fmt.Errorf("no methods to run")
 	}
-	taken := map[string]bool{"": true, "pixels": true, "texts": true}
+	taken := map[string]bool{"": true, "pixels": true, "texts": true, "asked": true, "explained": true}
 	for _, n := range ms {
 		if taken[n.Name] || strings.HasPrefix(n.Name, keptPrefix) {
 			return fmt.Errorf("method name %q is taken: give it another", n.Name)
@@ -215,6 +225,7 @@ type Images struct {
 	tables   tables
 	stages   []*stage
 	kept     [][]int        // shapes of what the graph keeps for the stages
+	holds    int            // bytes that the backward passes of one run may hold
 	seconds  []*ort.Session // of the stages, each once
 }
 
@@ -228,7 +239,7 @@ func NewImages(lib *ort.Library, m methods.ImageText, ms []Named, o ImageOptions
 	if !o.open() {
 		name += fmt.Sprintf(" at %dx%d", o.Height, o.Width)
 	}
-	r := &Images{model: m, options: o, networks: networks, tables: tables{list: g.Tables(), symbols: g.Symbols()}}
+	r := &Images{model: m, options: o, networks: networks, tables: tables{list: g.Tables(), symbols: g.Symbols()}, holds: explainBytes}
 	model, err := g.Model()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.Source(), err)
@@ -282,21 +293,77 @@ func (r *Images) similarities(ctx context.Context, pixels tensor.Dense, sets []T
 	if err := checkSets(sets); err != nil {
 		return nil, err
 	}
+	if len(sets) > 1 && slices.ContainsFunc(r.networks, func(n network) bool { return n.together }) {
+		return r.apart(ctx, pixels, sets)
+	}
 	return r.run(ctx, pixels, sets)
 }
 
-// run computes tokens, or values if there are texts.
+// apart runs the networks set by set, where what a method says of a text depends on the texts beside it.
+func (r *Images) apart(ctx context.Context, pixels tensor.Dense, sets []TextSet) (all []Batch, err error) {
+	for i := range sets {
+		one, err := r.run(ctx, pixels, sets[i:i+1])
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			all = one
+			continue
+		}
+		for m := range all {
+			all[m].Values = beside(all[m].Values, one[m].Values)
+		}
+	}
+	return all, nil
+}
+
+// run computes tokens, or values if there are texts. Explanations of more texts than fit a bound on memory come in parts, each with a pass of
+// its own.
 func (r *Images) run(ctx context.Context, pixels tensor.Dense, sets []TextSet) ([]Batch, error) {
 	if err := r.checkPixels(pixels); err != nil {
 		return nil, err
 	}
+	if !r.explains() {
+		return r.pass(ctx, pixels, sets, question{})
+	}
+	q := questionOf(sets)
+	var results []Batch
+	for part := range slices.Chunk(q.explained, r.textsAtOnce(pixels.Shape)) {
+		one, err := r.pass(ctx, pixels, sets, question{q.asked, part})
+		if err != nil {
+			return nil, err
+		}
+		scores := make([]tensor.Dense, len(one))
+		for i, n := range r.networks {
+			if scores[i] = one[i].Values; n.explains && results == nil {
+				one[i].Values = unknown(scores[i].Shape[0], scores[i].Shape[1], joined(sets).Shape[0])
+			}
+		}
+		if results == nil {
+			results = one
+		}
+		for i, n := range r.networks {
+			for k := 0; n.explains && k < len(part); k++ {
+				paste(results[i].Values, columns(scores[i], k, k+1), int(q.asked[part[k]]))
+			}
+		}
+	}
+	return results, nil
+}
+
+// pass runs the graph once, and what follows it.
+func (r *Images) pass(ctx context.Context, pixels tensor.Dense, sets []TextSet, q question) ([]Batch, error) {
 	h, w := pixels.Shape[2], pixels.Shape[3]
 	in := []ort.Value{float32s(pixels)}
 	width := r.model.Space()
+	var texts tensor.Dense
 	if sets != nil {
-		texts := joined(sets)
+		texts = joined(sets)
 		in = append(in, float32s(texts))
 		width = texts.Shape[0]
+	}
+	if r.explains() {
+		in = append(in, numbers(q.asked), numbers(q.explained))
 	}
 	for _, t := range r.tables.at(h, w) {
 		in = append(in, float32s(t))
@@ -305,14 +372,18 @@ func (r *Images) run(ctx context.Context, pixels tensor.Dense, sets []TextSet) (
 	var out []ort.Value
 	for i, n := range r.networks {
 		rows, cols := n.grid(h, w)
-		tokens := rows * cols
+		tokens, columns := rows*cols, width
 		if n.global {
 			tokens++
 		}
-		results[i] = Batch{Rows: rows, Cols: cols, Global: n.global, Values: tensor.New(pixels.Shape[0], tokens, width)}
+		if n.explains {
+			columns = len(q.explained)
+		}
+		results[i] = Batch{Rows: rows, Cols: cols, Global: n.global, Values: tensor.New(pixels.Shape[0], tokens, columns)}
 		out = append(out, float32s(results[i].Values))
 	}
 	sizes := r.sizes(pixels.Shape[0], h, w)
+	sizes["texts"], sizes["asked"], sizes["explained"] = width, len(q.asked), len(q.explained)
 	kept := make([]tensor.Dense, len(r.kept))
 	for i, s := range r.kept {
 		shape, err := r.tables.symbols.Resolve(s, sizes)
@@ -325,12 +396,46 @@ func (r *Images) run(ctx context.Context, pixels tensor.Dense, sets []TextSet) (
 	if err := r.session.Run(ctx, in, out); err != nil {
 		return nil, err
 	}
-	for i := range r.stages {
-		if err := r.stages[i].run(ctx, pixels, sets, kept, results[r.stages[i].index]); err != nil {
+	for _, s := range r.stages {
+		var err error
+		if s.Search != nil {
+			results[s.index].Values, err = s.search(ctx, pixels, picked(texts, q), kept, results[s.index])
+		} else {
+			err = s.run(ctx, pixels, sets, kept, results[s.index])
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
 	return results, nil
+}
+
+// explains reports whether some method explains texts.
+func (r *Images) explains() bool {
+	return slices.ContainsFunc(r.networks, func(n network) bool { return n.explains })
+}
+
+// explainBytes bounds what the backward passes of one run hold.
+const explainBytes = 1 << 30
+
+// textsAtOnce is how many texts' backward passes fit the bound, for pixels [B, 3, H, W]: a few values of every channel by token and, where
+// some method is wide, of every head by pair of tokens. One always does.
+func (r *Images) textsAtOnce(pixels []int) int {
+	const channels, heads = 16, 4 // held at once, of each kind
+	most := 0
+	for _, n := range r.networks {
+		if !n.explains {
+			continue
+		}
+		rows, cols := n.grid(pixels[2], pixels[3])
+		tokens := 1 + rows*cols
+		each := 4 * channels * tokens * r.model.Space()
+		if t, ok := n.models.Encoder().(methods.Transformer); ok && n.wide {
+			each += 4 * heads * t.Transformer().Heads * tokens * tokens
+		}
+		most = max(most, each)
+	}
+	return max(r.holds/(pixels[0]*most), 1)
 }
 
 // sizes are what symbols of the graph stand for, for pictures of h x w pixels.
@@ -344,6 +449,8 @@ func (r *Images) sizes(batch, h, w int) map[string]int {
 }
 
 func float32s(d tensor.Dense) ort.Value { return ort.Float32(d.Shape, d.Data) }
+
+func numbers(xs []int64) ort.Value { return ort.Int64([]int{len(xs)}, xs) }
 
 // checkPixels says why the network cannot take pixels.
 func (r *Images) checkPixels(pixels tensor.Dense) error {

@@ -35,6 +35,9 @@ func TestSharing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if method.Traits().Explains {
+			continue // those share in TestExplainersShare
+		}
 		all = append(all, runners.Named{Name: name, Method: method})
 	}
 	nodes := func(ms ...runners.Named) int {

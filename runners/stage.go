@@ -58,7 +58,9 @@ func (r *Images) second(s *stage) (*onnx.Graph, error) {
 	scene := &methods.Scene{Graph: r.options.graph(), Models: n.models, Positions: n.positions}
 	var kept []onnx.Value
 	for i, v := range s.Keep {
-		kept = append(kept, scene.Like(fmt.Sprintf("kept.%d", i), v))
+		if s.Search == nil {
+			kept = append(kept, scene.Like(fmt.Sprintf("kept.%d", i), v))
+		}
 	}
 	scene.Texts = scene.Input("texts", tensor.F32, scene.Graph.Symbol("texts"), r.model.Space())
 	reading := s.Read(scene, kept)
@@ -109,7 +111,9 @@ func (s *stage) runTexts(ctx context.Context, pixels tensor.Dense, kept []tensor
 // inputs are those of the second graph, in its order.
 func (s *stage) inputs(pixels tensor.Dense, kept []tensor.Dense, texts tensor.Dense, own []tensor.Dense) (in []ort.Value, err error) {
 	for _, at := range s.kept {
-		in = append(in, float32s(kept[at]))
+		if s.Search == nil {
+			in = append(in, float32s(kept[at]))
+		}
 	}
 	in = append(in, float32s(texts))
 	made := s.tables.at(pixels.Shape[2], pixels.Shape[3])
@@ -124,4 +128,21 @@ func (s *stage) inputs(pixels tensor.Dense, kept []tensor.Dense, texts tensor.De
 		in, own = append(in, float32s(own[0])), own[1:]
 	}
 	return in, nil
+}
+
+// search lets the method run its second graph, and gives the scores [B, N, K] of the explained texts.
+func (s *stage) search(ctx context.Context, pixels, texts tensor.Dense, kept []tensor.Dense, first Batch) (tensor.Dense, error) {
+	found := methods.Found{RGB: pixels, Rows: first.Rows, Cols: first.Cols}
+	for _, at := range s.kept {
+		found.Kept = append(found.Kept, kept[at])
+	}
+	found.Run = func(rows, n int, own ...tensor.Dense) (tensor.Dense, error) {
+		in, err := s.inputs(pixels, nil, texts, own)
+		if err != nil {
+			return tensor.Dense{}, err
+		}
+		out := tensor.New(rows, n, texts.Shape[0])
+		return out, s.session.Run(ctx, in, []ort.Value{float32s(out)})
+	}
+	return s.Search(found)
 }

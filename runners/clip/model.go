@@ -45,6 +45,9 @@ func (m *Model) Source() string { return m.Path }
 // Space is the width E of the space that images and texts share.
 func (m *Model) Space() int { return m.Embed }
 
+// CosineScale is the logit scale.
+func (m *Model) CosineScale() float64 { return m.LogitScale }
+
 // Encoder is the image tower: a [*ViT] or a [*ResNet].
 func (m *Model) Encoder() vit.Encoder { return m.encoder }
 

@@ -107,6 +107,17 @@ func loadBottleneck(l *weights.Loader, prefix string, in, planes int) Bottleneck
 // of the last stage row by row, positions resized to the grid added. H and W are numbers that a size check accepts, or
 // symbols: then the positions are a table of the graph.
 func (r *ResNet) Embed(g *onnx.Graph, rgb onnx.Value, p vit.Interpolation) onnx.Value {
+	x := r.Features(g, rgb)
+	x = g.Concat(1, g.Mean(x, 1), x)
+	table := func(h, w int) tensor.Dense {
+		rows, cols := r.Grid(h, w)
+		return r.PositionTable(rows, cols, p)
+	}
+	return g.Add(x, g.Table("positions."+string(p), rgb, table, x.Shape()[1:]...))
+}
+
+// Features turns pictures rgb [B, 3, H, W] of values 0..255 into the pixels [B, N, C] of the last stage, row by row.
+func (r *ResNet) Features(g *onnx.Graph, rgb onnx.Value) onnx.Value {
 	x := r.pixels.Apply(g, rgb)
 	for i := range r.Stem {
 		x = g.Relu(r.Stem[i].apply(g, x, [...]int{2, 1, 1}[i], 1))
@@ -122,13 +133,7 @@ func (r *ResNet) Embed(g *onnx.Graph, rgb onnx.Value, p vit.Interpolation) onnx.
 	if s[2] < 0 || s[3] < 0 {
 		patches = g.Symbol("patches")
 	}
-	x = g.Transpose(g.Reshape(x, s[0], s[1], patches), 0, 2, 1)
-	x = g.Concat(1, g.Mean(x, 1), x)
-	table := func(h, w int) tensor.Dense {
-		rows, cols := r.Grid(h, w)
-		return r.PositionTable(rows, cols, p)
-	}
-	return g.Add(x, g.Table("positions."+string(p), rgb, table, x.Shape()[1:]...))
+	return g.Transpose(g.Reshape(x, s[0], s[1], patches), 0, 2, 1)
 }
 
 // Grid is the number of pixels of the last stage. The first convolution rounds half pixels up and the four poolings
@@ -178,6 +183,9 @@ func (r *ResNet) Attention(g *onnx.Graph, q, k, u onnx.Value, scale float32) onn
 
 // Project takes the pool's result [B, 1+N, C] to tokens [B, 1+N, E].
 func (r *ResNet) Project(g *onnx.Graph, x onnx.Value) onnx.Value { return r.Pool.Out.Apply(g, x) }
+
+// Normalization is what the stem wants.
+func (r *ResNet) Normalization() vit.Normalization { return r.pixels }
 
 // Multiple is what the stages divide an image's sides by.
 func (*ResNet) Multiple() int { return 32 }

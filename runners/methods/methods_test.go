@@ -2,6 +2,7 @@ package methods
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,6 +19,7 @@ func (model) Source() string         { return "somewhere" }
 func (model) Name() string           { return "some model" }
 func (model) Space() int             { return 8 }
 func (m model) Encoder() vit.Encoder { return m.encoder }
+func (model) CosineScale() float64   { return 100 }
 
 // Every method says what it is, has parameters with names, takes its own values back, and names what it does not know.
 func TestAll(t *testing.T) {
@@ -47,7 +49,7 @@ func TestAll(t *testing.T) {
 		if err := e.New().Check(Models{ImageText: model{}}); (err == nil) != (e.Name == "clip") {
 			t.Errorf("%s: a model without blocks: %v", e.Name, err)
 		}
-		if p := e.New().Traits().Positions; p != vit.Bilinear && p != vit.Bicubic && p != vit.BicubicAntialias {
+		if p := e.New().Traits().Positions; !slices.Contains(vit.Interpolations, p) {
 			t.Errorf("%s: positions %q", e.Name, p)
 		}
 	}

@@ -16,6 +16,7 @@ type ImageText interface {
 	Name() string   // of its architecture
 	Space() int     // width E of the space that images and texts share
 	Encoder() vit.Encoder
+	CosineScale() float64 // factor of cosines before a softmax over texts, CLIP's logit scale
 }
 
 // Transformer is an encoder whose blocks a method may go into.
@@ -36,7 +37,7 @@ type Models struct {
 func (m Models) transformer() (Transformer, error) {
 	t, ok := m.Encoder().(Transformer)
 	if !ok {
-		return nil, fmt.Errorf("%s is the ResNet %s, which has no transformer blocks: the methods for it are clip and clip_surgery", m.Source(), m.Name())
+		return nil, fmt.Errorf("%s is the ResNet %s, which has no transformer blocks: the methods for it are clip, clip_surgery, raw_attention, gradcam and gscorecam", m.Source(), m.Name())
 	}
 	return t, nil
 }
@@ -47,6 +48,8 @@ type Scene struct {
 	Models
 	RGB       onnx.Value // pictures [B, 3, H, W] as they are, 0..255; towers normalise them for themselves
 	Texts     onnx.Value // [T, E], normalised; absent where tokens are wanted
+	Asked     onnx.Value // [A] int64: the texts that steer methods; others are only measured
+	Explained onnx.Value // [K] int64: those of Asked of which methods that explain give values
 	Positions vit.Interpolation
 }
 
@@ -109,9 +112,12 @@ type Reading struct {
 	// Global is the token of the whole picture [B, 1, E], projected, un-normalised. It may be absent.
 	Global onnx.Value
 	// Patches are tokens [B, N, E] like it; or, if Scored, values [B, N, T]: how much each patch answers to each of the scene's
-	// texts, whatever the other texts are.
+	// texts, whatever the other texts are. Methods that explain ([Traits.Explains]) give values [B, N, K] of the explained texts alone,
+	// without a global token.
 	Patches onnx.Value
 	Scored  bool
+	// Wide says that the graph holds, for every explained text, values of all pairs of patches.
+	Wide bool
 	// Grid is the number of patches of an image of height x width pixels; nil is the image-text model's.
 	Grid func(height, width int) (rows, cols int)
 	// Multiple is what the sides of padded windows are multiples of, in pixels; 0 is the image-text model's.
@@ -152,6 +158,18 @@ type Stage struct {
 	Read func(s *Scene, kept []onnx.Value) Reading
 	// Texts bounds the texts of one run of the second graph; 0 is all of a set.
 	Texts int
+	// Search, in the place of Prepare, runs the second graph as often as it likes, for methods that show it changed pictures. What the
+	// second graph takes are the explained texts and what Read declares; kept is empty.
+	Search func(Found) (tensor.Dense, error)
+}
+
+// Found is what is known between the graphs of a method that searches.
+type Found struct {
+	RGB        tensor.Dense // pictures [B, 3, H, W], 0..255
+	Rows, Cols int
+	Kept       []tensor.Dense // the values of Keep
+	// Run is the second graph: its inputs as Read declares them, each of P rows, and its values [P, n, K].
+	Run func(rows, n int, in ...tensor.Dense) (tensor.Dense, error)
 }
 
 // First is what is known between the graphs of a method.
