@@ -13,6 +13,7 @@ var floors = map[string]int{
 	"bench/engine":                      9,
 	"bench/analysis":                    9,
 	"bench/tasks":                       8,
+	"bench/predictions":                 7,
 	"bench/records":                     2,
 	"runners":                           7,
 	"runners/methods":                   6,
