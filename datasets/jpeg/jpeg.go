@@ -26,12 +26,9 @@ func Decode(data []byte) (image.Image, error) {
 	return pixels(data, head)
 }
 
-// Orientation is the EXIF orientation of a JPEG, 1 to 8; 1, which is upright, if it has none or cannot be read.
+// Orientation is the EXIF orientation of a JPEG, 1 to 8; 1, which is upright, if it has none. The file may end early.
 func Orientation(data []byte) uint8 {
-	head, err := parse(data)
-	if err != nil {
-		return 1
-	}
+	head, _ := parse(data)
 	return head.orientation
 }
 

@@ -131,8 +131,11 @@ func EXIF(path string) uint8 {
 	return jpeg.Orientation(head)
 }
 
-// headOf reads the first bytes of a file and goes back.
+// headOf reads the first bytes of a file and goes back to its beginning.
 func headOf(r io.ReadSeeker, limit int64) ([]byte, error) {
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
 	head, err := io.ReadAll(io.LimitReader(r, limit))
 	if err != nil {
 		return nil, err
