@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ovbench/datasets/picture"
 	"ovbench/reports"
 	"ovbench/reports/draw"
 	"ovbench/runners"
@@ -46,7 +45,7 @@ func (e *explanation) runCaption(c *cobra.Command) error {
 	if c.Flags().Changed("templates") {
 		return usagef(c.CommandPath(), "--templates is for --text: a caption is read as it is")
 	}
-	img, err := picture.Read(e.file, picture.AsStored)
+	img, err := e.readPicture(c, e.file)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovbench/bench/engine"
-	"ovbench/datasets/picture"
 	"ovbench/runners"
 	"ovbench/runners/clip"
 	"ovbench/runners/methods"
@@ -33,6 +32,7 @@ func encodeCommand() *cobra.Command {
 func encodeImageCommand() *cobra.Command {
 	var (
 		f                           modelFlags
+		pictures                    pictureFlags
 		size                        sizeFlag
 		seen                        bool
 		method, positions, fit, out string
@@ -47,6 +47,7 @@ The global token comes first, where the method has one, patches follow row by ro
 		Args:    arguments(1, -1),
 	}
 	f.add(c)
+	pictures.addPictures(c)
 	c.Flags().StringVar(&method, "method", "clip", "`method` (ovbench list methods), with parameters as in naclip:attn=kk:sigma=3")
 	c.Flags().Var(&size, "size", "network input in pixels (default: the model's own)")
 	c.Flags().StringVar(&positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-size, bicubic-antialias, or reference for the method's own")
@@ -80,9 +81,13 @@ The global token comes first, where the method has one, patches follow row by ro
 		defer images.Close()
 		var all tensor.Dense
 		for _, file := range files {
-			pixels, _, err := readPixels(file, h, w, clip.Resize(fit))
+			img, err := pictures.readPicture(c, file)
 			if err != nil {
 				return err
+			}
+			pixels, err := clip.Preprocess(img, h, w, clip.Resize(fit), clip.FilterBicubic)
+			if err != nil {
+				return fmt.Errorf("%s: %w", file, err)
 			}
 			values := m.Pixels.Values(pixels)
 			if !seen {
@@ -186,19 +191,6 @@ func namedMethods(names ...string) ([]runners.Named, error) {
 		out = append(out, runners.Named{Name: name, Method: m})
 	}
 	return out, nil
-}
-
-// readPixels is a picture as the network's input, and its own size.
-func readPixels(file string, h, w int, how clip.Resize) (tensor.Dense, [2]int, error) {
-	img, err := picture.Read(file, picture.AsStored)
-	if err != nil {
-		return tensor.Dense{}, [2]int{}, err
-	}
-	pixels, err := clip.Preprocess(img, h, w, how, clip.FilterBicubic)
-	if err != nil {
-		return tensor.Dense{}, [2]int{}, fmt.Errorf("%s: %w", file, err)
-	}
-	return pixels, [2]int{img.Rect.Dy(), img.Rect.Dx()}, nil
 }
 
 // writeFile replaces a file by what fill writes, or leaves it as it was.

@@ -14,7 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ovbench/datasets/picture"
 	"ovbench/reports"
 	"ovbench/reports/draw"
 	"ovbench/runners/methods"
@@ -107,7 +106,7 @@ func (e *explanation) run(c *cobra.Command) error {
 	if err != nil {
 		return usageError{err, usage}
 	}
-	img, err := picture.Read(e.file, picture.AsStored)
+	img, err := e.readPicture(c, e.file)
 	if err != nil {
 		return err
 	}

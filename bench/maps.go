@@ -19,6 +19,7 @@ import (
 // mapFlags are the flags by which a command makes maps of texts, and points of maps.
 type mapFlags struct {
 	modelFlags
+	pictureFlags
 	method, positions, templates, redundant string
 	texts                                   []string
 	size                                    sizeFlag
@@ -26,6 +27,7 @@ type mapFlags struct {
 }
 
 func (f *mapFlags) addMaps(c *cobra.Command) {
+	f.addPictures(c)
 	f.size = sizeFlag{512, 512}
 	c.Flags().StringArrayVar(&f.texts, "text", nil, "`text` to look for; repeat for more")
 	c.Flags().StringVar(&f.method, "method", "clip_surgery", "`method` (ovbench list methods), with parameters as in naclip:attn=kk:sigma=3")

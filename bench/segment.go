@@ -17,7 +17,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ovbench/datasets/picture"
 	"ovbench/reports"
 	"ovbench/reports/draw"
 	"ovbench/runners/methods"
@@ -212,7 +211,7 @@ func (s *segmenting) all(c *cobra.Command, files []string, apart bool) error {
 			dir = filepath.Join(s.out, folders.unique(strings.TrimSuffix(base, filepath.Ext(base))))
 		}
 		var cuts []cut
-		img, err := picture.Read(file, picture.AsStored)
+		img, err := s.readPicture(c, file)
 		if err == nil {
 			if cuts, err = s.one(c.Context(), file, img, dir); err != nil {
 				err = fmt.Errorf("%s: %w", file, err)
