@@ -17,9 +17,9 @@ import (
 
 func scoreCommand() *cobra.Command {
 	var (
-		task, difficult string
-		labels          = analysis.LabelScoring{Seed: 1}
-		asJSON          bool
+		task, difficult, absent string
+		labels                  = analysis.LabelScoring{Seed: 1}
+		asJSON                  bool
 	)
 	c := &cobra.Command{
 		Use:   "score",
@@ -33,7 +33,10 @@ func scoreCommand() *cobra.Command {
                         takes train ids, unless the truth has *_labelIds.png and no *_labelTrainIds.png.
                         ade20k with --reduce-zero-label takes truth and predictions numbered from 1.
                         imagenet_s takes RGB maps, id = R + 256 G.
-  --task multilabel     --truth and --pred are .npy matrices [images, classes]: 1, 0 or -1 (difficult), and scores.
+  --task multilabel     --truth and --pred are .npy matrices [images, classes]: labels and scores. Of labels 1 is present. With
+                        --absent 0, the default, 0 is absent and -1 difficult; with --absent -1, as VOC, WIDER-Attribute and
+                        NUS lists are written, -1 is absent and 0 difficult or unknown. What is difficult is not counted
+                        unless --difficult says otherwise. A truth with more -1 than 0 needs --absent.
 
 --json prints one object: task, convention, images, counts, each defined score by its name (mIoU, mAcc, aAcc; mAP, CF1@3; 0 to 1),
 per_class with class, scores and what they are made of, and with --resamples intervals and interval_level. What is undefined is left out.
@@ -50,7 +53,8 @@ images_with_instances too. Of a multilabel task: classes_without_positives, diff
 	c.Flags().BoolVar(&labels.ReduceZero, "reduce-zero-label", false, "the truth's 0 is ignored, its k is class k-1")
 	c.Flags().StringVar(&labels.Convention, "convention", "mmseg", "how intersection and union are counted")
 	c.Flags().BoolVar(&labels.Boundary, "boundary", false, "Boundary IoU too: mBIoU, of borders 2 % of the image diagonal wide (imagenet_s: always, 3 %)")
-	c.Flags().StringVar(&difficult, "difficult", string(metrics.DifficultSkip), "what -1 counts as: skip, negative, positive")
+	c.Flags().StringVar(&difficult, "difficult", string(metrics.DifficultSkip), "what a difficult or unknown label counts as: skip, negative, positive")
+	c.Flags().StringVar(&absent, "absent", "", "`value` of the truth for an absent class: 0, and -1 is difficult; or -1, and 0 is difficult or unknown")
 	c.Flags().IntVar(&labels.Resamples, "resamples", 0, "bootstrap resamples of the images, for 95 % intervals")
 	c.Flags().Uint64Var(&labels.Seed, "seed", 1, "of the resamples")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -80,8 +84,11 @@ images_with_instances too. Of a multilabel task: classes_without_positives, diff
 			if !slices.Contains(difficultRules, metrics.DifficultRule(difficult)) {
 				return usagef(usage, "--difficult %q is not known; known are skip, negative, positive", difficult)
 			}
+			if a := analysis.Absent(absent); a != analysis.AbsentUnsaid && a != analysis.AbsentZero && a != analysis.AbsentNegative {
+				return usagef(usage, "--absent %q is not known; known are 0, -1", absent)
+			}
 			f, err = analysis.ScoreTags(analysis.TagScoring{
-				Truth: labels.Truth, Pred: labels.Pred, Classes: labels.Classes, Difficult: metrics.DifficultRule(difficult), Resamples: labels.Resamples, Seed: labels.Seed,
+				Absent: analysis.Absent(absent), Truth: labels.Truth, Pred: labels.Pred, Classes: labels.Classes, Difficult: metrics.DifficultRule(difficult), Resamples: labels.Resamples, Seed: labels.Seed,
 			})
 		default:
 			return usagef(usage, "--task %q is not known; known are segmentation, multilabel", task)
@@ -105,7 +112,7 @@ var difficultRules = []metrics.DifficultRule{metrics.DifficultSkip, metrics.Diff
 
 // labelFlags sets defaults that depend on the convention, and refuses flags that go with another task or convention.
 func labelFlags(c *cobra.Command, task string, labels *analysis.LabelScoring) error {
-	of := map[string]string{"difficult": "multilabel", "ignore": "segmentation",
+	of := map[string]string{"difficult": "multilabel", "absent": "multilabel", "ignore": "segmentation",
 		"reduce-zero-label": "segmentation", "convention": "segmentation", "boundary": "segmentation"}
 	for _, flag := range slices.Sorted(maps.Keys(of)) {
 		if c.Flag(flag).Changed && of[flag] != task && (task == "segmentation" || task == "multilabel") {

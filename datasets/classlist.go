@@ -213,19 +213,28 @@ func (d *folder) void() uint16 {
 	return labelmap.Ignore
 }
 
-// SharedQueries says which classes have a text in common: the first of them wins every tie.
-func SharedQueries(classes []string, queries [][]string) (notes []string) {
+// SharedQueries says that classes have a text in common, "" if none have: the first of them wins every tie.
+func SharedQueries(classes []string, queries [][]string) string {
 	first := make(map[string]int)
+	note, pairs := "", 0
 	for class, texts := range queries {
 		for _, text := range texts {
 			key := strings.ToLower(strings.Join(strings.Fields(text), " "))
-			if other, ok := first[key]; ok && other != class {
-				notes = append(notes, fmt.Sprintf("classes %q and %q have the text %q in common: no pixel can tell them apart by it",
-					classes[other], classes[class], text))
-			} else if !ok {
+			other, ok := first[key]
+			if !ok {
 				first[key] = class
+			}
+			if !ok || other == class {
+				continue
+			}
+			if pairs++; pairs == 1 {
+				note = fmt.Sprintf("classes %q and %q have the text %q in common: no pixel can be told apart by it", classes[other],
+					classes[class], text)
 			}
 		}
 	}
-	return notes
+	if pairs > 1 {
+		note += fmt.Sprintf(" (and %d more)", pairs-1)
+	}
+	return note
 }

@@ -111,7 +111,6 @@ func (d *folder) readClasses() error {
 		return fmt.Errorf("%s: %d classes, want 1 to %d, one per line", name, n, folderClasses)
 	}
 	d.info.Classes = firstQueries(d.queries)
-	d.info.Notes = append(d.info.Notes, SharedQueries(d.info.Classes, d.queries)...)
 	seen := make(map[string]int)
 	for i, c := range d.info.Classes {
 		if first, ok := seen[c]; ok {

@@ -1,9 +1,10 @@
 package analysis
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -11,8 +12,10 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/text/unicode/norm"
 
 	"ovbench/bench/tasks"
+	"ovbench/datasets/files"
 	"ovbench/datasets/labelmap"
 	"ovbench/metrics"
 )
@@ -29,11 +32,7 @@ const cityscapesTrainIDs = 19
 // truths lists the label maps of the truth. In folders of Cityscapes label ids, train ids, instances and colours lie side by
 // side, and the number of classes says which is meant. ids says that the maps are of label ids, to be evaluated as
 // cityscapesScripts does: 34 of them, of which 19 have a score.
-func (s LabelScoring) truths() (paths []string, ids bool, err error) {
-	paths, err = pngFiles(s.Truth)
-	if err != nil {
-		return nil, false, err
-	}
+func (s LabelScoring) truths(paths []string) (chosen []string, ids bool, err error) {
 	whole := s.Convention == metrics.CityscapesIoU.Name && s.Classes == len(metrics.CityscapesLabels)
 	named := func(ending string) (out []string) {
 		for _, p := range paths {
@@ -65,15 +64,11 @@ func (s LabelScoring) truths() (paths []string, ids bool, err error) {
 }
 
 // pairFiles finds the prediction of every truth: the PNG at the same relative path, else the only one of the same name, where
-// a name of Cityscapes ends before _gtFine.
-func pairFiles(truths []string, truthDir, predDir string) ([]filePair, error) {
-	preds, err := pngFiles(predDir)
-	if err != nil {
-		return nil, err
-	}
+// a name of Cityscapes ends before _gtFine. Names are compared composed (NFC) and without their ending.
+func pairFiles(truths, preds []string, truthDir, predDir string) ([]filePair, error) {
 	byPath, byName := map[string]string{}, map[string][]string{}
 	for _, p := range preds {
-		byPath[p] = p
+		byPath[pathID(p)] = p
 		byName[stem(p)] = append(byName[stem(p)], p)
 	}
 	var (
@@ -84,7 +79,7 @@ func pairFiles(truths []string, truthDir, predDir string) ([]filePair, error) {
 	for _, t := range truths {
 		name := truthSuffix.ReplaceAllString(stem(t), "")
 		candidates := byName[name]
-		if p, ok := byPath[t]; ok {
+		if p, ok := byPath[pathID(t)]; ok {
 			candidates = []string{p}
 		} else if name != stem(t) {
 			candidates = nil
@@ -115,27 +110,33 @@ func pairFiles(truths []string, truthDir, predDir string) ([]filePair, error) {
 	return out, nil
 }
 
-// pngFiles lists the PNG files below dir by their paths from there, sorted.
-func pngFiles(dir string) ([]string, error) {
-	var out []string
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.EqualFold(filepath.Ext(path), ".png") {
-			return err
-		}
-		rel, err := filepath.Rel(dir, path)
-		out = append(out, filepath.ToSlash(rel))
-		return err
-	})
-	if err == nil && len(out) == 0 {
-		err = fmt.Errorf("%s: no PNG files", dir)
+// pngFiles lists the PNG files below dir by their paths from there, through links too. note says what is left out.
+func pngFiles(dir string) (paths []string, note string, err error) {
+	all, err := files.Tree(dir)
+	if err != nil {
+		return nil, "", err
 	}
-	return out, err
+	var rest []string
+	for _, p := range all {
+		if strings.EqualFold(filepath.Ext(p), ".png") {
+			paths = append(paths, p)
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	if len(rest) > 0 {
+		note = fmt.Sprintf("%s: %d files left out, the first is %s; label maps end in .png", dir, len(rest), rest[0])
+	}
+	if len(paths) == 0 {
+		return nil, "", errors.New(cmp.Or(note, dir+": no PNG files"))
+	}
+	return paths, note, nil
 }
 
-func stem(path string) string {
-	base := filepath.Base(path)
-	return strings.TrimSuffix(base, filepath.Ext(base))
-}
+// stem is the name of a file without its ending, pathID its path.
+func stem(path string) string { return pathID(filepath.Base(path)) }
+
+func pathID(path string) string { return norm.NFC.String(strings.TrimSuffix(path, filepath.Ext(path))) }
 
 func eachPair(ctx context.Context, pairs []filePair, progress tasks.Progress, f func(i int, truth, pred labelmap.Map) error) error {
 	return eachPairAs(ctx, pairs, progress, labelmap.Read, f)

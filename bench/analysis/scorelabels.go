@@ -6,8 +6,10 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"ovbench/bench/tasks"
+	"ovbench/datasets"
 	"ovbench/datasets/labelmap"
 	"ovbench/metrics"
 	"ovbench/reports/results"
@@ -56,20 +58,50 @@ func ScoreLabels(ctx context.Context, s LabelScoring, progress tasks.Progress) (
 	if err != nil {
 		return nil, err
 	}
-	truths, ids, err := s.truths()
+	pairs, ids, notes, err := s.pairs()
 	if err != nil {
 		return nil, err
 	}
-	pairs, err := pairFiles(truths, s.Truth, s.Pred)
-	if err != nil {
-		return nil, err
-	}
+	var out *FileScores
 	switch {
 	case ids:
-		return s.cityscapes(ctx, pairs, progress)
+		out, err = s.cityscapes(ctx, pairs, progress)
 	case convention.Name == metrics.ImageNetSIoU.Name:
-		return s.imageNetS(ctx, pairs, progress)
+		out, err = s.imageNetS(ctx, pairs, progress)
+	default:
+		out, err = s.plain(ctx, pairs, convention, progress)
 	}
+	if err != nil {
+		return nil, err
+	}
+	out.Warnings = append(notes, out.Warnings...)
+	return out, nil
+}
+
+// pairs lists truths and predictions. ids says that they are label ids of Cityscapes, notes what is left out.
+func (s LabelScoring) pairs() (pairs []filePair, ids bool, notes []string, err error) {
+	truths, noteTruth, err := pngFiles(s.Truth)
+	if err != nil {
+		return nil, false, nil, err
+	}
+	preds, notePred, err := pngFiles(s.Pred)
+	if err != nil {
+		return nil, false, nil, err
+	}
+	if truths, ids, err = s.truths(truths); err != nil {
+		return nil, false, nil, err
+	}
+	pairs, err = pairFiles(truths, preds, s.Truth, s.Pred)
+	for _, n := range []string{noteTruth, notePred} {
+		if n != "" {
+			notes = append(notes, n)
+		}
+	}
+	return pairs, ids, notes, err
+}
+
+// plain scores label maps of classes.
+func (s LabelScoring) plain(ctx context.Context, pairs []filePair, convention metrics.Convention, progress tasks.Progress) (*FileScores, error) {
 	ownIgnore := s.Ignore < 0
 	if ownIgnore {
 		s.Ignore = defaultIgnore
@@ -78,12 +110,20 @@ func ScoreLabels(ctx context.Context, s LabelScoring, progress tasks.Progress) (
 	if s.Boundary {
 		maps.Boundaries = make([]metrics.AreaRecord, len(pairs))
 	}
-	err = eachPair(ctx, pairs, progress, func(i int, truth, pred labelmap.Map) (err error) {
+	numbering := s.numbering(convention)
+	numbering.Sure = !ownIgnore
+	stored := [2]labelmap.Histogram{{}, {}} // of truth and prediction
+	var mu sync.Mutex
+	err := eachPair(ctx, pairs, progress, func(i int, truth, pred labelmap.Map) (err error) {
+		mu.Lock()
+		stored[0].Add(truth)
+		stored[1].Add(pred)
+		mu.Unlock()
 		if err := s.prepare(truth); err != nil {
 			return err
 		}
-		if convention.Name == metrics.ADE20K.Name && s.ReduceZero {
-			shift(pred.Pix) // the devkit's predictions are numbered as its truth
+		if numbering.PredFromOne {
+			shift(pred.Pix)
 		}
 		if s.Boundary {
 			b, err := metrics.CountBoundary(truth.Pix, pred.Pix, truth.W, truth.H, s.Classes, labelmap.Ignore, metrics.DilationRatio)
@@ -98,11 +138,24 @@ func ScoreLabels(ctx context.Context, s LabelScoring, progress tasks.Progress) (
 	if err != nil {
 		return nil, err
 	}
+	warnings, err := numbering.Mistakes(stored[0], stored[1])
+	if err != nil {
+		return nil, err
+	}
 	out, err := s.score(maps)
+	if err == nil {
+		out.Warnings = append(warnings, out.Warnings...)
+	}
 	if ownIgnore && s.Classes > defaultIgnore && err == nil {
 		out.Warnings = append(out.Warnings, fmt.Sprintf("label %d of the truth is ignored, as is usual, though it is one of %d classes; give --ignore to say which value does not count", defaultIgnore, s.Classes))
 	}
 	return out, err
+}
+
+// numbering says how stored values are read. Predictions of ADE20K's devkit are numbered as its truth.
+func (s LabelScoring) numbering(convention metrics.Convention) datasets.Numbering {
+	return datasets.Numbering{Classes: s.Classes, Ignore: s.Ignore, ReduceZero: s.ReduceZero,
+		PredFromOne: s.ReduceZero && convention.Name == metrics.ADE20K.Name}
 }
 
 // score scores label maps, and counts what the scores leave out.
@@ -178,8 +231,8 @@ func (s LabelScoring) prepare(truth labelmap.Map) error {
 		case label < s.Classes:
 			truth.Pix[i] = uint16(label)
 		default:
-			return fmt.Errorf("truth has label %d at x %d, y %d, but there are %d classes (%d..%d) and label %d is ignored; map void labels to the ignored one, and check --classes, --ignore and --reduce-zero-label",
-				v, i%truth.W, i/truth.W, s.Classes, first, first+s.Classes-1, s.Ignore)
+			return fmt.Errorf("truth has label %d at x %d, y %d, but there are %d classes (%d..%d) and label %d is ignored; map void labels to the ignored one, and check --classes, --ignore and --reduce-zero-label%s",
+				v, i%truth.W, i/truth.W, s.Classes, first, first+s.Classes-1, s.Ignore, datasets.Numbering{Classes: s.Classes, ReduceZero: s.ReduceZero}.OneOff(truth, v))
 		}
 	}
 	return nil

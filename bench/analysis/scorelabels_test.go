@@ -295,7 +295,7 @@ func TestScoreTagsWithoutZeros(t *testing.T) {
 	writeMatrix(t, truth, 3, 1, 1, -1, 1)
 	writeMatrix(t, pred, 3, 1, 0.3, 0.2, 0.1)
 	_, err := ScoreTags(TagScoring{Truth: truth, Pred: pred, Difficult: metrics.DifficultSkip})
-	if err == nil || !strings.Contains(err.Error(), "--difficult negative") {
+	if err == nil || !strings.Contains(err.Error(), "--absent -1") {
 		t.Errorf("error %v", err)
 	}
 	f, err := ScoreTags(TagScoring{Truth: truth, Pred: pred, Difficult: metrics.DifficultNegative})
@@ -304,5 +304,126 @@ func TestScoreTagsWithoutZeros(t *testing.T) {
 	}
 	if got, want := scoreOf(f, "mAP"), (1+2.0/3)/2; math.Abs(got-want) > 1e-12 { // precision 1 at recall 1/2, 2/3 at recall 1
 		t.Errorf("mAP %v, want %v", got, want)
+	}
+}
+
+// Two classes, six images. What VOC writes as 1, -1, 0 is what the default reads as 1, 0, -1; worked by hand: of the class's
+// pictures that count, .9 and .5 are present and .7 and .1 absent, so that AP is (1 + 2/3) / 2.
+func TestScoreTagsAbsent(t *testing.T) {
+	dir := t.TempDir()
+	ours, voc, pred := filepath.Join(dir, "ours.npy"), filepath.Join(dir, "voc.npy"), filepath.Join(dir, "p.npy")
+	writeMatrix(t, ours, 6, 1, 1, 0, 1, 0, -1, 0)
+	writeMatrix(t, voc, 6, 1, 1, -1, 1, -1, 0, -1)
+	writeMatrix(t, pred, 6, 1, 0.9, 0.7, 0.5, 0.1, 0.8, 0.05)
+	for _, test := range []struct {
+		truth         string
+		absent        Absent
+		fault, warned string
+		want          float64
+	}{
+		{ours, AbsentUnsaid, "", "", 5.0 / 6},
+		{ours, AbsentZero, "", "", 5.0 / 6},
+		{voc, AbsentNegative, "", "", 5.0 / 6},
+		{voc, AbsentUnsaid, "3 values are -1 and 1 are 0", "", 0},
+		{voc, AbsentZero, "", "more values are difficult than are absent", 11.0 / 12}, // .9, .8, .5 of two present: (1 + 2/3) / 2 …
+		{ours, AbsentNegative, "", "more values are not counted than are absent", 0},
+	} {
+		f, err := ScoreTags(TagScoring{Truth: test.truth, Pred: pred, Absent: test.absent, Difficult: metrics.DifficultSkip})
+		if test.fault != "" {
+			if err == nil || !strings.Contains(err.Error(), test.fault) || !strings.Contains(err.Error(), "--absent -1") {
+				t.Errorf("%q: %v, want %q", test.absent, err, test.fault)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if warned := strings.Join(f.Warnings, "\n"); !strings.Contains(warned, test.warned) || test.warned == "" && warned != "" {
+			t.Errorf("%q: warnings %q, want %q", test.absent, warned, test.warned)
+		}
+		if got := scoreOf(f, "mAP"); test.warned == "" && math.Abs(got-test.want) > 1e-12 {
+			t.Errorf("%q: mAP %v, want %v", test.absent, got, test.want)
+		}
+	}
+}
+
+// What the stored values give away. The right IoU of the shifted predictions is that of the same predictions numbered from 0.
+func TestScoreLabelsNamesMistakes(t *testing.T) {
+	dir := t.TempDir()
+	pair := func(name string, truth, pred []int) LabelScoring {
+		s := LabelScoring{Truth: filepath.Join(dir, name, "t"), Pred: filepath.Join(dir, name, "p"), Convention: "mmseg", Classes: 2, Ignore: -1}
+		writeMap(t, filepath.Join(s.Truth, "a.png"), 2, false, truth...)
+		writeMap(t, filepath.Join(s.Pred, "a.PNG"), 2, false, pred...)
+		return s
+	}
+	masks := pair("masks", []int{0, 255, 255, 0}, []int{0, 255, 0, 0})
+	wholeTruth := pair("truth", []int{0, 255, 255, 0}, []int{0, 1, 0, 0})
+	wholePred := pair("pred", []int{0, 1, 1, 0}, []int{0, 255, 0, 0})
+	sure := masks
+	sure.Ignore = 255
+	sure.Pred = wholeTruth.Pred
+	ade := pair("ade", []int{0, 1, 2, 3}, []int{1, 1, 2, 3})
+	ade.Classes, ade.ReduceZero = 3, true
+	devkit := ade
+	devkit.Convention = "ade20k"
+	fromOne := pair("one", []int{1, 2, 2, 1}, []int{0, 1, 1, 0})
+	few := pair("few", []int{1, 2, 2, 1}, []int{0, 1, 1, 0})
+	few.Classes = 5
+	for _, test := range []struct {
+		s             LabelScoring
+		fault, warned string
+		want          float64
+	}{
+		{masks, "the truth holds 0 and 255 alone", "", 0},
+		{wholeTruth, "store class 1 as 1", "", 0},
+		{wholePred, "the predictions hold 0 and 255 alone", "", 0},
+		{sure, "", "the truth holds no value of a class but 0", 1},
+		{ade, "", "the predictions are numbered from 1", 0},
+		{devkit, "", "", 1},
+		{fromOne, "say --reduce-zero-label", "", 0},
+		{few, "", "no pixel of the truth is 0", 0},
+	} {
+		f, err := ScoreLabels(t.Context(), test.s, quiet{})
+		if test.fault != "" {
+			if err == nil || !strings.Contains(err.Error(), test.fault) {
+				t.Errorf("%s: %v, want %q", test.s.Truth, err, test.fault)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", test.s.Truth, err)
+			continue
+		}
+		if warned := strings.Join(f.Warnings, "\n"); !strings.Contains(warned, test.warned) || test.warned == "" && warned != "" {
+			t.Errorf("%s: warnings %q, want %q", test.s.Truth, warned, test.warned)
+		}
+		if got := scoreOf(f, "mIoU"); test.want > 0 && math.Abs(got-test.want) > 1e-9 {
+			t.Errorf("%s: mIoU %v, want %v", test.s.Truth, got, test.want)
+		}
+	}
+}
+
+// Folders are put together from links, and hold other files too; a link back up ends nothing.
+func TestScoreLabelsListing(t *testing.T) {
+	dir := t.TempDir()
+	for _, side := range []string{"t", "p"} {
+		writeMap(t, filepath.Join(dir, side, "a.png"), 2, false, 0, 1)
+		writeMap(t, filepath.Join(dir, side+"_elsewhere", "b.Png"), 2, false, 0, 1)
+		writeMap(t, filepath.Join(dir, side, ".hidden.png"), 2, false, 7, 7)
+		for name, to := range map[string]string{"linked": filepath.Join(dir, side+"_elsewhere"), "loop": filepath.Join(dir, side)} {
+			if err := os.Symlink(to, filepath.Join(dir, side, name)); err != nil {
+				t.Skip(err)
+			}
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "p", "notes.txt"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := ScoreLabels(t.Context(), LabelScoring{Truth: filepath.Join(dir, "t"), Pred: filepath.Join(dir, "p"), Classes: 2, Convention: "mmseg", Ignore: -1}, quiet{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Images != 2 || len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0], "1 files left out, the first is notes.txt") {
+		t.Errorf("%d images, warnings %q", f.Images, f.Warnings)
 	}
 }

@@ -13,8 +13,9 @@ import (
 
 // TagScoring says how scores of labels made elsewhere are scored.
 type TagScoring struct {
-	Truth, Pred string // .npy files [images, classes]; truth is 1, 0, or -1 for difficult
-	Classes     int    // that both must have; 0 for any number
+	Truth, Pred string // .npy files [images, classes]; truth is 1 for present, and 0 and -1
+	Absent      Absent
+	Classes     int // that both must have; 0 for any number
 	Difficult   metrics.DifficultRule
 	Resamples   int
 	Seed        uint64
@@ -37,23 +38,12 @@ func ScoreTags(s TagScoring) (*FileScores, error) {
 	if s.Classes > 0 && classes != s.Classes {
 		return nil, fmt.Errorf("%s has %d classes, not %d", s.Truth, classes, s.Classes)
 	}
-	if s.Difficult == metrics.DifficultSkip && slices.Contains(truth.data, -1) && !slices.Contains(truth.data, 0) {
-		return nil, fmt.Errorf("%s: labels are 1 and -1 only, and -1 is a difficult one, so that nothing is absent; write 0 for absent, or take -1 for absent with --difficult negative", s.Truth)
-	}
-	tags := make([]metrics.Tag, len(truth.data))
-	for i, v := range truth.data {
-		switch v {
-		case 0:
-		case 1:
-			tags[i] = metrics.TagPresent
-		case -1:
-			tags[i] = metrics.TagDifficult
-		default:
-			return nil, fmt.Errorf("%s: value %v at [%d, %d]; want 1 for present, 0 for absent, -1 for difficult", s.Truth, v, i/classes, i%classes)
-		}
+	tags, warnings, err := s.Absent.tags(truth.data, classes, s.Difficult)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Truth, err)
 	}
 	table := &tasks.TagTable{Images: images, Classes: classes, Tags: tags, Values: pred.data, Difficult: s.Difficult}
-	out := &FileScores{Task: "multilabel", Convention: metrics.StepAP.Name, Images: images}
+	out := &FileScores{Task: "multilabel", Convention: metrics.StepAP.Name, Images: images, Warnings: warnings}
 	stats := slices.DeleteFunc(table.Statistics(""), func(s tasks.Statistic) bool { return strings.HasPrefix(s.Score, "mAP-") })
 	if out.Classes, out.Counts, err = table.PerClass(); err == nil {
 		out.Scores, err = tasks.Evaluate(stats, images, s.Resamples, s.Seed)
@@ -65,6 +55,53 @@ func ScoreTags(s TagScoring) (*FileScores, error) {
 		out.Warnings = append(out.Warnings, "no class is present in any image: mAP is undefined")
 	}
 	return out, nil
+}
+
+// Absent says which value of a truth means that a class is absent: 0, and then -1 is difficult, or -1 as VOC, WIDER-Attribute and
+// NUS lists have it, and then 0 is difficult or unknown.
+type Absent string
+
+// The readings of a truth. Without one, 0 is absent, unless the counts look like the other.
+const (
+	AbsentUnsaid   Absent = ""
+	AbsentZero     Absent = "0"
+	AbsentNegative Absent = "-1"
+)
+
+// tags reads the values of a truth.
+func (a Absent) tags(truth []float64, classes int, rule metrics.DifficultRule) (tags []metrics.Tag, warnings []string, err error) {
+	count := map[float64]int{}
+	for i, v := range truth {
+		if v != 0 && v != 1 && v != -1 {
+			return nil, nil, fmt.Errorf("value %v at [%d, %d]; want 1 for present, and 0 and -1, see --absent", v, i/classes, i%classes)
+		}
+		count[v]++
+	}
+	const both = "%d values are -1 and %d are 0: written as VOC, WIDER-Attribute and NUS lists are, -1 is absent and 0 is not counted " +
+		"(--absent -1); else 0 is absent and -1 difficult (--absent 0)"
+	switch {
+	case a == AbsentUnsaid && count[0] == 0 && rule == metrics.DifficultNegative: // -1 is absent, either way
+	case a == AbsentUnsaid && count[-1] > count[0]:
+		return nil, nil, fmt.Errorf(both+"; say which", count[-1], count[0])
+	case a == AbsentNegative && count[0] > count[-1]:
+		warnings = append(warnings, fmt.Sprintf("more values are not counted than are absent: "+both, count[-1], count[0]))
+	case a == AbsentZero && count[-1] > count[0]:
+		warnings = append(warnings, fmt.Sprintf("more values are difficult than are absent: "+both, count[-1], count[0]))
+	}
+	difficult := -1.0
+	if a == AbsentNegative {
+		difficult = 0
+	}
+	tags = make([]metrics.Tag, len(truth))
+	for i, v := range truth {
+		switch v {
+		case 1:
+			tags[i] = metrics.TagPresent
+		case difficult:
+			tags[i] = metrics.TagDifficult
+		}
+	}
+	return tags, warnings, nil
 }
 
 // matrix is a .npy file [images, classes].

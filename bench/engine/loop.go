@@ -283,9 +283,11 @@ func (r *run) measure(ctx context.Context, e *sharedPicture) []records.Record {
 		s, err := t.sample(m.index, first)
 		stop()
 		if err != nil {
+			t.diagnosis.Fail(err)
 			recs[i].Fail("decode", err)
 			continue
 		}
+		t.diagnosis.Add(m.index, s)
 		if err := r.plan.task.Check(s); err != nil {
 			recs[i].Fail("score", err)
 			continue
@@ -373,6 +375,11 @@ func (r *run) finish() error {
 	var recs []records.Record
 	for _, rec := range r.records.Done {
 		recs = append(recs, rec)
+	}
+	for _, t := range r.plan.targets {
+		for _, f := range t.diagnosis.Faults() {
+			r.out.Warnings = append(r.out.Warnings, t.Info.Name+": "+f.Error())
+		}
 	}
 	return tasks.Finish(r.out, recs, r.planned(), r.plan.request.Out, r.plan.suite)
 }

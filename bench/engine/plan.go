@@ -84,6 +84,8 @@ type target struct {
 	samples string     // of the whole plan, whatever the shard, as ranges
 	indices []int      // samples to measure, ascending
 	panels  []int      // of these, the ones kept for pictures
+
+	diagnosis *datasets.Diagnosis // of the samples measured here
 }
 
 // NewPlan resolves a request. The error joins every fault found.
@@ -202,6 +204,10 @@ func (p *Plan) openTarget(d configs.Dataset) (target, error) {
 	if t.queries, err = datasets.QueriesOf(ds, set); err != nil {
 		return target{}, err
 	}
+	if note := datasets.SharedQueries(t.Info.Classes, t.queries); note != "" {
+		t.Info.Notes = append(t.Info.Notes, note)
+	}
+	t.diagnosis = datasets.NewDiagnosis(ds)
 	t.Rule = resample.Rule{Scale: proto.Scale, Threshold: proto.Threshold, Area: proto.AreaThreshold}
 	for class, queries := range t.queries {
 		for _, q := range queries {

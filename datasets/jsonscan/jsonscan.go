@@ -195,8 +195,9 @@ func (s *Scanner) elements(open, shut byte, visit func() error) error {
 
 // Integer reads a whole number, also one that a script wrote as 1.0, "1" or true.
 func (s *Scanner) Integer() (int64, error) {
+	first := s.Next()
 	at := *s
-	switch s.Next() {
+	switch first {
 	case 't':
 		return 1, s.literal("true")
 	case 'f':
@@ -224,9 +225,10 @@ func (s *Scanner) Float() (float64, error) {
 
 // numeric reads a number, which may stand in quotes, with its text.
 func (s *Scanner) numeric() (float64, string, error) {
+	c := s.Next()
 	at := *s
 	var text string
-	switch c := s.Next(); {
+	switch {
 	case c == '"':
 		quoted, err := s.Text()
 		if err != nil {
