@@ -444,7 +444,7 @@ func TestBatches(t *testing.T) {
 	r := recording{dir: filepath.Join("clip", "testdata", "micro")}
 	m, _ := open(t, filepath.Join(r.dir, "hf"), filepath.Join(r.dir, "hf"))
 	run := func(n, count int) []tensor.Dense {
-		images, err := runners.NewImages(lib, m, every(t, m), runners.ImageOptions{Height: n, Width: n})
+		images, err := runners.NewImages(lib, m, every(t, m), runners.ImageOptions{Height: n, Width: n, Backbones: backbones(t)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -346,7 +346,7 @@ func TestUnusualShapes(t *testing.T) {
 			}
 			var fused []tensor.Dense
 			for _, standard := range []bool{false, true} {
-				images, err := runners.NewImages(lib, m, every(t, m), runners.ImageOptions{
+				images, err := runners.NewImages(lib, m, every(t, m), runners.ImageOptions{Backbones: backbones(t),
 					Height: c.h, Width: c.w, Positions: vit.Bilinear, StandardOps: standard, Session: ort.Options{Mmap: standard},
 				})
 				if err != nil {

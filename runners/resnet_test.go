@@ -134,7 +134,7 @@ func TestResNetRefusals(t *testing.T) {
 		if name == "clip" || name == "clip_surgery" {
 			continue
 		}
-		_, err := runners.ImageGraph(m, named(t, name), runners.ImageOptions{Height: 64, Width: 64})
+		_, err := runners.ImageGraph(m, named(t, name), runners.ImageOptions{Height: 64, Width: 64, Backbones: backbones(t)})
 		if want := name + ": " + m.Path + " is the ResNet ResNet[1 2 1 1] width 16, which has no transformer blocks"; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v", name, err)
 		}

@@ -40,8 +40,9 @@ func TestSharing(t *testing.T) {
 		}
 		all = append(all, runners.Named{Name: name, Method: method})
 	}
+	lent := backbones(t)
 	nodes := func(ms ...runners.Named) int {
-		g, err := runners.ImageGraph(m, ms, runners.ImageOptions{Height: 32, Width: 32, Positions: vit.Bilinear})
+		g, err := runners.ImageGraph(m, ms, runners.ImageOptions{Height: 32, Width: 32, Positions: vit.Bilinear, Backbones: lent})
 		if err != nil {
 			t.Fatal(err)
 		}

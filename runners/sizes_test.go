@@ -11,6 +11,7 @@ import (
 
 	"ovbench/runners"
 	"ovbench/runners/clip"
+	"ovbench/runners/clip/cliptest"
 	"ovbench/runners/tensor"
 	"ovbench/runners/vit"
 )
@@ -27,12 +28,30 @@ func random(batch, h, w int) tensor.Dense {
 
 func images(t testing.TB, m *clip.Model, ms []runners.Named, o runners.ImageOptions) *runners.Images {
 	t.Helper()
+	o.Backbones = backbones(t)
 	r, err := runners.NewImages(library(t), m, ms, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close() })
 	return r
+}
+
+// backbones are what methods ask for beside CLIP: a random tower of another patch than the models of tests have.
+func backbones(t testing.TB) map[string]*vit.Tower {
+	t.Helper()
+	dir := t.TempDir()
+	shape := cliptest.Shape{Image: 24, Patch: 6, Embed: 8, Vision: cliptest.Tower{Width: 16, Layers: 2, Heads: 2}, Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}
+	if err := cliptest.Write(dir, shape, 5); err != nil {
+		t.Fatal(err)
+	}
+	m, err := clip.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tower := m.Encoder().(*clip.ViT).Tower
+	tower.Prefix = "dino."
+	return map[string]*vit.Tower{"dino": &tower}
 }
 
 func tokens(t testing.TB, r *runners.Images, pixels tensor.Dense) []tensor.Dense {
