@@ -74,7 +74,11 @@ The global token comes first, where the method has one, patches follow row by ro
 			return usageError{err, c.CommandPath()}
 		}
 		h, w := size.or(m.Image)
-		images, err := runners.NewImages(lib, m.Model, named, runners.ImageOptions{Height: h, Width: w, Positions: p, Session: f.session()})
+		towers, err := f.openBackbones(c, named)
+		if err != nil {
+			return err
+		}
+		images, err := runners.NewImages(lib, m.Model, named, runners.ImageOptions{Height: h, Width: w, Positions: p, Backbones: towers, Session: f.session()})
 		if err != nil {
 			return err
 		}

@@ -58,7 +58,12 @@ ONNX Runtime's own operators (domain com.microsoft) unless --standard-ops is giv
 			return err
 		}
 		h, w := size.or(m.Image)
-		g, alone, err := shared(m.Model, named, runners.ImageOptions{Height: h, Width: w, Positions: p, Similarities: sims, StandardOps: standard})
+		towers, err := f.openBackbones(c, named)
+		if err != nil {
+			return err
+		}
+		o := runners.ImageOptions{Height: h, Width: w, Positions: p, Similarities: sims, StandardOps: standard, Backbones: towers}
+		g, alone, err := shared(m.Model, named, o)
 		if err != nil {
 			return err
 		}

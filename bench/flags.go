@@ -11,6 +11,8 @@ import (
 
 	"ovbench/bench/cluster"
 	"ovbench/bench/engine"
+	"ovbench/runners"
+	"ovbench/runners/methods"
 	"ovbench/runners/ort"
 	"ovbench/runners/vit"
 )
@@ -20,6 +22,9 @@ type modelFlags struct {
 	model, vocab, activation, runtime string
 	threads                           int
 	mmap                              bool
+	device                            ort.Device
+	precision                         ort.Precision
+	backbones                         []string
 }
 
 func (f *modelFlags) add(c *cobra.Command) {
@@ -28,6 +33,9 @@ func (f *modelFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.activation, "activation", "", "quick_gelu or gelu, where the checkpoint does not say (LAION and DataComp: gelu)")
 	c.Flags().StringVar(&f.runtime, "runtime", "", "ONNX Runtime `library` (default: ONNXRUNTIME_SHARED_LIBRARY_PATH, then what is found)")
 	c.Flags().IntVar(&f.threads, "threads", 0, "`N` threads of the network (default: all cores)")
+	c.Flags().TextVar(&f.device, "device", ort.Device{}, "the `device` of the network: cpu, openvino, cuda, cuda:N")
+	c.Flags().TextVar(&f.precision, "precision", ort.F32, "`type` of products: f32, bf16 or f16, as the device has it")
+	c.Flags().StringArrayVar(&f.backbones, "backbone", nil, "`name=path` of a further network that a method asks for, such as dino=facebook/dino-vitb8; repeat for more")
 	c.Flags().BoolVar(&f.mmap, "mmap", false, "map weights instead of packing them: slower, but shared by all processes of a host")
 }
 
@@ -35,7 +43,44 @@ func (f *modelFlags) options() engine.ModelOptions {
 	return engine.ModelOptions{Name: f.model, Vocabulary: f.vocab, Activation: vit.Activation(f.activation)}
 }
 
-func (f *modelFlags) session() ort.Options { return ort.Options{Threads: f.threads, Mmap: f.mmap} }
+func (f *modelFlags) session() ort.Options {
+	return ort.Options{Threads: f.threads, Mmap: f.mmap, Device: f.device, Precision: f.precision}
+}
+
+// namedBackbones are the paths of further networks by the names that methods ask with.
+func (f *modelFlags) namedBackbones(c *cobra.Command) (map[string]string, error) {
+	out := map[string]string{}
+	for _, s := range f.backbones {
+		name, path, ok := strings.Cut(s, "=")
+		if _, twice := out[name]; !ok || name == "" || path == "" || twice {
+			return nil, usagef(c.CommandPath(), "--backbone %q: want NAME=PATH, each name once, such as dino=facebook/dino-vitb8", s)
+		}
+		out[name] = path
+	}
+	return out, nil
+}
+
+// openBackbones opens further networks for methods, all of which must read one of them.
+func (f *modelFlags) openBackbones(c *cobra.Command, named []runners.Named) (map[string]*vit.Tower, error) {
+	paths, err := f.namedBackbones(c)
+	if err != nil {
+		return nil, err
+	}
+	list, err := engine.OpenBackbones(paths)
+	if err != nil {
+		return nil, fmt.Errorf("--%w", err)
+	}
+	var ms []methods.Method
+	for _, n := range named {
+		ms = append(ms, n.Method)
+	}
+	for _, b := range list {
+		for _, a := range b.Assumed {
+			fmt.Fprintf(c.ErrOrStderr(), "ovbench: warning: backbone %s: assumed %s\n", b.Role, a)
+		}
+	}
+	return engine.Towers(list), engine.CheckUnneeded(list, ms)
+}
 
 // openModel is the model alone.
 func (f *modelFlags) openModel(c *cobra.Command) (*engine.Model, error) {
@@ -63,6 +108,9 @@ func (f *modelFlags) open(c *cobra.Command) (*engine.Model, *ort.Library, error)
 }
 
 func (f *modelFlags) openWith(c *cobra.Command, open func(engine.ModelOptions) (*engine.Model, error)) (*engine.Model, *ort.Library, error) {
+	if err := ort.CheckDevice(f.device, f.precision); err != nil {
+		return nil, nil, usageError{err, c.CommandPath()}
+	}
 	if f.threads < 0 {
 		return nil, nil, usagef(c.CommandPath(), "--threads %d: want 0 for all cores, or more", f.threads)
 	}

@@ -19,6 +19,7 @@ var floors = map[string]int{
 	"runners/methods":                   6,
 	"runners/clip":                      5,
 	"runners/vit":                       4,
+	"runners/dino":                      5,
 	"runners/sam":                       5,
 	"runners/sam/samtest":               2,
 	"runners/checkpoint/checkpointtest": 1,

@@ -103,8 +103,12 @@ func (f *mapFlags) openImages(c *cobra.Command) (*viewer, error) {
 		return nil, err
 	}
 	v.h, v.w = f.size.or(v.model.Image)
+	towers, err := f.openBackbones(c, named)
+	if err != nil {
+		return nil, err
+	}
 	v.images, err = runners.NewImages(v.lib, v.model.Model, named, runners.ImageOptions{
-		Height: v.h, Width: v.w, Positions: p, Similarities: true, Session: f.session(),
+		Height: v.h, Width: v.w, Positions: p, Similarities: true, Backbones: towers, Session: f.session(),
 	})
 	return v, err
 }

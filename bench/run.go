@@ -15,6 +15,7 @@ import (
 	"ovbench/configs"
 	"ovbench/reports"
 	"ovbench/reports/results"
+	"ovbench/runners/ort"
 )
 
 // suiteFlags are the flags by which a suite and its data are found and changed.
@@ -60,7 +61,15 @@ func (f *suiteFlags) request(c *cobra.Command, s *configs.Suite) (engine.Request
 			return engine.Request{}, usagef(c.CommandPath(), "--%s %d: want 0 or more", flag, n)
 		}
 	}
+	if err := ort.CheckDevice(f.device, f.precision); err != nil {
+		return engine.Request{}, usageError{err, c.CommandPath()}
+	}
+	backbones, err := f.namedBackbones(c)
+	if err != nil {
+		return engine.Request{}, err
+	}
 	return engine.Request{
+		Device: f.device, Precision: f.precision, Backbones: backbones,
 		Suite: s, Model: f.options(), Data: f.data, Limit: f.limit, Only: f.only,
 		Threads: f.threads, Mmap: f.mmap, Runtime: f.runtime,
 	}, nil

@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -290,6 +291,42 @@ func finite(n *yaml.Node) (float64, bool) {
 		v = 0
 	}
 	return v, err == nil
+}
+
+// namedTexts is a mapping of names to strings.
+func namedTexts(example string) kind[map[string]string] {
+	word := text(1000, false)
+	return kind[map[string]string]{
+		read: func(r *reader, n *yaml.Node, at string) (map[string]string, bool) {
+			if n.Kind != yaml.MappingNode || len(n.Content) == 0 {
+				r.fault(n, "%s: want a mapping such as %s, got %s", at, example, describe(n))
+				return nil, false
+			}
+			out := map[string]string{}
+			for name, value := range pairs(n) {
+				path := join(at, name.Value)
+				r.note(value, path)
+				if _, twice := out[name.Value]; twice {
+					r.fault(name, "%s is written twice; delete one", short(path))
+				} else if !goodName.MatchString(name.Value) {
+					r.fault(name, "%s: want letters, digits, - _ and . only, got %s", at, quote(name.Value))
+				} else if v, ok := word.read(r, value, path); ok {
+					out[name.Value] = v
+				}
+			}
+			return out, len(out) == len(n.Content)/2
+		},
+		write: func(m map[string]string) any {
+			var o object
+			for _, name := range slices.Sorted(maps.Keys(m)) {
+				o = append(o, pair{name, m[name]})
+			}
+			return o
+		},
+		schema: func() object {
+			return object{{"type", "object"}, {"minProperties", 1}, {"additionalProperties", word.schema()}}
+		},
+	}
 }
 
 // list is one or more values of kind k, each under a label of its own. what is the label called in words.

@@ -26,8 +26,10 @@ import (
 type Suite struct {
 	Name       string // of letters, digits and - _ . ; the file's name unless written
 	Title, Doc string
-	Model      string // "" leaves it to --model
-	Task       string // segmentation, explain, multilabel or faithfulness
+	Model      string            // "" leaves it to --model
+	Backbones  map[string]string // further networks that methods ask for, by the names they ask with; nil for none. See [Suite.Path]
+	Segmenter  string            // a Segment Anything checkpoint, of tasks and methods that cut out objects; "" for none
+	Task       string            // segmentation, explain, multilabel or faithfulness
 	Datasets   []Dataset
 	Methods    []Method
 	Protocol   Protocol
@@ -90,6 +92,10 @@ var suiteFields = []field[Suite]{
 		func(s *Suite) bool { return s.Doc == "" }),
 	optional(key("model", "Hugging Face name or directory, .safetensors or .pt file, or demo", func(s *Suite) *string { return &s.Model }, text(1000, false)),
 		func(s *Suite) bool { return s.Model == "" }),
+	optional(key("backbones", "further networks that methods read, for example {dino: facebook/dino-vitb8}", func(s *Suite) *map[string]string { return &s.Backbones }, namedTexts("{dino: facebook/dino-vitb8}")),
+		func(s *Suite) bool { return len(s.Backbones) == 0 }),
+	optional(key("segmenter", "Segment Anything checkpoint, for what cuts out objects", func(s *Suite) *string { return &s.Segmenter }, text(1000, false)),
+		func(s *Suite) bool { return s.Segmenter == "" }),
 	key("task", "what is measured", func(s *Suite) *string { return &s.Task }, choice(tasks)),
 	needed(key("datasets", "the images, for example [voc20] (ovbench list datasets)", func(s *Suite) *[]Dataset { return &s.Datasets },
 		list(datasetKind, "[voc20]", "data set", func(d Dataset) string { return d.Name }))),

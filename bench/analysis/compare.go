@@ -260,6 +260,15 @@ func apart(a, b string) (string, string) {
 	return short(x), short(y)
 }
 
+// networks are those beside the image-text model, by role.
+func networks(r *results.Run) string {
+	var out []string
+	for _, n := range r.Networks {
+		out = append(out, n.Role+" "+n.Model.Architecture)
+	}
+	return strings.Join(out, ", ")
+}
+
 // unlike are the fields in which two runs differ: those that a comparison may be about, and those that make one meaningless.
 func unlike(a, b *results.Run, pairs [][2]string) (noted, refused differences) {
 	if a == b {
@@ -273,6 +282,9 @@ func unlike(a, b *results.Run, pairs [][2]string) (noted, refused differences) {
 	noted.note("model.architecture", a.Model.Architecture, b.Model.Architecture)
 	noted.note("model.activation", a.Model.Activation, b.Model.Activation)
 	noted.note("model.weights", strings.TrimSpace(strings.Join(a.Hashes(), " ")), strings.TrimSpace(strings.Join(b.Hashes(), " ")))
+	noted.note("networks", networks(a), networks(b))
+	noted.note("runtime.device", a.Runtime.Device, b.Runtime.Device)
+	noted.note("runtime.precision", a.Runtime.Precision, b.Runtime.Precision)
 	for _, p := range pairs {
 		x, y := a.Method(p[0]), b.Method(p[1])
 		if p[0] == p[1] {

@@ -25,6 +25,12 @@ func Check(ctx context.Context, r Request, progress tasks.Progress) (lines []str
 			lines = append(lines, "  assumed "+a)
 		}
 	}
+	for _, b := range p.backbones {
+		lines = append(lines, fmt.Sprintf("backbone %s %s: %s, %s", b.Role, b.Name, b.Model.Name(), b.Format))
+		for _, a := range b.Assumed {
+			lines = append(lines, "  assumed "+a)
+		}
+	}
 	if p.library != nil {
 		lines = append(lines, fmt.Sprintf("runtime: onnxruntime %s, %s", p.library.Version, p.library.Path))
 	}

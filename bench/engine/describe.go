@@ -102,6 +102,13 @@ func (p *Plan) describeNetwork(r *results.Run) {
 	if hash, err := p.library.SHA256(); err == nil {
 		r.Runtime.SHA256 = hash
 	}
+	r.Runtime.Device, r.Runtime.Precision = p.computing()
+	for _, b := range p.backbones {
+		r.Networks = append(r.Networks, b.Describe())
+		for _, w := range b.Assumed {
+			r.Warnings = append(r.Warnings, "backbone "+b.Role+": assumed "+w)
+		}
+	}
 	for i, m := range p.suite.Methods {
 		positions := p.positions
 		if positions == "" {

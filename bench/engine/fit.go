@@ -31,7 +31,11 @@ func (p *Plan) fitMethods() error {
 
 // checkMethod says why the plan's networks do not do for a method.
 func (p *Plan) checkMethod(label string, m methods.Method) error {
-	return m.Check(methods.Models{ImageText: p.model.Model})
+	towers := Towers(p.backbones)
+	if err := methods.CheckBackbones(label, m, towers); err != nil {
+		return err
+	}
+	return m.Check(methods.Models{ImageText: p.model.Model, Backbones: towers})
 }
 
 // modelOn is the plan's model on pixels of a framing: normalised as the model wants it, unless the protocol names another way.

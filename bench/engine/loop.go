@@ -71,7 +71,7 @@ func (r *run) prepare(ctx context.Context) error {
 		return r.openRecords()
 	}
 	hashed := make(chan error, 1)
-	go func() { hashed <- hashFiles(&r.out.Model) }()
+	go func() { hashed <- hashAll(r.out) }()
 	if err := r.loadImages(); err != nil {
 		return err
 	}
@@ -91,12 +91,14 @@ func (r *run) prepare(ctx context.Context) error {
 }
 
 func (r *run) session() ort.Options {
-	return ort.Options{Threads: r.plan.request.Threads, Mmap: r.plan.request.Mmap}
+	q := r.plan.request
+	return ort.Options{Threads: q.Threads, Mmap: q.Mmap, Device: q.Device, Precision: q.Precision}
 }
 
 func (r *run) imageOptions() runners.ImageOptions {
 	return runners.ImageOptions{
 		Height: r.plan.size[0], Width: r.plan.size[1], Positions: r.plan.positions, Similarities: true, Session: r.session(),
+		Backbones: Towers(r.plan.backbones),
 	}
 }
 
@@ -177,7 +179,7 @@ func (r *run) openTexts() (*runners.Texts, error) {
 		return texts, nil // no home, no cache
 	}
 	key := []string{fmt.Sprintf("%+v", r.plan.model.Config.Text), r.out.Runtime.Name, r.out.Runtime.Version}
-	cache, err := textcache.Open(filepath.Join(root, "prompts"), r.plan.model.Embed, append(key, r.out.Hashes()...)...)
+	cache, err := textcache.Open(filepath.Join(root, "prompts"), r.plan.model.Embed, append(key, r.out.Model.Hashes()...)...)
 	if err == nil { // a folder that cannot be written is no cache
 		texts.Remember(cache)
 	}

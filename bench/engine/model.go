@@ -114,12 +114,29 @@ func hash(f *results.File, paths ...string) error {
 	return nil
 }
 
-// hashFiles fills in sizes and hashes of the model's files.
-func hashFiles(m *results.Model) error {
+// hashAll fills in sizes and hashes of the files of all of a run's networks.
+func hashAll(r *results.Run) error {
+	for i := range r.Networks {
+		if err := hashWeights(&r.Networks[i].Model); err != nil {
+			return err
+		}
+	}
+	return hashFiles(&r.Model)
+}
+
+func hashWeights(m *results.Model) error {
 	for i := range m.Files {
 		if err := hash(&m.Files[i], m.Files[i].Path); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// hashFiles fills in sizes and hashes of the model's files.
+func hashFiles(m *results.Model) error {
+	if err := hashWeights(m); err != nil {
+		return err
 	}
 	return hash(&m.Vocabulary, tokenizer.Files(m.Vocabulary.Path)...)
 }

@@ -23,20 +23,23 @@ import (
 
 // Request is what a user asks for.
 type Request struct {
-	Suite   *configs.Suite
-	Model   ModelOptions // a Name overrides the suite's
-	Data    string       // root of data sets whose suite names none
-	Out     string       // run folder
-	Limit   int          // samples of each data set, 0 for all
-	Only    []string     // sample ids, nil for all
-	Shard   Shard
-	Jobs    int // samples at a time
-	Threads int // of a session, 0 for all cores
-	Mmap    bool
-	Save    Save
-	Resume  bool
-	Runtime string   // library path, empty to search
-	Command []string // as typed, for the record
+	Suite     *configs.Suite
+	Model     ModelOptions // a Name overrides the suite's
+	Data      string       // root of data sets whose suite names none
+	Out       string       // run folder
+	Limit     int          // samples of each data set, 0 for all
+	Only      []string     // sample ids, nil for all
+	Shard     Shard
+	Jobs      int // samples at a time
+	Threads   int // of a session, 0 for all cores
+	Device    ort.Device
+	Precision ort.Precision
+	Backbones map[string]string // networks beside the model, by the names that methods ask with, before the suite's
+	Mmap      bool
+	Save      Save
+	Resume    bool
+	Runtime   string   // library path, empty to search
+	Command   []string // as typed, for the record
 }
 
 // Shard is part Index of Count, counted from 1; the zero Shard is everything.
@@ -60,6 +63,7 @@ type Plan struct {
 	request   Request
 	suite     *configs.Suite
 	model     *Model
+	backbones []Backbone
 	library   *ort.Library
 	task      tasks.Task
 	methods   []runners.Named          // of the suite
@@ -91,10 +95,10 @@ type target struct {
 // NewPlan resolves a request. The error joins every fault found.
 func NewPlan(r Request) (*Plan, error) {
 	p := &Plan{request: r, suite: r.Suite, task: tasks.All[r.Suite.Task]}
-	faults := []error{p.openModel(), p.openLibrary(), p.makeMethods(), p.readProtocol(), p.openTargets()}
+	faults := []error{p.openModel(), p.openBackbones(), p.openLibrary(), p.makeMethods(), p.readProtocol(), p.openTargets()}
 	if errors.Join(faults...) == nil {
 		p.size = fixedSize(p.targets)
-		faults = append(faults, p.fitMethods(), p.checkOnly())
+		faults = append(faults, p.fitMethods(), p.checkOnly(), p.checkNetworks())
 	}
 	return p, errors.Join(faults...)
 }
@@ -304,6 +308,17 @@ func (p *Plan) Samples() int {
 	return n
 }
 
+// computing is what the run computes on and in, as results say it: nothing for the CPU and float32.
+func (p *Plan) computing() (device, precision string) {
+	if d := p.request.Device; d != (ort.Device{}) {
+		device = d.String()
+	}
+	if p.request.Precision != ort.F32 {
+		precision = p.request.Precision.String()
+	}
+	return device, precision
+}
+
 // fingerprint identifies what every record of the run has in common: records of equal fingerprints may be
 // merged. Which samples are measured, by how many workers, is not part of it.
 func (p *Plan) fingerprint(modelHashes []string) (string, error) {
@@ -324,11 +339,20 @@ func (p *Plan) fingerprint(modelHashes []string) (string, error) {
 		Templates          []string
 		Methods            []method
 		Datasets           []set
+		Networks           map[string]string `json:",omitempty"` // architecture, by role; the hashes are with those of the model
+		Device, Precision  string            `json:",omitempty"` // empty: the CPU, float32
 	}
 	f.Model = modelHashes
 	f.Task = p.suite.Task
 	f.Activations = []string{string(p.model.Config.Vision.Activation), string(p.model.Config.Text.Activation)}
 	f.Templates = p.templates
+	f.Device, f.Precision = p.computing()
+	for _, b := range p.backbones {
+		if f.Networks == nil {
+			f.Networks = map[string]string{}
+		}
+		f.Networks[b.Role] = b.Model.Name()
+	}
 	for i, m := range p.suite.Methods {
 		f.Methods = append(f.Methods, method{m.Name, m.Kind, methods.Params(p.methods[i].Method)})
 	}

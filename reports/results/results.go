@@ -38,6 +38,7 @@ type Run struct {
 
 	Suite    Suite     `json:"suite"`
 	Model    Model     `json:"model"`
+	Networks []Network `json:"networks,omitempty"` // beside Model, by role
 	Runtime  Runtime   `json:"runtime"`
 	Protocol Protocol  `json:"protocol"`
 	Methods  []Method  `json:"methods,omitempty"`
@@ -111,15 +112,23 @@ type Model struct {
 	Vocabulary   File    `json:"vocabulary,omitzero"`
 }
 
+// Network is a network beside the image-text model.
+type Network struct {
+	Role  string `json:"role"` // the name that methods ask with
+	Model Model  `json:"model"`
+}
+
 // Runtime is the library that computed, and how it was set up.
 type Runtime struct {
 	Name      string `json:"name,omitempty"`
 	Version   string `json:"version,omitempty"`
 	Path      string `json:"path,omitempty"`
 	SHA256    string `json:"sha256,omitempty"`
-	Threads   int    `json:"threads,omitempty"` // of one session
-	Jobs      int    `json:"jobs,omitempty"`    // images at the same time
-	Mmap      bool   `json:"mmap,omitempty"`    // weights were mapped, not read
+	Threads   int    `json:"threads,omitempty"`   // of one session
+	Jobs      int    `json:"jobs,omitempty"`      // images at the same time
+	Mmap      bool   `json:"mmap,omitempty"`      // weights were mapped, not read
+	Device    string `json:"device,omitempty"`    // cuda, openvino …; the CPU where it is empty
+	Precision string `json:"precision,omitempty"` // of products: bf16, f16; float32 where it is empty
 	Attention string `json:"attention,omitempty"`
 	JPEG      string `json:"jpeg,omitempty"` // the decoder: built-in or libjpeg-turbo; image/jpeg in older runs
 }
@@ -315,8 +324,19 @@ func (r *Run) Headline(c *Cell) string {
 }
 
 // Hashes are those of a run's weights and of its vocabulary.
-func (r *Run) Hashes() (out []string) {
-	for _, f := range append(slices.Clone(r.Model.Files), r.Model.Vocabulary) {
+func (r *Run) Hashes() []string {
+	out := r.Model.Hashes()
+	for _, n := range r.Networks {
+		for _, f := range n.Model.Files {
+			out = append(out, f.SHA256)
+		}
+	}
+	return out
+}
+
+// Hashes are those of the model's weight files, and of its vocabulary.
+func (m *Model) Hashes() (out []string) {
+	for _, f := range append(slices.Clone(m.Files), m.Vocabulary) {
 		out = append(out, f.SHA256)
 	}
 	return out

@@ -48,6 +48,9 @@ func (r *Run) Validate() error {
 	}
 	v.plain("protocol: fields", r.Protocol.Fields)
 	v.finite("model: logit_scale", &r.Model.LogitScale)
+	for i := range r.Networks {
+		v.finite(fmt.Sprintf("network %.60q: logit_scale", r.Networks[i].Role), &r.Networks[i].Model.LogitScale)
+	}
 	v.finite("timing: wall", &r.Timing.Wall)
 	for _, k := range slices.Sorted(maps.Keys(r.Timing.Seconds)) {
 		s := r.Timing.Seconds[k]

@@ -34,8 +34,8 @@ func TestContributing(t *testing.T) {
 		blocks = append(blocks, block)
 	}
 	files := []string{"example_test.go", "contributing_test.go", "scored_example_test.go", "grid_example_test.go"}
-	if len(blocks) != len(files) {
-		t.Fatalf("CONTRIBUTING.md quotes %d pieces of Go, want three files and a line", len(blocks))
+	if len(blocks) < len(files) {
+		t.Fatalf("CONTRIBUTING.md quotes %d pieces of Go, want three files and a line first", len(blocks))
 	}
 	for i, file := range files {
 		source, err := os.ReadFile(file)

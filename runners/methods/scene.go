@@ -2,7 +2,6 @@ package methods
 
 import (
 	"fmt"
-	"slices"
 
 	"ovbench/runners/onnx"
 	"ovbench/runners/resample"
@@ -188,22 +187,15 @@ func needBlocks(method string, m Models) (*vit.Tower, error) {
 	return t.Transformer(), nil
 }
 
+// fetch says where networks are to be had, by the names that methods ask with.
+var fetch = map[string]string{dinoBackbone: "; fetch one with: ovbench pull facebook/dino-vitb8"}
+
 // CheckBackbones says which network a method needs that is not there.
 func CheckBackbones(name string, m Method, given map[string]*vit.Tower) error {
 	for _, b := range m.Traits().Backbones {
 		if given[b] == nil {
-			return fmt.Errorf("method %s reads a second network, %s: name one with --backbone %s=PATH, or backbones: {%s: PATH} in a suite", name, b, b, b)
+			return fmt.Errorf("method %s reads a second network, %s: name one with --backbone %s=PATH, or backbones: {%s: PATH} in a suite%s", name, b, b, b, fetch[b])
 		}
 	}
 	return nil
-}
-
-// Unneeded lists the given backbones that no method asks for, sorted.
-func Unneeded(ms []Method, given []string) []string {
-	left := slices.Clone(given)
-	for _, m := range ms {
-		left = slices.DeleteFunc(left, func(b string) bool { return slices.Contains(m.Traits().Backbones, b) })
-	}
-	slices.Sort(left)
-	return left
 }
