@@ -14,6 +14,7 @@ package configs
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -173,10 +174,22 @@ func IsFile(word string) bool {
 // Path is a path of the suite as seen from the working directory: relative to the suite's folder unless it is
 // absolute. "" and [DemoRoot] are themselves.
 func (s *Suite) Path(name string) string {
+	name = Home(name)
 	if name == "" || name == DemoRoot || filepath.IsAbs(name) {
 		return name
 	}
 	return filepath.Join(filepath.Dir(s.File), name)
+}
+
+// Home is a path whose ~, $HOME or ${HOME} at the beginning is the user's home folder, as a shell has it.
+func Home(name string) string {
+	for _, mark := range []string{"~", "$HOME", "${HOME}"} {
+		rest, ok := strings.CutPrefix(name, mark)
+		if home, err := os.UserHomeDir(); ok && err == nil && (rest == "" || rest[0] == '/') {
+			return filepath.Join(home, rest)
+		}
+	}
+	return name
 }
 
 // Words is a value of Queries or Templates as the working directory sees it: the Path of a file, a name as it is.

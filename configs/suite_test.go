@@ -159,6 +159,18 @@ func TestFault(t *testing.T) {
 	}
 }
 
+// A shell expands ~ before a program sees it; a suite has no shell.
+func TestHome(t *testing.T) {
+	t.Setenv("HOME", "/home/me")
+	s := &Suite{File: "dir/suite.yaml"}
+	for name, want := range map[string]string{"~/data": "/home/me/data", "~": "/home/me", "$HOME/data": "/home/me/data", "${HOME}/x": "/home/me/x",
+		"~you/data": "dir/~you/data", "$HOMES": "dir/$HOMES", "data/~": "dir/data/~"} {
+		if got := s.Path(name); got != filepath.FromSlash(want) {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+}
+
 func TestPath(t *testing.T) {
 	s := &Suite{File: "a/b/x.yaml"}
 	for name, want := range map[string]string{"": "", "data": "a/b/data", "../data": "a/data", "/data": "/data", DemoRoot: DemoRoot} {

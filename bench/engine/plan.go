@@ -106,7 +106,7 @@ func NewPlan(r Request) (*Plan, error) {
 func (p *Plan) openModel() error {
 	o := p.request.Model
 	if o.Name == "" {
-		o.Name = p.suite.Model
+		o.Name = configs.Home(p.suite.Model)
 	}
 	m, err := OpenModel(o)
 	if err != nil && p.request.Model.Name == "" {

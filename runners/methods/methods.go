@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -114,9 +115,37 @@ func NewOn(dataset, name string, params map[string]any) (Method, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(m); err != nil {
-		return nil, fmt.Errorf("method %s: %s; its parameters are %s", name, strings.TrimPrefix(err.Error(), "json: "), describe(m))
+		return nil, fmt.Errorf("method %s: %s; its parameters are %s", name, paramFault(err, params), describe(m))
 	}
 	return m, nil
+}
+
+// paramFault words an error of decoding params for people, who know nothing of Go's types.
+func paramFault(err error, params map[string]any) string {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return strings.TrimPrefix(err.Error(), "json: ")
+	}
+	want := "a word"
+	switch kind := wrong.Type.Kind(); {
+	case kind == reflect.Bool:
+		want = "true or false"
+	case kind >= reflect.Int && kind <= reflect.Uint64:
+		want = "a whole number"
+	case kind == reflect.Float32 || kind == reflect.Float64:
+		want = "a number"
+	case kind == reflect.Slice:
+		want = "a list"
+	}
+	_, key, _ := strings.Cut("."+wrong.Field, ".")
+	given, ok := params[key]
+	if !ok {
+		return fmt.Sprintf("%s is given where %s belongs", wrong.Value, want)
+	}
+	if text, ok := given.(string); ok {
+		given = fmt.Sprintf("%q", text)
+	}
+	return fmt.Sprintf("%s is %v, want %s", key, given, want)
 }
 
 // Parse makes a method from a name and parameters as flags spell them, such as naclip:attn=kk:sigma=3.
