@@ -5,9 +5,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -58,7 +61,7 @@ with ONNX Runtime, and reports scores with their protocol, interval and provenan
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError{unknownFlag(c, err), c.CommandPath()}
+		return usageError{unknownFlag(c, wordedFlag(err)), c.CommandPath()}
 	})
 	for _, group := range []struct {
 		title    string
@@ -100,4 +103,20 @@ func finish(c *cobra.Command) {
 			return nil
 		}
 	}
+}
+
+// goNumber is how strconv begins what it has to say.
+var goNumber = regexp.MustCompile(`strconv\.(Parse\w+): parsing .*: (invalid syntax|value out of range)$`)
+
+// wordedFlag says what a flag wants in place of which function of Go failed.
+func wordedFlag(err error) error {
+	m := goNumber.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err
+	}
+	want := map[string]string{"ParseInt": "want a whole number", "ParseUint": "want a whole number from 0", "ParseFloat": "want a number", "ParseBool": "want true or false"}[m[1]]
+	if m[2] != "invalid syntax" {
+		want = "a number too large"
+	}
+	return errors.New(strings.TrimSuffix(err.Error(), m[0]) + want)
 }
