@@ -8,13 +8,25 @@ import (
 	"ovbench/bench/engine"
 )
 
+// importFlags are the flags of an import.
+type importFlags struct {
+	suiteFlags
+	im     engine.Import
+	out    string
+	resume bool
+}
+
+func (f *importFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.im.Dir, "pred", "", "`folder` of predictions")
+	c.Flags().StringVar(&f.im.Name, "as", "", "`name` of the program, as a method of the run")
+	c.Flags().BoolVar(&f.im.ReduceZero, "reduce-zero-label", false, "label maps are numbered from 1: 0 is none of the classes")
+	c.Flags().StringVar(&f.out, "out", "", "`folder` to write")
+	f.addData(c)
+	c.Flags().BoolVar(&f.resume, "resume", false, "continue an earlier import into --out")
+}
+
 func importCommand() *cobra.Command {
-	var (
-		f      suiteFlags
-		im     engine.Import
-		out    string
-		resume bool
-	)
+	var f importFlags
 	c := &cobra.Command{
 		Use:   "import SUITE --pred DIR --as NAME --out RUN",
 		Short: "Make a run of what another program predicted",
@@ -36,17 +48,9 @@ file count as failed, and the exit status is 3.`,
 		Args:              arguments(1, 1),
 		ValidArgsFunction: completeSuites,
 	}
-	c.Flags().StringVar(&im.Dir, "pred", "", "`folder` of predictions")
-	c.Flags().StringVar(&im.Name, "as", "", "`name` of the program, as a method of the run")
-	c.Flags().BoolVar(&im.ReduceZero, "reduce-zero-label", false, "label maps are numbered from 1: 0 is none of the classes")
-	c.Flags().StringVar(&out, "out", "", "`folder` to write")
-	c.Flags().StringVar(&f.data, "data", os.Getenv("OVBENCH_DATA"), "`root` of the data sets (default: OVBENCH_DATA)")
-	c.Flags().IntVar(&f.limit, "limit", 0, "import the first `N` samples of each data set")
-	c.Flags().StringSliceVar(&f.only, "only", nil, "import these sample `ids`")
-	c.Flags().StringArrayVar(&f.set, "set", nil, "change the suite: `key=value`, such as protocol.threshold=0.3")
-	c.Flags().BoolVar(&resume, "resume", false, "continue an earlier import into --out")
+	f.add(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		for _, flag := range []struct{ name, value string }{{"pred", im.Dir}, {"as", im.Name}, {"out", out}} {
+		for _, flag := range []struct{ name, value string }{{"pred", f.im.Dir}, {"as", f.im.Name}, {"out", f.out}} {
 			if flag.value == "" {
 				return usagef(c.CommandPath(), "--%s is missing", flag.name)
 			}
@@ -59,12 +63,12 @@ file count as failed, and the exit status is 3.`,
 		if err != nil {
 			return err
 		}
-		req.Out, req.Jobs, req.Resume, req.Command = out, 2, resume, append([]string{"ovbench"}, os.Args[1:]...)
-		plan, err := engine.NewImport(req, im)
+		req.Out, req.Jobs, req.Resume, req.Command = f.out, 2, f.resume, append([]string{"ovbench"}, os.Args[1:]...)
+		plan, err := engine.NewImport(req, f.im)
 		if err != nil {
 			return err
 		}
-		return runPlan(c, plan, out)
+		return runPlan(c, plan, f.out)
 	}
 	return c
 }

@@ -68,7 +68,7 @@ with ONNX Runtime, and reports scores with their protocol, interval and provenan
 		commands []*cobra.Command
 	}{
 		{"Measure:", []*cobra.Command{runCommand(), checkCommand(), mergeCommand(), rescoreCommand(), importCommand(), submitCommand(), statusCommand()}},
-		{"Look at results:", []*cobra.Command{reportCommand(), compareCommand(), recordsCommand(), scoreCommand()}},
+		{"Look at results:", []*cobra.Command{reportCommand(), compareCommand(), panelsCommand(), recordsCommand(), scoreCommand()}},
 		{"Use a model:", []*cobra.Command{explainCommand(), segmentCommand(), encodeCommand(), exportCommand(), pullCommand()}},
 		{"Find out:", []*cobra.Command{listCommand(), doctorCommand(), schemaCommand()}},
 		{"Set up:", []*cobra.Command{setupCommand(), shapesCommand()}},

@@ -29,11 +29,16 @@ type suiteFlags struct {
 
 func (f *suiteFlags) add(c *cobra.Command) {
 	f.modelFlags.add(c)
+	f.addData(c)
+	c.Flag("model").Usage += " (default: the suite's)"
+}
+
+// addData adds the flags that need no model.
+func (f *suiteFlags) addData(c *cobra.Command) {
 	c.Flags().StringVar(&f.data, "data", os.Getenv("OVBENCH_DATA"), "`root` of the data sets (default: OVBENCH_DATA)")
 	c.Flags().IntVar(&f.limit, "limit", 0, "measure the first `N` samples of each data set")
 	c.Flags().StringSliceVar(&f.only, "only", nil, "measure these sample `ids`")
 	c.Flags().StringArrayVar(&f.set, "set", nil, "change the suite: `key=value`, such as protocol.size=336")
-	c.Flag("model").Usage += " (default: the suite's)"
 }
 
 // load reads a suite with the changes of --set.

@@ -99,6 +99,17 @@ func panelsOf(r *results.Run, dataset string) ([]image.Image, error) {
 	return out, nil
 }
 
+// Sheet draws one sample of which a run kept pictures: image, truth, and what each method made of it.
+func Sheet(r *results.Run, p results.Panel) (image.Image, error) {
+	one := *r
+	one.Panels = []results.Panel{p}
+	sheets, err := panelsOf(&one, p.Dataset)
+	if err != nil {
+		return nil, err
+	}
+	return sheets[0], nil
+}
+
 // tile is a place in a line of a sheet.
 type tile struct {
 	head, method string // method is empty for image and truth
