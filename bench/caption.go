@@ -67,7 +67,7 @@ func (e *explanation) captionSimilarities(c *cobra.Command, img *image.NRGBA) (c
 		return caption, s, err
 	}
 	defer v.Close()
-	if caption, err = runners.EncodeCaption(c.Context(), v.lib, v.model.Model, v.model.Tokenizer, e.caption, e.session()); err != nil {
+	if caption, err = runners.EncodeCaption(c.Context(), v.lib, v.model.Model, v.model.Tokenizer, e.caption, e.session().Exact()); err != nil {
 		return caption, s, err
 	}
 	runners.Normalize(caption.Embeddings)

@@ -47,7 +47,7 @@ a point: ovbench compare base new --fail-below -0.5 --confident`,
 	f := c.Flags()
 	f.StringSliceVar(&cmp.Methods, "methods", nil, "a method of A and one of B (default: every method that both runs have)")
 	f.StringSliceVar(&cmp.Scores, "score", nil, "`names` of the scores to compare (default: the headline of each cell)")
-	f.BoolVar(&cmp.AcrossProtocols, "across-protocols", false, "compare runs of unlike protocols, data or class names all the same")
+	f.BoolVar(&cmp.AcrossProtocols, "across-protocols", false, "compare runs of unlike protocols, data, class names, devices or precisions all the same")
 	f.IntVar(&cmp.Resamples, "resamples", 2000, "bootstrap resamples of the images behind intervals; 0 for none")
 	f.IntVar(&cmp.Flips, "flips", 10000, "random sign patterns behind p, where there are more than 20 images")
 	f.Uint64Var(&cmp.Seed, "seed", 0, "seed of the resamples and the sign patterns")

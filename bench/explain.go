@@ -140,7 +140,7 @@ func (e *explanation) drawMap(name string, img *image.NRGBA, heat []float32, p p
 
 // writeSegmented writes pictures with masks beside their maps, and the masks.
 func (e *explanation) writeSegmented(c *cobra.Command, v *viewer, img *image.NRGBA, s similarity, seen []presence) error {
-	segmenter, err := e.openSegmenter(c, v.lib, e.session())
+	segmenter, err := e.openSegmenter(c, v.lib, e.session().Exact())
 	if err != nil {
 		return err
 	}

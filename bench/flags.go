@@ -118,7 +118,7 @@ func (f *modelFlags) openWith(c *cobra.Command, open func(engine.ModelOptions) (
 	if err != nil {
 		return nil, nil, err
 	}
-	lib, err := ort.Load(f.runtime)
+	lib, err := ort.LoadFor(f.runtime, f.device.Provider)
 	return m, lib, err
 }
 

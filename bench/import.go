@@ -68,7 +68,7 @@ file count as failed, and the exit status is 3.`,
 		if err != nil {
 			return err
 		}
-		return runPlan(c, plan, f.out)
+		return runPlan(c, plan, f.out, false)
 	}
 	return c
 }

@@ -88,6 +88,9 @@ type runFlags struct {
 	resume bool
 	shard  shardFlag
 	jobs   int
+
+	verbose bool
+	profile string
 }
 
 func (f *runFlags) add(c *cobra.Command) {
@@ -99,6 +102,9 @@ func (f *runFlags) add(c *cobra.Command) {
 		"--out/shards")
 	c.Flags().IntVar(&f.jobs, "jobs", 2, "`N` samples at a time: one is in the network while others are read and "+
 		"scored")
+	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "say at the end where the time went")
+	c.Flags().StringVar(&f.profile, "profile", "", "`folder` for profiles: cpu.pprof and heap.pprof of the program, "+
+		"onnxruntime-*.json of the networks")
 }
 
 func runCommand() *cobra.Command {
@@ -160,7 +166,7 @@ Built-in suites (ovbench list suites says what each is):
 			if f.shard.auto {
 				req.Out = cluster.Folder(req.Out, f.shard.Index, f.shard.Count)
 			}
-			if err := runSuite(c, req); err != nil {
+			if err := f.runSuite(c, req); err != nil {
 				if m := (missingError{}); !errors.As(err, &m) {
 					return err
 				}
@@ -232,21 +238,32 @@ func parseSave(names []string) (engine.Save, error) {
 	return s, nil
 }
 
-func runSuite(c *cobra.Command, req engine.Request) error {
+func (f *runFlags) runSuite(c *cobra.Command, req engine.Request) (err error) {
+	if f.profile != "" {
+		stop, err := startProfile(f.profile)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, stop()) }()
+		req.Profile = filepath.Join(f.profile, "onnxruntime")
+	}
 	plan, err := engine.NewPlan(req)
 	if err != nil {
 		return err
 	}
-	return runPlan(c, plan, req.Out)
+	return runPlan(c, plan, req.Out, f.verbose)
 }
 
-// runPlan measures and shows what came of it.
-func runPlan(c *cobra.Command, plan *engine.Plan, out string) error {
+// runPlan measures and shows what came of it, and if verbose where the time went.
+func runPlan(c *cobra.Command, plan *engine.Plan, out string, verbose bool) error {
 	bar := newProgress(c.ErrOrStderr())
 	r, err := plan.Run(c.Context(), bar)
 	bar.finish()
 	if err != nil {
 		return err
+	}
+	if verbose {
+		fmt.Fprint(c.ErrOrStderr(), spent(r))
 	}
 	return summarise(c, r, out)
 }

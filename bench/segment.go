@@ -137,11 +137,11 @@ func (s *segmenting) run(c *cobra.Command, args []string) error {
 			return err
 		}
 	}
-	lib, err := ort.Load(s.runtime)
+	lib, err := ort.LoadFor(s.runtime, s.device.Provider)
 	if err != nil {
 		return err
 	}
-	if s.sam, err = s.openSegmenter(c, lib, s.session()); err != nil {
+	if s.sam, err = s.openSegmenter(c, lib, s.session().Exact()); err != nil {
 		return err
 	}
 	defer s.sam.Close()

@@ -181,7 +181,7 @@ func fileText(f results.File) string {
 
 // provenance is what else one needs to measure again.
 func provenanceTable(runs []*results.Run) table {
-	keys := []string{"ovbench", "suite", "started", "finished", "host", "runtime", "threads", "jobs",
+	keys := []string{"ovbench", "suite", "started", "finished", "host", "runtime", "computed in", "threads", "jobs",
 		"attention"}
 	return sideBySide(runs, keys, func(r *results.Run, k string) string {
 		switch k {
@@ -205,6 +205,8 @@ func provenanceTable(runs []*results.Run) table {
 				s += " (sha256 " + shortHash(r.Runtime.SHA256) + ")"
 			}
 			return s
+		case "computed in":
+			return r.Runtime.Computed()
 		case "attention":
 			return r.Runtime.Attention
 		}
@@ -264,6 +266,15 @@ func timingTable(runs []*results.Run) table {
 		return seconds(r.Timing.Wall)
 	})
 	t.rows = append(t.rows, wall.rows...)
+	if slices.ContainsFunc(runs, func(r *results.Run) bool { return r.Utilisation() > 0 }) {
+		busy := sideBySide(runs, []string{"cores busy"}, func(r *results.Run, _ string) string {
+			if share := r.Utilisation(); share > 0 {
+				return fmt.Sprintf("%.0f %%", 100*share)
+			}
+			return missing
+		})
+		t.rows = append(t.rows, busy.rows...)
+	}
 	t.notes = []string{"Totals of a stage over all workers; stages overlap."}
 	return t
 }

@@ -217,6 +217,7 @@ func summaryOf(v *view) table {
 		t.notes = append(t.notes, v.layout.Tests.note())
 	}
 	t.notes = append(t.notes, shortened(v.columns)...)
+	t.notes = append(t.notes, v.computed()...)
 	if v.comparable() {
 		t.markBest(v.digits())
 	}

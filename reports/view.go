@@ -3,6 +3,7 @@ package reports
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -98,13 +99,32 @@ func (v *view) rowOf(i int, method string) row {
 // continues reports whether run b measured a method as run a did, on data sets that a does not have.
 func (v *view) continues(a, b int, method string) bool {
 	x, y := v.runs[a], v.runs[b]
-	if x == y || x.Protocol.Fingerprint != y.Protocol.Fingerprint || modelKey(x) != modelKey(y) {
+	if x == y || x.Protocol.Fingerprint != y.Protocol.Fingerprint || modelKey(x) != modelKey(y) ||
+		x.Runtime.Computed() != y.Runtime.Computed() {
 		return false
 	}
 	if slices.ContainsFunc(y.Datasets, func(d results.Dataset) bool { return x.Dataset(d.Name) != nil }) {
 		return false
 	}
 	return reflect.DeepEqual(x.Method(method), y.Method(method))
+}
+
+// computed says which lines were computed otherwise than in f32 on the CPU.
+func (v *view) computed() (notes []string) {
+	lines := map[string][]string{}
+	for _, r := range v.rows {
+		if how := v.runs[r.run].Runtime.Computed(); how != (results.Runtime{}).Computed() {
+			lines[how] = append(lines[how], v.name(r))
+		}
+	}
+	for _, how := range slices.Sorted(maps.Keys(lines)) {
+		which := strings.Join(lines[how], ", ")
+		if len(lines[how]) == len(v.rows) {
+			which = "Everything"
+		}
+		notes = append(notes, which+" was computed in "+how+".")
+	}
+	return notes
 }
 
 // modelKey is equal for runs of one model: the hashes of its files, or its name where there are none.

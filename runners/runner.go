@@ -43,6 +43,8 @@ type ImageOptions struct {
 	// Backbones are networks beside the image-text model, by the names that methods ask for.
 	Backbones map[string]*vit.Tower
 	Session   ort.Options
+	// Schedule is shared by all that compute on one device; nil lets everything run at once.
+	Schedule *Schedule
 }
 
 // open reports whether the size is left to each call.
@@ -393,15 +395,15 @@ func (r *Images) pass(ctx context.Context, pixels tensor.Dense, sets []TextSet, 
 		kept[i] = tensor.New(shape...)
 		out = append(out, float32s(kept[i]))
 	}
-	if err := r.session.Run(ctx, in, out); err != nil {
+	if err := r.options.Schedule.run(ctx, r.session, in, out); err != nil {
 		return nil, err
 	}
 	for _, s := range r.stages {
 		var err error
 		if s.Search != nil {
-			results[s.index].Values, err = s.search(ctx, pixels, picked(texts, q), kept, results[s.index])
+			results[s.index].Values, err = s.search(ctx, r.options.Schedule, pixels, picked(texts, q), kept, results[s.index])
 		} else {
-			err = s.run(ctx, pixels, sets, kept, results[s.index])
+			err = s.run(ctx, r.options.Schedule, pixels, sets, kept, results[s.index])
 		}
 		if err != nil {
 			return nil, err

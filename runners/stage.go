@@ -72,19 +72,21 @@ func (r *Images) second(s *stage) (*onnx.Graph, error) {
 }
 
 // run replaces the first graph's values in result by the second one's, of each set of texts that wants them.
-func (s *stage) run(ctx context.Context, pixels tensor.Dense, sets []TextSet, kept []tensor.Dense, result Batch) error {
+func (s *stage) run(ctx context.Context, turns *Schedule, pixels tensor.Dense, sets []TextSet, kept []tensor.Dense, result Batch) error {
 	from := 0
 	for _, set := range sets {
 		to := from + set.Texts.Shape[0]
 		if set.wants(s.index) {
+			ended := turns.begin("middle")
 			own := s.Prepare(methods.First{RGB: pixels, Rows: result.Rows, Cols: result.Cols, Patches: result.patches(from, from+set.asked())})
+			ended()
 			step := to - from
 			if s.Texts > 0 {
 				step = s.Texts
 			}
 			for at := from; at < to; at += step {
 				end := min(at+step, to)
-				if err := s.runTexts(ctx, pixels, kept, set.Texts.Rows(at-from, end-from), own, result.Values, at); err != nil {
+				if err := s.runTexts(ctx, turns, pixels, kept, set.Texts.Rows(at-from, end-from), own, result.Values, at); err != nil {
 					return err
 				}
 			}
@@ -95,13 +97,13 @@ func (s *stage) run(ctx context.Context, pixels tensor.Dense, sets []TextSet, ke
 }
 
 // runTexts runs the second graph on some texts, whose columns of result begin at from.
-func (s *stage) runTexts(ctx context.Context, pixels tensor.Dense, kept []tensor.Dense, texts tensor.Dense, own []tensor.Dense, result tensor.Dense, from int) error {
+func (s *stage) runTexts(ctx context.Context, turns *Schedule, pixels tensor.Dense, kept []tensor.Dense, texts tensor.Dense, own []tensor.Dense, result tensor.Dense, from int) error {
 	in, err := s.inputs(pixels, kept, texts, own)
 	if err != nil {
 		return err
 	}
 	out := tensor.New(result.Shape[0], result.Shape[1], texts.Shape[0])
-	if err := s.session.Run(ctx, in, []ort.Value{float32s(out)}); err != nil {
+	if err := turns.run(ctx, s.session, in, []ort.Value{float32s(out)}); err != nil {
 		return err
 	}
 	paste(result, out, from)
@@ -131,18 +133,22 @@ func (s *stage) inputs(pixels tensor.Dense, kept []tensor.Dense, texts tensor.De
 }
 
 // search lets the method run its second graph, and gives the scores [B, N, K] of the explained texts.
-func (s *stage) search(ctx context.Context, pixels, texts tensor.Dense, kept []tensor.Dense, first Batch) (tensor.Dense, error) {
+func (s *stage) search(ctx context.Context, turns *Schedule, pixels, texts tensor.Dense, kept []tensor.Dense, first Batch) (tensor.Dense, error) {
 	found := methods.Found{RGB: pixels, Rows: first.Rows, Cols: first.Cols}
 	for _, at := range s.kept {
 		found.Kept = append(found.Kept, kept[at])
 	}
+	ended := turns.begin("middle")
+	defer func() { ended() }()
 	found.Run = func(rows, n int, own ...tensor.Dense) (tensor.Dense, error) {
 		in, err := s.inputs(pixels, nil, texts, own)
 		if err != nil {
 			return tensor.Dense{}, err
 		}
+		ended()
+		defer func() { ended = turns.begin("middle") }()
 		out := tensor.New(rows, n, texts.Shape[0])
-		return out, s.session.Run(ctx, in, []ort.Value{float32s(out)})
+		return out, turns.run(ctx, s.session, in, []ort.Value{float32s(out)})
 	}
 	return s.Search(found)
 }

@@ -44,16 +44,12 @@ type Texts struct {
 	session *ort.Session // nil until needed
 }
 
-// NewTexts is the text tower of m. It computes in f32 whatever o says, and on the CPU where o names OpenVINO: prompts are few
-// and remembered, and what they are compared with should not be the less exact side.
+// NewTexts is the text tower of m. It computes in f32 whatever o says: prompts are few, and remembered.
 func NewTexts(lib *ort.Library, m TextModel, t Tokenizer, o ort.Options) (*Texts, error) {
 	if err := CheckVocabulary(m, t); err != nil {
 		return nil, err
 	}
-	if o.Precision = ort.F32; o.Device.Provider == ort.OpenVINO {
-		o.Device = ort.Device{}
-	}
-	return &Texts{lib: lib, model: m, tokenizer: t, options: o}, nil
+	return &Texts{lib: lib, model: m, tokenizer: t, options: o.Exact()}, nil
 }
 
 // Remember has prompts looked up in c, and those that are not there kept in it. It is called before any work.

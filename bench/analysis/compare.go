@@ -283,8 +283,6 @@ func unlike(a, b *results.Run, pairs [][2]string) (noted, refused differences) {
 	noted.note("model.activation", a.Model.Activation, b.Model.Activation)
 	noted.note("model.weights", strings.TrimSpace(strings.Join(a.Hashes(), " ")), strings.TrimSpace(strings.Join(b.Hashes(), " ")))
 	noted.note("networks", networks(a), networks(b))
-	noted.note("runtime.device", a.Runtime.Device, b.Runtime.Device)
-	noted.note("runtime.precision", a.Runtime.Precision, b.Runtime.Precision)
 	for _, p := range pairs {
 		x, y := a.Method(p[0]), b.Method(p[1])
 		if p[0] == p[1] {
@@ -293,6 +291,7 @@ func unlike(a, b *results.Run, pairs [][2]string) (noted, refused differences) {
 			noted.note(p[0]+".positions", x.Positions, y.Positions)
 		}
 	}
+	refused.note("runtime.computed", a.Runtime.Computed(), b.Runtime.Computed())
 	noted.note("runtime.version", a.Runtime.Version, b.Runtime.Version)
 	noted.note("runtime.jpeg", a.Runtime.JPEG, b.Runtime.JPEG)
 	noted.note("tool.version", a.Tool.Version, b.Tool.Version)

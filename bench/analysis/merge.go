@@ -120,6 +120,7 @@ func absorb(a, b *results.Run) error {
 		a.Timing.Seconds[stage] += s
 	}
 	a.Timing.Wall += b.Timing.Wall
+	a.Timing.CPU += b.Timing.CPU
 	a.Panels = append(a.Panels, b.Panels...)
 	for _, w := range b.Warnings {
 		if !slices.Contains(a.Warnings, w) {

@@ -14,6 +14,7 @@ import (
 	"ovbench/datasets/jpeg"
 	"ovbench/reports/results"
 	"ovbench/runners/methods"
+	"ovbench/runners/ort"
 )
 
 // Version is set by the linker.
@@ -99,6 +100,9 @@ func (p *Plan) describeNetwork(r *results.Run) {
 	r.Model, r.Warnings = p.model.Describe(), p.model.Assumed
 	r.Runtime.Name, r.Runtime.Version, r.Runtime.Path = "onnxruntime", p.library.Version, p.library.Path
 	r.Runtime.Threads, r.Runtime.Mmap, r.Runtime.Attention = cmp.Or(p.request.Threads, runtime.NumCPU()), p.request.Mmap, "fused"
+	if p.request.Device.Provider == ort.OpenVINO {
+		r.Runtime.Attention = "standard operators"
+	}
 	if hash, err := p.library.SHA256(); err == nil {
 		r.Runtime.SHA256 = hash
 	}

@@ -34,7 +34,8 @@ func (p *Plan) Estimate(ctx context.Context, progress tasks.Progress) ([]string,
 	for i := range trial.targets {
 		trial.targets[i].panels = nil
 	}
-	r := &run{plan: &trial, progress: progress, forward: make(chan struct{}, 1), records: &records.File{}}
+	r := &run{plan: &trial, progress: progress, records: &records.File{}}
+	r.schedule = runners.NewSchedule(1, r.timer.start)
 	r.out = trial.describe()
 	if err := r.loadImages(); err != nil {
 		return nil, err

@@ -156,9 +156,6 @@ func (r *run) encode(ctx context.Context, pixels tensor.Dense, f framing, target
 		s.columns[k] = [2]int{at, at + n}
 		at += n
 	}
-	r.forward <- struct{}{}
-	defer func() { <-r.forward }()
-	defer r.timer.start("forward")()
 	var err error
 	s.scan, err = r.images.Scan(ctx, pixels, f.sliding, sets...)
 	return s, err

@@ -176,9 +176,10 @@ func (r *run) recordImported(_ context.Context, rec *records.Record, at sampleRe
 		rec.Fail("predictions", err)
 		return
 	}
-	defer r.timer.start("score")()
+	stop = r.timer.start("score")
 	v := tasks.View{Target: &t.Target, Index: at.index, Sample: s, Methods: []tasks.Seen{{Name: r.plan.imported.Name, Form: methods.NoSurgery}}}
 	made, err := r.plan.measureImported(&v, got)
+	stop()
 	if err != nil {
 		rec.Fail("score", fmt.Errorf("%s: %w", path, err))
 		return

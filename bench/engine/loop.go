@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -34,8 +35,8 @@ type run struct {
 	records  *records.File
 	progress tasks.Progress
 	timer    timer
-	forward  chan struct{} // held while the session runs: one forward uses all threads
-	mu       sync.Mutex    // guards records, out.Failures and counters below
+	schedule *runners.Schedule // of networks: one uses all threads
+	mu       sync.Mutex        // guards records, out.Failures and counters below
 	done     int
 	failed   int // in a row from the start
 }
@@ -43,9 +44,10 @@ type run struct {
 // Run measures. The returned run holds what was measured even if err is not nil, as long as any work was done;
 // its Complete says whether every planned sample was. When ctx ends, finished samples are kept.
 func (p *Plan) Run(ctx context.Context, progress tasks.Progress) (*results.Run, error) {
-	r := &run{plan: p, progress: progress, forward: make(chan struct{}, 1)}
+	r := &run{plan: p, progress: progress}
+	r.schedule = runners.NewSchedule(1, r.timer.start)
 	r.out = p.describe()
-	start := time.Now()
+	start, cpu := time.Now(), cpuTime()
 	if err := os.MkdirAll(p.request.Out, 0o777); err != nil {
 		return nil, err
 	}
@@ -58,7 +60,7 @@ func (p *Plan) Run(ctx context.Context, progress tasks.Progress) (*results.Run, 
 		loopErr = err
 	}
 	r.out.Finished = time.Now()
-	r.out.Timing = results.Timing{Seconds: r.timer.seconds(), Wall: time.Since(start).Seconds()}
+	r.out.Timing = results.Timing{Seconds: r.timer.seconds(), Wall: time.Since(start).Seconds(), CPU: (cpuTime() - cpu).Seconds()}
 	if err := r.finish(); err != nil {
 		return nil, errors.Join(loopErr, err)
 	}
@@ -92,12 +94,12 @@ func (r *run) prepare(ctx context.Context) error {
 
 func (r *run) session() ort.Options {
 	q := r.plan.request
-	return ort.Options{Threads: q.Threads, Mmap: q.Mmap, Device: q.Device, Precision: q.Precision}
+	return ort.Options{Threads: q.Threads, Mmap: q.Mmap, Device: q.Device, Precision: q.Precision, Profile: q.Profile}
 }
 
 func (r *run) imageOptions() runners.ImageOptions {
 	return runners.ImageOptions{
-		Height: r.plan.size[0], Width: r.plan.size[1], Positions: r.plan.positions, Similarities: true, Session: r.session(),
+		Height: r.plan.size[0], Width: r.plan.size[1], Positions: r.plan.positions, Similarities: true, Session: r.session(), Schedule: r.schedule,
 		Backbones: Towers(r.plan.backbones),
 	}
 }
@@ -341,19 +343,27 @@ func (r *run) encodeSample(ctx context.Context, s *datasets.Sample, f framing, t
 		return "preprocess", nil, err
 	}
 	picture, err := r.encode(ctx, pixels, f, targets)
-	return "forward", picture, err
+	return "network", picture, err
 }
 
 // record fills in the record of one sample from what the network made of its picture.
 func (r *run) record(ctx context.Context, rec *records.Record, at sampleRef, s datasets.Sample, picture *encoded) {
-	defer r.timer.start("score")()
+	scoring := r.timer.start("score")
 	t := &r.plan.targets[at.target]
-	v := tasks.View{Target: &t.Target, Index: at.index, Sample: s, Cosines: r.cosines(ctx, at.target),
+	v := tasks.View{Target: &t.Target, Index: at.index, Sample: s,
 		Pixels: picture.pixels.Data, Grey: picture.framing.colours.Grey(), Height: picture.pixels.Shape[2], Width: picture.pixels.Shape[3]}
+	if cosines := r.cosines(ctx, at.target); cosines != nil {
+		v.Cosines = func(images [][]float32) ([][]float32, error) { // the network's time is not the score's
+			scoring()
+			defer func() { scoring = r.timer.start("score") }()
+			return cosines(images)
+		}
+	}
 	for k, m := range r.plan.methods {
 		v.Methods = append(v.Methods, tasks.Seen{Name: m.Name, Form: r.plan.forms[k], Similarity: picture.similarity(t, at.target, k)})
 	}
 	made, err := r.plan.task.Measure(&v)
+	scoring()
 	if err != nil {
 		rec.Fail("score", err)
 		return
@@ -367,6 +377,7 @@ func (r *run) complete(rec *records.Record, t *target, v *tasks.View, made tasks
 	for k, m := range r.plan.methods {
 		rec.Methods[m.Name] = made.Evidence[k]
 	}
+	defer r.timer.start("save")()
 	if err := r.save(t, v, made.Labels); err != nil {
 		rec.Fail("save", err)
 	}
@@ -413,6 +424,15 @@ func (s *timer) start(stage string) func() {
 		}
 		s.total[stage] += d
 	}
+}
+
+// cpuTime is what all cores together have worked for this process.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func (s *timer) seconds() map[string]float64 {

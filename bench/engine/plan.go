@@ -36,6 +36,7 @@ type Request struct {
 	Precision ort.Precision
 	Backbones map[string]string // networks beside the model, by the names that methods ask with, before the suite's
 	Mmap      bool
+	Profile   string // beginning of the paths of the networks' profiles, empty for none
 	Save      Save
 	Resume    bool
 	Runtime   string   // library path, empty to search
@@ -120,7 +121,7 @@ func (p *Plan) openModel() error {
 }
 
 func (p *Plan) openLibrary() (err error) {
-	p.library, err = ort.Load(p.request.Runtime)
+	p.library, err = ort.LoadFor(p.request.Runtime, p.request.Device.Provider)
 	return err
 }
 

@@ -44,10 +44,7 @@ func (r *run) cosines(ctx context.Context, target int) func(images [][]float32) 
 		for i, image := range images {
 			copy(batch.At(i).Data, image)
 		}
-		defer r.timer.start("probe")()
-		r.forward <- struct{}{}
 		sims, err := r.plain[r.plan.targets[target].framing.colours].Similarities(ctx, batch, r.texts[target])
-		<-r.forward
 		if err != nil {
 			return nil, err
 		}

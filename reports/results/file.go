@@ -198,6 +198,19 @@ func (r *Run) Open(path string) (*os.File, error) {
 	return root.Open(name)
 }
 
+// Computed says how the numbers were computed, such as "bf16 on openvino".
+func (r Runtime) Computed() string {
+	return cmp.Or(r.Precision, "f32") + " on " + cmp.Or(r.Device, "cpu")
+}
+
+// Utilisation is the share of its machine's cores that a run kept busy, 0 if it does not say.
+func (r *Run) Utilisation() float64 {
+	if all := r.Timing.Wall * float64(r.Host.Cores); all > 0 {
+		return r.Timing.CPU / all
+	}
+	return 0
+}
+
 // Stages are the names in Seconds, longest first; equal ones by name.
 func (t Timing) Stages() []string {
 	names := make([]string, 0, len(t.Seconds))

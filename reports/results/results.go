@@ -238,6 +238,7 @@ type Failure struct {
 type Timing struct {
 	Seconds map[string]float64 `json:"seconds,omitempty"` // total of a stage
 	Wall    float64            `json:"wall"`              // seconds
+	CPU     float64            `json:"cpu,omitempty"`     // seconds of all cores together
 }
 
 // Panel is a sample to look at. All paths are slash-separated, relative to the run folder, and inside it.

@@ -65,7 +65,7 @@ func example() *Run {
 			Warnings:   []string{"few images"}}},
 		Failures: []Failure{{Dataset: "shapes", ID: "s3", Stage: "decode", Error: "unexpected EOF"}},
 		Warnings: []string{"2 cores"},
-		Timing:   Timing{Seconds: map[string]float64{"encode": 1.5, "decode": 0.25}, Wall: 2},
+		Timing:   Timing{Seconds: map[string]float64{"encode": 1.5, "decode": 0.25}, Wall: 2, CPU: 3.5},
 		Panels: []Panel{{Dataset: "shapes", ID: "s1", Image: "panels/s1.png", Truth: "panels/t1.png",
 			Predictions: map[string]string{"clip_surgery": "panels/p1.png"}, Maps: []PanelMap{{Method: "clip_surgery",
 				Class: "été", Path: "panels/m1.png"}}}},

@@ -52,6 +52,7 @@ func (r *Run) Validate() error {
 		v.finite(fmt.Sprintf("network %.60q: logit_scale", r.Networks[i].Role), &r.Networks[i].Model.LogitScale)
 	}
 	v.finite("timing: wall", &r.Timing.Wall)
+	v.finite("timing: cpu", &r.Timing.CPU)
 	for _, k := range slices.Sorted(maps.Keys(r.Timing.Seconds)) {
 		s := r.Timing.Seconds[k]
 		v.finite(fmt.Sprintf("timing: seconds of %.60q", k), &s)

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	onnxruntime "github.com/yalue/onnxruntime_go"
 )
@@ -38,9 +39,22 @@ type Options struct {
 	AllowSpinning bool
 	// Optimize is how far the graph is rewritten.
 	Optimize Level
-	// Profile, if not empty, is the beginning of the path of a JSON profile, which Close writes.
+	// Profile, if not empty, is the beginning of the path of a JSON profile, which Close writes; a number follows, another one for
+	// each session.
 	Profile string
 }
+
+// Exact is o in f32, and on the CPU in place of OpenVINO, which wants standard operators: for networks that results do not
+// name a precision of.
+func (o Options) Exact() Options {
+	if o.Precision = F32; o.Device.Provider == OpenVINO {
+		o.Device = Device{}
+	}
+	return o
+}
+
+// profiles counts those begun: the library names a file by the second.
+var profiles atomic.Int64
 
 // Session is a model ready to run. It comes from [Library.NewSession], any goroutine may use it, and it
 // must be closed.
@@ -112,7 +126,7 @@ func (o Options) apply(opts *onnxruntime.SessionOptions) error {
 		entry("session.intra_op.allow_spinning", flag[o.AllowSpinning]),
 	}
 	if o.Profile != "" {
-		errs = append(errs, opts.EnableProfiling(o.Profile))
+		errs = append(errs, opts.EnableProfiling(fmt.Sprintf("%s-%d", o.Profile, profiles.Add(1))))
 	}
 	return errors.Join(append(errs, o.provide(opts, threads))...)
 }
