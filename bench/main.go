@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -20,6 +21,7 @@ import (
 )
 
 func main() {
+	debug.SetTraceback("crash") // a crash ends with SIGABRT, not with exit status 2, which means wrong usage
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	code := run(ctx, os.Stdout, os.Stderr, os.Args[1:])

@@ -61,6 +61,9 @@ func (f *suiteFlags) load(c *cobra.Command, name string) (*configs.Suite, error)
 
 // request is what the flags ask of a suite.
 func (f *suiteFlags) request(c *cobra.Command, s *configs.Suite) (engine.Request, error) {
+	if c.Flag("limit").Changed && f.limit == 0 {
+		return engine.Request{}, usagef(c.CommandPath(), "--limit 0 measures nothing: leave --limit out to measure all samples")
+	}
 	for flag, n := range map[string]int{"limit": f.limit, "threads": f.threads} {
 		if n < 0 {
 			return engine.Request{}, usagef(c.CommandPath(), "--%s %d: want 0 or more", flag, n)

@@ -233,12 +233,28 @@ func (s *Suite) Canonical() []byte {
 
 // Fingerprint is the SHA-256, in hexadecimal, of all that may change a result: not names and texts for people,
 // not where the data lies, not the number of pictures.
-func (s *Suite) Fingerprint() string {
+func (s *Suite) Fingerprint() string { return fingerprint(writeFields(s.impersonal(), suiteFields)) }
+
+// RecordsFingerprint is Fingerprint less the keys that only scoring reads, how many samples are measured, and the names of
+// networks, which are known by their weights: a record depends on all the rest. A key is part of it unless it is taken out
+// here.
+func (s *Suite) RecordsFingerprint() string {
+	c := s.impersonal()
+	c.Model, c.Backbones, c.Segmenter = "", nil, ""
+	c.Metrics, c.Seed, c.Resamples, c.Protocol.Convention = nil, 0, 0, ""
+	for i := range c.Datasets {
+		c.Datasets[i].Limit = 0
+	}
+	return fingerprint(writeFields(c, suiteFields))
+}
+
+// impersonal is a copy without names and texts for people, places and pictures.
+func (s *Suite) impersonal() *Suite {
 	c := *s
 	c.Name, c.Title, c.Doc, c.Panels, c.Protocol.Name = "", "", "", 0, ""
 	c.Datasets = slices.Clone(s.Datasets)
 	for i := range c.Datasets {
 		c.Datasets[i].Root = ""
 	}
-	return fingerprint(writeFields(&c, suiteFields))
+	return &c
 }

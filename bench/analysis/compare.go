@@ -50,7 +50,12 @@ func Compare(r CompareRequest) (*reports.Comparison, error) {
 	if err != nil {
 		return nil, err
 	}
+	recsA, recsB, err := r.load(a, b, pairs)
+	if err != nil {
+		return nil, err
+	}
 	noted, refused := unlike(a, b, pairs)
+	refused = append(refused, otherData(a, b, recsA, recsB)...)
 	if len(refused) > 0 && !r.AcrossProtocols {
 		lines := []error{fmt.Errorf("%s and %s answered unlike questions, so that a difference says nothing about the methods (--across-protocols compares them all the same); they differ in", r.A, r.B)}
 		for _, u := range refused {
@@ -59,10 +64,6 @@ func Compare(r CompareRequest) (*reports.Comparison, error) {
 		return nil, errors.Join(lines...)
 	}
 	c := &reports.Comparison{Schema: reports.ComparisonSchema, A: comparedSide(r.A, a), B: comparedSide(r.B, b), Unlike: append(refused, noted...), Level: tasks.Level, Seed: r.Seed}
-	recsA, recsB, err := r.load(a, b, pairs)
-	if err != nil {
-		return nil, err
-	}
 	if c.Cells, err = r.all(a, b, recsA, recsB, pairs); err != nil {
 		return nil, err
 	}
@@ -115,7 +116,7 @@ func loadMethods(dir string, run *results.Run, methods []string) (map[string][]r
 			rec.Methods[m] = e
 		}
 		recs = append(recs, rec)
-		return nil
+		return rec.Check()
 	})
 	if err != nil {
 		return nil, err
@@ -318,6 +319,44 @@ func unlike(a, b *results.Run, pairs [][2]string) (noted, refused differences) {
 		}
 	}
 	return noted, refused
+}
+
+// otherData are the data sets whose pictures or truth differ under the same ids. Pictures of unlike decoders are not compared,
+// nor records from before there were digests.
+func otherData(a, b *results.Run, recsA, recsB map[string][]records.Record) (out differences) {
+	if a == b {
+		return nil
+	}
+	for _, d := range a.Datasets {
+		of := map[string]records.Record{}
+		for _, rec := range recsB[d.Name] {
+			of[rec.ID] = rec
+		}
+		both := 0
+		var pictures, truth []string
+		for _, x := range recsA[d.Name] {
+			y, ok := of[x.ID]
+			if !ok || x.Picture == "" || y.Picture == "" {
+				continue
+			}
+			both++
+			if x.Picture != y.Picture && a.Runtime.JPEG == b.Runtime.JPEG {
+				pictures = append(pictures, x.ID)
+			}
+			if x.Truth != y.Truth {
+				truth = append(truth, x.ID)
+			}
+		}
+		for _, o := range []struct {
+			what string
+			ids  []string
+		}{{".pictures", pictures}, {".truth", truth}} {
+			if len(o.ids) > 0 {
+				out.note(d.Name+o.what, fmt.Sprintf("%d images of both", both), fmt.Sprintf("%d of them differ, such as %s", len(o.ids), o.ids[0]))
+			}
+		}
+	}
+	return out
 }
 
 // unlikeProtocols are the settings in which two runs differ on a data set: those of the protocol as it holds on it, where both runs say, else those

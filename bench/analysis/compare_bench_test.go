@@ -37,7 +37,7 @@ func BenchmarkCompare(b *testing.B) {
 	if err := r.Write(dir); err != nil {
 		b.Fatal(err)
 	}
-	recs, err := records.Open(dir, r.Fingerprint, false)
+	recs, err := records.Open(dir, records.Header{Fingerprint: r.Fingerprint}, false)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func writeRun(t *testing.T, change func(*results.Run), right map[string]map[stri
 	if err := r.Write(dir); err != nil {
 		t.Fatal(err)
 	}
-	recs, err := records.Open(dir, r.Fingerprint, false)
+	recs, err := records.Open(dir, records.Header{Fingerprint: r.Fingerprint}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestBelow(t *testing.T) {
 // one that only failed not at all.
 func TestLoadMethods(t *testing.T) {
 	dir := writeRun(t, nil, before)
-	recs, err := records.Open(dir, "f", true)
+	recs, err := records.Open(dir, records.Header{Fingerprint: "f"}, true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,80 +17,95 @@ import (
 )
 
 // Merge joins the run folders dirs, shards of one run, into the folder out. Folders that measured unlike
-// things are refused; absent samples make the result incomplete.
+// things are refused; absent samples make the result incomplete. A merge that was killed can be repeated.
 func Merge(dirs []string, out string) (*results.Run, error) {
-	var (
-		merged *results.Run
-		all    []records.Record
-	)
+	var merged *shard
 	seen := map[records.Key]string{}
 	for _, dir := range dirs {
-		r, recs, err := readShard(dir)
+		s, err := readScored(dir)
 		if err != nil {
 			return nil, err
 		}
+		for key := range seenIn(s.records, dir) {
+			if before, ok := seen[key]; ok {
+				return nil, fmt.Errorf("sample %d of %s is in both %s and %s", key.Index, key.Dataset, before, dir)
+			}
+			seen[key] = dir
+		}
 		if merged == nil {
-			merged = r
-		} else if err := absorb(merged, r); err != nil {
+			merged = s
+		} else if err := merged.absorb(s); err != nil {
 			return nil, fmt.Errorf("%s and %s cannot be joined: %w", dirs[0], dir, err)
 		}
-		for _, rec := range recs {
-			key := rec.Key()
-			if before, ok := seen[key]; ok && rec.Error == "" {
-				return nil, fmt.Errorf("sample %s of %s is in both %s and %s", rec.ID, rec.Dataset, before, dir)
-			}
-			if rec.Error == "" {
-				seen[key] = dir
-			}
-			all = append(all, rec)
-		}
 	}
-	suite, err := configs.Parse(merged.Suite.File, []byte(merged.Suite.Text), tasks.Known())
-	if err != nil {
-		return nil, fmt.Errorf("the suite recorded in %s: %w", dirs[0], err)
-	}
-	planned, err := records.Planned(merged)
+	planned, err := records.Planned(merged.run)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dirs[0], err)
 	}
-	if err := clearMerged(out, dirs, seen); err != nil {
+	if err := clearMerged(out, dirs, merged.header, seen); err != nil {
 		return nil, err
 	}
-	if err := writeMerged(merged, all, dirs, out); err != nil {
+	if err := merged.write(dirs, out); err != nil {
 		return nil, err
 	}
-	merged.Shard = ""
-	return merged, tasks.Finish(merged, all, planned, out, suite)
+	merged.run.Shard = ""
+	return merged.run, tasks.Finish(merged.run, merged.records, planned, out, merged.suite)
 }
 
-func readShard(dir string) (*results.Run, []records.Record, error) {
+// shard is what a run folder holds, its panels apart.
+type shard struct {
+	run     *results.Run
+	suite   *configs.Suite // of readScored
+	header  records.Header
+	records []records.Record // the last of each sample
+}
+
+func readShard(dir string) (*shard, error) {
 	r, err := results.Read(dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	head, recs, _, err := records.Read(filepath.Join(dir, records.FileName))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if head.Fingerprint != r.Fingerprint {
-		return nil, nil, fmt.Errorf("%s: %s belongs to another run than %s", dir, records.FileName, "results.json")
+		return nil, fmt.Errorf("%s: %s belongs to another run than %s", dir, records.FileName, results.FileName)
 	}
-	return r, records.Last(recs), nil
+	return &shard{run: r, header: head, records: records.Last(recs)}, nil
 }
 
-// absorb adds to a what b measured, if both are parts of one run.
-func absorb(a, b *results.Run) error {
+// readScored is readShard with the suite that says how the records are scored.
+func readScored(dir string) (*shard, error) {
+	s, err := readShard(dir)
+	if err != nil {
+		return nil, err
+	}
+	if s.suite, err = configs.Parse(s.run.Suite.File, []byte(s.run.Suite.Text), tasks.Known()); err != nil {
+		return nil, fmt.Errorf("the suite recorded in %s: %w", dir, err)
+	}
+	return s, nil
+}
+
+// seenIn are the samples that a folder has good records of.
+func seenIn(recs []records.Record, dir string) map[records.Key]string {
+	out := map[records.Key]string{}
+	for _, rec := range recs {
+		if rec.Error == "" {
+			out[rec.Key()] = dir
+		}
+	}
+	return out
+}
+
+// absorb adds what another shard measured, if both are parts of one run.
+func (s *shard) absorb(other *shard) error {
+	a, b := s.run, other.run
 	var differ []string
 	note := func(what string, same bool) {
 		if !same {
 			differ = append(differ, what)
 		}
-	}
-	names := func(r *results.Run) (out []string) {
-		for _, m := range r.Methods {
-			out = append(out, m.Name)
-		}
-		return out
 	}
 	samples := func(r *results.Run) (out []string) {
 		for _, d := range r.Datasets {
@@ -101,11 +117,29 @@ func absorb(a, b *results.Run) error {
 	note("protocol", a.Protocol.Fingerprint == b.Protocol.Fingerprint)
 	note("methods", slices.Equal(names(a), names(b)))
 	note("data sets or planned samples (--limit, --only)", slices.Equal(samples(a), samples(b)))
-	if len(differ) == 0 {
-		note("class names, templates or parameters", a.Fingerprint == b.Fingerprint)
+	note("the decoder of JPEG files", a.Runtime.JPEG == b.Runtime.JPEG)
+	if len(differ) == 0 && a.Fingerprint != b.Fingerprint {
+		differ = append(differ, s.header.Differ(other.header))
+	}
+	if len(differ) == 0 { // what only scoring reads: the order of the shards must not choose
+		x, y := s.suite, other.suite
+		note("seed", x.Seed == y.Seed)
+		note("resamples", x.Resamples == y.Resamples)
+		note("metrics", slices.Equal(x.Metrics, y.Metrics))
+		if len(differ) > 0 {
+			return fmt.Errorf("they are scored with unlike %s (ovbench rescore makes them alike)", strings.Join(differ, ", "))
+		}
 	}
 	if len(differ) > 0 {
 		return fmt.Errorf("they differ in %s", strings.Join(differ, ", "))
+	}
+	s.records = append(s.records, other.records...)
+	for what, of := range map[string][2]string{
+		"ovbench": {a.Tool.Version, b.Tool.Version}, "revisions of ovbench": {a.Tool.Revision, b.Tool.Revision}, cmp.Or(a.Runtime.Name, "runtime"): {a.Runtime.Version, b.Runtime.Version},
+	} {
+		if of[0] != of[1] {
+			b.Warnings = append(b.Warnings, fmt.Sprintf("joined from parts of unlike %s: %s and %s", what, cmp.Or(of[0], "unknown"), cmp.Or(of[1], "unknown")))
+		}
 	}
 	if b.Started.Before(a.Started) {
 		a.Started = b.Started
@@ -130,56 +164,74 @@ func absorb(a, b *results.Run) error {
 	return nil
 }
 
-// clearMerged takes away what an earlier merge left in out. Only a folder that holds the shards itself is cleared, and only
-// of records that the shards have too: nothing is lost.
-func clearMerged(out string, dirs []string, seen map[records.Key]string) error {
+// clearMerged takes away what an earlier merge left in out: one that was killed before it had results, or one into the folder
+// that holds the shards themselves. It takes no record that the shards lack: nothing is lost.
+func clearMerged(out string, dirs []string, header records.Header, seen map[records.Key]string) error {
 	path := filepath.Join(out, records.FileName)
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	for _, dir := range dirs {
-		if inside, err := filepath.Rel(out, dir); err != nil || !filepath.IsLocal(inside) || inside == "." {
-			return nil // writeMerged refuses it
-		}
+	outside := slices.ContainsFunc(dirs, func(dir string) bool {
+		inside, err := filepath.Rel(out, dir)
+		return err != nil || !filepath.IsLocal(inside) || inside == "."
+	})
+	if _, err := os.Lstat(filepath.Join(out, results.FileName)); outside && err == nil {
+		return fmt.Errorf("%s holds the records of a run: choose another --out", out)
 	}
-	_, old, _, err := records.Read(path)
+	head, old, _, err := records.Read(path)
 	if err != nil {
 		return fmt.Errorf("%w; delete it, if %s holds nothing but shards and their merge", err, out)
+	}
+	if outside && head.Fingerprint != header.Fingerprint {
+		return fmt.Errorf("%s holds the records of a run: choose another --out", out)
 	}
 	for _, rec := range old {
 		if _, ok := seen[rec.Key()]; !ok && rec.Error == "" {
 			return fmt.Errorf("%s holds records of its own, such as %s of %s, which no shard has: choose another --out", out, rec.ID, rec.Dataset)
 		}
 	}
-	return errors.Join(os.Remove(path), os.RemoveAll(filepath.Join(out, results.FileName)), os.RemoveAll(filepath.Join(out, "panels")))
+	return errors.Join(os.Remove(path), os.RemoveAll(filepath.Join(out, results.FileName)), os.RemoveAll(filepath.Join(out, panelsFolder)))
 }
 
-// writeMerged writes the joined records and copies the panels.
-func writeMerged(merged *results.Run, all []records.Record, dirs []string, out string) error {
-	if err := os.MkdirAll(out, 0o777); err != nil {
+const (
+	panelsFolder = "panels"
+	// unfinished holds what is being joined, until it is whole.
+	unfinished = ".unfinished"
+)
+
+// write writes the joined records and copies the panels of dirs: first beside, then, whole, to their places.
+func (s *shard) write(dirs []string, out string) error {
+	beside := filepath.Join(out, unfinished)
+	if err := errors.Join(os.RemoveAll(beside), os.MkdirAll(beside, 0o777)); err != nil {
 		return err
 	}
-	if _, err := os.Lstat(filepath.Join(out, records.FileName)); err == nil {
-		return fmt.Errorf("%s holds the records of a run: choose another --out", out)
-	}
-	recs, err := records.Open(out, merged.Fingerprint, false)
+	defer os.RemoveAll(beside)
+	recs, err := records.Open(beside, s.header, false)
 	if err != nil {
 		return err
 	}
-	for _, rec := range all {
+	slices.SortStableFunc(s.records, records.ByIndex)
+	for _, rec := range s.records {
 		err = errors.Join(err, recs.Add(rec))
 	}
 	if err := errors.Join(err, recs.Close()); err != nil {
 		return err
 	}
+	panels := filepath.Join(beside, panelsFolder)
 	for _, dir := range dirs {
-		from := filepath.Join(dir, "panels")
+		from := filepath.Join(dir, panelsFolder)
 		if _, err := os.Stat(from); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err := os.CopyFS(filepath.Join(out, "panels"), os.DirFS(from)); err != nil {
+		if err := os.CopyFS(panels, os.DirFS(from)); err != nil {
 			return fmt.Errorf("panels of %s: %w", dir, err)
 		}
+	}
+	if err := os.Rename(filepath.Join(beside, records.FileName), filepath.Join(out, records.FileName)); err != nil {
+		return err
+	}
+	if err := os.Rename(panels, filepath.Join(out, panelsFolder)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }

@@ -14,10 +14,11 @@ import (
 // Load reads a run folder: what it measured, and the records behind its scores, in the order of data sets and samples. Samples
 // that failed are left out, and those that an earlier run in the folder measured beyond the last one's plan.
 func Load(dir string) (*results.Run, []records.Record, error) {
-	run, recs, err := readShard(dir)
+	s, err := readShard(dir)
 	if err != nil {
 		return nil, nil, err
 	}
+	run, recs := s.run, s.records
 	planned, err := records.Planned(run)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", dir, err)

@@ -9,7 +9,6 @@ import (
 
 	"ovbench/bench/records"
 	"ovbench/bench/tasks"
-	"ovbench/configs"
 	"ovbench/reports/results"
 )
 
@@ -20,14 +19,11 @@ var rescored = []string{"protocol.convention", "metrics", "resamples", "seed"}
 // the records and panels to the folder out. set changes keys of the suite that no record depends on: protocol.convention,
 // metrics, resamples, seed.
 func Rescore(dir, out string, set map[string]string) (*results.Run, error) {
-	run, recs, err := readShard(dir)
+	s, err := readScored(dir)
 	if err != nil {
 		return nil, err
 	}
-	suite, err := configs.Parse(run.Suite.File, []byte(run.Suite.Text), tasks.Known())
-	if err != nil {
-		return nil, fmt.Errorf("the suite recorded in %s: %w", dir, err)
-	}
+	run, suite := s.run, s.suite
 	var faults []error
 	for _, key := range slices.Sorted(maps.Keys(set)) {
 		if !slices.Contains(rescored, key) {
@@ -52,8 +48,11 @@ func Rescore(dir, out string, set map[string]string) (*results.Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	if err := writeMerged(run, recs, []string{dir}, out); err != nil {
+	if err := clearMerged(out, []string{dir}, s.header, seenIn(s.records, dir)); err != nil {
 		return nil, err
 	}
-	return run, tasks.Finish(run, recs, planned, out, suite)
+	if err := s.write([]string{dir}, out); err != nil {
+		return nil, err
+	}
+	return run, tasks.Finish(run, s.records, planned, out, suite)
 }

@@ -148,7 +148,7 @@ func (m *imported) fingerprint(p *Plan) (string, error) {
 		Lists []string
 		Files []file
 	}
-	asked.Suite, asked.Name, asked.Zero = p.suite.Fingerprint(), m.Name, m.ReduceZero
+	asked.Suite, asked.Name, asked.Zero = p.suite.RecordsFingerprint(), m.Name, m.ReduceZero
 	for k := range p.targets {
 		asked.Lists = append(asked.Lists, p.targets[k].Info.ListSHA256)
 		for _, path := range m.paths[k] {

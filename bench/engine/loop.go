@@ -48,7 +48,7 @@ func (p *Plan) Run(ctx context.Context, progress tasks.Progress) (*results.Run, 
 	r.schedule = runners.NewSchedule(1, r.timer.start)
 	r.out = p.describe()
 	start, cpu := time.Now(), cpuTime()
-	if err := os.MkdirAll(p.request.Out, 0o777); err != nil {
+	if err := errors.Join(checkOut(p.request.Out), os.MkdirAll(p.request.Out, 0o777)); err != nil {
 		return nil, err
 	}
 	if err := r.prepare(ctx); err != nil {
@@ -194,21 +194,25 @@ func (p *Plan) asksEmpty() bool {
 }
 
 func (r *run) openRecords() error {
-	var (
-		fingerprint string
-		err         error
-	)
-	if r.plan.imported != nil {
-		fingerprint, err = r.plan.imported.fingerprint(r.plan)
-	} else {
-		fingerprint, err = r.plan.fingerprint(r.out.Hashes())
-	}
+	header, err := r.plan.header(r.out)
 	if err != nil {
 		return err
 	}
-	r.out.Fingerprint = fingerprint
-	r.records, err = records.Open(r.plan.request.Out, fingerprint, r.plan.request.Resume)
-	return err
+	r.out.Fingerprint = header.Fingerprint
+	header.Made = fmt.Sprintf("ovbench %s, %s %s", r.out.Tool.Version, r.out.Runtime.Name, r.out.Runtime.Version)
+	if r.records, err = records.Open(r.plan.request.Out, header, r.plan.request.Resume); err != nil {
+		return err
+	}
+	if r.records.Unlocked {
+		r.out.Warnings = append(r.out.Warnings, r.plan.request.Out+" is on a file system without locks: nothing kept another run from writing there at the same time")
+	}
+	if made := r.records.Made; made != "" && made != header.Made {
+		r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("begun with %s, went on with %s", made, header.Made))
+	}
+	if err := r.checkDone(); err != nil {
+		return errors.Join(err, r.records.Close())
+	}
+	return nil
 }
 
 // loop measures every sample that has no record yet.
@@ -296,6 +300,7 @@ func (r *run) measure(ctx context.Context, e *sharedPicture) []records.Record {
 			recs[i].Fail("score", err)
 			continue
 		}
+		recs[i].Picture, recs[i].Truth = digests(s)
 		samples[i] = s
 		targets = append(targets, m.target)
 		if first == nil {
@@ -376,6 +381,11 @@ func (r *run) complete(rec *records.Record, t *target, v *tasks.View, made tasks
 	rec.Methods, rec.Tags = map[string]records.Evidence{}, made.Tags
 	for k, m := range r.plan.methods {
 		rec.Methods[m.Name] = made.Evidence[k]
+		rec.Size = made.Evidence[k].Size()
+	}
+	if err := rec.Check(); err != nil {
+		rec.Fail("score", err)
+		return
 	}
 	defer r.timer.start("save")()
 	if err := r.save(t, v, made.Labels); err != nil {

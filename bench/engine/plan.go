@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -318,48 +316,4 @@ func (p *Plan) computing() (device, precision string) {
 		precision = p.request.Precision.String()
 	}
 	return device, precision
-}
-
-// fingerprint identifies what every record of the run has in common: records of equal fingerprints may be
-// merged. Which samples are measured, by how many workers, is not part of it.
-func (p *Plan) fingerprint(modelHashes []string) (string, error) {
-	type set struct {
-		Name, Split, List string
-		Protocol          string
-		EXIF              bool
-		Queries           [][]string
-		Params            map[string]map[string]any `json:",omitempty"`
-	}
-	type method struct {
-		Name, Kind string
-		Params     map[string]any
-	}
-	var f struct {
-		Model, Activations []string
-		Task               string
-		Templates          []string
-		Methods            []method
-		Datasets           []set
-		Networks           map[string]string `json:",omitempty"` // architecture, by role; the hashes are with those of the model
-		Device, Precision  string            `json:",omitempty"` // empty: the CPU, float32
-	}
-	f.Model = modelHashes
-	f.Task = p.suite.Task
-	f.Activations = []string{string(p.model.Config.Vision.Activation), string(p.model.Config.Text.Activation)}
-	f.Templates = p.templates
-	f.Device, f.Precision = p.computing()
-	for _, b := range p.backbones {
-		if f.Networks == nil {
-			f.Networks = map[string]string{}
-		}
-		f.Networks[b.Role] = b.Model.Name()
-	}
-	for i, m := range p.suite.Methods {
-		f.Methods = append(f.Methods, method{m.Name, m.Kind, methods.Params(p.methods[i].Method)})
-	}
-	for i, t := range p.targets {
-		f.Datasets = append(f.Datasets, set{t.Info.Name, t.Info.Split, t.Info.ListSHA256, t.Protocol.Fingerprint(), p.suite.Datasets[i].ApplyEXIF, t.queries, p.departing(&t)})
-	}
-	b, err := json.Marshal(f)
-	return fmt.Sprintf("%x", sha256.Sum256(b)), err
 }

@@ -3,13 +3,20 @@ package records
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"ovbench/reports/results"
 
 	"github.com/gofrs/flock"
 )
@@ -19,10 +26,43 @@ const FileName = "records.jsonl"
 
 const schema = "ovbench.records/1"
 
+// LockFile is held by who writes in a run folder.
+const LockFile = ".lock"
+
 // Header is the first line of a records file: what all of its records have in common.
 type Header struct {
-	Schema      string `json:"schema"`
-	Fingerprint string `json:"fingerprint"`
+	Schema      string            `json:"schema"`
+	Fingerprint string            `json:"fingerprint"`
+	Parts       map[string]string `json:"parts,omitempty"` // what the fingerprint is made of, by what people call it
+	Made        string            `json:"made,omitempty"`  // by which versions; of no weight
+}
+
+// NewHeader is the header of records that have these parts in common, each a hash or a short text.
+func NewHeader(parts map[string]string) Header {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
+		fmt.Fprintf(h, "%q %q\n", name, parts[name])
+	}
+	return Header{Schema: schema, Fingerprint: fmt.Sprintf("%x", h.Sum(nil)), Parts: parts}
+}
+
+// Differ names the parts in which records are not of one run.
+func (h Header) Differ(other Header) string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(h.Parts)) {
+		if other.Parts != nil && h.Parts[name] != other.Parts[name] {
+			names = append(names, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(other.Parts)) {
+		if _, ok := h.Parts[name]; !ok {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return "model, methods, protocol, data, class names, templates or parameters"
+	}
+	return strings.Join(names, ", ")
 }
 
 // Key tells samples apart.
@@ -35,17 +75,26 @@ type Key struct {
 // interrupted run loses at most the line it was writing.
 type File struct {
 	f    *os.File
+	end  int64 // of the last whole line
+	torn error // why nothing may follow it
 	lock *flock.Flock
 	beat *pulse
 	Done map[Key]Record // good records, by sample
+	Made string         // by which versions the file was begun
+	// Unlocked says that the file system has no locks: nothing keeps another run out of the folder.
+	Unlocked bool
 }
 
 // Open creates dir's records file, or continues it if resume is set. A file of another
 // fingerprint is refused.
-func Open(dir, fingerprint string, resume bool) (_ *File, err error) {
+func Open(dir string, header Header, resume bool) (_ *File, err error) {
 	path := filepath.Join(dir, FileName)
-	r := &File{Done: map[Key]Record{}, lock: flock.New(filepath.Join(dir, ".lock"))}
-	if ok, err := r.lock.TryLock(); err != nil || !ok {
+	header.Schema = schema
+	r := &File{Done: map[Key]Record{}, lock: flock.New(filepath.Join(dir, LockFile))}
+	switch ok, err := r.lock.TryLock(); {
+	case errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOLCK) || errors.Is(err, syscall.ENOSYS):
+		r.Unlocked = true
+	case err != nil || !ok:
 		return nil, errors.Join(fmt.Errorf("%s is in use by another run%s", dir, holder(dir)), err)
 	}
 	opened := false
@@ -56,7 +105,7 @@ func Open(dir, fingerprint string, resume bool) (_ *File, err error) {
 	}()
 	head, old, end, err := Read(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errTornHeader): // killed before anything was measured
 		end = 0
 	case err != nil && resume:
 		return nil, err
@@ -64,21 +113,25 @@ func Open(dir, fingerprint string, resume bool) (_ *File, err error) {
 		end = 0
 	case !resume:
 		return nil, fmt.Errorf("%s holds the records of an earlier run: add --resume to continue it, or choose another --out", dir)
-	case head.Fingerprint != fingerprint:
-		return nil, fmt.Errorf("%s holds records of another run (other model, methods, protocol, data or class names): choose another --out", dir)
+	case head.Fingerprint != header.Fingerprint:
+		return nil, fmt.Errorf("%s holds records of another run (it differs in %s): choose another --out", dir, header.Differ(head))
 	}
 	if r.f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666); err != nil {
 		return nil, err
 	}
+	r.end = end
 	if err = r.f.Truncate(end); err == nil {
 		_, err = r.f.Seek(end, io.SeekStart)
 	}
 	if err == nil && end == 0 {
-		err = r.line(Header{schema, fingerprint})
+		err = r.line(header)
 	}
 	if err != nil {
 		r.f.Close()
 		return nil, err
+	}
+	if r.Made = head.Made; end == 0 {
+		r.Made = header.Made
 	}
 	for _, rec := range old {
 		if rec.Error == "" { // failed samples get another chance
@@ -109,8 +162,18 @@ func (r *File) line(v any) error {
 	if err != nil {
 		return err
 	}
-	_, err = r.f.Write(append(b, '\n'))
-	return err
+	if r.torn != nil {
+		return r.torn
+	}
+	n, err := r.f.Write(append(b, '\n'))
+	if err == nil {
+		r.end += int64(n)
+		return nil
+	}
+	// What was written of the line is taken back, and nothing follows it.
+	r.torn = fmt.Errorf("%w; what was measured before is kept: make room and go on with --resume", err)
+	_ = r.f.Truncate(r.end) // where this fails too, the next run does it
+	return r.torn
 }
 
 // Add appends a record.
@@ -135,18 +198,62 @@ const maxRecord = 64 << 20
 // Read reads a records file. end is the offset behind the last whole line; what follows it was
 // being written when a run was killed.
 func Read(path string) (h Header, recs []Record, end int64, err error) {
+	ids := idCheck{}
 	h, end, err = Each(path, func(line []byte) error {
-		var rec Record
-		err := json.Unmarshal(line, &rec)
+		rec, err := decode(line)
+		if err == nil {
+			err = ids.add(rec)
+		}
 		recs = append(recs, rec)
 		return err
 	})
 	return h, recs, end, err
 }
 
+func decode(line []byte) (rec Record, err error) {
+	if err := json.Unmarshal(line, &rec); err != nil {
+		return rec, err
+	}
+	return rec, rec.Check()
+}
+
+// idCheck tells that a sample has one id and an id one sample, in all of a file.
+type idCheck struct {
+	ids     map[Key]string
+	indices map[[2]string]int
+}
+
+func (c *idCheck) add(r Record) error {
+	if c.ids == nil {
+		c.ids, c.indices = map[Key]string{}, map[[2]string]int{}
+	}
+	name := [2]string{r.Dataset, r.ID}
+	if id, ok := c.ids[r.Key()]; ok && id != r.ID {
+		return fmt.Errorf("sample %d of %s is %q here and %q before", r.Index, r.Dataset, r.ID, id)
+	}
+	if index, ok := c.indices[name]; ok && index != r.Index {
+		return fmt.Errorf("%q of %s is sample %d here and %d before", r.ID, r.Dataset, r.Index, index)
+	}
+	c.ids[r.Key()], c.indices[name] = r.ID, r.Index
+	return nil
+}
+
+// errTornHeader is a file whose first line was being written when a run was killed: it holds no record.
+var errTornHeader = errors.New("the file is empty or cut in its first line; delete it to start over")
+
 // Each hands the lines of a records file to do, which must not keep them; see Read.
-func Each(path string, do func(line []byte) error) (h Header, end int64, err error) {
-	f, err := os.Open(path)
+func Each(path string, do func(line []byte) error) (Header, int64, error) {
+	return each(path, func(n int, line []byte) error {
+		if err := do(line); err != nil {
+			return fmt.Errorf("%s:%d: %w; ovbench records %s --repair leaves such lines out, and run --resume measures their samples again",
+				path, n, err, filepath.Dir(path))
+		}
+		return nil
+	})
+}
+
+func each(path string, do func(n int, line []byte) error) (h Header, end int64, err error) {
+	f, err := openRegular(path)
 	if err != nil {
 		return h, 0, err
 	}
@@ -154,24 +261,82 @@ func Each(path string, do func(line []byte) error) (h Header, end int64, err err
 	in := bufio.NewReaderSize(f, 1<<16)
 	for n := 1; ; n++ {
 		line, err := readLine(in)
-		if err == io.EOF {
-			if n == 1 {
-				return h, 0, fmt.Errorf("%s: the file is empty or cut in its first line; delete it to start over", path)
-			}
+		switch {
+		case err == io.EOF && n == 1 && beginsHeader(line):
+			return h, 0, fmt.Errorf("%s: %w", path, errTornHeader)
+		case err == io.EOF && n > 1:
 			return h, end, nil
-		}
-		if err == nil && n == 1 {
-			if err = json.Unmarshal(line, &h); err == nil && h.Schema != schema {
+		case n == 1:
+			if err == nil || err == io.EOF {
+				err = json.Unmarshal(line, &h)
+			}
+			if err == nil && h.Schema != schema {
 				err = fmt.Errorf("schema %q, want %q", h.Schema, schema)
 			}
-		} else if err == nil {
-			err = do(line)
+			if err != nil {
+				err = fmt.Errorf("%s:1: %w; without this line nobody knows what was measured: restore the file, or measure into another folder", path, err)
+			}
+		case err == nil:
+			err = do(n, line)
+		default:
+			err = fmt.Errorf("%s:%d: %w", path, n, err)
 		}
 		if err != nil {
-			return h, end, fmt.Errorf("%s:%d: %w", path, n, err)
+			return h, end, err
 		}
 		end += int64(len(line)) + 1
 	}
+}
+
+// beginsHeader says whether a line without end may be the beginning of a header.
+func beginsHeader(line []byte) bool {
+	const begin = `{"schema":"` + schema + `"`
+	return strings.HasPrefix(begin, string(line)) || bytes.HasPrefix(line, []byte(begin))
+}
+
+// openRegular opens a file, and nothing else: a named pipe would block for ever.
+func openRegular(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
+	return os.Open(path)
+}
+
+// Repair leaves the lines out of a folder's records file that cannot be read or do not fit each other, and says which: their
+// samples are measured again with --resume. The other lines stay as they are.
+func Repair(dir string) (dropped []string, err error) {
+	path := filepath.Join(dir, FileName)
+	lock := flock.New(filepath.Join(dir, LockFile))
+	if ok, err := lock.TryLock(); err == nil && !ok {
+		return nil, fmt.Errorf("%s is in use by a run%s", dir, holder(dir))
+	}
+	defer func() { _ = lock.Unlock() }()
+	ids := idCheck{}
+	var kept bytes.Buffer
+	header, _, err := each(path, func(n int, line []byte) error {
+		rec, err := decode(line)
+		if err == nil {
+			err = ids.add(rec)
+		}
+		if err != nil {
+			dropped = append(dropped, fmt.Sprintf("line %d: %v", n, err))
+			return nil
+		}
+		kept.Write(line)
+		return kept.WriteByte('\n')
+	})
+	if err != nil || len(dropped) == 0 {
+		return nil, err
+	}
+	first, err := json.Marshal(header)
+	if err != nil {
+		return nil, err
+	}
+	return dropped, results.WriteFile(path, slices.Concat(first, []byte{'\n'}, kept.Bytes()))
 }
 
 // readLine is the next line without its end; a last line without end is io.EOF.
@@ -184,7 +349,7 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 			return bytes.TrimSuffix(line, []byte("\n")), nil
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
-			return nil, err
+			return line, err
 		}
 		if len(line) > maxRecord {
 			return nil, fmt.Errorf("a line of more than %d bytes", maxRecord)

@@ -134,7 +134,7 @@ func ReadHeartbeat(dir string) (h Heartbeat, ok bool, err error) {
 	if err != nil {
 		return h, false, err
 	}
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if err != nil {
 		return h, false, err
 	}

@@ -2,7 +2,7 @@ package records
 
 import (
 	"encoding/json"
-	"os"
+	"io"
 	"path"
 	"path/filepath"
 	"strings"
@@ -34,11 +34,15 @@ const PanelFile = "panel.json"
 func WholePanels(dir string, list []results.Panel) []results.Panel {
 	var out []results.Panel
 	for _, p := range list {
-		data, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(path.Join(PanelDir(p.Dataset, p.ID), PanelFile))))
+		f, err := openRegular(filepath.Join(dir, filepath.FromSlash(path.Join(PanelDir(p.Dataset, p.ID), PanelFile))))
+		if err != nil {
+			continue
+		}
 		var panel results.Panel
-		if err == nil && json.Unmarshal(data, &panel) == nil && panel.Dataset == p.Dataset && panel.ID == p.ID {
+		if json.NewDecoder(io.LimitReader(f, maxRecord)).Decode(&panel) == nil && panel.Dataset == p.Dataset && panel.ID == p.ID {
 			out = append(out, panel)
 		}
+		f.Close()
 	}
 	return out
 }

@@ -2,6 +2,9 @@ package records
 
 import (
 	"cmp"
+	"fmt"
+	"maps"
+	"slices"
 
 	"ovbench/metrics"
 )
@@ -13,13 +16,44 @@ type Record struct {
 	ID      string              `json:"id"`
 	Methods map[string]Evidence `json:"methods,omitempty"` // by name
 	Tags    []int8              `json:"tags,omitempty"`    // multilabel: 1 present, 2 difficult, by class
+	Size    int64               `json:"size,omitempty"`    // of the evidence of every method, see [Evidence.Size]
+	Picture string              `json:"picture,omitempty"` // digest of the picture as it was read
+	Truth   string              `json:"truth,omitempty"`   // digest of what was known of it
 	Stage   string              `json:"stage,omitempty"`   // where a failed sample failed
 	Error   string              `json:"error,omitempty"`
 }
 
 // Fail records that a sample could not be measured. Nothing else of it is kept.
 func (r *Record) Fail(stage string, err error) {
-	r.Methods, r.Tags, r.Stage, r.Error = nil, nil, stage, err.Error()
+	r.Methods, r.Tags, r.Size, r.Stage, r.Error = nil, nil, 0, stage, err.Error()
+}
+
+// Check says why a record cannot be what a run left: each method has evidence of the same truth, so it is equally large
+// for all.
+func (r Record) Check() error {
+	first := ""
+	for _, m := range slices.Sorted(maps.Keys(r.Methods)) {
+		if first == "" {
+			first = m
+		}
+		want, of := r.Methods[first].Size(), first
+		if r.Size > 0 {
+			want, of = r.Size, "the sample"
+		}
+		if got := r.Methods[m].Size(); got != want {
+			return fmt.Errorf("the record of %s has evidence of %d for %s and of %d for %s", r.ID, got, m, want, of)
+		}
+	}
+	return nil
+}
+
+// Size is how much of the truth the evidence is of: pixels of label maps, else judgements and values.
+func (e Evidence) Size() int64 {
+	n := e.Confusion.Pixels() + int64(len(e.Explain)+len(e.Points)+len(e.PointsIn)+len(e.Energy)+len(e.Boxes)+len(e.Masks)+len(e.Squared)+len(e.Cosines))
+	if f := e.Faithfulness; f != nil {
+		n += int64(len(f.RISE.Deletion) + len(f.RISE.Insertion) + len(f.GradECLIP.Deletion) + len(f.GradECLIP.Insertion))
+	}
+	return n
 }
 
 // Evidence is what one method left behind on one sample. A task fills in its own part.

@@ -1,9 +1,11 @@
 package records
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"ovbench/metrics"
@@ -14,14 +16,14 @@ import (
 
 func TestRecordsFile(t *testing.T) {
 	dir := t.TempDir()
-	begun, err := Open(dir, "of another run", false)
+	begun, err := Open(dir, Header{Fingerprint: "of another run"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := begun.Close(); err != nil {
 		t.Fatal(err)
 	}
-	recs, err := Open(dir, "f", false) // nothing was measured under the other one
+	recs, err := Open(dir, Header{Fingerprint: "f"}, false) // nothing was measured under the other one
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +36,7 @@ func TestRecordsFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := Open(dir, "f", true); err == nil {
+	if _, err := Open(dir, Header{Fingerprint: "f"}, true); err == nil {
 		t.Error("two runs may write one folder at the same time")
 	}
 	if err := recs.Close(); err != nil {
@@ -53,7 +55,6 @@ func TestRecordsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ name, text, want string }{
-		{"empty", "", "the file is empty or cut in its first line"},
 		{"other schema", `{"schema":"x"}` + "\n", `schema "x", want "ovbench.records/1"`},
 		{"broken line", string(text) + "{\n", "records.jsonl:4: "},
 		{"another run", string(text), "holds records of another run"},
@@ -61,7 +62,7 @@ func TestRecordsFile(t *testing.T) {
 		if err := os.WriteFile(path, []byte(c.text), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(dir, "other", true); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := Open(dir, Header{Fingerprint: "other"}, true); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %s", c.name, err, c.want)
 		}
 	}
@@ -105,4 +106,133 @@ func FuzzReadRecords(f *testing.F) {
 			t.Fatalf("whole lines end at %d of %d", end, len(data))
 		}
 	})
+}
+
+// A file cut in its first line holds nothing: whoever opens it begins anew. A first line that is another file's is refused.
+func TestTornHeader(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		ok   bool
+	}{{"", true}, {`{"sch`, true}, {`{"schema":"ovbench.records/1","finger`, true}, {"id,name", false}, {`{"schema":"ovbench.run/1"`, false}} {
+		for _, resume := range []bool{false, true} {
+			dir := t.TempDir()
+			path := filepath.Join(dir, FileName)
+			if err := os.WriteFile(path, []byte(c.text), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			recs, err := Open(dir, Header{Fingerprint: "f"}, resume)
+			if (err == nil) != c.ok {
+				t.Errorf("%q, resume %v: %v", c.text, resume, err)
+			}
+			if err != nil {
+				if left, _ := os.ReadFile(path); string(left) != c.text {
+					t.Errorf("%q became %q", c.text, left)
+				}
+				continue
+			}
+			if err := recs.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if h, _, _, err := Read(path); err != nil || h.Fingerprint != "f" {
+				t.Errorf("%q: %+v, %v", c.text, h, err)
+			}
+		}
+	}
+}
+
+// Records that cannot be what a run left are refused by line, with the remedy, and Repair leaves them out, and no other.
+func TestRepair(t *testing.T) {
+	good := func(index int, id string) Record {
+		c := metrics.Sparse{{Count: 9}}
+		return Record{Dataset: "d", Index: index, ID: id, Size: 9, Methods: map[string]Evidence{"m": {Confusion: c}, "n": {Confusion: c}}}
+	}
+	for name, bad := range map[string]string{
+		"no JSON":         `{"dataset":"d","ind`,
+		"no evidence":     `{"dataset":"d","index":1,"id":"b","size":9,"methods":{"m":{},"n":{}}}`,
+		"one pixel":       `{"dataset":"d","index":1,"id":"b","size":9,"methods":{"m":{"confusion":[[0,0,1]]},"n":{"confusion":[[0,0,9]]}}}`,
+		"unequal methods": `{"dataset":"d","index":1,"id":"b","methods":{"m":{"confusion":[[0,0,1]]},"n":{"confusion":[[0,0,9]]}}}`,
+		"other id":        `{"dataset":"d","index":0,"id":"b","size":9,"methods":{"m":{"confusion":[[0,0,9]]}}}`,
+		"other index":     `{"dataset":"d","index":7,"id":"a","size":9,"methods":{"m":{"confusion":[[0,0,9]]}}}`,
+		"binary":          "\x00\x01\x02",
+	} {
+		dir := t.TempDir()
+		recs, err := Open(dir, Header{Fingerprint: "f", Parts: map[string]string{"x": "y"}}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(recs.Add(good(0, "a")), recs.Add(good(2, "c")), recs.Close()); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, FileName)
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.SplitAfter(string(whole), "\n")
+		broken := lines[0] + lines[1] + bad + "\n" + lines[2]
+		if err := os.WriteFile(path, []byte(broken), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, _, err := Read(path); err == nil || !strings.Contains(err.Error(), "records.jsonl:3: ") || !strings.Contains(err.Error(), "--repair") {
+			t.Errorf("%s: error %v", name, err)
+		}
+		dropped, err := Repair(dir)
+		if err != nil || len(dropped) != 1 || !strings.HasPrefix(dropped[0], "line 3: ") {
+			t.Errorf("%s: dropped %q, %v", name, dropped, err)
+		}
+		if mended, _ := os.ReadFile(path); string(mended) != string(whole) {
+			t.Errorf("%s: mended to\n%s\nwant\n%s", name, mended, whole)
+		}
+		if dropped, err := Repair(dir); err != nil || len(dropped) > 0 {
+			t.Errorf("%s: a whole file loses %q, %v", name, dropped, err)
+		}
+	}
+}
+
+// What was written of a line is taken back, and nothing follows it: a file without its end is worth more than a torn one.
+func TestFailedWrite(t *testing.T) {
+	dir := t.TempDir()
+	recs, err := Open(dir, Header{Fingerprint: "f"}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := recs.Add(Record{Dataset: "d", ID: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, FileName)
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writable := recs.f
+	if recs.f, err = os.Open(path); err != nil { // writing fails
+		t.Fatal(err)
+	}
+	if err := recs.Add(Record{Dataset: "d", Index: 1, ID: "b"}); err == nil || !strings.Contains(err.Error(), "--resume") {
+		t.Errorf("error %v", err)
+	}
+	recs.f.Close()
+	recs.f = writable
+	if err := recs.Add(Record{Dataset: "d", Index: 2, ID: "c"}); err == nil {
+		t.Error("a record follows one that could not be written")
+	}
+	if err := recs.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if after, _ := os.ReadFile(path); string(after) != string(before) {
+		t.Errorf("the file became\n%s", after)
+	}
+}
+
+// A named pipe is no records file; nobody waits for it.
+func TestPipe(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, FileName), 0o666); err != nil {
+		t.Skip(err)
+	}
+	for _, resume := range []bool{false, true} {
+		if _, err := Open(dir, Header{Fingerprint: "f"}, resume); err == nil || resume && !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("resume %v: %v", resume, err)
+		}
+	}
 }
