@@ -80,9 +80,6 @@ median by the score of the image, random, or id=ID,ID. Documents carry the date 
 	c.Flags().StringVar(&choice.Baseline, "panel-baseline", "", "rank by the difference of --panel-by to this `method`")
 	c.Flags().Uint64Var(&choice.Seed, "panel-seed", 0, "`seed` of --panels random")
 	c.RunE = func(c *cobra.Command, dirs []string) error {
-		if out == "" && slices.ContainsFunc(formats, func(f string) bool { return f != onTerminal }) {
-			return usagef(c.CommandPath(), "--out is missing: name the folder to write")
-		}
 		for _, f := range formats {
 			if err := known(f, append(reports.Formats(), onTerminal)); err != nil {
 				return usagef(c.CommandPath(), "--format %w", err)
@@ -109,6 +106,9 @@ median by the score of the image, random, or id=ID,ID. Documents carry the date 
 				return err
 			}
 			runs = append(runs, r)
+		}
+		if out == "" && slices.ContainsFunc(formats, func(f string) bool { return f != onTerminal }) {
+			return usagef(c.CommandPath(), "--out is missing: name the folder to write")
 		}
 		if runs, err = choice.Choose(runs); err != nil {
 			return err
