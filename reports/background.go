@@ -34,7 +34,7 @@ func titleOf(runs []*results.Run) string {
 	if len(runs) == 1 {
 		return plain.Line(cmp.Or(runs[0].Suite.Title, runs[0].Suite.Name, "ovbench"))
 	}
-	return fmt.Sprintf("%d runs", len(runs))
+	return fmt.Sprintf("%s, and %s more", titleOf(runs[:1]), counted(len(runs)-1, "run"))
 }
 
 // sideBySide is a table of one line per key and one column per run; lines that are empty everywhere are left out.

@@ -18,7 +18,7 @@ func barsOf(v *view, metric func(column) string) (b *draw.Bars, scores [][]*resu
 		for _, r := range v.rows {
 			if v.cell(r, c).Score(metric(c)) != nil {
 				columns = append(columns, c)
-				b.Titles, metrics = append(b.Titles, c.title), append(metrics, metric(c))
+				b.Titles, metrics = append(b.Titles, v.shortOf(c)), append(metrics, metric(c))
 				break
 			}
 		}

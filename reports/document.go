@@ -12,9 +12,12 @@ import (
 // document is a report as a list of blocks, in reading order. PDF and HTML spell it.
 type document struct {
 	title  string
-	digits int   // of percentages
-	facts  table // the page of the title: what was asked and resolved
-	blocks []any // heading, paragraph, table, figureBlock, panelBlock, listing
+	digits int    // of percentages
+	lead   []span // what was asked, in a sentence or two
+	answer string // what came out, in one
+	strip  *strip // a sample that shows it, or nil
+	facts  table  // what was asked and resolved
+	blocks []any  // heading, paragraph, table, figureBlock, panelBlock, listing
 }
 
 type heading struct {
@@ -29,11 +32,20 @@ type paragraph struct {
 
 type figureBlock struct{ figure figure }
 
-// panelBlock is the samples of a data set of a run.
-type panelBlock struct {
-	run     *results.Run
-	dataset *results.Dataset
-	panels  []*results.Panel
+// panelBlock is the samples of a data set, each with what all runs see in it.
+type panelBlock struct{ samples []sampleRef }
+
+// sampleRef is a sample as the runs kept it.
+type sampleRef struct {
+	id   string
+	kept []keptPanel
+}
+
+// keptPanel is a sample of one run, whose methods have names of their own beside other runs.
+type keptPanel struct {
+	run   *results.Run
+	panel *results.Panel
+	name  func(method string) string
 }
 
 // listing is text that is to be copied as it is.
@@ -45,7 +57,8 @@ func documentOf(v *view) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &document{title: titleOf(v.runs), digits: v.digits(), facts: factsTable(v.runs)}
+	d := &document{title: titleOf(v.runs), digits: v.digits(), facts: factsTable(v.runs), lead: leadOf(v),
+		strip: stripOf(v)}
 	d.summary(v, figures)
 	for i, b := range v.blocks() {
 		for _, c := range b.columns {
@@ -161,13 +174,22 @@ func weightsText(files []results.File) string {
 	return strings.Join(out, ", ")
 }
 
+// summary is the answer: charts and tables of main scores, task by task, and what is to be known about them.
 func (d *document) summary(v *view, figures []figure) {
 	d.add(heading{1, "Summary"})
-	blocks := v.blocks()
-	for _, b := range blocks {
-		for _, s := range verdicts(b) {
+	for i, b := range v.blocks() {
+		for j, s := range verdicts(b) {
+			if i == 0 && j == 0 {
+				d.answer = s
+			}
 			d.add(paragraph{text: s})
 		}
+		main := func(f figure) bool {
+			return f.place == placeSummary && f.block == i && strings.HasPrefix(f.Name, "scores")
+		}
+		d.figures(figures, main)
+		d.table(b.heading("Main scores"), summaryOf(b))
+		d.figures(figures, func(f figure) bool { return f.place == placeSummary && f.block == i && !main(f) })
 	}
 	for _, s := range differencesOf(v.runs) {
 		d.add(paragraph{text: s + ".", warn: true})
@@ -175,10 +197,6 @@ func (d *document) summary(v *view, figures []figure) {
 	if n := len(notices(v.runs)) - len(differencesOf(v.runs)); n > 0 {
 		d.add(paragraph{text: fmt.Sprintf("Warnings: %d; see the chapter “Failures and warnings”.", n), warn: true})
 	}
-	for _, b := range blocks {
-		d.table(b.heading("Main scores"), summaryOf(b))
-	}
-	d.figures(figures, func(f figure) bool { return f.place == placeSummary })
 }
 
 // published is the chapter of what others claim, apart from what was measured.
@@ -238,35 +256,54 @@ func (d *document) column(b *view, i int, c column, figures []figure) {
 	d.table(b.heading(c.title+", class by class"), classesOf(b, c))
 }
 
+// panels are the samples, data set by data set; those that several runs kept stand once, with the methods of all.
 func (d *document) panels(v *view) {
-	first := true
+	type set struct{ name, task string }
+	var order []set
+	of := map[set][]sampleRef{}
+	choice := map[set]string{}
 	for i, r := range v.runs {
-		for j := range r.Datasets {
-			b := panelBlock{run: r, dataset: &r.Datasets[j]}
-			for k := range r.Panels {
-				if p := &r.Panels[k]; p.Dataset == b.dataset.Name && len(b.panels) < maxSamples {
-					b.panels = append(b.panels, p)
+		name := func(method string) string {
+			for o, runs := range v.of {
+				if o.method == method && slices.Contains(runs, i) {
+					return v.name(o)
 				}
 			}
-			if len(b.panels) == 0 {
-				continue
-			}
-			if first {
-				d.add(heading{1, "Samples"})
-				d.add(paragraph{text: "Similarity maps are stretched to 0…1 for each picture. Label maps and " +
-					"error maps are drawn without mixing labels; numbers under them are of the full size."})
-				first = false
-			}
-			title := cmp.Or(b.dataset.Title, b.dataset.Name)
-			if len(v.runs) > 1 {
-				title += fmt.Sprintf(" · run %d", i+1)
-			}
-			d.add(heading{2, title})
-			if r.Choice != "" {
-				d.add(paragraph{text: r.Choice})
-			}
-			d.add(b)
+			return method
 		}
+		for j := range r.Panels {
+			p := &r.Panels[j]
+			s := set{p.Dataset, taskOf(r)}
+			if of[s] == nil {
+				order, choice[s] = append(order, s), r.Choice
+			}
+			k := slices.IndexFunc(of[s], func(x sampleRef) bool { return x.id == p.ID })
+			if k < 0 && len(of[s]) < maxSamples {
+				k, of[s] = len(of[s]), append(of[s], sampleRef{id: p.ID})
+			}
+			if k >= 0 {
+				of[s][k].kept = append(of[s][k].kept, keptPanel{r, p, name})
+			}
+		}
+	}
+	for i, s := range order {
+		if i == 0 {
+			d.add(heading{1, "Samples"})
+			d.add(paragraph{text: "Similarity maps are stretched to 0…1 for each picture. Label maps and error maps " +
+				"are drawn without mixing labels; numbers under them are of the full size."})
+		}
+		title := s.name
+		if x := of[s][0].kept[0].run.Dataset(s.name); x != nil && x.Title != "" {
+			title = x.Title
+		}
+		if slices.ContainsFunc(order, func(o set) bool { return o.task != s.task }) {
+			title = join([]string{title, taskTitle(s.task)}, ", ")
+		}
+		d.add(heading{2, title})
+		if choice[s] != "" {
+			d.add(paragraph{text: choice[s]})
+		}
+		d.add(panelBlock{of[s]})
 	}
 }
 

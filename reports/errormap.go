@@ -47,6 +47,14 @@ func (v verdict) mIoU() string {
 	return "mIoU " + percent(v.iou) + " %"
 }
 
+// score is the mean IoU, or nil where nothing was judged.
+func (v verdict) score() *float64 {
+	if v.right+v.wrong == 0 {
+		return nil
+	}
+	return &v.iou
+}
+
 func (v verdict) wrongs() string {
 	if v.right+v.wrong == 0 {
 		return ""

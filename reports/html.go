@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"html/template"
 	"image"
+	"image/color"
 	"image/jpeg"
 	"image/png"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,55 +36,118 @@ func pageFile(name string) string {
 	return string(data)
 }
 
-// writeHTML writes runs (at least one) as one page that needs no other file and no network: the same content as
-// [PDF], with tables one can sort and samples one can flip between methods. Equal runs give equal bytes.
+// writeHTML writes runs as one page that needs no other file and no network: what was asked and what came out on the
+// first screen, then all that a document has, with tables one can sort and samples one can flip, sort and filter.
+// Equal runs give equal bytes.
 func writeHTML(w io.Writer, v *view) error {
 	doc, err := documentOf(v)
 	if err != nil {
 		return err
 	}
-	p := &page{
-		Title: plain.Line(doc.title), Date: dateOf(v.runs).Format("2 January 2006"),
-		Style: template.CSS(pageFile("report.css")), Script: template.JS(pageFile("report.js")),
+	return spellHTML(w, doc, dateOf(v.runs).Format("2 January 2006"))
+}
+
+// spellHTML writes a document as a page.
+func spellHTML(w io.Writer, doc *document, date string) error {
+	p := &page{Title: plain.Line(doc.title), Date: date, Style: template.CSS(pageFile("report.css")),
+		Script: template.JS(pageFile("report.js")), ids: names{}}
+	for _, s := range doc.lead {
+		p.Lead = append(p.Lead, pageSpan{inline(s.text), s.tip})
 	}
-	p.Facts = p.table(doc.facts, 0)
-	p.Facts.Caption = "What was asked and resolved"
-	ids := names{}
-	tables, figures := 0, 0
+	p.Answer = plain.Line(doc.answer)
+	if s := doc.strip; s != nil {
+		var err error
+		if p.Strip, err = pageStripOf(s); err != nil {
+			return err
+		}
+	}
 	for _, b := range doc.blocks {
-		switch b := b.(type) {
-		case heading:
-			h := &pageHeading{Level: b.level, Text: plain.Line(b.text),
-				ID: ids.take(strings.ToLower(slug("s-" + plain.Line(b.text))))}
-			if b.text == "Summary" {
-				h.ID = ids.take("summary")
+		if err := p.add(b); err != nil {
+			return err
+		}
+	}
+	if len(doc.facts.rows) > 0 {
+		doc.facts.title = "What was asked and resolved"
+		if err := p.add(doc.facts); err != nil {
+			return err
+		}
+	}
+	p.Methods, p.Kinds, p.Classes = union(p.samples, func(s *pageSample) []string { return s.Methods }),
+		union(p.samples, func(s *pageSample) []string { return s.Kinds }), union(p.samples,
+			func(s *pageSample) []string { return s.Classes })
+	return pageTemplate().Execute(w, p)
+}
+
+// add spells one block.
+func (p *page) add(b any) error {
+	switch b := b.(type) {
+	case heading:
+		h := &pageHeading{Level: b.level, Text: plain.Line(b.text),
+			ID: p.ids.take(strings.ToLower(slug("s-" + plain.Line(b.text))))}
+		if b.text == "Summary" {
+			h.ID = p.ids.take("summary")
+		}
+		if b.level == 1 {
+			p.Contents = append(p.Contents, h)
+		}
+		p.Blocks = append(p.Blocks, pageBlock{Heading: h})
+	case paragraph:
+		if line := plain.Line(b.text); line == p.Answer {
+			return nil // it stands above
+		}
+		p.Blocks = append(p.Blocks, pageBlock{Text: plain.Line(b.text), Warn: b.warn})
+	case table:
+		p.tables++
+		x := pageBlock{Table: p.table(b, p.tables)}
+		if n := len(p.Blocks) - 1; n >= 0 && p.Blocks[n].Figure != nil && p.summary {
+			p.Blocks[n].Opens, x.Closes = true, true // a chart, and beside it its numbers
+		}
+		p.Blocks, p.summary = append(p.Blocks, x), false
+	case figureBlock:
+		p.figures++
+		p.summary = b.figure.place == placeSummary
+		p.Blocks = append(p.Blocks, pageBlock{Figure: &pageFigure{p.figures, plain.Line(b.caption()),
+			template.HTML(b.figure.ScaledSVG(screenScale))}})
+	case listing:
+		p.Blocks = append(p.Blocks, pageBlock{Listing: strings.Join(plain.Listing(b.text), "\n")})
+	case panelBlock:
+		set := pageBlock{Bar: len(p.samples) == 0}
+		for _, ref := range b.samples {
+			s, err := shown(ref)
+			if err != nil {
+				return err
 			}
-			if b.level == 1 {
-				p.Contents = append(p.Contents, h)
-			}
-			p.Blocks = append(p.Blocks, pageBlock{Heading: h})
-		case paragraph:
-			p.Blocks = append(p.Blocks, pageBlock{Text: plain.Line(b.text), Warn: b.warn})
-		case table:
-			tables++
-			p.Blocks = append(p.Blocks, pageBlock{Table: p.table(b, tables)})
-		case figureBlock:
-			figures++
-			p.Blocks = append(p.Blocks, pageBlock{Figure: &pageFigure{figures, plain.Line(b.caption()),
-				template.HTML(b.figure.ScaledSVG(screenScale))}})
-		case listing:
-			p.Blocks = append(p.Blocks, pageBlock{Listing: strings.Join(plain.Listing(b.text), "\n")})
-		case panelBlock:
-			for _, m := range b.panels {
-				s, err := shown(b.run, b.dataset, m)
-				if err != nil {
-					return err
-				}
-				p.Blocks = append(p.Blocks, pageBlock{Sample: pageSampleOf(s)})
+			set.Samples = append(set.Samples, pageSampleOf(s))
+		}
+		p.samples = append(p.samples, set.Samples...)
+		p.Blocks = append(p.Blocks, set)
+	}
+	return nil
+}
+
+// inline is a piece of a sentence, whose spaces at its ends stay.
+func inline(s string) string {
+	line := plain.Line(s)
+	if strings.HasPrefix(s, " ") {
+		line = " " + line
+	}
+	if strings.HasSuffix(s, " ") {
+		line += " "
+	}
+	return line
+}
+
+// union are the elements of lists, each once, in their order.
+func union(all []*pageSample, list func(*pageSample) []string) []string {
+	var out []string
+	for _, s := range all {
+		for _, x := range list(s) {
+			if !slices.Contains(out, x) {
+				out = append(out, x)
 			}
 		}
 	}
-	return pageTemplate().Execute(w, p)
+	return out
 }
 
 // screenScale makes figures, whose letters are for paper, readable on a screen.
@@ -90,15 +155,33 @@ const screenScale = 1.28
 
 // page is what the template spells. Texts in it are plain; the template escapes them.
 type page struct {
-	Title, Date string
-	Style       template.CSS
-	Script      template.JS
-	Facts       *pageTable
-	Contents    []*pageHeading
-	Blocks      []pageBlock
+	Title, Date             string
+	Style                   template.CSS
+	Script                  template.JS
+	Lead                    []pageSpan
+	Answer                  string
+	Strip                   *pageStrip
+	Contents                []*pageHeading
+	Blocks                  []pageBlock
+	Methods, Kinds, Classes []string // of all samples
+
+	ids             names
+	tables, figures int
+	samples         []*pageSample
+	summary         bool // the last block is a chart of main scores
 }
 
-// pageBlock is one of its fields.
+// pageSpan is a piece of the leading sentence, with an explanation if it has one.
+type pageSpan struct{ Text, Tip string }
+
+// pageStrip is a few pictures of one sample.
+type pageStrip struct {
+	Pictures []pagePicture
+	About    string
+	Legend   []pageColor
+}
+
+// pageBlock is one of its first fields; Bar goes with the first Samples.
 type pageBlock struct {
 	Heading *pageHeading
 	Text    string
@@ -106,7 +189,10 @@ type pageBlock struct {
 	Table   *pageTable
 	Figure  *pageFigure
 	Listing string
-	Sample  *pageSample
+	Samples []*pageSample
+	Bar     bool
+	Opens   bool // a pair of blocks that stand side by side
+	Closes  bool
 }
 
 type pageHeading struct {
@@ -181,17 +267,20 @@ func (p *page) table(t table, number int) *pageTable {
 }
 
 type pageSample struct {
-	ID             string
-	Width, Height  int
-	Image, Truth   template.URL
-	Methods, Kinds []string
-	Pictures       []pagePicture
-	Legend         []pageColor
+	ID                      string
+	Width, Height           int
+	Image, Truth            template.URL
+	Methods, Kinds, Classes []string
+	Pictures                []pagePicture
+	Legend                  []pageColor
 }
 
+// In is the classes in sight as the page's script reads them.
+func (s *pageSample) In() string { return strings.Join(s.Classes, "|") }
+
 type pagePicture struct {
-	Src                        template.URL
-	Method, Kind, Caption, Alt string
+	Src                               template.URL
+	Method, Kind, Caption, Alt, Score string
 }
 
 type pageColor struct {
@@ -226,26 +315,63 @@ func pageSampleOf(m *pdf.Sample) *pageSample {
 	for _, name := range m.Methods {
 		s.Methods = append(s.Methods, plain.Line(name))
 		for _, k := range m.Kinds {
-			p, ok := m.See(k, name)
-			if !ok {
-				continue
+			if x, ok := pagePictureOf(m, k, name); ok {
+				s.Pictures = append(s.Pictures, x)
 			}
-			x := pagePicture{Src: dataURL(p.Image), Method: plain.Line(name), Kind: k}
-			note := plain.Line(p.Text)
-			if k == heatKind {
-				note += ", from 0 (blue) to 1 (red)"
-			}
-			x.Caption = join([]string{x.Method + ", " + k, note}, ": ")
-			x.Alt = fmt.Sprintf("%s of %s by %s", alts[k], s.ID, x.Method)
-			s.Pictures = append(s.Pictures, x)
 		}
 	}
 	for _, e := range m.Legend {
-		s.Legend = append(s.Legend, pageColor{plain.Line(e.Name),
-			template.CSS(fmt.Sprintf("#%02x%02x%02x", e.Color.R, e.Color.G, e.Color.B))})
+		if s.Legend = append(s.Legend, pageColor{plain.Line(e.Name), css(e.Color)}); !strings.HasPrefix(e.Name,
+			errorPrefix) {
+			s.Classes = append(s.Classes, strings.ReplaceAll(plain.Line(e.Name), "|", "/"))
+		}
 	}
 	if m.More > 0 {
 		s.Legend = append(s.Legend, pageColor{"and " + strconv.Itoa(m.More) + " classes more", "none"})
 	}
 	return s
+}
+
+func css(c color.RGBA) template.CSS { return template.CSS(fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B)) }
+
+// pagePictureOf is a picture of a method, with its caption and what it shows for those who do not see it.
+func pagePictureOf(m *pdf.Sample, kind, method string) (pagePicture, bool) {
+	p, ok := m.See(kind, method)
+	if !ok {
+		return pagePicture{}, false
+	}
+	x := pagePicture{Src: dataURL(p.Image), Method: plain.Line(method), Kind: kind, Score: full(p.Score)}
+	note := plain.Line(p.Text)
+	if kind == heatKind {
+		note += ", from 0 (blue) to 1 (red)"
+	}
+	x.Caption = join([]string{x.Method, note}, ": ")
+	x.Alt = fmt.Sprintf("%s of %s by %s", alts[kind], plain.Line(m.ID), x.Method)
+	return x, true
+}
+
+// pageStripOf are the picture, the truth, and what two methods made of it.
+func pageStripOf(s *strip) (*pageStrip, error) {
+	m, err := shown(sampleRef{s.panel.ID, []keptPanel{s.keptPanel}})
+	if err != nil {
+		return nil, err
+	}
+	id := plain.Line(m.ID)
+	out := &pageStrip{About: plain.Line(s.about), Pictures: []pagePicture{{Src: dataURL(m.Image), Caption: "Picture",
+		Alt: "The image " + id}}}
+	if m.Truth != nil {
+		out.Pictures = append(out.Pictures, pagePicture{Src: dataURL(m.Truth), Caption: "Truth",
+			Alt: "True labels of " + id})
+	}
+	for _, method := range s.methods {
+		if x, ok := pagePictureOf(m, labelKind, s.name(method)); ok {
+			out.Pictures = append(out.Pictures, x)
+		}
+	}
+	for _, e := range m.Legend {
+		if !strings.HasPrefix(e.Name, errorPrefix) {
+			out.Legend = append(out.Legend, pageColor{plain.Line(e.Name), css(e.Color)})
+		}
+	}
+	return out, nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"os"
 	"path/filepath"
@@ -173,7 +174,7 @@ func TestHTMLIsTheRun(t *testing.T) {
 				same(d.Title+" "+line[0].text, r.Cell(d.Name, m.Name).Classes[i].IoU, line[j+1])
 			}
 		}
-		all := tableOn(t, tables, d.Title+". Percent")
+		all := tableOn(t, tables, d.Title)
 		for i, line := range all.rows {
 			for _, s := range r.Cell(d.Name, r.Methods[i].Name).Scores {
 				same(d.Title+" "+s.Name, &s.Value, line[index(t, all.head, s.Name)])
@@ -289,28 +290,12 @@ func TestHTMLIsTheSameTwice(t *testing.T) {
 	}
 }
 
-// open loads a page from disk and returns its elements once its scripts have run, and what they wrote to the console.
-func open(t *testing.T, page string) (dom string, console []string) {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "page.html")
-	if err := os.WriteFile(path, []byte(page), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	dom, log := drawtest.Browser(t, path, "--enable-logging=stderr", "--v=0", "--virtual-time-budget=5000",
-		"--dump-dom")
-	for _, line := range log {
-		if strings.Contains(line, "CONSOLE") {
-			console = append(console, strings.TrimSpace(line))
-		}
-	}
-	return dom, console
-}
-
-// exercise sorts every table by every column, flips every sample through all of its pictures by click and by key, and
-// writes what it found wrong, and how much it tried, at the end of the page.
+// exercise sorts every table by every column, goes through all that the bar of the samples offers, and writes what it
+// found wrong, and how much it tried, at the end of the page.
 const exercise = `<pre id="outcome"></pre><script>
-const wrong = [], count = { sorts: 0, flips: 0, keys: 0 };
-const number = c => c.dataset.v !== undefined ? +c.dataset.v : /^\d+(\.\d+)?$/.test(c.textContent) ? +c.textContent : null;
+const wrong = [], count = { sorts: 0, views: 0, orders: 0, filters: 0 };
+const number = c => c.dataset.v !== undefined ? +c.dataset.v :
+  /^\d+(\.\d+)?$/.test(c.textContent) ? +c.textContent : null;
 for (const table of document.querySelectorAll("table.sortable")) {
   const rows = table.tBodies[0].rows, size = rows.length, seen = new Set([...rows].map(r => r.textContent));
   [...table.tHead.rows[0].cells].forEach((th, column) => {
@@ -324,67 +309,173 @@ for (const table of document.querySelectorAll("table.sortable")) {
       if (!keys.some(k => k !== null)) continue;
       if (order === "first" && sort !== "descending") wrong.push("numbers begin with the lowest");
       for (let i = 1; i < keys.length; i++) {
-        if (keys[i - 1] === null && keys[i] !== null) wrong.push("missing before " + keys[i]);
-        if (keys[i] !== null && keys[i - 1] !== null && (sort === "ascending" ? keys[i - 1] > keys[i] : keys[i - 1] < keys[i])) wrong.push(keys[i - 1] + " before " + keys[i] + " " + sort);
+        const a = keys[i - 1], b = keys[i];
+        if (a === null && b !== null) wrong.push("missing before " + b);
+        if (a !== null && b !== null && (sort === "ascending" ? a > b : a < b)) wrong.push(a + " before " + b + " " + sort);
       }
     }
   });
 }
-for (const sample of document.querySelectorAll(".sample")) {
-  const check = (m, k) => {
-    const on = [...sample.querySelectorAll(".flip figure")].filter(i => getComputedStyle(i).display !== "none");
-    const there = [...sample.querySelectorAll(".flip figure")].find(i => i.dataset.m === m && i.dataset.k === k);
-    if (there ? on.length !== 1 || on[0] !== there || !on[0].querySelector("img").naturalWidth : on.length) wrong.push("shown at " + m + ", " + k + ": " + on.map(i => i.textContent));
-    if (!(there ?? sample.querySelector(".none:not([hidden])")).textContent.startsWith(m + ", " + k)) wrong.push("caption at " + m + ", " + k);
-    const pressed = [...sample.querySelectorAll('[aria-pressed="true"]')].map(b => b.textContent).join();
-    if (pressed !== m + "," + k) wrong.push("pressed " + pressed);
-  };
-  const methods = [...sample.querySelectorAll("button[data-m]")], kinds = [...sample.querySelectorAll("button[data-k]")];
-  for (const b of methods) for (const k of kinds) { b.click(); k.click(); count.flips++; check(b.dataset.m, k.dataset.k); }
-  methods[0].click(); kinds[0].click();
-  const key = name => methods[0].dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
-  for (let i = 1; i <= methods.length; i++) { key("ArrowRight"); count.keys++; check(methods[i % methods.length].dataset.m, kinds[0].dataset.k); }
-  key("ArrowLeft"); key("ArrowDown"); count.keys++;
-  check(methods[methods.length - 1].dataset.m, kinds[1 % kinds.length].dataset.k);
+const form = document.querySelector("form.bar");
+if (form) {
+  const samples = () => [...document.querySelectorAll(".sample")], all = samples().length;
+  const set = values => { for (const k in values) form.elements[k].value = values[k]; form.dispatchEvent(new Event("input")); };
+  const seen = s => getComputedStyle(s).display !== "none";
+  const options = k => [...form.elements[k].options].map(o => o.value);
+  const iou = (s, m) => { const f = s.querySelector('figure[data-v][data-m="' + CSS.escape(m) + '"]'); return f ? +f.dataset.v : null; };
+  for (const m of options("m")) for (const k of options("k")) {
+    set({ m, k });
+    count.views++;
+    for (const s of samples()) {
+      const there = [...s.querySelectorAll("figure[data-m]")], kinds = new Set(there.map(f => f.dataset.k));
+      const want = there.filter(f => f.dataset.k === (kinds.has(k) ? k : [...kinds][0]) && (!m || f.dataset.m === m));
+      const on = there.filter(seen);
+      if (on.length !== want.length || on.some(f => !want.includes(f))) wrong.push("shown at " + m + ", " + k + ": " + on.length);
+      if (seen(s.querySelector(".none")) === want.length > 0) wrong.push("said to be none at " + m + ", " + k);
+    }
+  }
+  for (const m of options("m").slice(1)) for (const order of options("s").slice(1)) {
+    set({ m, s: order });
+    count.orders++;
+    for (const group of document.querySelectorAll(".samples")) {
+      const keys = [...group.children].map(s => order.endsWith("iou") ? iou(s, m) :
+        iou(s, m) === null || iou(s, options("b")[0]) === null ? null : iou(s, m) - iou(s, options("b")[0]));
+      for (let i = 1; i < keys.length; i++) {
+        if (keys[i - 1] === null && keys[i] !== null) wrong.push("no value before " + keys[i]);
+        else if (keys[i] !== null && (order[0] === "-" ? keys[i - 1] < keys[i] : keys[i - 1] > keys[i])) wrong.push(keys[i - 1] + " before " + keys[i] + " by " + order);
+      }
+    }
+  }
+  set({ s: "", m: options("m")[1] });
+  for (const c of options("c").slice(1)) {
+    set({ c });
+    count.filters++;
+    for (const s of samples()) if (seen(s) !== s.dataset.c.split("|").includes(c)) wrong.push("filtered by " + c);
+  }
+  set({ c: "", low: 30, high: 60 });
+  for (const s of samples()) {
+    const x = iou(s, options("m")[1]);
+    if (seen(s) !== (x !== null && x >= 0.3 && x <= 0.6)) wrong.push("filtered by IoU " + x);
+  }
+  set({ low: 0, high: 100, m: "" });
+  if (form.querySelector("output").textContent !== all + " of " + all + " samples" || samples().length !== all) wrong.push("samples were lost");
+}
+for (const tip of document.querySelectorAll(".tip")) {
+  tip.focus();
+  const box = tip.querySelector("[role=tooltip]").getBoundingClientRect();
+  if (!box.width || box.left < 0 || box.right > innerWidth + 1) wrong.push("a tooltip from " + box.left + " to " + box.right);
 }
 for (const i of document.images) if (!i.naturalWidth && i.loading !== "lazy") wrong.push("broken " + i.alt);
-document.getElementById("outcome").textContent = JSON.stringify({ wrong, count });
+const page = document.documentElement;
+if (page.scrollWidth > innerWidth) wrong.push("the page is " + page.scrollWidth + " wide, the window " + innerWidth);
+const strip = document.querySelector(".strip");
+const height = strip ? strip.getBoundingClientRect().bottom + scrollY : 0;
+const outcome = JSON.stringify({ wrong, count, width: innerWidth, height, paper: getComputedStyle(document.body).backgroundColor });
+document.getElementById("outcome").textContent = outcome;
+parent.postMessage(outcome, "*");
 </script>`
 
-// TestHTMLInABrowser sorts and flips in Chromium, from disk.
+// tried is what exercise found.
+type tried struct {
+	Wrong         []string
+	Count         struct{ Sorts, Views, Orders, Filters int }
+	Width, Height float64
+	Paper         string
+}
+
+// exercised opens a page as wide as a window or, in a frame, as wide as a phone.
+func exercised(t *testing.T, page string, width int, args ...string) tried {
+	t.Helper()
+	dir := t.TempDir()
+	outer := fmt.Sprintf(`<iframe src="page.html" style="width:%dpx;height:844px;border:0"></iframe><pre id="outcome"></pre>
+<script>addEventListener("message", e => document.getElementById("outcome").textContent = e.data)</script>`, width)
+	for name, text := range map[string]string{"page.html": strings.Replace(page, "</body>", exercise+"</body>", 1),
+		"outer.html": outer} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dom, log := drawtest.Browser(t, filepath.Join(dir, "outer.html"), append(args, "--enable-logging=stderr", "--v=0",
+		"--window-size=1400,1000", "--virtual-time-budget=8000", "--dump-dom")...)
+	for _, line := range log {
+		if strings.Contains(line, "CONSOLE") {
+			t.Errorf("console: %s", strings.TrimSpace(line))
+		}
+	}
+	_, rest, _ := strings.Cut(dom, `<pre id="outcome">`)
+	outcome, _, _ := strings.Cut(rest, "</pre>")
+	var got tried
+	if err := json.Unmarshal([]byte(html.UnescapeString(outcome)), &got); err != nil {
+		t.Fatalf("outcome %q: %v", outcome, err)
+	}
+	return got
+}
+
+// TestHTMLInABrowser sorts, flips and filters in Chromium, from disk, at a desk and on a phone, by day and by night.
 func TestHTMLInABrowser(t *testing.T) {
-	p := plan{methods: 3, sets: 2, classes: 5, samples: 3}
-	for name, page := range map[string]string{
-		"plain":   htmlOf(t, withPanels(t, rich(p), p)),
-		"two":     htmlOf(t, two()...),
-		"hostile": htmlOf(t, hostile(t)),
+	p := plan{methods: 3, sets: 2, classes: 5, samples: 4}
+	sampled := func() string { return htmlOf(t, withPanels(t, rich(p), p)) }
+	for name, tt := range map[string]struct {
+		page  func() string
+		width int
+		args  []string
+		paper string
+	}{
+		"desk":    {sampled, 1280, nil, "rgb(255, 255, 255)"},
+		"phone":   {sampled, 390, nil, "rgb(255, 255, 255)"},
+		"night":   {sampled, 390, []string{"--blink-settings=preferredColorScheme=0"}, "rgb(22, 22, 22)"},
+		"two":     {func() string { return htmlOf(t, two()...) }, 1280, nil, "rgb(255, 255, 255)"},
+		"hostile": {func() string { return htmlOf(t, hostile(t)) }, 390, nil, "rgb(255, 255, 255)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dom, console := open(t, strings.Replace(page, "</body>", exercise+"</body>", 1))
-			if len(console) > 0 {
-				t.Errorf("console:\n%s", strings.Join(console, "\n"))
-			}
-			_, rest, ok := strings.Cut(dom, `<pre id="outcome">`)
-			outcome, _, _ := strings.Cut(rest, "</pre>")
-			var got struct {
-				Wrong []string
-				Count struct{ Sorts, Flips, Keys int }
-			}
-			if err := json.Unmarshal([]byte(outcome), &got); !ok || err != nil {
-				t.Fatalf("outcome %q: %v", outcome, err)
-			}
+			got := exercised(t, tt.page(), tt.width, tt.args...)
 			if len(got.Wrong) > 0 {
 				t.Errorf("%d faults:\n%s", len(got.Wrong), strings.Join(got.Wrong[:min(9, len(got.Wrong))], "\n"))
 			}
-			t.Logf("tried %+v", got.Count)
-			if got.Count.Sorts == 0 || name != "two" && (got.Count.Flips == 0 || got.Count.Keys == 0) {
+			t.Logf("tried %+v", got)
+			if got.Count.Sorts == 0 || name != "two" && (got.Count.Views == 0 || got.Count.Orders == 0 ||
+				got.Count.Filters == 0) {
 				t.Errorf("little was tried: %+v", got.Count)
+			}
+			if got.Width != float64(tt.width) || got.Paper != tt.paper {
+				t.Errorf("%v wide on %s, want %d on %s", got.Width, got.Paper, tt.width, tt.paper)
+			}
+			if got.Height > 844 && name != "hostile" {
+				t.Errorf("question, answer and pictures take %v pixels, a screen has 844", got.Height)
 			}
 		})
 	}
 	// That an error on a page would have been seen:
-	if _, console := open(t, `<script>console.error("seen")</script>`); !strings.Contains(strings.Join(console, ""),
-		"seen") {
-		t.Errorf("an error on the console is not reported: %q", console)
+	path := filepath.Join(t.TempDir(), "page.html")
+	if err := os.WriteFile(path, []byte(`<script>console.error("seen")</script>`), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	_, log := drawtest.Browser(t, path, "--enable-logging=stderr", "--v=0", "--dump-dom")
+	if s := strings.Join(log, ""); !strings.Contains(s, "CONSOLE") || !strings.Contains(s, "seen") {
+		t.Errorf("an error on the console is not reported: %q", s)
+	}
+}
+
+// TestHTMLPrints: on paper every sample has the pictures of every method, tables are whole, and nothing asks to be
+// clicked.
+func TestHTMLPrints(t *testing.T) {
+	p := plan{methods: 3, sets: 1, classes: 5, samples: 3}
+	dir := t.TempDir()
+	page, paper := filepath.Join(dir, "page.html"), filepath.Join(dir, "page.pdf")
+	if err := os.WriteFile(page, []byte(htmlOf(t, withPanels(t, rich(p), p))), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	drawtest.Browser(t, page, "--virtual-time-budget=8000", "--no-pdf-header-footer", "--print-to-pdf="+paper)
+	text := drawtest.Poppler(t, "pdftotext", "-layout", paper, "-")
+	for _, want := range []string{"clip: mIoU", "clip_surgery: mIoU", "maskclip: mIoU", "% wrong",
+		"How to measure again", "FWIoU"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not on paper", want)
+		}
+	}
+	for _, bad := range []string{"best first", "side by side", "Contents", "↕"} {
+		if strings.Contains(text, bad) {
+			t.Errorf("%q is on paper", bad)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"image"
+	"image/color"
 	_ "image/jpeg" // images of samples
 	_ "image/png"  // images, label maps and similarity maps
 	"io"
@@ -26,13 +27,15 @@ type sample struct {
 	predictions map[string]*labels // by method
 	verdicts    map[string]verdict // by method, of those with truth and prediction of one size
 	maps        map[string]heat    // by method
+	color       func(label int) color.RGBA
 }
 
 // labels is a label map.
 type labels struct {
-	w, h int
-	at   []uint16
-	void uint16
+	w, h  int
+	at    []uint16
+	void  uint16
+	color func(label int) color.RGBA
 }
 
 // heat is a similarity map with the class it answers.
@@ -52,12 +55,13 @@ func loadSample(r *results.Run, p *results.Panel, side int) (*sample, error) {
 	s := &sample{id: p.ID, image: draw.Blank(w, h), predictions: map[string]*labels{}, verdicts: map[string]verdict{},
 		maps: map[string]heat{}}
 	xdraw.CatmullRom.Scale(s.image, s.image.Rect, img, img.Bounds(), xdraw.Over, nil)
+	s.color = paletteOf(r.Dataset(p.Dataset))
 	var truth *labels
 	if p.Truth != "" {
 		if truth, err = loadLabels(r, p.Truth); err != nil {
 			return nil, err
 		}
-		s.truth = truth.scaled(w, h)
+		s.truth = truth.scaled(w, h, s.color)
 	}
 	for method, path := range p.Predictions {
 		l, err := loadLabels(r, path)
@@ -67,7 +71,7 @@ func loadSample(r *results.Run, p *results.Panel, side int) (*sample, error) {
 		if truth != nil && truth.w == l.w && truth.h == l.h {
 			s.verdicts[method] = judge(truth, l)
 		}
-		s.predictions[method] = l.scaled(w, h)
+		s.predictions[method] = l.scaled(w, h, s.color)
 	}
 	for _, m := range chooseMaps(p.Maps) {
 		img, err := decodeImage(r, m.Path)
@@ -168,9 +172,9 @@ func loadLabels(r *results.Run, path string) (*labels, error) {
 	return out, nil
 }
 
-// scaled is l at w x h pixels, each with the label at its centre.
-func (l *labels) scaled(w, h int) *labels {
-	out := &labels{w: w, h: h, at: make([]uint16, w*h), void: l.void}
+// scaled is l at w x h pixels, each with the label at its centre, in colours.
+func (l *labels) scaled(w, h int, color func(int) color.RGBA) *labels {
+	out := &labels{w: w, h: h, at: make([]uint16, w*h), void: l.void, color: color}
 	for y := range h {
 		for x := range w {
 			out.at[y*w+x] = l.at[(2*y+1)*l.h/(2*h)*l.w+(2*x+1)*l.w/(2*w)]
@@ -191,7 +195,7 @@ func (l *labels) picture() image.Image {
 			}
 			k = uint8(len(out.Palette))
 			index[x] = k
-			out.Palette = append(out.Palette, draw.VOC(int(x)))
+			out.Palette = append(out.Palette, l.color(int(x)))
 		}
 		out.Pix[i] = k
 	}
@@ -201,7 +205,7 @@ func (l *labels) picture() image.Image {
 func (l *labels) colored() *image.RGBA {
 	m := image.NewRGBA(image.Rect(0, 0, l.w, l.h))
 	for i, x := range l.at {
-		k := draw.VOC(int(x))
+		k := l.color(int(x))
 		copy(m.Pix[4*i:], []uint8{k.R, k.G, k.B, 255})
 	}
 	return m

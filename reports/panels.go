@@ -270,6 +270,9 @@ func mapCaption(dst *image.RGBA, x, y int, class string, p *draw.Pen) {
 	p.Text(dst, left-zero, y, draw.Faint, "0 ")
 }
 
+// errorPrefix begins the names of what error maps show.
+const errorPrefix = "error map: "
+
 // legend is the key to the colours in sight.
 type legend struct {
 	pen           *draw.Pen
@@ -319,14 +322,14 @@ func newLegend(sh *sheet, width int) *legend {
 		if x < len(sh.classes) {
 			name = sh.classes[x]
 		}
-		key.entries = append(key.entries, legendEntry{name, draw.VOC(x)})
+		key.entries = append(key.entries, legendEntry{name, sh.samples[0].color(x)})
 	}
 	for _, x := range voids {
 		key.entries = append(key.entries, legendEntry{"void", draw.VOC(x)})
 	}
 	if slices.ContainsFunc(sh.samples, func(s *sample) bool { return s.truth != nil && !s.onlyMaps() }) {
 		for _, k := range errorColors {
-			key.entries = append(key.entries, legendEntry{"error map: " + k.name, k.color})
+			key.entries = append(key.entries, legendEntry{errorPrefix + k.name, k.color})
 		}
 	}
 	const least, most = 90, 260

@@ -31,8 +31,8 @@ func writePDF(w io.Writer, v *view) error {
 		case listing:
 			out.Blocks = append(out.Blocks, pdf.Listing{Text: b.text})
 		case panelBlock:
-			for _, p := range b.panels {
-				s, err := shown(b.run, b.dataset, p)
+			for _, ref := range b.samples {
+				s, err := shown(ref)
 				if err != nil {
 					return err
 				}

@@ -1,40 +1,61 @@
 package reports
 
 import (
+	"slices"
+
 	"ovbench/reports/draw"
 	"ovbench/reports/pdf"
-	"ovbench/reports/results"
 )
 
 // picturePixels is the longer side of a sample's pictures in documents.
 const picturePixels = 320
 
-// shown is a sample as documents show it: what there is to see, of whom, and what is to be said about it.
-func shown(r *results.Run, d *results.Dataset, p *results.Panel) (*pdf.Sample, error) {
-	m, err := loadSample(r, p, picturePixels)
-	if err != nil {
-		return nil, err
+// shown is a sample as documents show it: what there is to see, of whom, and what is to be said about it. Several runs
+// stand side by side.
+func shown(ref sampleRef) (*pdf.Sample, error) {
+	type seen struct {
+		*sample
+		method string
 	}
-	s := &pdf.Sample{ID: m.id, W: m.image.Rect.Dx(), H: m.image.Rect.Dy(), Image: m.image, See: m.see,
-		Scale: len(m.maps) > 0}
-	if m.truth != nil {
-		s.Truth = m.truth.picture()
-	}
-	for _, x := range r.Methods {
-		if m.predictions[x.Name] != nil || m.maps[x.Name].gray != nil {
-			s.Methods = append(s.Methods, x.Name)
+	by := map[string]seen{}
+	s := &pdf.Sample{ID: ref.id}
+	var all []*sample
+	for i, k := range ref.kept {
+		m, err := loadSample(k.run, k.panel, picturePixels)
+		if err != nil {
+			return nil, err
 		}
+		if all = append(all, m); i == 0 {
+			s.W, s.H, s.Image = m.image.Rect.Dx(), m.image.Rect.Dy(), m.image
+		}
+		if m.truth != nil && s.Truth == nil {
+			s.Truth = m.truth.picture()
+		}
+		for _, x := range k.run.Methods {
+			if m.predictions[x.Name] != nil || m.maps[x.Name].gray != nil {
+				name := k.name(x.Name)
+				s.Methods, by[name] = append(s.Methods, name), seen{m, x.Name}
+			}
+		}
+		for _, kind := range []struct {
+			name string
+			some bool
+		}{{labelKind, len(m.predictions) > 0}, {heatKind, len(m.maps) > 0}, {errorKind, len(m.predictions) > 0 &&
+			m.truth != nil}} {
+			if kind.some && !slices.Contains(s.Kinds, kind.name) {
+				s.Kinds = append(s.Kinds, kind.name)
+			}
+		}
+		s.Scale = s.Scale || len(m.maps) > 0
 	}
-	if len(m.predictions) > 0 {
-		s.Kinds = append(s.Kinds, labelKind)
+	s.See = func(kind, method string) (pdf.Picture, bool) {
+		x, ok := by[method]
+		if !ok {
+			return pdf.Picture{}, false
+		}
+		return x.see(kind, x.method)
 	}
-	if len(m.maps) > 0 {
-		s.Kinds = append(s.Kinds, heatKind)
-	}
-	if len(m.predictions) > 0 && m.truth != nil {
-		s.Kinds = append(s.Kinds, errorKind)
-	}
-	key := newLegend(&sheet{classes: d.Classes, samples: []*sample{m}}, 100)
+	key := newLegend(&sheet{classes: ref.kept[0].classes(), samples: all}, 100)
 	for _, e := range key.entries {
 		s.Legend = append(s.Legend, pdf.Swatch{Name: e.name, Color: e.color})
 	}
@@ -42,12 +63,21 @@ func shown(r *results.Run, d *results.Dataset, p *results.Panel) (*pdf.Sample, e
 	return s, nil
 }
 
+// classes are those of the sample's data set.
+func (k keptPanel) classes() []string {
+	if d := k.run.Dataset(k.panel.Dataset); d != nil {
+		return d.Classes
+	}
+	return nil
+}
+
 // see is what there is to see of a method, and what is to be said about it.
 func (m *sample) see(kind, method string) (p pdf.Picture, ok bool) {
 	switch kind {
 	case labelKind:
 		if l := m.predictions[method]; l != nil {
-			return pdf.Picture{Image: l.picture(), Text: m.verdicts[method].mIoU()}, true
+			return pdf.Picture{Image: l.picture(), Text: m.verdicts[method].mIoU(),
+				Score: m.verdicts[method].score()}, true
 		}
 	case heatKind:
 		if g := m.maps[method]; g.gray != nil {
@@ -55,7 +85,7 @@ func (m *sample) see(kind, method string) (p pdf.Picture, ok bool) {
 		}
 	case errorKind:
 		if wrong := m.wrong(method); wrong != nil {
-			return pdf.Picture{Image: wrong, Text: m.verdicts[method].wrongs()}, true
+			return pdf.Picture{Image: wrong, Text: m.verdicts[method].wrongs(), Score: m.verdicts[method].score()}, true
 		}
 	}
 	return pdf.Picture{}, false

@@ -314,13 +314,17 @@ func shortened(columns []column) []string {
 	return []string{strings.Join(parts, "; ") + "."}
 }
 
-// headOf is a column's heading in the table of main scores. It names the metric where columns differ in it, and leaves
-// out the task, which the table's own heading says.
-func (v *view) headOf(c column) string {
-	head := c.short()
+// shortOf is a column's short title without the task, where the heading of its block says it.
+func (v *view) shortOf(c column) string {
 	if task := " " + taskTitle(c.key.task); v.part != "" && c.key.task != "" {
-		head = strings.Replace(head, task, "", 1)
+		return strings.Replace(c.short(), task, "", 1)
 	}
+	return c.short()
+}
+
+// headOf is a column's heading in the table of main scores. It names the metric where columns differ in it.
+func (v *view) headOf(c column) string {
+	head := v.shortOf(c)
 	if slices.ContainsFunc(v.columns, func(o column) bool { return o.metric != c.metric }) {
 		head += " " + c.metric
 	}

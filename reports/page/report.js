@@ -34,38 +34,58 @@ for (const table of document.querySelectorAll("table.sortable"))
     if (button) sortBy(table, button.closest("th").cellIndex);
   });
 
-// Samples: buttons choose the method and what is shown of it; the arrow keys step through them.
-for (const sample of document.querySelectorAll(".sample")) {
-  const groups = { m: [...sample.querySelectorAll("button[data-m]")], k: [...sample.querySelectorAll("button[data-k]")] };
-  const views = [...sample.querySelectorAll(".flip figure")], none = sample.querySelector(".none");
-  const now = { m: groups.m[0]?.dataset.m, k: groups.k[0]?.dataset.k };
-  const show = () => {
-    const shown = views.filter(v => v.dataset.m === now.m && v.dataset.k === now.k);
-    for (const view of views) view.classList.toggle("on", shown.includes(view));
-    none.hidden = shown.length > 0;
-    none.textContent = now.m + ", " + now.k + ": none";
-    for (const part of ["m", "k"])
-      for (const button of groups[part]) button.setAttribute("aria-pressed", String(button.dataset[part] === now[part]));
-  };
-  const step = (part, by) => {
-    const list = groups[part], at = list.findIndex(b => b.dataset[part] === now[part]);
-    if (list.length) {
-      now[part] = list[(at + by + list.length) % list.length].dataset[part];
-      show();
+// Samples: one bar says for all of them what is shown, in which order, and which ones.
+const bar = document.querySelector("form.bar");
+
+// score is the IoU of a method in a sample, or the mean of all; null where there is none.
+function score(sample, method) {
+  const seen = new Map();
+  for (const f of sample.querySelectorAll("figure[data-v]")) seen.set(f.dataset.m, Number(f.dataset.v));
+  if (method) return seen.has(method) ? seen.get(method) : null;
+  return seen.size ? [...seen.values()].reduce((a, b) => a + b) / seen.size : null;
+}
+
+function gain(sample, method, baseline) {
+  const a = score(sample, method), b = score(sample, baseline);
+  return a === null || b === null ? null : a - b;
+}
+
+function show() {
+  const now = Object.fromEntries(new FormData(bar));
+  let kept = 0, all = 0;
+  for (const set of document.querySelectorAll(".samples")) {
+    const samples = [...set.querySelectorAll(".sample")];
+    for (const [i, s] of samples.entries()) s.dataset.i ??= i;
+    const key = s => now.s.endsWith("iou") ? score(s, now.m) : now.s.endsWith("gain") ? gain(s, now.m, now.b) : -s.dataset.i;
+    const sign = now.s && !now.s.startsWith("-") ? 1 : -1;
+    const keys = new Map(samples.map(s => [s, key(s)]));
+    samples.sort((a, b) => (keys.get(a) === null) - (keys.get(b) === null) || sign * (keys.get(a) - keys.get(b)) || a.dataset.i - b.dataset.i);
+    set.append(...samples);
+    for (const s of samples) {
+      const iou = score(s, now.m), low = Number(now.low) / 100, high = Number(now.high) / 100;
+      const free = low <= 0 && high >= 1;
+      s.hidden = Boolean(now.c) && !s.dataset.c.split("|").includes(now.c) || !free && (iou === null || iou < low || iou > high);
+      all++;
+      kept += !s.hidden;
+      let on = 0;
+      const views = [...s.querySelectorAll("figure[data-m]")], kinds = views.map(f => f.dataset.k);
+      const kind = kinds.includes(now.k) ? now.k : kinds[0]; // tasks without label maps have similarity alone
+      for (const f of views) {
+        const is = f.dataset.k === kind && (!now.m || f.dataset.m === now.m);
+        f.classList.toggle("on", is);
+        on += is;
+      }
+      s.querySelector(".views").classList.toggle("one", Boolean(now.m));
+      const none = s.querySelector(".none");
+      none.hidden = on > 0;
+      none.textContent = (now.m ? now.m + ", " : "") + now.k + ": none";
     }
-  };
-  sample.addEventListener("click", event => {
-    const button = event.target.closest(".switch button");
-    if (!button) return;
-    const part = button.dataset.m !== undefined ? "m" : "k";
-    now[part] = button.dataset[part];
-    show();
-  });
-  sample.addEventListener("keydown", event => {
-    const move = { ArrowRight: ["m", 1], ArrowLeft: ["m", -1], ArrowDown: ["k", 1], ArrowUp: ["k", -1] }[event.key];
-    if (!move || !event.target.closest(".switch")) return;
-    event.preventDefault();
-    step(...move);
-  });
+  }
+  bar.querySelector("output").textContent = kept + " of " + all + " samples";
+}
+
+if (bar) {
+  bar.addEventListener("input", show);
+  bar.addEventListener("submit", event => event.preventDefault());
   show();
 }

@@ -32,6 +32,7 @@ type Sample struct {
 type Picture struct {
 	Image image.Image
 	Text  string
+	Score *float64 // of the method on this sample, a fraction; nil: none
 }
 
 // Swatch is a colour with its meaning.
