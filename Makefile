@@ -57,9 +57,9 @@ setup: build ## fetch libonnxruntime into the user's cache, unless there is one
 demo: setup ## run the built-in suites and leave a report in out/demo/report
 	rm -rf out/demo
 	bin/ovbench run demo demo_explain demo_tags --out out/demo
-	bin/ovbench report out/demo/demo --format md,html,pdf,png --out out/demo/report
-	bin/ovbench report out/demo/demo_explain --format md,html,png --out out/demo/report/explain
-	bin/ovbench report out/demo/demo_tags --format md,html,png --out out/demo/report/tags
+	bin/ovbench report out/demo/demo out/demo/demo_explain out/demo/demo_tags --format md,html,pdf,png --out out/demo/report
+	@echo
+	@echo "Done. Next: open out/demo/report/report.html"
 
 # Pictures that the built-in model is trained and judged on, and how many.
 SPLITS = train:60000 dev:400 val:400 heldout:400
