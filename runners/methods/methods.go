@@ -66,6 +66,9 @@ var All = []Entry{
 	{"sc_clip", "outlying patches repaired, tokens averaged and attended to by the likeness that earlier blocks see", "Bai et al., arXiv 2411.15869", func() Method {
 		return &SCCLIP{Neighbors: 30, Contamination: 0.05, Beta: 0.4, Pre: 9, Post: 4, From: 4, To: 10, Class: 0.3}
 	}},
+	{"sfp", "patches that the class token looks at replaced, tokens averaged by likeness, attention of three kinds in the last block", "Jin et al., ICCV 2025 (Feature Purification Matters)", func() Method {
+		return &SFP{Beta: 0.4, Ratio: 1.5, Outlier: 10, Pre: 9, Post: 4, From: 4, To: 10, Class: 0.3}
+	}},
 	{"proxyclip", "attention of a second network's patches over the last block's values, on that network's grid", "Lan et al., arXiv 2408.04883", func() Method { return &ProxyCLIP{Beta: 1.2, Gamma: 3} }},
 	{"resclip", "attention of middle blocks added to the last one's, then steered by a first segmentation", "Yang et al., arXiv 2411.15851", func() Method {
 		return &ResCLIP{Base: "naclip", Sigma: 5, From: 6, To: 9, Tau: 2, Lambda: 0.3, SFR: true, SFRTau: 2.2, SFRLambda: 0.7, Threshold: 0.5, Scale: 40, Split: true}

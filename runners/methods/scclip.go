@@ -35,22 +35,24 @@ const sharpness = 3
 func (*SCCLIP) Traits() Traits { return Traits{Positions: vit.Bicubic} }
 
 // Check wants a vision transformer of as many blocks as the parameters name, and one more.
-func (c *SCCLIP) Check(m Models) error {
-	t, err := needBlocks("sc_clip", m)
+func (c *SCCLIP) Check(m Models) error { return c.check("sc_clip", m) }
+
+func (c *SCCLIP) check(method string, m Models) error {
+	t, err := needBlocks(method, m)
 	if err != nil {
 		return err
 	}
 	before := t.Depth() - 1
 	for name, i := range map[string]int{"pre": c.Pre, "post": c.Post, "multi_from": c.From, "multi_to": c.To} {
 		if i < 1 || i > before {
-			return fmt.Errorf("sc_clip: %s is block %d: %s has blocks 1 to %d before its last", name, i, m.Name(), before)
+			return fmt.Errorf("%s: %s is block %d: %s has blocks 1 to %d before its last", method, name, i, m.Name(), before)
 		}
 	}
 	if c.From > c.To {
-		return fmt.Errorf("sc_clip: multi_from %d is behind multi_to %d", c.From, c.To)
+		return fmt.Errorf("%s: multi_from %d is behind multi_to %d", method, c.From, c.To)
 	}
 	if c.Neighbors < 1 || !(c.Contamination >= 0 && c.Contamination < 1) {
-		return fmt.Errorf("sc_clip: %d neighbors with a contamination of %v is out of range", c.Neighbors, c.Contamination)
+		return fmt.Errorf("%s: %d neighbors with a contamination of %v is out of range", method, c.Neighbors, c.Contamination)
 	}
 	return nil
 }
@@ -63,7 +65,7 @@ func (c *SCCLIP) Read(s *Scene) Reading {
 	class := func(x onnx.Value) onnx.Value { return v.ClassToken(g, x) }
 
 	x := s.Before(last)
-	repair := c.repair(s, patches(x))
+	repair := s.repairBy(c.outliers(s, patches(x)), false)
 	middle := cosines(g, g.MatMul(repair, patches(s.Before(c.Pre))))
 	guided := c.guide(g, middle)
 	single := c.average(g, middle, g.MatMul(repair, patches(x)))
@@ -95,8 +97,13 @@ func cosines(g *onnx.Graph, x onnx.Value) onnx.Value {
 
 // average replaces every token of x by the mean over tokens that are alike, weighted with the cosines of at least Beta.
 func (c *SCCLIP) average(g *onnx.Graph, cos, x onnx.Value) onnx.Value {
-	w := g.Mul(cos, g.Sub(g.Scalar(1), g.Above(g.Scalar(float32(c.Beta)), cos)))
+	w := c.kept(g, cos)
 	return g.MatMul(g.Div(w, g.Add(g.Sum(w, -1), g.Scalar(1e-6))), x)
+}
+
+// kept are the cosines of at least Beta; the others become 0.
+func (c *SCCLIP) kept(g *onnx.Graph, cos onnx.Value) onnx.Value {
+	return g.Mul(cos, g.Sub(g.Scalar(1), g.Above(g.Scalar(float32(c.Beta)), cos)))
 }
 
 // guide are attention weights from cosines: those above the mean, sharpened.
@@ -106,52 +113,26 @@ func (c *SCCLIP) guide(g *onnx.Graph, cos onnx.Value) onnx.Value {
 	return g.Softmax(g.Add(g.Scale(over, sharpness), never), -1)
 }
 
-// repair is the linear map [B, N, N] that replaces patches which stand out in x [B, N, W] by the mean of those around them on the
-// grid that do not, if there are any, and leaves the others as they are.
-func (c *SCCLIP) repair(s *Scene, x onnx.Value) onnx.Value {
-	g, v := s.Graph, s.Tower()
-	one := g.Scalar(1)
-	out := c.outliers(s, x) // [B, N, 1]
-	n := x.Shape()[1]
-	around := g.Table("around", s.RGB, func(h, w int) tensor.Dense { return around(v.Grid(h, w)) }, n, n)
-	identity := g.Table("identity", s.RGB, func(h, w int) tensor.Dense {
-		rows, cols := v.Grid(h, w)
-		return identity(rows * cols)
-	}, n, n)
-	good := g.Mul(around, g.Transpose(g.Sub(one, out), 0, 2, 1)) // neighbours that do not stand out
-	count := g.Sum(good, -1)
-	replaced := g.Mul(out, g.Above(count, g.Scalar(0)))
-	mean := g.Div(good, g.Add(count, g.Above(one, count)))
-	return g.Add(g.Mul(identity, g.Sub(one, replaced)), g.Mul(mean, replaced))
-}
-
 // outliers is 1 for the patches of x [B, N, W] with the largest local outlier factors, and 0 for the others: [B, N, 1].
 //
 // The factor of i is the mean density of its neighbours over its own, where the authors' density is 1 over the squared distance d_i of the
 // farthest neighbour: d_i mean_j 1/d_j. Patches with a factor above the quantile 1 - Contamination stand out.
 func (c *SCCLIP) outliers(s *Scene, x onnx.Value) onnx.Value {
-	g, v := s.Graph, s.Tower()
+	g := s.Graph
 	tiny := g.Scalar(1e-12) // for copies of a patch, and a single one
 	n := x.Shape()[1]
-	count := func(name string, f func(n int) int) onnx.Value {
-		t := g.Table(name, s.RGB, func(h, w int) tensor.Dense {
-			rows, cols := v.Grid(h, w)
-			return tensor.Dense{Shape: []int{1}, Data: []float32{float32(f(rows * cols))}}
-		}, 1)
-		return g.Cast(t, tensor.I64)
-	}
 	// A patch is its own nearest one, hence one more. Distances do not change with the origin; around the mean they lose fewer digits.
 	x = g.Sub(x, g.Mean(x, 1))
 	squares := g.Mul(g.Norm(x), g.Norm(x))
 	d := g.Add(g.Sub(squares, g.Scale(g.MatMul(x, g.Transpose(x, 0, 2, 1)), 2)), g.Transpose(squares, 0, 2, 1))
-	nearest := count(fmt.Sprintf("neighbors.%d", c.Neighbors), func(n int) int { return min(c.Neighbors+1, n) })
+	nearest := s.count(fmt.Sprintf("neighbors.%d", c.Neighbors), func(n int) int { return min(c.Neighbors+1, n) })
 	far := g.Max(g.Smallest(d, nearest, "neighbors"), -1)
 	near := g.Sub(g.Scalar(1), g.Above(d, far))
 	far = g.Add(far, tiny)
 	others := g.Sub(g.MatMul(near, g.Div(g.Scalar(1), far)), g.Div(g.Scalar(1), far))
 	factor := g.Mul(far, g.Div(others, g.Add(g.Sub(g.Sum(near, -1), g.Scalar(1)), tiny)))
 	// Those above the quantile are those above the sorted factor just below it.
-	above := count(fmt.Sprintf("contamination.%v", c.Contamination), func(n int) int {
+	above := s.count(fmt.Sprintf("contamination.%v", c.Contamination), func(n int) int {
 		return n - int(math.Floor((1-c.Contamination)*float64(n-1)))
 	})
 	factor = g.Reshape(factor, x.Shape()[0], 1, n)
