@@ -296,19 +296,27 @@ func incomplete(r *results.Run) error {
 }
 
 func checkCommand() *cobra.Command {
-	var f suiteFlags
+	var (
+		f     suiteFlags
+		audit bool
+	)
 	c := &cobra.Command{
 		Use:   "check SUITE...",
 		Short: "Open all that suites name, and estimate what a run takes",
 		Long: `Open all that suites name (model, vocabulary, data sets, every picture and label file) and report every
 fault at once. Where there is none, say how long a run would take here and what its records would weigh: a few prompts, one
-window of each size and, where that is quick, one picture of each kind are measured, the rest is extrapolated. Nothing is kept.`,
-		Example: "  ovbench check ovs8 --data /data --model openai/clip-vit-base-patch16",
-		Args:    arguments(1, -1),
+window of each size and, where that is quick, one picture of each kind are measured, the rest is extrapolated. Nothing is kept.
+
+With --precision-audit, say instead how much another --device or --precision changes: the first samples of each data set
+(20, or --limit) are measured so and in f32 on the CPU, and labels and scores compared.`,
+		Example: `  ovbench check ovs8 --data /data --model openai/clip-vit-base-patch16
+  ovbench check voc20 --data /data --device openvino --precision bf16 --precision-audit --limit 50`,
+		Args: arguments(1, -1),
 
 		ValidArgsFunction: completeSuites,
 	}
 	f.add(c)
+	c.Flags().BoolVar(&audit, "precision-audit", false, "measure what --device and --precision change")
 	c.RunE = func(c *cobra.Command, names []string) error {
 		suites, err := f.loadAll(c, names)
 		if err != nil {
@@ -321,7 +329,11 @@ window of each size and, where that is quick, one picture of each kind are measu
 				return err
 			}
 			bar := newProgress(c.ErrOrStderr())
-			lines, err := engine.Check(c.Context(), req, bar)
+			look := engine.Check
+			if audit {
+				look = engine.Audit
+			}
+			lines, err := look(c.Context(), req, bar)
 			bar.finish()
 			for _, l := range lines {
 				fmt.Fprintln(c.OutOrStdout(), l)

@@ -88,6 +88,39 @@ func TestPromptsAreEncodedOnce(t *testing.T) {
 	}
 }
 
+// An audit of what does not differ says so; a label that does is counted.
+func TestAudit(t *testing.T) {
+	r := demo(t)
+	if _, err := Audit(t.Context(), r, quiet{}); err == nil || !strings.Contains(err.Error(), "name another --device or --precision") {
+		t.Errorf("f32 against f32: %v", err)
+	}
+	r.Device = ort.Device{Provider: ort.CUDA}
+	if _, err := Audit(t.Context(), r, quiet{}); err == nil || !strings.Contains(err.Error(), "setup --device cuda") {
+		t.Errorf("without a library: %v", err)
+	}
+	flips := labelFlips{known: map[labelled][]uint16{}, differ: map[[2]string]share{}}
+	run, err := measureInto(t.Context(), demo(t), t.TempDir(), flips.remember, quiet{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, labels := range flips.known { // one label of each map is another one the second time
+		labels[0]++
+	}
+	again, err := measureInto(t.Context(), demo(t), t.TempDir(), flips.compare, quiet{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Join(flips.lines(again, run), "\n")
+	for _, s := range flips.differ {
+		if s.some != run.Datasets[0].Measured || s.all < 1000*s.some {
+			t.Errorf("%d of %d labels differ", s.some, s.all)
+		}
+	}
+	if len(flips.known) != 0 || !strings.Contains(lines, "labels differ; mIoU ") || !strings.Contains(lines, ": +0.000") {
+		t.Errorf("%d left; %s", len(flips.known), lines)
+	}
+}
+
 // An interrupted run keeps what was finished, says it is incomplete, and goes on to equal scores.
 func TestInterruptAndResume(t *testing.T) {
 	r := demo(t)

@@ -74,6 +74,8 @@ type Plan struct {
 	targets   []target
 	imported  *imported // in place of a model, if maps are read
 
+	see func(at labelled, labels []uint16) // is shown every label map, if not nil; by several goroutines
+
 	normalised map[vit.Normalization]*clip.Model // the model on other pixels than it wants
 }
 

@@ -49,6 +49,9 @@ func (r *run) save(t *target, v *tasks.View, labels [][]uint16) error {
 	}
 	id := records.Clean(t.Dataset.ID(v.Index))
 	for m := range v.Methods {
+		if r.plan.see != nil && labels != nil {
+			r.plan.see(labelled{t.Info.Name, v.Index, v.Methods[m].Name}, labels[m])
+		}
 		file := path.Join(records.Clean(t.Info.Name), records.Clean(v.Methods[m].Name), id)
 		if r.plan.request.Save.Labels && labels != nil {
 			if err := r.writeLabels(path.Join("labels", file+".png"), t, v.Sample.Labels, labels[m]); err != nil {
