@@ -80,7 +80,7 @@ The folder --out gets a PNG for each sample, in the order of the ranking, and pa
 			return err
 		}
 		if ids != nil {
-			if list, err = named(list, ids); err != nil {
+			if list, err = byID(list, ids); err != nil {
 				return fmt.Errorf("%s: %w", dirs[0], err)
 			}
 			n = len(list)
@@ -90,8 +90,8 @@ The folder --out gets a PNG for each sample, in the order of the ranking, and pa
 	return c
 }
 
-// named are the samples of a ranking that have ids, in their order.
-func named(list []analysis.Ranked, ids []string) (out []analysis.Ranked, err error) {
+// byID are the samples of a ranking that have ids, in their order.
+func byID(list []analysis.Ranked, ids []string) (out []analysis.Ranked, err error) {
 	for _, id := range ids {
 		n := len(out)
 		for _, r := range list {

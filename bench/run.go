@@ -1,10 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,6 +15,7 @@ import (
 	"ovbench/bench/engine"
 	"ovbench/bench/tasks"
 	"ovbench/configs"
+	"ovbench/datasets"
 	"ovbench/reports"
 	"ovbench/reports/results"
 	"ovbench/runners/ort"
@@ -21,16 +24,20 @@ import (
 // suiteFlags are the flags by which a suite and its data are found and changed.
 type suiteFlags struct {
 	modelFlags
-	data  string
-	limit int
-	only  []string
-	set   []string
+	data     string
+	limit    int
+	only     []string
+	set      []string
+	methods  []string
+	datasets []string
+	protocol string
 }
 
 func (f *suiteFlags) add(c *cobra.Command) {
 	f.modelFlags.add(c)
 	f.addData(c)
 	c.Flag("model").Usage += " (default: the suite's)"
+	c.Flags().StringSliceVar(&f.methods, "method", nil, "`methods` in place of the suite's, repeated or separated by commas, with parameters as in naclip:attn=kk:sigma=3")
 }
 
 // addData adds the flags that need no model.
@@ -39,13 +46,32 @@ func (f *suiteFlags) addData(c *cobra.Command) {
 	c.Flags().IntVar(&f.limit, "limit", 0, "measure the first `N` samples of each data set")
 	c.Flags().StringSliceVar(&f.only, "only", nil, "measure these sample `ids`")
 	c.Flags().StringArrayVar(&f.set, "set", nil, "change the suite: `key=value`, such as protocol.size=336")
+	c.Flags().StringSliceVar(&f.datasets, "dataset", nil, "`data sets` in place of the suite's, repeated or separated by commas")
+	c.Flags().StringVar(&f.protocol, "protocol", "", "`protocol` in place of the suite's (ovbench list protocols)")
 }
 
-// load reads a suite with the changes of --set.
+// load reads a suite, or makes one of a data set's name, with the changes of the flags.
 func (f *suiteFlags) load(c *cobra.Command, name string) (*configs.Suite, error) {
-	s, err := configs.Load(name, tasks.Known())
+	s, err := f.suite(c, name)
 	if err != nil {
 		return nil, usageError{error: err}
+	}
+	for _, list := range []struct {
+		flag, key string
+		words     []string
+	}{{"dataset", "datasets", f.datasets}, {"method", "methods", f.methods}} {
+		raw, err := json.Marshal(list.words) // is YAML too
+		if err == nil && list.words != nil {
+			err = s.Set(list.key, string(raw))
+		}
+		if err != nil {
+			return nil, usageError{named(err, list.flag), c.CommandPath()}
+		}
+	}
+	if f.protocol != "" {
+		if err := s.Set("protocol", f.protocol); err != nil {
+			return nil, usageError{named(err, "protocol"), c.CommandPath()}
+		}
 	}
 	for _, kv := range f.set {
 		key, value, ok := strings.Cut(kv, "=")
@@ -57,6 +83,23 @@ func (f *suiteFlags) load(c *cobra.Command, name string) (*configs.Suite, error)
 		}
 	}
 	return s, nil
+}
+
+// named is an error of --set as one of the flag that was typed.
+func named(err error, flag string) error {
+	return errors.New(strings.ReplaceAll(err.Error(), "--set:", "--"+flag+":"))
+}
+
+// suite is one by name, or one that asks for a data set what is usual.
+func (f *suiteFlags) suite(c *cobra.Command, name string) (*configs.Suite, error) {
+	if !slices.ContainsFunc(datasets.All, func(e datasets.Entry) bool { return e.Name == name }) || slices.Contains(configs.Names(), name) {
+		return configs.Load(name, tasks.Known())
+	}
+	if f.model == "" && c.Flag("model") != nil {
+		fmt.Fprintln(c.ErrOrStderr(), "ovbench: no --model is given: the built-in one, which has seen nothing but pictures of shapes")
+	}
+	text := fmt.Sprintf("model: demo\ndatasets: [%s]\nmethods: [clip, clip_surgery]\nprotocol: clip-surgery\n", name)
+	return configs.Parse(name+".yaml", []byte(text), tasks.Known())
 }
 
 // request is what the flags ask of a suite.
@@ -115,7 +158,7 @@ func runCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run SUITE...",
 		Short: "Measure suites",
-		Long: `Measure suites: files, or names of built-in ones. All methods of a suite run in one pass. The folder --out gets
+		Long: `Measure suites: files, or names of built-in ones, or of a data set, which asks for what is usual. All methods of a suite run in one pass. The folder --out gets
 
   results.json    what was asked, resolved and measured (ovbench report makes tables and pictures of it)
   records.jsonl   one line per sample, from which every score is computed
@@ -132,7 +175,8 @@ Built-in suites (ovbench list suites says what each is):
 ` + indented(configs.Names(), 100),
 		Example: `  ovbench run demo --out out/demo
   ovbench run voc20 --data /data --model openai/clip-vit-base-patch16 --out out/voc20
-  ovbench run voc20 --set protocol=naclip --set methods=clip,naclip --data /data --out out/naclip
+  ovbench run voc20 --protocol naclip --method clip,naclip:sigma=3 --data /data --out out/naclip
+  ovbench run folder --data pictures --model openai/clip-vit-base-patch16 --method clip --method clip_surgery --out out/own
   ovbench run mine.yaml --data /data --out out/mine --shard 2/8`,
 		Args: arguments(1, -1),
 

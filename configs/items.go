@@ -92,16 +92,19 @@ var datasetKind = kind[Dataset]{
 	},
 }
 
-const methodForms = "want a name, {method: {parameter: value}} or {name: label, method: name, parameter: value}"
+const methodForms = "want a name, name:parameter=value, {method: {parameter: value}} or {name: label, method: name, parameter: value}"
 
-// methodKind is a bare name, {kind: {parameters}}, or {name, method, parameters …}.
+// methodKind is a bare name, kind:parameter=value, {kind: {parameters}}, or {name, method, parameters …}.
 var methodKind = kind[Method]{
 	read: func(r *reader, n *yaml.Node, at string) (Method, bool) {
 		before := len(r.faults)
 		var m Method
 		parts := methodParts{kind: n}
-		if n.Kind != yaml.ScalarNode {
+		switch {
+		case n.Kind != yaml.ScalarNode:
 			parts = r.splitMethod(n, at)
+		case strings.Contains(n.Value, ":"):
+			parts = r.splitSpelling(n, at)
 		}
 		if parts.kind != nil {
 			r.note(parts.kind, join(at, "method"))
@@ -127,6 +130,25 @@ var methodKind = kind[Method]{
 type methodParts struct {
 	label, kind *yaml.Node
 	params      []*yaml.Node // key, value, key, value …
+}
+
+// splitSpelling takes a method apart as flags spell it: name:parameter=value:parameter=value.
+func (r *reader) splitSpelling(n *yaml.Node, at string) (m methodParts) {
+	name, rest, _ := strings.Cut(n.Value, ":")
+	place := func(n, like *yaml.Node) *yaml.Node {
+		n.Line, n.Column = like.Line, like.Column
+		return n
+	}
+	m.kind = place(scalar(name), n)
+	for word := range strings.SplitSeq(rest, ":") {
+		key, value, ok := strings.Cut(word, "=")
+		if !ok || key == "" {
+			r.fault(n, "%s: %s is no parameter; write name:parameter=value", at, quote(word))
+			continue
+		}
+		m.params = append(m.params, place(scalar(key), n), place(scalar(value), n))
+	}
+	return m
 }
 
 // splitMethod takes either form of mapping apart.

@@ -44,12 +44,19 @@ func Queries(dataset, set string) ([][]string, error) {
 // QueriesOf is [Queries] for an opened data set. It also knows the words of one that brings its own list of classes:
 // folder.
 func QueriesOf(ds Dataset, set string) ([][]string, error) {
-	if own, ok := ds.(interface{ plainQueries() [][]string }); ok && (set == "" || set == plain) {
+	info := ds.Info()
+	if own, ok := ds.(interface{ plainQueries() [][]string }); ok && !isFile(set) {
+		if set != "" && set != plain {
+			return nil, fmt.Errorf("%s brings words of its own, so there is no query set %q of it: set protocol.queries to plain, "+
+				"or to the path of a .txt file", info.Name, set)
+		}
 		return own.plainQueries(), nil
 	}
-	info := ds.Info()
 	return queries(info.Name, set, len(info.Classes))
 }
+
+// isFile reports whether a query set is the path of a file.
+func isFile(set string) bool { return strings.ContainsAny(set, `/\`) || strings.HasSuffix(set, ".txt") }
 
 func queries(dataset, set string, classes int) ([][]string, error) {
 	if set == "" {
@@ -58,7 +65,7 @@ func queries(dataset, set string, classes int) ([][]string, error) {
 	var name string
 	var lines []string
 	var err error
-	if strings.ContainsAny(set, `/\`) || strings.HasSuffix(set, ".txt") {
+	if isFile(set) {
 		name = set
 		lines, err = files.Lines(set)
 	} else {
