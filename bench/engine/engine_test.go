@@ -95,7 +95,7 @@ func TestAudit(t *testing.T) {
 		t.Errorf("f32 against f32: %v", err)
 	}
 	r.Device = ort.Device{Provider: ort.CUDA}
-	if _, err := Audit(t.Context(), r, quiet{}); err == nil || !strings.Contains(err.Error(), "setup --device cuda") {
+	if _, err := Audit(t.Context(), r, quiet{}); err == nil || !strings.Contains(err.Error(), "no provider for device cuda") {
 		t.Errorf("without a library: %v", err)
 	}
 	flips := labelFlips{known: map[labelled][]uint16{}, differ: map[[2]string]share{}}
