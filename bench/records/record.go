@@ -68,6 +68,7 @@ type Evidence struct {
 	Boxes        []metrics.PointRecord                `json:"points_boxes,omitempty"`          // explain: the pointing game on boxes
 	Masks        []metrics.PointRecord                `json:"points_masks,omitempty"`          // explain: the pointing game on masks of things
 	Squared      []metrics.ImageNetSegmentationRecord `json:"imagenet_segmentation,omitempty"` // explain: one per class present
+	Judged       []metrics.PointIoURecord             `json:"judged_points,omitempty"`         // explain: one per class with judged points
 	Faithfulness *Faithfulness                        `json:"faithfulness,omitempty"`
 	Cosines      []float32                            `json:"cosines,omitempty"` // multilabel: of the class token with each query
 }
