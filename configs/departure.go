@@ -11,7 +11,7 @@ import (
 // network and its texts are the same for all data sets.
 var departable = func() (out []field[Protocol]) {
 	for _, f := range protocolFields {
-		if !slices.Contains([]string{"name", "mean", "positions", "templates", "redundant"}, f.key) {
+		if !slices.Contains([]string{"name", "mean", "positions", "templates", "redundant", "ending"}, f.key) {
 			f.need = false
 			out = append(out, f)
 		}

@@ -41,6 +41,7 @@ type Protocol struct {
 	Threshold     float64 // pixels whose best probability is lower become class 0; 0 for none
 	AreaThreshold float64 // classes above 0 that win at most this share of such pixels are barred; 0 for none
 	PAMR          int     // iterations of pixel-adaptive mask refinement; 0 for none
+	Ending        string  // how values become maps, for tasks that score maps: reference (the method's own), or steps such as minmax-resize
 	DecodeResize  string  // maps to the size of the truth: "bilinear", or "bilinear-twice" by way of the network's input
 	Convention    string  // of intersection and union: "mmseg"
 	Departures    []Departure
@@ -138,6 +139,9 @@ var protocolFields = []field[Protocol]{
 		func(p *Protocol) *float64 { return &p.AreaThreshold }, thresholdKind)),
 	needed(key("pamr", "iterations of pixel-adaptive mask refinement; 0 for none",
 		func(p *Protocol) *int { return &p.PAMR }, whole(0, 1000))),
+	optional(key("ending", "how values become the maps that tasks explain and faithfulness score: the method's own way (reference, as without this key), or steps: relu takes negative values for 0, minmax stretches to 0..1, resize enlarges",
+		func(p *Protocol) *string { return &p.Ending }, choice([]string{"reference", "minmax-resize", "resize-minmax", "relu-minmax-resize", "relu-minmax-resize-minmax"})),
+		func(p *Protocol) bool { return p.Ending == "" || p.Ending == "reference" }),
 	needed(key("decode_resize", "maps to the size of the truth: bilinear (align_corners=False), or bilinear-twice by way of the network's input, as windows are always",
 		func(p *Protocol) *string { return &p.DecodeResize }, choice([]string{"bilinear", "bilinear-twice"}, "bicubic", "nearest"))),
 	needed(key("convention", "how intersection and union are counted",

@@ -49,7 +49,7 @@ func TestEveryFieldCounts(t *testing.T) {
 	base, _ := builtin("sclip") // where every field has an effect
 	base.Departures, base.Long = nil, 0
 	fields := reflect.TypeFor[Protocol]()
-	if got, want := len(base.Fields()), fields.NumField()-2; got != want { // neither the name nor departures it has not
+	if got, want := len(base.Fields()), fields.NumField()-3; got != want { // neither the name, nor departures and an ending it has not
 		t.Errorf("%d fields, want %d", got, want)
 	}
 	for i := range fields.NumField() {
@@ -254,9 +254,9 @@ func TestSchema(t *testing.T) {
 		keys     []string
 		required []string
 	}{
-		{"suite", suite, []string{"name", "title", "doc", "model", "models", "backbones", "segmenter", "task", "datasets", "methods", "protocol", "metrics", "panels", "seed", "resamples"}, []string{"datasets", "methods", "protocol"}},
+		{"suite", suite, []string{"name", "title", "doc", "model", "backbones", "segmenter", "task", "datasets", "methods", "protocol", "metrics", "panels", "seed", "resamples"}, []string{"datasets", "methods", "protocol"}},
 		{"dataset", dataset, []string{"name", "root", "split", "queries", "limit", "label_names", "labelled_only", "apply_exif", "images", "labels", "classes", "list", "image_suffix", "label_suffix", "ignore", "reduce_zero_label", "background"}, []string{"name"}},
-		{"protocol", protocol, []string{"base", "name", "resize", "size", "long", "filter", "mean", "window", "stride", "pad", "positions", "templates", "queries", "redundant", "scale", "threshold", "area_threshold", "pamr", "decode_resize", "convention", "datasets"}, nil},
+		{"protocol", protocol, []string{"base", "name", "resize", "size", "long", "filter", "mean", "window", "stride", "pad", "positions", "templates", "queries", "redundant", "scale", "threshold", "area_threshold", "pamr", "ending", "decode_resize", "convention", "datasets"}, nil},
 	} {
 		if len(c.m.Properties) != len(c.keys) {
 			t.Errorf("%s: %d keys, want %d", c.name, len(c.m.Properties), len(c.keys))

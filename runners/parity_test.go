@@ -163,7 +163,7 @@ func named(t testing.TB, names ...string) (out []runners.Named) {
 func every(t testing.TB, m *clip.Model) (out []runners.Named) {
 	t.Helper()
 	shallow := map[string]map[string]any{
-		"sfp":     {"pre": 5, "post": 2, "multi_from": 2, "multi_to": 5},
+		"sfp": {"pre": 5, "post": 2, "multi_from": 2, "multi_to": 5},
 		"sc_clip": {"pre": 5, "post": 2, "multi_from": 2, "multi_to": 5, "neighbors": 5},
 		"resclip": {"from": 3, "to": 5, "sfr": false},
 	}
@@ -421,9 +421,9 @@ func (r recording) checkMaps(t *testing.T, lib *ort.Library, m *clip.Model, pref
 	for j := range texts {
 		cells := methods.Column(labels.Data[texts:], texts, j)
 		if j < want.Shape[0] {
-			heat, ok := methods.SimilarityMap(cells, cos.Rows, cos.Cols, h, w)
-			if !ok {
-				t.Errorf("%s%s map %d is constant", prefix, size, j)
+			heat, flaw := methods.MinMaxResize.Map(cells, cos.Rows, cos.Cols, h, w)
+			if flaw != "" {
+				t.Errorf("%s%s map %d is %s", prefix, size, j, flaw)
 			}
 			equal(t, fmt.Sprintf("%s%s map %d", prefix, size, j), tensor.Dense{Shape: []int{h, w}, Data: heat}, want.At(j))
 		}

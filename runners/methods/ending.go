@@ -1,6 +1,7 @@
 package methods
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,11 +14,13 @@ import (
 //
 // All endings order pixels alike where no value is negative; values at a fixed threshold and contrasts differ, because an enlargement by an
 // even number never hits the centre of a patch and so shrinks the range before a late minmax.
+//
+// The zero Ending is [MinMaxResize].
 type Ending string
 
 // The endings in use.
 const (
-	// MinMaxResize is CLIP Surgery's. The map of every text reaches 1 at its best patch's centre at most.
+	// MinMaxResize is CLIP Surgery's. The map stays within 0..1, and every text is at 1 in some patch, present in the image or not.
 	MinMaxResize Ending = "minmax-resize"
 	// ResizeMinMax is that of Chefer's notebook and of LeGrad.
 	ResizeMinMax Ending = "resize-minmax"
@@ -63,7 +66,7 @@ func (e Ending) Map(values []float32, rows, cols, h, w int) (m []float32, flaw F
 	if !finite(cells) {
 		return m, NotFinite
 	}
-	for _, step := range strings.Split(string(e), "-") {
+	for _, step := range strings.Split(string(cmp.Or(e, MinMaxResize)), "-") {
 		x := cells
 		if cells == nil {
 			x = m

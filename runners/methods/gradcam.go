@@ -26,6 +26,7 @@ type GradCAM struct {
 // Traits are positions read bicubically to a size.
 func (c *GradCAM) Traits() Traits {
 	t := Traits{Positions: vit.BicubicSize, Texts: true, Explains: true, Ending: ReLUMinMaxResizeMinMax, Together: c.Target == softmaxTarget}
+	t.Comparable = !t.Together
 	if c.Layer == "input" || c.Layer == "attention" {
 		t.Ending = ReLUMinMaxResize
 	}

@@ -17,7 +17,7 @@ type GradECLIP struct {
 
 // Traits are positions read bicubically to a size, as in the authors' code.
 func (*GradECLIP) Traits() Traits {
-	return Traits{Positions: vit.BicubicSize, Texts: true, Explains: true, Ending: ReLUMinMaxResize}
+	return Traits{Positions: vit.BicubicSize, Texts: true, Explains: true, Comparable: true, Ending: ReLUMinMaxResize}
 }
 
 // Check wants a vision transformer and known parameters.

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-
-	"ovbench/runners/resample"
 )
 
 // FeatureSurgery is a form of feature surgery: which part of the similarities counts as shared by all texts.
@@ -139,15 +137,4 @@ func MinMax(x []float32) bool {
 		x[i] = (v - lo) / (hi - lo)
 	}
 	return true
-}
-
-// SimilarityMap is the map of one text at image size, h x w in 0..1: patch similarities [rows·cols] are
-// stretched to 0..1, then upsampled bilinearly. In that order the map stays within 0..1, and every text
-// reaches 1 somewhere, present in the image or not. ok is false where the similarities are constant.
-func SimilarityMap(similarity []float32, rows, cols, h, w int) (m []float32, ok bool) {
-	cells := slices.Clone(similarity)
-	ok = MinMax(cells)
-	m = make([]float32, h*w)
-	resample.Bilinear(m, w, h, cells, cols, rows)
-	return m, ok
 }

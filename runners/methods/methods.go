@@ -37,8 +37,11 @@ type Traits struct {
 	Texts     bool              // the reading is Scored: it depends on texts
 	Explains  bool              // the same of chosen texts, each at the cost of a backward pass
 	Together  bool              // a text's values depend on the texts beside it
-	Ending    Ending            // how values become maps; empty is [MinMaxResize]
-	Backbones []string          // networks that the method reads beside the image-text model
+	// Comparable says of a method that explains that the values of several texts may be compared at a patch: they are linear in the text,
+	// as cosines are.
+	Comparable bool
+	Ending     Ending   // how values become maps; empty is [MinMaxResize]
+	Backbones  []string // networks that the method reads beside the image-text model
 	// PerDataset are the parameters that the authors chose for single data sets, others than those of [All], by data set and name.
 	PerDataset map[string]map[string]any
 }
@@ -49,7 +52,7 @@ func (t Traits) Form() FeatureSurgery { return cmp.Or(t.Surgery, NoSurgery) }
 // Entry is a method one can name.
 type Entry struct {
 	Name  string
-	Doc   string
+	Doc   string // of methods that explain, with what they cost beside the forward pass of a ViT-B/16 at 224 px
 	Paper string
 	New   func() Method // with the paper's parameters; a pointer to a struct
 }
@@ -73,18 +76,18 @@ var All = []Entry{
 	{"resclip", "attention of middle blocks added to the last one's, then steered by a first segmentation", "Yang et al., arXiv 2411.15851", func() Method {
 		return &ResCLIP{Base: "naclip", Sigma: 5, From: 6, To: 9, Tau: 2, Lambda: 0.3, SFR: true, SFRTau: 2.2, SFRLambda: 0.7, Threshold: 0.5, Scale: 40, Split: true}
 	}},
-	{"raw_attention", "attention of the class token in the last block, whatever the text", "Radford et al., arXiv 2103.00020", func() Method { return &RawAttention{Heads: "reference"} }},
-	{"rollout", "product of all blocks' attention matrices, whatever the text", "Abnar and Zuidema, arXiv 2005.00928", func() Method { return &Rollout{Normalised: true} }},
-	{"chefer", "attention times its gradient, block by block (bi-modal, GAME, HilaCAM)", "Chefer et al., arXiv 2103.15679", func() Method { return &Chefer{Blocks: "1", Target: logitTarget} }},
-	{"gradcam", "channels weighted by the mean of their gradients, at one of several layers", "Selvaraju et al., arXiv 1610.02391", func() Method {
+	{"raw_attention", "attention of the class token in the last block, whatever the text; costs nothing", "Radford et al., arXiv 2103.00020", func() Method { return &RawAttention{Heads: "reference"} }},
+	{"rollout", "product of all blocks' attention matrices, whatever the text; costs all blocks' attention once more", "Abnar and Zuidema, arXiv 2005.00928", func() Method { return &Rollout{Normalised: true} }},
+	{"chefer", "attention times its gradient, block by block (bi-modal, GAME, HilaCAM); costs a thousandth of a forward pass a text, with all blocks about one", "Chefer et al., arXiv 2103.15679", func() Method { return &Chefer{Blocks: "1", Target: logitTarget} }},
+	{"gradcam", "channels weighted by the mean of their gradients, at one of several layers; costs a thousandth of a forward pass a text", "Selvaraju et al., arXiv 1610.02391", func() Method {
 		return &GradCAM{Layer: "ln1", Target: cosineTarget, Heads: "reference"}
 	}},
-	{"grad_eclip", "values of the last block weighted by their gradient and by a loosened attention", "Zhao et al., arXiv 2502.18816", func() Method {
+	{"grad_eclip", "values of the last block weighted by their gradient and by a loosened attention; costs a thousandth of a forward pass a text", "Zhao et al., arXiv 2502.18816", func() Method {
 		return &GradECLIP{QK: "projected", KSim: true, Heads: "reference"}
 	}},
-	{"legrad", "positive gradients by the attention of the last blocks, each with a score of its own", "Bousselham et al., arXiv 2404.03214", func() Method { return &LeGrad{Blocks: "2"} }},
-	{"gscorecam", "channels weighted by what the model says of the picture behind them", "Chen et al., ACCV 2022; Score-CAM is arXiv 1910.01279", func() Method { return &GScoreCAM{K: 300} }},
-	{"clip_es", "Grad-CAM where the image is read from its patches, by the text's probability among the others", "Lin et al., arXiv 2212.09506", func() Method { return &CLIPES{} }},
+	{"legrad", "positive gradients by the attention of the last blocks, each with a score of its own; costs a fourteenth of a forward pass a text", "Bousselham et al., arXiv 2404.03214", func() Method { return &LeGrad{Blocks: "2"} }},
+	{"gscorecam", "channels weighted by what the model says of the picture behind them; costs a forward pass a channel", "Chen et al., ACCV 2022; Score-CAM is arXiv 1910.01279", func() Method { return &GScoreCAM{K: 300} }},
+	{"clip_es", "Grad-CAM where the image is read from its patches, by the text's probability among the others; costs a sixteenth of a forward pass a text", "Lin et al., arXiv 2212.09506", func() Method { return &CLIPES{} }},
 }
 
 // Names are the names of All.
