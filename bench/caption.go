@@ -49,7 +49,14 @@ func (e *explanation) runCaption(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	caption, sim, err := e.captionSimilarities(c, img)
+	questions, err := e.questions()
+	if err == nil && len(questions) > 1 {
+		err = fmt.Errorf("--caption shows the tokens by one method: give one --method")
+	}
+	if err != nil {
+		return usageError{err, c.CommandPath()}
+	}
+	caption, sim, err := e.captionSimilarities(c, questions, img)
 	if err != nil {
 		return err
 	}
@@ -61,8 +68,8 @@ func (e *explanation) runCaption(c *cobra.Command) error {
 }
 
 // captionSimilarities are the cosines of the picture with the n tokens of the caption.
-func (e *explanation) captionSimilarities(c *cobra.Command, img *image.NRGBA) (caption runners.Caption, s similarity, err error) {
-	v, err := e.openImages(c)
+func (e *explanation) captionSimilarities(c *cobra.Command, questions []question, img *image.NRGBA) (caption runners.Caption, s similarity, err error) {
+	v, err := e.openImages(c, questions)
 	if err != nil {
 		return caption, s, err
 	}
@@ -71,8 +78,11 @@ func (e *explanation) captionSimilarities(c *cobra.Command, img *image.NRGBA) (c
 		return caption, s, err
 	}
 	runners.Normalize(caption.Embeddings)
-	s, err = v.compare(c.Context(), e.file, img, caption.Embeddings)
-	return caption, s, err
+	all, err := v.compare(c.Context(), e.file, img, caption.Embeddings, 0)
+	if err != nil {
+		return caption, s, err
+	}
+	return caption, all.methods[0], nil
 }
 
 // rankTokens scores tokens by their highest cosine with a patch. Equal scores rank in reading order.
@@ -115,9 +125,9 @@ func (e *explanation) writeCaption(c *cobra.Command, img *image.NRGBA, s similar
 		fmt.Fprintf(table, "%d\t%s\t%.3f\t%d\n", i, t.Text, t.Score, t.Rank)
 	}
 	row := func(i int) ([]float32, error) {
-		heat, ok := methods.SimilarityMap(methods.Column(s.Patches, len(tokens), i), s.Rows, s.Cols, h, w)
-		if !ok {
-			fmt.Fprintf(c.ErrOrStderr(), "ovbench: warning: the map of token %d, %q, is constant\n", i, tokens[i].Text)
+		heat, flaw := s.ending.Map(methods.Column(s.Patches, len(tokens), i), s.Rows, s.Cols, h, w)
+		if flaw != "" {
+			fmt.Fprintf(c.ErrOrStderr(), "ovbench: warning: the map of token %d, %q, is %s\n", i, tokens[i].Text, flaw)
 		}
 		whole = heat
 		return heat, nil

@@ -38,13 +38,13 @@ func TestRankTokens(t *testing.T) {
 // A single text's probability is against the empty text; those of several add up to 1.
 func TestPresence(t *testing.T) {
 	e := explanation{mapFlags: mapFlags{texts: []string{"cat"}}}
-	s := similarity{Maps: runners.Maps{Global: []float32{0.25}}, empty: runners.Maps{Global: []float32{0.24}}, scale: 100}
+	s := sight{global: []float32{0.25}, empty: []float32{0.24}, scale: 100}
 	one := e.presence(s, true)
 	if p := one[0].Probability; p < 0.731 || p > 0.7311 { // 1 / (1 + exp(-1))
 		t.Errorf("%v", one)
 	}
 	e.texts = []string{"cat", "dog"}
-	two := e.presence(similarity{Maps: runners.Maps{Global: []float32{0.25, 0.24}}, scale: 100}, false)
+	two := e.presence(sight{global: []float32{0.25, 0.24}, scale: 100}, false)
 	if p := two[0].Probability; p < 0.731 || p > 0.7311 || two[0].Probability+two[1].Probability < 0.9999 || two[1].Text != "dog" {
 		t.Errorf("%v", two)
 	}

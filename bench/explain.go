@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
@@ -32,6 +33,10 @@ func explainCommand() *cobra.Command {
   points.json    per text, points on and off the object as prompts for an interactive segmenter
   presence.json  per text, the cosine of the class token and the probability it stands for
 
+With several --method each has a folder of its own in --out, and sheet.png shows all maps: rows are texts, columns
+methods. --grid also writes grid.npy [T, rows, cols], the values by patch of which maps are made; how they are made
+of them is the method's own way, or --ending's. What explanations cost is in ovbench list methods.
+
 With --segmenter the pictures also show the points and the mask that Segment Anything makes of them, and the masks
 lie in masks/, with the files that ovbench segment writes.
 
@@ -52,6 +57,7 @@ words to [end]; a token has read those before it, and [end] stands for the capti
 
 No templates are used, and no feature surgery unless --redundant labels or paper asks for it.`,
 		Example: `  ovbench explain photo.jpg --model openai/clip-vit-base-patch16 --text dog --text grass --out maps
+  ovbench explain photo.jpg --model openai/clip-vit-base-patch16 --text dog --method clip_surgery --method gradcam --method legrad --out sheet
   ovbench explain photo.jpg --model openai/clip-vit-base-patch16 --caption "a dog on the grass" --out tokens`,
 		Args: arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -65,6 +71,7 @@ No templates are used, and no feature surgery unless --redundant labels or paper
 	c.Flags().StringVar(&e.caption, "caption", "", "show each token of this `text` instead")
 	c.Flags().Float32Var(&e.threshold, "threshold", 0, "write masks of the maps at or over this value in 0..1")
 	c.Flags().BoolVar(&e.otsu, "otsu", false, "write masks over each map's own threshold (Otsu 1979)")
+	c.Flags().BoolVar(&e.grid, "grid", false, "also write grid.npy: values by patch, before maps are made of them")
 	c.Flags().StringVar(&e.out, "out", "", "`folder` to write")
 	return c
 }
@@ -77,6 +84,7 @@ type explanation struct {
 	caption   string
 	threshold float32 // 0 is none
 	otsu      bool
+	grid      bool
 }
 
 func (e *explanation) run(c *cobra.Command) error {
@@ -99,7 +107,10 @@ func (e *explanation) run(c *cobra.Command) error {
 	case e.out == "":
 		return usagef(usage, "--out is missing: name the folder to write")
 	}
-	form, err := e.form()
+	questions, err := e.questions()
+	if err == nil && e.segmenter != "" && len(questions) > 1 {
+		err = fmt.Errorf("--segmenter cuts out by the maps of one method: give one --method")
+	}
 	if err == nil {
 		err = errors.Join(e.checkPoints(), e.checkPick())
 	}
@@ -111,31 +122,39 @@ func (e *explanation) run(c *cobra.Command) error {
 		return err
 	}
 	alone := len(e.texts) == 1 // then its rival is the empty text
-	v, err := e.openViewer(c, form == methods.Empty || alone)
+	v, err := e.openViewer(c, questions, alone)
 	if err != nil {
 		return err
 	}
 	defer v.Close()
-	sim, err := v.look(c.Context(), e.file, img)
+	seen, err := v.look(c.Context(), e.file, img)
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(e.out, 0o777); err != nil {
 		return err
 	}
-	seen := e.presence(sim, alone)
-	if err := form.Apply(sim.Global, sim.Patches, len(e.texts), sim.empty.Patches); err != nil {
+	texts := e.presence(seen, alone)
+	for i := range seen.methods {
+		if err := seen.methods[i].surgery(len(e.texts)); err != nil {
+			return fmt.Errorf("%s: %w", seen.methods[i].spec, err)
+		}
+	}
+	err = writeFile(filepath.Join(e.out, "presence.json"), func(w io.Writer) error { return json.NewEncoder(w).Encode(texts) })
+	switch {
+	case err != nil:
 		return err
+	case len(seen.methods) > 1:
+		return e.writeSheet(c, img, seen, texts)
+	case e.segmenter == "":
+		return e.write(c, img, e.out, seen.methods[0], texts, e.drawMap)
 	}
-	if e.segmenter == "" {
-		return e.write(c, img, sim, seen, e.drawMap)
-	}
-	return e.writeSegmented(c, v, img, sim, seen)
+	return e.writeSegmented(c, v, img, seen.methods[0], texts)
 }
 
 // drawMap writes the picture of a map.
 func (e *explanation) drawMap(name string, img *image.NRGBA, heat []float32, p prompt) error {
-	return reports.WritePNG(filepath.Join(e.out, name), draw.Overlay(img, heat, p.Text))
+	return reports.WritePNG(name, draw.Overlay(img, heat, p.Text))
 }
 
 // writeSegmented writes pictures with masks beside their maps, and the masks.
@@ -151,11 +170,11 @@ func (e *explanation) writeSegmented(c *cobra.Command, v *viewer, img *image.NRG
 	}
 	var cuts []cut
 	named := names{}
-	err = e.write(c, img, s, seen, func(name string, img *image.NRGBA, heat []float32, p prompt) error {
+	err = e.write(c, img, e.out, s, seen, func(name string, img *image.NRGBA, heat []float32, p prompt) error {
 		if len(p.Points) == 0 {
 			return e.drawMap(name, img, heat, p) // of a constant map, which was said
 		}
-		k, err := e.cutOut(c.Context(), segmenter, embedding, p, heat, img, e.out, named.unique(slug(p.Text)), name)
+		k, err := e.cutOut(c.Context(), segmenter, embedding, p, heat, img, e.out, named.unique(slug(p.Text)), filepath.Base(name))
 		cuts = append(cuts, k)
 		return err
 	})
@@ -173,10 +192,10 @@ type presence struct {
 }
 
 // presence reads the global token.
-func (e *explanation) presence(s similarity, alone bool) []presence {
-	cls := s.Global
+func (e *explanation) presence(s sight, alone bool) []presence {
+	cls := slices.Clone(s.global)
 	if alone {
-		cls = append(cls, s.empty.Global...)
+		cls = append(cls, s.empty...)
 	}
 	shares := methods.Softmax(cls, s.scale)
 	out := make([]presence, len(e.texts))
@@ -204,8 +223,8 @@ func (e *explanation) cut(name string, heat []float32, w, h int) error {
 	return reports.WritePNG(name, draw.MapImage(mask, w, h))
 }
 
-// write writes all but the pictures of the maps, which figure does under a name below the folder.
-func (e *explanation) write(c *cobra.Command, img *image.NRGBA, s similarity, seen []presence, figure func(name string, img *image.NRGBA, heat []float32, p prompt) error) error {
+// write writes into dir what one method says, all but the pictures of the maps, which figure does under a name.
+func (e *explanation) write(c *cobra.Command, img *image.NRGBA, dir string, s similarity, seen []presence, figure func(name string, img *image.NRGBA, heat []float32, p prompt) error) error {
 	h, w := img.Rect.Dy(), img.Rect.Dx()
 	var prompts []prompt
 	table := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
@@ -213,33 +232,59 @@ func (e *explanation) write(c *cobra.Command, img *image.NRGBA, s similarity, se
 	row := func(i int) ([]float32, error) {
 		text := e.texts[i]
 		cells := methods.Column(s.Patches, len(e.texts), i)
-		heat, ok := methods.SimilarityMap(cells, s.Rows, s.Cols, h, w)
-		if !ok {
-			fmt.Fprintf(c.ErrOrStderr(), "ovbench: warning: the map of %q is constant\n", text)
+		heat, flaw := s.ending.Map(cells, s.Rows, s.Cols, h, w)
+		if flaw != "" {
+			fmt.Fprintf(c.ErrOrStderr(), "ovbench: warning: the map of %q by %s is %s\n", text, s.spec, flaw)
 		}
 		pr := e.promptOf(text, cells, s.Rows, s.Cols, w, h)
 		prompts = append(prompts, pr)
-		name := fmt.Sprintf("%02d-%s.png", i+1, slug(text))
+		name := filepath.Join(dir, fmt.Sprintf("%02d-%s.png", i+1, slug(text)))
 		if err := figure(name, img, heat, pr); err != nil {
 			return nil, err
 		}
-		name = filepath.Join(e.out, name)
 		fmt.Fprintf(table, "%s\t%.3f\t%s\n", text, seen[i].Probability, name)
 		return heat, e.cut(strings.TrimSuffix(name, ".png")+"-mask.png", heat, w, h)
 	}
-	err := writeFile(filepath.Join(e.out, "maps.npy"), func(out io.Writer) error {
+	err := writeFile(filepath.Join(dir, "maps.npy"), func(out io.Writer) error {
 		return tensor.WriteNPYRows(out, []int{len(e.texts), h, w}, row) // one map at a time in memory
 	})
-	if err == nil {
-		err = writeFile(filepath.Join(e.out, "points.json"), func(w io.Writer) error { return json.NewEncoder(w).Encode(prompts) })
+	if err == nil && e.grid {
+		err = writeFile(filepath.Join(dir, "grid.npy"), func(out io.Writer) error {
+			return tensor.WriteNPYRows(out, []int{len(e.texts), s.Rows, s.Cols}, func(i int) ([]float32, error) {
+				return methods.Column(s.Patches, len(e.texts), i), nil
+			})
+		})
 	}
 	if err == nil {
-		err = writeFile(filepath.Join(e.out, "presence.json"), func(w io.Writer) error { return json.NewEncoder(w).Encode(seen) })
+		err = writeFile(filepath.Join(dir, "points.json"), func(w io.Writer) error { return json.NewEncoder(w).Encode(prompts) })
 	}
 	if err != nil {
 		return err
 	}
 	return table.Flush()
+}
+
+// writeSheet writes what each of several methods says into a folder of its name, and all maps on one sheet: texts are its rows, methods
+// its columns.
+func (e *explanation) writeSheet(c *cobra.Command, img *image.NRGBA, seen sight, texts []presence) error {
+	folders := names{}
+	var columns []string
+	for _, s := range seen.methods {
+		columns = append(columns, s.spec)
+		dir := filepath.Join(e.out, folders.unique(slug(s.spec)))
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return err
+		}
+		if err := e.write(c, img, dir, s, texts, e.drawMap); err != nil {
+			return err
+		}
+	}
+	sheet := draw.Sheet(img, columns, e.texts, func(column, row, w, h int) ([]float32, string) {
+		s := seen.methods[column]
+		heat, flaw := s.ending.Map(methods.Column(s.Patches, len(e.texts), row), s.Rows, s.Cols, h, w)
+		return heat, string(flaw)
+	})
+	return reports.WritePNG(filepath.Join(e.out, "sheet.png"), sheet)
 }
 
 // slug is text as a part of a file name.

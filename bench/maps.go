@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"image"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +22,8 @@ import (
 type mapFlags struct {
 	modelFlags
 	pictureFlags
-	method, positions, templates, redundant string
+	methods                                 []string
+	positions, templates, redundant, ending string
 	texts                                   []string
 	size                                    sizeFlag
 	points                                  methods.PointOptions
@@ -30,11 +33,12 @@ func (f *mapFlags) addMaps(c *cobra.Command) {
 	f.addPictures(c)
 	f.size = sizeFlag{512, 512}
 	c.Flags().StringArrayVar(&f.texts, "text", nil, "`text` to look for; repeat for more")
-	c.Flags().StringVar(&f.method, "method", "clip_surgery", "`method` (ovbench list methods), with parameters as in naclip:attn=kk:sigma=3")
+	c.Flags().StringArrayVar(&f.methods, "method", []string{"clip_surgery"}, "`method` (ovbench list methods), with parameters as in naclip:attn=kk:sigma=3")
 	c.Flags().Var(&f.size, "size", "network input in pixels")
 	c.Flags().StringVar(&f.positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-size, bicubic-antialias, or reference for the method's own")
 	c.Flags().StringVar(&f.templates, "templates", "surgery85", "none, openai80, surgery85, or a `file` with one template a line")
 	c.Flags().StringVar(&f.redundant, "redundant", "", "labels, empty, paper (Eq. 6-9 as printed) or none (default: by method and number of texts)")
+	c.Flags().StringVar(&f.ending, "ending", "", "how values become maps: minmax-resize, resize-minmax, relu-minmax-resize, relu-minmax-resize-minmax (default: the method's own)")
 	c.Flags().Float32Var(&f.points.Threshold, "point-threshold", methods.DefaultPoints.Threshold, "least value of a point on the object")
 	c.Flags().IntVar(&f.points.Shrink, "point-shrink", methods.DefaultPoints.Shrink, "reduce maps by this factor before points are taken")
 	c.Flags().IntVar(&f.points.Most, "max-points", 0, "take the surest `N` points on the object and as many off it (default: all)")
@@ -53,31 +57,49 @@ func (f *mapFlags) checkPoints() error {
 	return nil
 }
 
-// form is the feature surgery to use: as asked for, else the method's own, for which a single text means the empty text's form.
-func (f *mapFlags) form() (methods.FeatureSurgery, error) {
-	form, given, err := methods.ParseFeatureSurgery(f.redundant)
-	if err != nil {
-		return "", fmt.Errorf("--%w", err)
-	}
-	m, err := methods.Parse(f.method)
-	if err != nil {
-		return "", err
-	}
-	labels := form == methods.Labels || form == methods.Paper
-	switch {
-	case given && labels && len(f.texts) == 1:
-		return "", fmt.Errorf("--redundant %s with a single text removes everything: give more texts, or use empty", form)
-	case given:
-		return form, nil
-	case len(f.texts) == 1 && m.Traits().Form() != methods.NoSurgery:
-		return methods.Empty, nil
-	}
-	return m.Traits().Form(), nil
+// question is one method of a command, with what becomes of its values.
+type question struct {
+	spec   string // as the flag spells it
+	traits methods.Traits
+	form   methods.FeatureSurgery
+	ending methods.Ending
 }
 
-// viewer is a method with its model loaded, to look at pictures for texts.
+// questions reads --method, --redundant and --ending.
+func (f *mapFlags) questions() (out []question, err error) {
+	form, given, err := methods.ParseFeatureSurgery(f.redundant)
+	if err != nil {
+		return nil, fmt.Errorf("--%w", err)
+	}
+	ending, err := methods.ParseEnding(f.ending)
+	if err != nil {
+		return nil, fmt.Errorf("--%w", err)
+	}
+	if given && (form == methods.Labels || form == methods.Paper) && len(f.texts) == 1 {
+		return nil, fmt.Errorf("--redundant %s with a single text removes everything: give more texts, or use empty", form)
+	}
+	for _, spec := range f.methods {
+		m, err := methods.Parse(spec)
+		if err != nil {
+			return nil, err
+		}
+		q := question{spec: spec, traits: m.Traits(), form: m.Traits().Form(), ending: cmp.Or(ending, m.Traits().Ending)}
+		switch {
+		case q.traits.Explains: // there are no cosines to take anything from
+		case given:
+			q.form = form
+		case len(f.texts) == 1 && q.form != methods.NoSurgery: // what a single text shares with others is not known
+			q.form = methods.Empty
+		}
+		out = append(out, q)
+	}
+	return out, nil
+}
+
+// viewer is methods with their model loaded, to look at pictures for texts.
 type viewer struct {
 	images    *runners.Images
+	questions []question
 	model     *engine.Model
 	lib       *ort.Library
 	h, w      int          // of the network's input
@@ -88,17 +110,23 @@ type viewer struct {
 // Close frees the sessions.
 func (v *viewer) Close() error { return v.images.Close() }
 
-// openImages loads the method's image tower at the size asked for.
-func (f *mapFlags) openImages(c *cobra.Command) (*viewer, error) {
+// unchanged is the name of the unchanged model in a viewer, beside methods that have no global token.
+const unchanged = "the unchanged model"
+
+// openImages loads the methods' image tower at the size asked for.
+func (f *mapFlags) openImages(c *cobra.Command, questions []question) (*viewer, error) {
 	p, err := vit.ParseInterpolation(f.positions)
 	if err != nil {
 		return nil, usageError{err, c.CommandPath()}
 	}
-	named, err := namedMethods(f.method)
+	named, err := namedMethods(f.methods...)
 	if err != nil {
 		return nil, usageError{err, c.CommandPath()}
 	}
-	v := &viewer{}
+	if !slices.ContainsFunc(questions, func(q question) bool { return !q.traits.Texts }) {
+		named = append(named, runners.Named{Name: unchanged, Method: &methods.CLIP{}})
+	}
+	v := &viewer{questions: questions}
 	if v.model, v.lib, err = f.open(c); err != nil {
 		return nil, err
 	}
@@ -113,16 +141,17 @@ func (f *mapFlags) openImages(c *cobra.Command) (*viewer, error) {
 	return v, err
 }
 
-// openViewer loads the image tower and encodes the texts, with the empty one if asked for.
-func (f *mapFlags) openViewer(c *cobra.Command, withEmpty bool) (*viewer, error) {
+// openViewer loads the image tower and encodes the texts, with the empty one if a form of feature surgery or the caller asks for it.
+func (f *mapFlags) openViewer(c *cobra.Command, questions []question, withEmpty bool) (*viewer, error) {
 	templates, err := clip.Templates(f.templates)
 	if err != nil {
 		return nil, usageError{err, c.CommandPath()}
 	}
-	v, err := f.openImages(c)
+	v, err := f.openImages(c, questions)
 	if err != nil {
 		return nil, err
 	}
+	withEmpty = withEmpty || slices.ContainsFunc(questions, func(q question) bool { return q.form == methods.Empty })
 	if err := f.encode(c.Context(), v, templates, withEmpty); err != nil {
 		v.Close()
 		return nil, err
@@ -144,33 +173,56 @@ func (f *mapFlags) encode(ctx context.Context, v *viewer, templates []string, wi
 	return err
 }
 
-// similarity is one picture's cosines with the texts.
+// similarity is what one method says of a picture for the texts.
 type similarity struct {
+	question
 	runners.Maps
-	empty runners.Maps // with the empty text, if asked for
-	scale float64      // logit scale
+	empty runners.Maps // for the empty text, if asked for
 }
 
-// look is the cosines of the picture in file with the viewer's texts.
-func (v *viewer) look(ctx context.Context, file string, img *image.NRGBA) (similarity, error) {
-	s, err := v.compare(ctx, file, img, v.texts)
-	if n := v.texts.Shape[0]; v.withEmpty && err == nil {
-		s.Maps, s.empty = s.Select(0, n-1, n), s.Select(n-1, n, n)
+// sight is what all methods say of a picture.
+type sight struct {
+	methods       []similarity
+	global, empty []float32 // the global token's cosines with the texts, and with the empty one if asked for
+	scale         float64   // logit scale
+}
+
+// look is what the methods say of the picture in file for the viewer's texts.
+func (v *viewer) look(ctx context.Context, file string, img *image.NRGBA) (sight, error) {
+	passive := 0
+	if v.withEmpty {
+		passive = 1
 	}
-	return s, err
+	return v.compare(ctx, file, img, v.texts, passive)
 }
 
-// compare is the picture's cosines with texts [T, E], which are normalised.
-func (v *viewer) compare(ctx context.Context, file string, img *image.NRGBA, texts tensor.Dense) (similarity, error) {
+// compare is that for texts [T, E], which are normalised. Some of them, at the end, steer no method.
+func (v *viewer) compare(ctx context.Context, file string, img *image.NRGBA, texts tensor.Dense, passive int) (sight, error) {
 	pixels, err := clip.Preprocess(img, v.h, v.w, clip.Squash, clip.FilterBicubic)
-	if err != nil {
-		return similarity{}, fmt.Errorf("%s: %w", file, err)
+	var scan runners.Scan
+	if err == nil {
+		scan, err = v.images.Scan(ctx, pixels, runners.Sliding{}, runners.TextSet{Texts: texts, Passive: passive})
 	}
-	out, err := v.images.Similarities(ctx, pixels, texts)
 	if err != nil {
-		return similarity{}, fmt.Errorf("%s: %w", file, err)
+		return sight{}, fmt.Errorf("%s: %w", file, err)
 	}
-	return similarity{Maps: out[0].At(0), scale: v.model.LogitScale}, nil
+	s := sight{scale: v.model.LogitScale}
+	all := texts.Shape[0]
+	for i := range v.images.Methods() {
+		asked, rest := scan.Maps(i, 0, 0, all-passive), scan.Maps(i, 0, all-passive, all)
+		if s.global == nil {
+			s.global, s.empty = asked.Global, rest.Global
+		}
+		if i < len(v.questions) {
+			s.methods = append(s.methods, similarity{v.questions[i], asked, rest})
+		}
+	}
+	return s, nil
+}
+
+// surgery is feature surgery on the values.
+func (s *similarity) surgery(texts int) error {
+	return s.form.Apply(s.Global, s.Patches, texts, s.empty.Patches)
 }
 
 // prompt is one object's entry in points.json.

@@ -19,7 +19,6 @@ import (
 
 	"ovbench/reports"
 	"ovbench/reports/draw"
-	"ovbench/runners/files"
 	"ovbench/runners/methods"
 	"ovbench/runners/ort"
 	"ovbench/runners/sam"
@@ -119,10 +118,10 @@ type segmenting struct {
 	pointsFile, box, as, out string
 	boxThreshold             float32
 
-	form    methods.FeatureSurgery
-	viewer  *viewer  // nil unless texts make the prompts
-	prompts []prompt // of every picture, where texts do not make them
-	sam     *sam.Segmenter
+	questions []question // one, where texts make the prompts
+	viewer    *viewer    // nil unless texts make the prompts
+	prompts   []prompt   // of every picture, where texts do not make them
+	sam       *sam.Segmenter
 }
 
 func (s *segmenting) run(c *cobra.Command, args []string) error {
@@ -147,7 +146,7 @@ func (s *segmenting) run(c *cobra.Command, args []string) error {
 	}
 	defer s.sam.Close()
 	if len(s.texts) > 0 {
-		if s.viewer, err = s.openViewer(c, s.form == methods.Empty); err != nil {
+		if s.viewer, err = s.openViewer(c, s.questions, false); err != nil {
 			return err
 		}
 		defer s.viewer.Close()
@@ -189,8 +188,11 @@ func (s *segmenting) understand(files int) (err error) {
 		s.prompts = []prompt{{Text: "box", Points: [][2]float64{}, Labels: []int{}, Box: &b}}
 	}
 	if len(s.texts) > 0 {
-		if s.form, err = s.mapFlags.form(); err != nil {
+		if s.questions, err = s.mapFlags.questions(); err != nil {
 			return err
+		}
+		if len(s.questions) > 1 {
+			return fmt.Errorf("prompts are of the maps of one method: give one --method")
 		}
 	}
 	return errors.Join(s.checkPoints(), s.checkPick())
@@ -280,16 +282,17 @@ func (s *segmenting) one(ctx context.Context, file string, img *image.NRGBA, dir
 
 // promptsOf makes prompts of the maps of texts, and gives the maps at the size of the picture.
 func (s *segmenting) promptsOf(ctx context.Context, file string, img *image.NRGBA) (out []prompt, heats func(i int) []float32, err error) {
-	sim, err := s.viewer.look(ctx, file, img)
+	seen, err := s.viewer.look(ctx, file, img)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := s.form.Apply(sim.Global, sim.Patches, len(s.texts), sim.empty.Patches); err != nil {
+	sim := seen.methods[0]
+	if err := sim.surgery(len(s.texts)); err != nil {
 		return nil, nil, err
 	}
 	w, h := img.Rect.Dx(), img.Rect.Dy()
 	heats = func(i int) []float32 { // one at a time: all of them, for a photograph, would be gigabytes
-		heat, _ := methods.SimilarityMap(methods.Column(sim.Patches, len(s.texts), i), sim.Rows, sim.Cols, h, w)
+		heat, _ := sim.ending.Map(methods.Column(sim.Patches, len(s.texts), i), sim.Rows, sim.Cols, h, w)
 		return heat
 	}
 	for i, text := range s.texts {
@@ -380,7 +383,14 @@ const maxPrompts, maxPromptBytes = 4096, 16 << 20
 
 // readPrompts reads a file as explain writes it. Entries may have a box as well, as in prompts.json.
 func readPrompts(path string) ([]prompt, error) {
-	data, err := files.Read(path, maxPromptBytes)
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxPromptBytes {
+		return nil, fmt.Errorf("%s: not a file of points (at most %d MB)", path, maxPromptBytes>>20)
+	}
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -167,19 +167,14 @@ func (s *shard) absorb(other *shard) error {
 // clearMerged takes away what an earlier merge left in out: one that was killed before it had results, or one into the folder
 // that holds the shards themselves. It takes no record that the shards lack: nothing is lost.
 func clearMerged(out string, dirs []string, header records.Header, seen map[records.Key]string) error {
-	outside := slices.ContainsFunc(dirs, func(dir string) bool {
-		inside, err := filepath.Rel(out, dir)
-		return err != nil || !filepath.IsLocal(inside) || inside == "."
-	})
-	if outside {
-		if err := records.CheckFolder(out); err != nil {
-			return err
-		}
-	}
 	path := filepath.Join(out, records.FileName)
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	outside := slices.ContainsFunc(dirs, func(dir string) bool {
+		inside, err := filepath.Rel(out, dir)
+		return err != nil || !filepath.IsLocal(inside) || inside == "."
+	})
 	if _, err := os.Lstat(filepath.Join(out, results.FileName)); outside && err == nil {
 		return fmt.Errorf("%s holds the records of a run: choose another --out", out)
 	}
@@ -198,11 +193,15 @@ func clearMerged(out string, dirs []string, header records.Header, seen map[reco
 	return errors.Join(os.Remove(path), os.RemoveAll(filepath.Join(out, results.FileName)), os.RemoveAll(filepath.Join(out, panelsFolder)))
 }
 
-const panelsFolder = "panels"
+const (
+	panelsFolder = "panels"
+	// unfinished holds what is being joined, until it is whole.
+	unfinished = ".unfinished"
+)
 
 // write writes the joined records and copies the panels of dirs: first beside, then, whole, to their places.
 func (s *shard) write(dirs []string, out string) error {
-	beside := filepath.Join(out, records.Unfinished)
+	beside := filepath.Join(out, unfinished)
 	if err := errors.Join(os.RemoveAll(beside), os.MkdirAll(beside, 0o777)); err != nil {
 		return err
 	}

@@ -146,13 +146,13 @@ type encoded struct {
 }
 
 // encode shows a picture to the network, with the texts of all targets at once. The empty text is measured, but steers nothing.
-func (r *run) encode(ctx context.Context, pixels tensor.Dense, f framing, targets []int) (*encoded, error) {
+func (r *run) encode(ctx context.Context, pixels tensor.Dense, f framing, targets []int, explained [][]int) (*encoded, error) {
 	s := &encoded{framing: f, pixels: pixels, columns: map[int][2]int{}, pamr: map[[2]int]*resample.PAMR{}}
 	sets := make([]runners.TextSet, len(targets))
 	at := 0
 	for i, k := range targets {
 		n := r.texts[k].Shape[0]
-		sets[i] = runners.TextSet{Texts: r.texts[k], Passive: n - len(r.plan.targets[k].Texts), Methods: r.plan.targets[k].network}
+		sets[i] = runners.TextSet{Texts: r.texts[k], Passive: n - len(r.plan.targets[k].Texts), Methods: r.plan.targets[k].network, Explained: explained[i]}
 		s.columns[k] = [2]int{at, at + n}
 		at += n
 	}

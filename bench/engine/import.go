@@ -56,6 +56,7 @@ func NewImport(r Request, im Import) (*Plan, error) {
 	p.imported.folder = folder
 	p.methods = []runners.Named{{Name: im.Name}}
 	p.forms = []methods.FeatureSurgery{methods.NoSurgery}
+	p.endings = []methods.Ending{p.endingOf(methods.Traits{})}
 	return p, errors.Join(p.matchPredictions(), p.checkOnly())
 }
 
@@ -177,7 +178,7 @@ func (r *run) recordImported(_ context.Context, rec *records.Record, at sampleRe
 		return
 	}
 	stop = r.timer.start("score")
-	v := tasks.View{Target: &t.Target, Index: at.index, Sample: s, Methods: []tasks.Seen{{Name: r.plan.imported.Name, Form: methods.NoSurgery}}}
+	v := tasks.View{Target: &t.Target, Index: at.index, Sample: s, Methods: []tasks.Seen{{Name: r.plan.imported.Name, Form: methods.NoSurgery, Ending: r.plan.endings[0]}}}
 	made, err := r.plan.measureImported(&v, got)
 	stop()
 	if err != nil {

@@ -48,7 +48,7 @@ func (p *Plan) Run(ctx context.Context, progress tasks.Progress) (*results.Run, 
 	r.schedule = runners.NewSchedule(1, r.timer.start)
 	r.out = p.describe()
 	start, cpu := time.Now(), cpuTime()
-	if err := errors.Join(records.CheckFolder(p.request.Out), os.MkdirAll(p.request.Out, 0o777)); err != nil {
+	if err := errors.Join(checkOut(p.request.Out), os.MkdirAll(p.request.Out, 0o777)); err != nil {
 		return nil, err
 	}
 	if err := r.prepare(ctx); err != nil {
@@ -282,7 +282,7 @@ func (r *run) keep(ctx context.Context, rec records.Record) error {
 func (r *run) measure(ctx context.Context, e *sharedPicture) []records.Record {
 	recs := make([]records.Record, len(e.samples))
 	samples := make([]datasets.Sample, len(e.samples))
-	var targets []int // of samples that can be read
+	var readable []int // of samples
 	var first *datasets.Sample
 	for i, m := range e.samples {
 		t := &r.plan.targets[m.target]
@@ -302,7 +302,7 @@ func (r *run) measure(ctx context.Context, e *sharedPicture) []records.Record {
 		}
 		recs[i].Picture, recs[i].Truth = digests(s)
 		samples[i] = s
-		targets = append(targets, m.target)
+		readable = append(readable, i)
 		if first == nil {
 			first = &samples[i]
 		}
@@ -318,7 +318,7 @@ func (r *run) measure(ctx context.Context, e *sharedPicture) []records.Record {
 		}
 		return recs
 	}
-	stage, picture, err := r.encodeSample(ctx, first, r.plan.targets[targets[0]].framing, targets)
+	stage, picture, err := r.encodeSamples(ctx, e, samples, readable)
 	for i, m := range e.samples {
 		switch {
 		case recs[i].Error != "":
@@ -339,25 +339,64 @@ func (t *target) sample(index int, read *datasets.Sample) (datasets.Sample, erro
 	return t.Dataset.At(index)
 }
 
-// encodeSample takes a sample's picture through the network. An error comes with the stage where it arose.
-func (r *run) encodeSample(ctx context.Context, s *datasets.Sample, f framing, targets []int) (stage string, _ *encoded, err error) {
+// encodeSamples takes the picture of samples through the network. An error comes with the stage where it arose.
+func (r *run) encodeSamples(ctx context.Context, e *sharedPicture, samples []datasets.Sample, readable []int) (stage string, _ *encoded, err error) {
+	var targets []int
+	for _, i := range readable {
+		targets = append(targets, e.samples[i].target)
+	}
+	f := r.plan.targets[targets[0]].framing
 	stop := r.timer.start("preprocess")
-	pixels, err := f.input.Pixels(s.Image)
+	pixels, err := f.input.Pixels(samples[readable[0]].Image)
 	stop()
 	if err != nil {
 		return "preprocess", nil, err
 	}
-	picture, err := r.encode(ctx, pixels, f, targets)
+	explained := make([][]int, len(readable))
+	for k, i := range readable {
+		v := r.view(ctx, e.samples[i], samples[i], pixels, f)
+		if explained[k], err = r.explained(&v, &r.plan.targets[targets[k]]); err != nil {
+			return "network", nil, err
+		}
+	}
+	picture, err := r.encode(ctx, pixels, f, targets, explained)
 	return "network", picture, err
+}
+
+// explained are the texts whose maps are read, where that saves methods work; nil is all.
+func (r *run) explained(v *tasks.View, t *target) ([]int, error) {
+	classes := r.plan.task.Needs().Classes
+	if !r.plan.explains() || classes == nil || r.plan.request.Save.Maps {
+		return nil, nil
+	}
+	wanted, err := classes(v)
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(t.panels, v.Index) && v.Sample.Labels.W > 0 {
+		wanted = append(wanted, mainClass(t, v.Sample.Labels.Pix))
+	}
+	texts := []int{}
+	for i, class := range t.Rule.Classes {
+		if slices.Contains(wanted, class) {
+			texts = append(texts, i)
+		}
+	}
+	return texts, nil
+}
+
+// view is a sample that no method has seen yet.
+func (r *run) view(ctx context.Context, at sampleRef, s datasets.Sample, pixels tensor.Dense, f framing) tasks.View {
+	return tasks.View{Target: &r.plan.targets[at.target].Target, Index: at.index, Sample: s, Cosines: r.cosines(ctx, at.target),
+		Pixels: pixels.Data, Grey: f.colours.Grey(), Height: pixels.Shape[2], Width: pixels.Shape[3]}
 }
 
 // record fills in the record of one sample from what the network made of its picture.
 func (r *run) record(ctx context.Context, rec *records.Record, at sampleRef, s datasets.Sample, picture *encoded) {
 	scoring := r.timer.start("score")
 	t := &r.plan.targets[at.target]
-	v := tasks.View{Target: &t.Target, Index: at.index, Sample: s,
-		Pixels: picture.pixels.Data, Grey: picture.framing.colours.Grey(), Height: picture.pixels.Shape[2], Width: picture.pixels.Shape[3]}
-	if cosines := r.cosines(ctx, at.target); cosines != nil {
+	v := r.view(ctx, at, s, picture.pixels, picture.framing)
+	if cosines := v.Cosines; cosines != nil {
 		v.Cosines = func(images [][]float32) ([][]float32, error) { // the network's time is not the score's
 			scoring()
 			defer func() { scoring = r.timer.start("score") }()
@@ -365,7 +404,7 @@ func (r *run) record(ctx context.Context, rec *records.Record, at sampleRef, s d
 		}
 	}
 	for k, m := range r.plan.methods {
-		v.Methods = append(v.Methods, tasks.Seen{Name: m.Name, Form: r.plan.forms[k], Similarity: picture.similarity(t, at.target, k)})
+		v.Methods = append(v.Methods, tasks.Seen{Name: m.Name, Form: r.plan.forms[k], Ending: r.plan.endings[k], Similarity: picture.similarity(t, at.target, k)})
 	}
 	made, err := r.plan.task.Measure(&v)
 	scoring()

@@ -69,6 +69,7 @@ type Plan struct {
 	network   []runners.Named          // these, each as often as its parameters differ between data sets
 	forms     []methods.FeatureSurgery // feature surgery of each method's maps
 	size      [2]int                   // height, width of what the network sees, if always the same; else 0
+	endings   []methods.Ending         // of each method's maps
 	positions vit.Interpolation
 	templates []string
 	targets   []target
@@ -129,6 +130,9 @@ func (p *Plan) makeMethods() error {
 	var faults []error
 	for i, m := range p.suite.Methods {
 		method, err := methods.New(m.Kind, m.Params)
+		if err == nil {
+			err = p.checkTask(m.Name, method.Traits())
+		}
 		if err == nil && p.model != nil {
 			err = p.checkMethod(m.Name, method)
 		}
@@ -140,10 +144,40 @@ func (p *Plan) makeMethods() error {
 		if f, given, err := methods.ParseFeatureSurgery(p.suite.Protocol.Redundant); given && err == nil {
 			form = f
 		}
+		traits := method.Traits()
+		if traits.Explains {
+			form = methods.NoSurgery // there are no cosines to take anything from
+		}
 		p.methods = append(p.methods, runners.Named{Name: m.Name, Method: method})
+		p.endings = append(p.endings, p.endingOf(traits))
 		p.forms = append(p.forms, form)
 	}
 	return errors.Join(faults...)
+}
+
+// checkTask says why the task cannot take what a method gives.
+func (p *Plan) checkTask(name string, t methods.Traits) error {
+	needs := p.task.Needs()
+	switch {
+	case t.Explains && needs.Global:
+		return fmt.Errorf("task %s reads the token of the whole picture, which %s does not give", p.suite.Task, name)
+	case t.Explains && needs.Compares && !t.Comparable:
+		return fmt.Errorf("task %s compares texts at every pixel, but %s explains each text by itself: tasks explain and faithfulness take it", p.suite.Task, name)
+	}
+	return nil
+}
+
+// endingOf is how maps are made of a method's values: as the protocol says, or as its authors do.
+func (p *Plan) endingOf(t methods.Traits) methods.Ending {
+	if e, err := methods.ParseEnding(p.suite.Protocol.Ending); err == nil && e != "" {
+		return e
+	}
+	return t.Ending
+}
+
+// explains reports whether some method explains texts.
+func (p *Plan) explains() bool {
+	return slices.ContainsFunc(p.methods, func(n runners.Named) bool { return n.Method != nil && n.Method.Traits().Explains })
 }
 
 func (p *Plan) readProtocol() error {
@@ -225,6 +259,9 @@ func (p *Plan) openTarget(d configs.Dataset) (target, error) {
 	}
 	if t.Rule.Area > 0 && !t.Info.Background {
 		return target{}, fmt.Errorf("%s has no background, so protocol.area_threshold %v would spare its first class alone; set it to 0", d.Name, t.Rule.Area)
+	}
+	if (t.Rule.Threshold > 0 || t.Rule.Area > 0) && p.explains() {
+		return target{}, fmt.Errorf("%s has a threshold of probabilities, which explanations are not: set protocol.threshold and protocol.area_threshold to 0", d.Name)
 	}
 	if err := t.Rule.Check(len(t.Texts)); err != nil {
 		return target{}, err

@@ -112,7 +112,7 @@ func (r *run) savePanel(t *target, v *tasks.View, labels [][]uint16) error {
 		if saliencyErr != nil {
 			return errors.Join(err, saliencyErr)
 		}
-		saliency, _ := methods.SimilarityMap(cells, method.Rows, method.Cols, truth.H, truth.W)
+		saliency, _ := method.Map(cells, truth.H, truth.W)
 		file := path.Join(dir, "map "+records.Clean(method.Name)+".png")
 		err = errors.Join(err, r.write(file, func(w io.Writer) error {
 			return encodePNG(w, draw.MapImage(saliency, truth.W, truth.H))

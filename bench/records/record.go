@@ -68,7 +68,7 @@ type Evidence struct {
 	Boxes        []metrics.PointRecord                `json:"points_boxes,omitempty"`          // explain: the pointing game on boxes
 	Masks        []metrics.PointRecord                `json:"points_masks,omitempty"`          // explain: the pointing game on masks of things
 	Squared      []metrics.ImageNetSegmentationRecord `json:"imagenet_segmentation,omitempty"` // explain: one per class present
-	Judged       []metrics.PointIoURecord             `json:"judged_points,omitempty"`         // explain: one per class with judged points
+	Flaws        []string                             `json:"flaws,omitempty"`                 // explain: of maps that are negative or not numbers
 	Faithfulness *Faithfulness                        `json:"faithfulness,omitempty"`
 	Cosines      []float32                            `json:"cosines,omitempty"` // multilabel: of the class token with each query
 }
@@ -85,6 +85,7 @@ type Faithfulness struct {
 	RISE      Curves `json:"rise"`
 	GradECLIP Curves `json:"grad_eclip"`
 	Constant  bool   `json:"constant,omitempty"` // the map has one value: the order of pixels says nothing
+	Flaw      string `json:"flaw,omitempty"`     // why: constant, negative or NaN
 }
 
 // Curves are scores after more and more pixels; their seven digits bring a record of a thousand points below 10 kB.

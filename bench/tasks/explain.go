@@ -18,11 +18,18 @@ import (
 // VOC 2007 test does, there is the pointing game alone.
 type explain struct{}
 
-func (explain) Needs() Needs { return Needs{Whole: true, Surgery: true} }
+func (explain) Needs() Needs { return Needs{Whole: true, Surgery: true, Classes: classesPresent} }
+
+// classesPresent are those in the truth of a sample.
+func classesPresent(v *View) ([]int, error) {
+	classes := append(present(v.Sample.Labels.Pix, v.Info), withObjects(v.Sample.Objects)...)
+	slices.Sort(classes)
+	return slices.Compact(classes), nil
+}
 
 func (explain) Check(s datasets.Sample) error {
-	if s.Labels.W == 0 && s.Objects == nil && s.Points == nil {
-		return fmt.Errorf("it has neither label maps nor boxes nor judged points, of which task explain needs one")
+	if s.Labels.W == 0 && s.Objects == nil {
+		return fmt.Errorf("it has neither label maps nor boxes, of which task explain needs one")
 	}
 	return nil
 }
@@ -35,28 +42,26 @@ func (explain) Measure(v *View) (Measured, error) {
 func explainOne(v *View, seen *Seen) (out records.Evidence, err error) {
 	s := v.Sample
 	w, h := s.Image.Rect.Dx(), s.Image.Rect.Dy()
-	labelled, boxed, judged := present(s.Labels.Pix, v.Info), withObjects(s.Objects), judgedPoints(s)
+	labelled, boxed := present(s.Labels.Pix, v.Info), withObjects(s.Objects)
 	for class := range v.Info.Classes {
 		inLabels, inBoxes := slices.Contains(labelled, class), slices.Contains(boxed, class)
-		if !inLabels && !inBoxes && judged[class] == nil {
+		if !inLabels && !inBoxes {
 			continue
 		}
 		cells, err := v.surgical(seen, class)
 		if err != nil {
 			return out, err
 		}
-		saliency, _ := methods.SimilarityMap(cells, seen.Rows, seen.Cols, h, w)
+		saliency, flaw := seen.Map(cells, h, w)
+		if flaw == methods.AllNegative || flaw == methods.NotFinite {
+			out.Flaws = append(out.Flaws, string(flaw))
+		}
 		p := pointed{v.Index, class, metrics.ExtentOf(saliency), w, h}
 		if inLabels {
 			mask := metrics.ClassMask(s.Labels.Pix, uint16(class), labelmap.Ignore)
 			if err = addMask(&out, p, saliency, mask); err == nil {
-				err = addSquared(&out, p, cells, seen.Similarity, mask)
+				err = addSquared(&out, p, cells, seen, mask)
 			}
-		}
-		if judged[class] != nil && err == nil {
-			var r metrics.PointIoURecord
-			r, err = metrics.PointIoUAt(saliency, w, judged[class], v.Index, class)
-			out.Judged = append(out.Judged, r)
 		}
 		if inBoxes && err == nil {
 			err = addObjects(&out, p, s.Objects)
@@ -66,16 +71,6 @@ func explainOne(v *View, seen *Seen) (out records.Evidence, err error) {
 		}
 	}
 	return out, nil
-}
-
-// judgedPoints are the judged points of a sample by class, in pixels.
-func judgedPoints(s datasets.Sample) map[int][]metrics.JudgedPoint {
-	w, h := float64(s.Image.Rect.Dx()), float64(s.Image.Rect.Dy())
-	out := map[int][]metrics.JudgedPoint{}
-	for _, p := range s.Points {
-		out[p.Class] = append(out[p.Class], metrics.JudgedPoint{X: min(p.X*w, w-1), Y: min(p.Y*h, h-1), On: p.On})
-	}
-	return out
 }
 
 // pointed is the map of one class in one image of w x h pixels, by its extremes.
@@ -119,8 +114,8 @@ const squareSide = 224
 
 // addSquared scores a map by the ImageNet-segmentation protocol: map and mask at 224 x 224, the mask by Pillow's nearest
 // neighbour, which takes the pixel that holds the centre.
-func addSquared(e *records.Evidence, p pointed, cells []float32, sim Similarity, mask []uint8) error {
-	saliency, _ := methods.SimilarityMap(cells, sim.Rows, sim.Cols, squareSide, squareSide)
+func addSquared(e *records.Evidence, p pointed, cells []float32, seen *Seen, mask []uint8) error {
+	saliency, _ := seen.Map(cells, squareSide, squareSide)
 	square := make([]uint8, squareSide*squareSide)
 	judged := false
 	for y := range squareSide {

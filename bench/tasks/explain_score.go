@@ -9,6 +9,7 @@ import (
 	"ovbench/bench/records"
 	"ovbench/metrics"
 	"ovbench/reports/results"
+	"ovbench/runners/methods"
 )
 
 // explained is what the records of one data set and method say. Images are numbered by record, as resamples count them;
@@ -19,8 +20,8 @@ type explained struct {
 	odd             []bool // images by the parity of their index in the split
 	energy          []metrics.EnergyRecord
 	squared         []metrics.ImageNetSegmentationRecord
-	judged          []metrics.PointIoURecord
 	games           []Game
+	flaws           map[methods.Flaw]int
 }
 
 // Game is one form of the pointing game: the suffix of its scores, and its events.
@@ -35,7 +36,7 @@ func Games(e records.Evidence) []Game {
 }
 
 func (c Context) explained(recs []records.Record) *explained {
-	out := &explained{images: len(recs), classes: len(c.Dataset.Classes)}
+	out := &explained{images: len(recs), classes: len(c.Dataset.Classes), flaws: map[methods.Flaw]int{}}
 	for _, g := range Games(records.Evidence{}) {
 		out.games = append(out.games, Game{Suffix: g.Suffix})
 	}
@@ -43,6 +44,9 @@ func (c Context) explained(recs []records.Record) *explained {
 		e := r.Methods[c.Method]
 		out.odd = append(out.odd, r.Index%2 == 1)
 		out.original = append(out.original, e.Explain...)
+		for _, f := range e.Flaws {
+			out.flaws[methods.Flaw(f)]++
+		}
 		for _, x := range e.Explain {
 			x.Image = i
 			out.maps = append(out.maps, x)
@@ -54,10 +58,6 @@ func (c Context) explained(recs []records.Record) *explained {
 		for _, x := range e.Squared {
 			x.Image = i
 			out.squared = append(out.squared, x)
-		}
-		for _, x := range e.Judged {
-			x.Image = i
-			out.judged = append(out.judged, x)
 		}
 		for k, g := range Games(e) {
 			for _, x := range g.Events {
@@ -73,7 +73,6 @@ func (c Context) explained(recs []records.Record) *explained {
 const (
 	foreground           = "foreground"
 	imageNetSegmentation = "imagenet-segmentation"
-	overPoints           = "points"
 )
 
 // ofMaps is a score of the maps of the classes present.
@@ -111,12 +110,6 @@ var squaredMetrics = []metric[*explained]{
 	ofSquared("mIoU", "mean of the IoU of foreground and background"),
 	ofSquared("mAP", "mean over maps of their average precision"),
 	ofSquared("mF1", "mean over maps of the F1 of the foreground"),
-}
-
-// judgedMetrics are those of points that people judged.
-var judgedMetrics = []metric[*explained]{
-	ofJudged("p-mIoU", "IoU of the judged points that are on a class, at threshold 0.5, points pooled, averaged over classes"),
-	ofJudged("p-mIoU-both", "the same, of the mean of the points on and off the class"),
 }
 
 // alone is the metric with other values of single images.
@@ -171,22 +164,9 @@ func ofSquared(name, doc string) metric[*explained] {
 	return metric[*explained]{name: name, doc: doc, of: stat, each: alone(stat)}
 }
 
-func ofJudged(name, doc string) metric[*explained] {
-	stat := func(e *explained) (metrics.Statistic, error) {
-		return metrics.PointIoUStatistic(e.judged, e.images, e.classes, name)
-	}
-	return metric[*explained]{name: name, doc: doc, of: stat, each: alone(stat)}
-}
-
 func (explain) Cells(c Context, recs []records.Record) ([]Cell, error) {
 	e := c.explained(recs)
-	var cells []Cell
-	if len(e.judged) > 0 {
-		cells = append(cells, Cell{overPoints, statisticsOf(overPoints, judgedMetrics, e), e.describeJudged})
-	}
-	if len(e.judged) == 0 || len(e.maps) > 0 {
-		cells = append(cells, Cell{foreground, statisticsOf(foreground, explainMetrics, e), e.describe})
-	}
+	cells := []Cell{{foreground, statisticsOf(foreground, explainMetrics, e), e.describe}}
 	if len(e.squared) > 0 {
 		stats := statisticsOf(imageNetSegmentation, squaredMetrics, e)
 		cells = append(cells, Cell{imageNetSegmentation, stats, func(cell *results.Cell) error {
@@ -203,20 +183,6 @@ func (explain) Cells(c Context, recs []records.Record) ([]Cell, error) {
 	return cells, nil
 }
 
-// describeJudged counts points and the classes with one on them.
-func (e *explained) describeJudged(cell *results.Cell) error {
-	on := map[int]bool{}
-	var points int64
-	for _, r := range e.judged {
-		points += r.TP + r.FP + r.FN + r.TN
-		if r.TP+r.FN > 0 {
-			on[r.Class] = true
-		}
-	}
-	maps.Copy(cell.Counts, map[string]int{"maps": len(e.judged), "judged_points": int(points), "classes_with_points": len(on)})
-	return nil
-}
-
 // describe adds counts, the curve over thresholds and what was found on these images.
 func (e *explained) describe(cell *results.Cell) error {
 	summary, err := metrics.SummarizeExplain(e.original, e.classes)
@@ -224,11 +190,16 @@ func (e *explained) describe(cell *results.Cell) error {
 		return err
 	}
 	cell.Curves = thresholdCurve(summary.Curve)
+	cell.Warnings = append(cell.Warnings, flawed(e.flaws, summary.Maps)...)
 	if summary.Maps > 0 {
 		maps.Copy(cell.Counts, map[string]int{
 			"maps": summary.Maps, "nan_maps": summary.NaN, "constant_maps": summary.Constant, "tied_maps": summary.Tied,
 			"full_maps": summary.Full, "undefined_classes": e.classes - summary.Classes,
 		})
+		cell.Counts["nan_maps"] += e.flaws[methods.NotFinite]
+		if n := e.flaws[methods.AllNegative]; n > 0 {
+			cell.Counts["negative_maps"] = n
+		}
 		searched := fmt.Sprintf("fg-mIoU is at threshold %.2f, searched on these images", summary.Best)
 		if cell.Score("fg-mIoU@other-half") != nil {
 			searched += fmt.Sprintf("; %.2f and %.2f on their halves", summary.BestOfEven, summary.BestOfOdd)
@@ -258,6 +229,19 @@ func (e *explained) describe(cell *results.Cell) error {
 	return nil
 }
 
+// flawed says how many of the maps show nothing because of what their values are. They are counted as maps of zeros.
+func flawed(flaws map[methods.Flaw]int, maps int) (warnings []string) {
+	for _, f := range []struct {
+		flaw methods.Flaw
+		why  string
+	}{{methods.AllNegative, "no value above zero"}, {methods.NotFinite, "values that are not numbers"}} {
+		if n := flaws[f.flaw]; n > 0 {
+			warnings = append(warnings, fmt.Sprintf("%d of %d maps have %s and are scored as empty", n, maps, f.why))
+		}
+	}
+	return warnings
+}
+
 // alone gives each image's own score, by the statistic of that image.
 func alone(stat func(*explained) (metrics.Statistic, error)) func(*explained) ([]float64, error) {
 	return func(e *explained) ([]float64, error) {
@@ -279,11 +263,6 @@ func alone(stat func(*explained) (metrics.Statistic, error)) func(*explained) ([
 			i := x.Image
 			x.Image = 0
 			ones[i].squared = append(ones[i].squared, x)
-		}
-		for _, x := range e.judged {
-			i := x.Image
-			x.Image = 0
-			ones[i].judged = append(ones[i].judged, x)
 		}
 		out := make([]float64, e.images)
 		for i := range ones {

@@ -21,33 +21,47 @@ import (
 // that of its best query, at the protocol's scale. Pixels are those of the network's input.
 type faithfulness struct{}
 
-func (faithfulness) Needs() Needs { return Needs{Whole: true, Probe: true, Surgery: true} }
+func (faithfulness) Needs() Needs {
+	return Needs{Whole: true, Probe: true, Surgery: true, Classes: func(v *View) ([]int, error) {
+		class, err := v.explainedClass()
+		return []int{class}, err
+	}}
+}
 
 func (faithfulness) Check(datasets.Sample) error { return nil }
 
 func (faithfulness) Measure(v *View) (Measured, error) {
-	first, err := v.Cosines([][]float32{v.Pixels})
+	class, err := v.explainedClass()
 	if err != nil {
 		return Measured{}, err
 	}
-	class, _ := v.bestClass(first[0])
 	return v.each(func(s *Seen) (out records.Evidence, err error) {
 		cells, err := v.surgical(s, class)
 		if err != nil {
 			return out, err
 		}
-		saliency, varied := methods.SimilarityMap(cells, s.Rows, s.Cols, v.Height, v.Width)
+		saliency, flaw := s.Map(cells, v.Height, v.Width)
 		order, err := metrics.Order(saliency)
 		if err != nil {
 			return out, fmt.Errorf("%s: %w", s.Name, err)
 		}
-		e := records.Faithfulness{Class: class, Constant: !varied}
+		e := records.Faithfulness{Class: class, Constant: flaw != "", Flaw: string(flaw)}
 		if e.RISE, err = v.rise(class, order); err == nil {
 			e.GradECLIP, err = v.gradECLIP(class, order)
 		}
 		out.Faithfulness = &e
 		return out, err
 	})
+}
+
+// explainedClass is the one that the model sees in the whole image.
+func (v *View) explainedClass() (int, error) {
+	first, err := v.Cosines([][]float32{v.Pixels})
+	if err != nil {
+		return 0, err
+	}
+	class, _ := v.bestClass(first[0])
+	return class, nil
 }
 
 // bestClass is the class of the highest probability, given the cosines of a class token, and that of every class. Equal ones
@@ -199,7 +213,7 @@ func underCurve(name, doc string, of func(*areas) [][]float64) metric[*areas] {
 }
 
 func (faithfulness) Cells(c Context, recs []records.Record) (cells []Cell, err error) {
-	constant := 0
+	constant, flaws := 0, map[methods.Flaw]int{}
 	for _, r := range recs {
 		f := r.Methods[c.Method].Faithfulness
 		if f == nil {
@@ -208,6 +222,7 @@ func (faithfulness) Cells(c Context, recs []records.Record) (cells []Cell, err e
 		if f.Constant {
 			constant++
 		}
+		flaws[methods.Flaw(f.Flaw)]++
 	}
 	for _, form := range []struct {
 		name string
@@ -224,6 +239,7 @@ func (faithfulness) Cells(c Context, recs []records.Record) (cells []Cell, err e
 		cells = append(cells, Cell{form.name, statisticsOf(form.name, faithfulnessMetrics, a), func(cell *results.Cell) error {
 			cell.Curves = append(stepCurve("insertion", metrics.MeanCurve(a.insertion)), stepCurve("deletion", metrics.MeanCurve(a.deletion))...)
 			cell.Counts["maps"], cell.Counts["constant_maps"] = len(recs), constant
+			cell.Warnings = append(cell.Warnings, flawed(flaws, len(recs))...)
 			return nil
 		}})
 	}

@@ -15,7 +15,9 @@ import (
 // multilabel ranks the images of each class by the class token: by cosine, by softmax over the classes, by feature surgery.
 type multilabel struct{}
 
-func (multilabel) Needs() Needs { return Needs{Whole: true, Surgery: true} }
+func (multilabel) Needs() Needs {
+	return Needs{Whole: true, Surgery: true, Global: true, Compares: true}
+}
 
 func (multilabel) Check(s datasets.Sample) error {
 	if s.Tags == nil && s.Labels.W == 0 {

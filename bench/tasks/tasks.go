@@ -32,9 +32,13 @@ type Task interface {
 
 // Needs is what a task asks of a run.
 type Needs struct {
-	Whole   bool // maps of the whole picture at once, neither stitched nor refined
-	Probe   bool // the unchanged model, to show it changed pictures: all of one size, without padding
-	Surgery bool // feature surgery on the similarities of maps
+	Whole    bool // maps of the whole picture at once, neither stitched nor refined
+	Probe    bool // the unchanged model, to show it changed pictures: all of one size, without padding
+	Surgery  bool // feature surgery on the similarities of maps
+	Global   bool // a token of the whole picture
+	Compares bool // values of several texts that may be compared with each other
+	// Classes are those whose maps Measure reads of a sample, which no method has seen yet; nil is all. A map may cost a backward pass.
+	Classes func(v *View) ([]int, error)
 }
 
 // All holds the tasks by the names that suites use.
@@ -71,7 +75,14 @@ type View struct {
 type Seen struct {
 	Name string
 	Form methods.FeatureSurgery // of the feature surgery of its maps
+	// Ending makes maps of values.
+	Ending methods.Ending
 	Similarity
+}
+
+// Map is the map of values by patch at h x w pixels, and why it shows nothing.
+func (s *Seen) Map(values []float32, h, w int) ([]float32, methods.Flaw) {
+	return s.Ending.Map(values, s.Rows, s.Cols, h, w)
 }
 
 // Similarity is one image's cosines with all queries.
