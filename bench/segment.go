@@ -89,6 +89,7 @@ func (f *segmenterFlags) openSegmenter(c *cobra.Command, lib *ort.Library, o ort
 	if err != nil {
 		return nil, fmt.Errorf("--segmenter: %w", err)
 	}
+	o.Device = ort.Device{} // its convolutions would need cuDNN on a GPU
 	s, err := sam.Load(lib, path, o)
 	if err != nil {
 		return nil, fmt.Errorf("--segmenter: %w", err)

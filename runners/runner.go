@@ -40,6 +40,8 @@ type ImageOptions struct {
 	Similarities bool
 	// StandardOps writes attention and activations with operators of the ONNX standard only.
 	StandardOps bool
+	// Operators are further options of how the graph is written.
+	Operators []onnx.Option
 	// Backbones are networks beside the image-text model, by the names that methods ask for.
 	Backbones map[string]*vit.Tower
 	Session   ort.Options
@@ -209,12 +211,20 @@ func (o ImageOptions) checkBackbones() error {
 	return nil
 }
 
-// graph is an empty graph in the operators that o asks for.
+// graph is an empty graph in the operators that o asks for, and that its device has.
 func (o ImageOptions) graph() *onnx.Graph {
-	if o.StandardOps || o.Session.Device.Provider == ort.OpenVINO { // which knows no others
-		return onnx.New(onnx.StandardOps)
+	opts := slices.Clone(o.Operators)
+	d := o.Session.Device.Provider
+	if o.StandardOps || d == ort.OpenVINO { // which knows no others
+		opts = append(opts, onnx.StandardOps)
 	}
-	return onnx.New()
+	if d == ort.CUDA {
+		opts = append(opts, onnx.WithoutCuDNN)
+		if o.Session.Precision == ort.F16 {
+			opts = append(opts, onnx.HalfProducts)
+		}
+	}
+	return onnx.New(opts...)
 }
 
 // Images runs image towers. It may be used from many goroutines; Close it when done.

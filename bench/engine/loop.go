@@ -45,7 +45,7 @@ type run struct {
 // its Complete says whether every planned sample was. When ctx ends, finished samples are kept.
 func (p *Plan) Run(ctx context.Context, progress tasks.Progress) (*results.Run, error) {
 	r := &run{plan: p, progress: progress}
-	r.schedule = runners.NewSchedule(1, r.timer.start)
+	r.schedule = runners.NewSchedule(p.request.atOnce(), r.timer.start)
 	r.out = p.describe()
 	start, cpu := time.Now(), cpuTime()
 	if err := errors.Join(checkOut(p.request.Out), os.MkdirAll(p.request.Out, 0o777)); err != nil {
@@ -180,7 +180,7 @@ func (r *run) openTexts() (*runners.Texts, error) {
 	if err != nil {
 		return texts, nil // no home, no cache
 	}
-	key := []string{fmt.Sprintf("%+v", r.plan.model.Config.Text), r.out.Runtime.Name, r.out.Runtime.Version}
+	key := []string{fmt.Sprintf("%+v", r.plan.model.Config.Text), r.out.Runtime.Name, r.out.Runtime.Version, r.session().Exact().Device.String()}
 	cache, err := textcache.Open(filepath.Join(root, "prompts"), r.plan.model.Embed, append(key, r.out.Model.Hashes()...)...)
 	if err == nil { // a folder that cannot be written is no cache
 		texts.Remember(cache)

@@ -41,6 +41,14 @@ type Request struct {
 	Command   []string // as typed, for the record
 }
 
+// atOnce is how many networks run at a time: on a GPU one is copied to while another computes, cores do one thing.
+func (r *Request) atOnce() int {
+	if r.Device.Provider == ort.CUDA {
+		return 2
+	}
+	return 1
+}
+
 // Shard is part Index of Count, counted from 1; the zero Shard is everything.
 type Shard struct{ Index, Count int }
 

@@ -64,7 +64,12 @@ func (g *Graph) L2Normalize(x Value) Value {
 }
 
 // Norm is the Euclidean norm along the last axis, which becomes 1.
-func (g *Graph) Norm(x Value) Value { return g.reduce("ReduceL2", x, -1) }
+func (g *Graph) Norm(x Value) Value {
+	if g.noCuDNN {
+		return g.Sqrt(g.Sum(g.Mul(x, x), -1))
+	}
+	return g.reduce("ReduceL2", x, -1)
+}
 
 // Mean is the mean along axis (negative counts from the end), which becomes 1.
 func (g *Graph) Mean(x Value, axis int) Value { return g.reduce("ReduceMean", x, axis) }
@@ -73,10 +78,10 @@ func (g *Graph) Mean(x Value, axis int) Value { return g.reduce("ReduceMean", x,
 func (g *Graph) Sum(x Value, axis int) Value { return g.reduce("ReduceSum", x, axis) }
 
 // Max is the largest element along axis (negative counts from the end), which becomes 1.
-func (g *Graph) Max(x Value, axis int) Value { return g.reduce("ReduceMax", x, axis) }
+func (g *Graph) Max(x Value, axis int) Value { return g.extreme("ReduceMax", x, axis) }
 
 // Min is the smallest element along axis (negative counts from the end), which becomes 1.
-func (g *Graph) Min(x Value, axis int) Value { return g.reduce("ReduceMin", x, axis) }
+func (g *Graph) Min(x Value, axis int) Value { return g.extreme("ReduceMin", x, axis) }
 
 func (g *Graph) reduce(op string, x Value, axis int) Value {
 	axis = g.axis(op, x, axis)
@@ -149,6 +154,7 @@ func (g *Graph) Linear(x, weight, bias Value) Value {
 	if len(ws) != 2 || last(xs) != ws[1] || bias.Present() && !slices.Equal(bias.Shape(), ws[:1]) {
 		g.fault("Linear", x, weight)
 	}
+	x, weight = g.operand(x), g.operand(weight)
 	var y Value
 	if g.standard {
 		y = g.MatMul(x, g.Transpose(weight, 1, 0))
@@ -156,6 +162,7 @@ func (g *Graph) Linear(x, weight, bias Value) Value {
 		shape := append(slices.Clone(xs[:len(xs)-1]), ws[0])
 		y = g.nodeIn("com.microsoft", "FusedMatMul", []Value{x, weight}, x.DType(), shape, intAttr("transB", 1))
 	}
+	y = g.Cast(y, tensor.F32)
 	if bias.Present() {
 		y = g.Add(y, bias)
 	}
@@ -168,6 +175,9 @@ func (g *Graph) Conv(x, weight, bias Value, stride, pad int) Value {
 	xs, ws := x.Shape(), weight.Shape()
 	if len(xs) != 4 || len(ws) != 4 || xs[1] != ws[1] || xs[2] >= 0 && ws[2] > xs[2]+2*pad || xs[3] >= 0 && ws[3] > xs[3]+2*pad {
 		g.fault("Conv", x, weight)
+	}
+	if g.noCuDNN && pad == 0 && stride == ws[2] && stride == ws[3] && xs[1] >= 0 {
+		return g.patches(x, weight, bias, stride)
 	}
 	shape := []int{xs[0], ws[0], g.strided(xs[2], ws[2], stride, pad), g.strided(xs[3], ws[3], stride, pad)}
 	in := []Value{x, weight}
@@ -398,15 +408,16 @@ func (g *Graph) Attention(q, k, v Value, heads int, scale float32, bias Value, c
 		}
 		return g.plainAttention(q, k, v, heads, scale, bias)
 	}
-	in := []Value{q, k, v}
+	in := []Value{g.operand(q), g.operand(k), g.operand(v)}
 	if bias.Present() {
-		in = append(in, Value{}, Value{}, bias) // no projection bias, no key padding mask
+		in = append(in, Value{}, Value{}, g.operand(bias)) // no projection bias, no key padding mask
 	}
 	attrs := []attr{intAttr("num_heads", heads), floatAttr("scale", scale)}
 	if causal {
 		attrs = append(attrs, intAttr("unidirectional", 1))
 	}
-	return g.nodeIn("com.microsoft", "MultiHeadAttention", in, q.DType(), []int{s[0], s[1], vs[2]}, attrs...)
+	out := g.nodeIn("com.microsoft", "MultiHeadAttention", in, in[0].DType(), []int{s[0], s[1], vs[2]}, attrs...)
+	return g.Cast(out, q.DType())
 }
 
 func (g *Graph) plainAttention(q, k, v Value, heads int, scale float32, bias Value) Value {

@@ -55,7 +55,7 @@ func TestProfile(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	library(t)
+	l := library(t)
 	for _, c := range []struct {
 		o    Options
 		want map[string]string
@@ -68,7 +68,7 @@ func TestOptions(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer opts.Destroy()
-		if err := c.o.apply(opts); err != nil {
+		if err := l.apply(c.o, opts); err != nil {
 			t.Fatal(err)
 		}
 		for key, want := range c.want {

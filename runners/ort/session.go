@@ -64,6 +64,9 @@ type Session struct {
 
 	mu      sync.RWMutex // held for reading while a run is on, for writing to close
 	session *onnxruntime.DynamicAdvancedSession
+
+	foreign bool // it computes by libraries that may take signal handlers
+	begun   atomic.Int64
 }
 
 // NewSession loads a serialized ONNX model. The name is for messages. The model's weights may lie in
@@ -82,17 +85,34 @@ func (l *Library) NewSession(name string, model []byte, o Options) (*Session, er
 		return nil, fmt.Errorf("%s: %w", name, cause(err))
 	}
 	defer opts.Destroy()
-	if err := o.apply(opts); err != nil {
-		return nil, fmt.Errorf("%s: session options: %w", name, err)
-	}
-	s.session, err = onnxruntime.NewDynamicAdvancedSessionWithONNXData(model, names(s.in), names(s.out), opts)
+	s.foreign = o.Device.Provider == CUDA
+	s.guard(func() {
+		if err = l.apply(o, opts); err != nil {
+			err = fmt.Errorf("%s: session options: %w", name, err)
+			return
+		}
+		s.session, err = onnxruntime.NewDynamicAdvancedSessionWithONNXData(model, names(s.in), names(s.out), opts)
+		if err != nil {
+			err = fmt.Errorf("%s: onnxruntime %s: %w", name, l.Version, cause(err))
+		}
+	})
 	if err != nil {
-		return nil, fmt.Errorf("%s: onnxruntime %s: %w", name, l.Version, cause(err))
+		return nil, err
 	}
 	return s, nil
 }
 
-func (o Options) apply(opts *onnxruntime.SessionOptions) error {
+// guard does what may change signal handlers, the first times that a session with foreign kernels does anything.
+func (s *Session) guard(do func()) {
+	if s.foreign && s.begun.Add(1) <= 2 { // as it is made, and as it first runs
+		keepSignals(do)
+		return
+	}
+	do()
+}
+
+// apply sets a session up as o says.
+func (l *Library) apply(o Options, opts *onnxruntime.SessionOptions) error {
 	if err := CheckDevice(o.Device, o.Precision); err != nil {
 		return err
 	}
@@ -128,14 +148,16 @@ func (o Options) apply(opts *onnxruntime.SessionOptions) error {
 	if o.Profile != "" {
 		errs = append(errs, opts.EnableProfiling(fmt.Sprintf("%s-%d", o.Profile, profiles.Add(1))))
 	}
-	return errors.Join(append(errs, o.provide(opts, threads))...)
+	return errors.Join(append(errs, l.provide(o, opts, threads))...)
 }
 
 // provide gives the session the kernels of its device.
-func (o Options) provide(opts *onnxruntime.SessionOptions, threads int) error {
+func (l *Library) provide(o Options, opts *onnxruntime.SessionOptions, threads int) error {
 	switch o.Device.Provider {
 	case OpenVINO:
 		return o.openvino(opts, threads)
+	case CUDA:
+		return l.cuda(opts, o.Device)
 	}
 	return nil
 }
@@ -186,7 +208,8 @@ func (s *Session) Run(ctx context.Context, in, out []Value) error {
 	if err != nil {
 		return fmt.Errorf("%s: output %w", s.name, err)
 	}
-	if err := s.run(ctx, inputs, outputs); err != nil {
+	s.guard(func() { err = s.run(ctx, inputs, outputs) })
+	if err != nil {
 		if ctx.Err() != nil {
 			return fmt.Errorf("%s: %w", s.name, ctx.Err())
 		}

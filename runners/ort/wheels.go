@@ -32,7 +32,7 @@ type wheel struct {
 	members       []build
 }
 
-var bundles = []bundle{openvinoBundle}
+var bundles = []bundle{openvinoBundle, cudaBundle}
 
 var openvinoBundle = bundle{OpenVINO, "1.24.1", "linux/amd64", []wheel{{
 	"onnxruntime-openvino", "1.24.1", []string{"--python-version", "3.11", "--implementation", "cp", "--abi", "cp311", "--platform", "manylinux_2_28_x86_64"},
@@ -46,6 +46,29 @@ var openvinoBundle = bundle{OpenVINO, "1.24.1", "linux/amd64", []wheel{{
 		{"onnxruntime/capi/libtbb.so.12", "6781dc6aa8b2ca237d0164258e70266a44667756c02a9a039782ec1d1a67b653"},
 	},
 }}}
+
+// cudaBundle is the release of ONNX Runtime that needs least beside the driver, and has code for every GPU from Turing to
+// Blackwell: later ones leave out the B200. NVIDIA's libraries have a licence of their own; they are fetched, never passed on.
+var cudaBundle = bundle{CUDA, "1.28.0", "linux/amd64", []wheel{
+	{"onnxruntime-gpu", "1.28.0", append([]string{"--python-version", "3.12", "--implementation", "cp", "--abi", "cp312"}, manylinux...), []build{
+		{"onnxruntime/capi/libonnxruntime.so.1.28.0", "018d05f615e96f6e0cfb95d2865f63915681d5d2688dd187f599822b245d27bc"},
+		{"onnxruntime/capi/libonnxruntime_providers_cuda.so", "c5b5b5cff02eb02f9bb73e36bae51328dc5027642778bffc5065c9ab49419389"},
+		{"onnxruntime/capi/libonnxruntime_providers_shared.so", "086ec1d5388f64153d9c63470d126693db9a182c8ce236d3a1119068471b8a0d"},
+	}},
+	{"nvidia-cuda-runtime", "13.0.96", manylinux, []build{
+		{"nvidia/cu13/lib/libcudart.so.13", "96c42e418cec19054186b9429c321603cc190bf26a18104e19408117a2a817b0"},
+	}},
+	{"nvidia-cublas", "13.1.0.3", manylinux, []build{
+		{"nvidia/cu13/lib/libcublas.so.13", "e70f38efabe986acd5eb683497c62f0f1730a6176ee291d9d24c6e339d1fbf86"},
+		{"nvidia/cu13/lib/libcublasLt.so.13", "656298c804f5adbb0df930545c17911b9584ab4e5101c0eeb65d1fe881d880f8"},
+	}},
+	{"nvidia-curand", "10.4.0.35", manylinux, []build{
+		{"nvidia/cu13/lib/libcurand.so.10", "b53732a66b302b11926e00f762e2c2ba67058347ff93cf4ae709de45e93e06da"},
+	}},
+}}
+
+// manylinux are the platforms that the wheels were built for.
+var manylinux = []string{"--platform", "manylinux_2_28_x86_64", "--platform", "manylinux_2_27_x86_64", "--platform", "manylinux2014_x86_64"}
 
 // bundleOf is the bundle of a provider for a platform, or nil.
 func bundleOf(p Provider, platform string) *bundle {
