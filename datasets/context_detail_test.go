@@ -91,7 +91,7 @@ func TestDetailErrors(t *testing.T) {
 		{`{"images":[{"image_id":1.5}]}`, "not a whole number"},
 		{`{"images":[{"image_id":99999999999999999999}]}`, "not a whole number of 64 bits"},
 		{`{"images":[{"file_name":"a.jpg","height":2,"width":3}]}`, "images[0], a: want an image_id"},
-		{`{"images":[{"image_id":1,"file_name":"a.jpg","height":2147483647,"width":2147483647}]}`, "at most 134217728 pixels, found 2147483647x2147483647"},
+		{`{"images":[{"image_id":1,"file_name":"a.jpg","height":2147483647,"width":2147483647}]}`, "at most 67108864 pixels, found 2147483647x2147483647"},
 		{`{"images":[{"image_id":1,"file_name":"a.jpg","height":-2,"width":3}]}`, "found 3x-2"},
 		{`{"images":[{"image_id":1,"file_name":"../..","height":2,"width":3}]}`, "file_name:"},
 		{`{` + strings.TrimSuffix(detailImages, "]") + `,{"image_id":2,"file_name":"b/a.png","height":2,"width":3}]}`, "images[1], a: its image_id 2 or file_name is there twice"},

@@ -17,7 +17,7 @@ import (
 
 // Limits on pictures and label maps, checked before anything is decoded.
 const (
-	MaxPixels = 1 << 27   // width x height
+	MaxPixels = 1 << 26   // width x height: 8192 x 8192, of which explain takes 1.6 GB
 	MaxBytes  = 256 << 20 // of the file
 )
 

@@ -109,7 +109,7 @@ func TestMatErrors(t *testing.T) {
 		{"pointer", []byte("version https://git-lfs.github.com/spec/v1"), "git lfs pull"},
 		{"header only", good[:128], "the file ends after its header"},
 		{"other name", good, `no variable "S"; variables there are: "LabelMap"`},
-		{"2^31 x 2^31", matWith(uint16s, []int32{math.MaxInt32, math.MaxInt32}, matUint16, []uint16{1}), "2147483647 rows and 2147483647 columns, more than the limit of 134217728 numbers"},
+		{"2^31 x 2^31", matWith(uint16s, []int32{math.MaxInt32, math.MaxInt32}, matUint16, []uint16{1}), "2147483647 rows and 2147483647 columns, more than the limit of 67108864 numbers"},
 		{"2^31 x 2^31 deflated", deflated(matWith(uint16s, []int32{math.MaxInt32, math.MaxInt32}, matUint16, []uint16{1})), "more than the limit"},
 		{"negative side", matWith(uint16s, []int32{-1, -2}, matUint16, []uint16{1, 2}), "dimensions [-1 -2]"},
 		{"empty matrix", matWith(uint16s, []int32{0, 0}, matUint16, []uint16{}), "dimensions [0 0]"},

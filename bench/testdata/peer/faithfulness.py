@@ -71,7 +71,8 @@ for m in results["methods"]:
     for file in sorted(glob.glob(f"{run}/maps/voc21/{m['name']}/*.npy")):
         patches, cls = np.load(file).astype(np.float64), np.load(file.replace("/maps/", "/cls/")).astype(np.float64)
         # The picture as the run decoded it: decoders of JPEG differ by a few grey levels.
-        picture = Image.open(f"{run}/panels/voc21/{os.path.basename(file)[:-4]}/image.png").convert("RGB").resize((side, side), Image.BICUBIC)
+        picture = Image.open(f"{run}/panels/voc21/{os.path.basename(file)[:-4]}/image.png").convert("RGB")
+        picture = picture.resize((side, picture.height), Image.BICUBIC).resize((side, side), Image.BICUBIC)  # Pillow 13 may begin with the height
         x = (np.asarray(picture, np.float32).transpose(2, 0, 1) / 255 - mean) / std
         c = probabilities(x).argmax()
         tokens = surgery(np.concatenate([cls[None], patches.reshape(len(patches), -1).T]), m["params"]["redundant"])

@@ -102,7 +102,8 @@ def main(folder, model, texts):
         image = Image.open(f"{folder}/{panel['image']}").convert("RGB")
         w, h = image.size
         factor = min(int(f["long"]) / max(h, w), short / min(h, w))
-        image = image.resize((int(w * factor + 0.5), int(h * factor + 0.5)), Image.BICUBIC)
+        w2, h2 = int(w * factor + 0.5), int(h * factor + 0.5)
+        image = image.resize((w2, h), Image.BICUBIC).resize((w2, h2), Image.BICUBIC)  # Pillow 13 may begin with the height
         pixels = ((np.asarray(image) / 255 - MEAN) / STD).transpose(2, 0, 1)
         logits = upsample(stitched(pixels, window, stride, f["pad"], lambda x: session.run(None, {name: x})[0], texts), h, w)
         if int(f["pamr"]):
