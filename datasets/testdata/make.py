@@ -169,5 +169,18 @@ def main():
     tRNS = b"tRNS" + struct.pack(">H", 7)
     png16("grey16_transparent.png", wide[..., :1] % 300, 0, struct.pack(">I", 2) + tRNS + struct.pack(">I", zlib.crc32(tRNS)))
 
+    for w, h in [(1, 1), (4, 3), (37, 29)]:
+        small = Image.fromarray(picture(w, h))
+        pillow(f"lossy_{w}x{h}.webp", small, quality=60)
+        pillow(f"{w}x{h}.tif", small, compression="tiff_lzw")
+    pillow("lossless.webp", Image.fromarray(base), lossless=True)
+    pillow("alpha.webp", Image.fromarray(np.dstack([base, base[..., 0]]), "RGBA"), quality=80)
+    pillow("deflate.tif", Image.fromarray(base), compression="tiff_adobe_deflate")
+    pillow("packbits.tif", Image.fromarray(base[..., 0]), compression="packbits")
+    pillow("palette.tif", Image.fromarray(base).quantize(64))
+    pillow("rgba.tif", Image.fromarray(np.dstack([base, base[..., 0]]), "RGBA"))
+    pillow("bilevel.tif", Image.fromarray(base[..., 0]).convert("1"))
+    pillow("grey16.tif", Image.fromarray(wide[..., 0].astype(np.uint16) % 300))
+
 
 main()
