@@ -143,7 +143,7 @@ func TestProtocolForms(t *testing.T) {
 	}
 }
 
-// Constants of the published configurations (SCLIP, NACLIP, ClearCLIP, ProxyCLIP, SC-CLIP: cfg_*.py; MaskCLIP's as its paper's
+// Constants of the published configurations (SCLIP, NACLIP, ClearCLIP, ProxyCLIP, SC-CLIP, LPOSS: cfg_*.py; MaskCLIP's as its paper's
 // supplement has them).
 func TestPublishedConstants(t *testing.T) {
 	for _, c := range []struct{ protocol, dataset, want string }{
@@ -157,6 +157,7 @@ func TestPublishedConstants(t *testing.T) {
 		{"clearclip", "voc21", "448 448/224 patch 50 0.5 0 0 clearclip"}, {"clearclip", "context60", "448 448/224 patch 50 0.15 0 0 clearclip"},
 		{"clearclip", "coco_object", "448 448/224 patch 50 0.4 0 0 clearclip"}, {"clearclip", "cityscapes", "448 224/224 patch 50 0 0 0 sclip"},
 		{"clearclip", "ade20k", "448 448/224 patch 50 0 0 0 sclip"}, {"maskclip", "context59", "520 0/0 corner 100 0 0 0 plain"},
+		{"lposs", "voc21", "448 224/112 none 100 0 0 0 proxyclip"}, {"lposs", "cityscapes", "448 224/112 none 100 0 0 0 sclip"},
 		{"proxyclip", "voc21", "336 336/112 patch 40 0.2 0 0 proxyclip"}, {"proxyclip", "context60", "336 336/112 patch 40 0.15 0 0 proxyclip"},
 		{"proxyclip", "coco_object", "336 336/112 patch 40 0.25 0 0 proxyclip"}, {"proxyclip", "cityscapes", "448 224/112 patch 40 0 0 0 sclip"},
 		{"proxyclip", "ade20k", "448 336/112 patch 40 0 0 0 sclip"}, {"sc-clip", "voc21", "336 224/112 none 50 0.15 0.1 0 sclip"},

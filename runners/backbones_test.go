@@ -67,6 +67,62 @@ func TestRecordedProxyCLIP(t *testing.T) {
 	}
 }
 
+// LPOSS's features, and its scores before and behind the propagation over eight windows of a picture, as the authors' functions gave
+// them (golden/dino/index.json: features and scores in float32, the propagation in float64).
+func TestRecordedLPOSS(t *testing.T) {
+	dir := filepath.Join(golden(t), "dino")
+	second, err := dino.Open(filepath.Join(dir, "dino16", "dino_pretrain.pth"), "dino")
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := load(t, filepath.Join(golden(t), "tiny-vit", "class_embedding.npy"))
+	method := func(k int) *methods.LPOSS {
+		return &methods.LPOSS{Neighbours: k, Gamma: 3, Sigma: 0.01, Alpha: 0.95, Steps: 10}
+	}
+	ms := []runners.Named{
+		{Name: "12", Method: method(12)}, {Name: "40", Method: method(40)}, {Name: "all", Method: method(400)},
+		{Name: "scores", Method: &methods.MaskCLIP{Residual: true}},
+	}
+	for _, standard := range []bool{false, true} {
+		o := runners.ImageOptions{Similarities: true, StandardOps: standard, Positions: vit.BicubicSize, Backbones: map[string]*vit.Tower{"dino": &second.Tower}}
+		images, err := runners.NewImages(library(t), tinyCLIP(t), ms, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer images.Close()
+		pixels := raw(recordedPixels(t, "a_96x160"))
+		scan, err := images.Scan(t.Context(), pixels, runners.Sliding{Window: 64, Stride: 32}, runners.TextSet{Texts: texts})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for m, name := range map[int]string{3: "scores", 0: "k12_propagated", 1: "k40_propagated"} {
+			want := load(t, filepath.Join(dir, "a_lposs_"+name+".npy"))
+			got := tensor.Dense{Shape: want.Shape}
+			for w := range scan.Windows {
+				got.Data = append(got.Data, scan.Maps(m, w, 0, texts.Shape[0]).Patches...)
+			}
+			equal(t, "lposs "+name, got, want)
+		}
+		// More neighbours than there are patches are all of them.
+		if v := scan.Maps(2, 0, 0, texts.Shape[0]).Patches[0]; v != v || v == 0 {
+			t.Errorf("with 400 of 128 neighbours: %v", v)
+		}
+		// Two sets of texts do not change each other, nor does a picture seen at once differ from a scan of one window.
+		both, err := images.Scan(t.Context(), pixels, runners.Sliding{}, runners.TextSet{Texts: texts}, runners.TextSet{Texts: texts.Rows(1, 3)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		alone := similarities(t, images, recordedPixels(t, "a_96x160"), texts)[0]
+		n := texts.Shape[0]
+		if d := differ(both.Maps(0, 0, 0, n), runners.Maps{Global: alone.Data[:n], Patches: alone.Data[n:]}); d > 1e-5 {
+			t.Errorf("a picture at once is %.2g from a scan", d)
+		}
+		if d := differ(both.Maps(0, 0, n, n+2), both.Maps(0, 0, 1, 3)); d > 1e-5 {
+			t.Errorf("texts in another set are %.2g away", d)
+		}
+	}
+}
+
 func must[T any](x T, err error) T {
 	if err != nil {
 		panic(err)

@@ -31,6 +31,8 @@ type Batch struct {
 	Rows, Cols int
 	Global     bool         // the method has a global token
 	Values     tensor.Dense // [B, 1+N, E or T], the global token first; without one [B, N, E or T]
+
+	keep tensor.Dense // [B, N, W], of methods that look at all windows of a picture together
 }
 
 // patches copies the values of texts from..to-1 by patch [B, N, to-from].

@@ -66,7 +66,7 @@ func ImageGraph(m methods.ImageText, ms []Named, o ImageOptions) (*onnx.Graph, e
 		return nil, err
 	}
 	for i, n := range networks {
-		if n.next != nil {
+		if n.next != nil || n.whole != nil {
 			return nil, fmt.Errorf("method %s is two graphs with a step between them; a parameter leaves the second one out (ovbench list methods)", ms[i].Name)
 		}
 	}
@@ -81,7 +81,10 @@ type network struct {
 	grid      func(height, width int) (rows, cols int)
 	multiple  int
 	next      *methods.Stage
-	explains  bool // values of explained texts, in the place of cosines
+	whole     *methods.Whole
+	at        int          // of what the graph keeps for whole
+	session   *ort.Session // of whole
+	explains  bool         // values of explained texts, in the place of cosines
 	wide      bool
 	together  bool
 }
@@ -117,11 +120,14 @@ func imageGraph(m methods.ImageText, ms []Named, o ImageOptions) (*onnx.Graph, [
 		}
 		scene.Models, scene.Positions = n.models, n.positions
 		r := named.Method.Read(&scene)
+		if r.Whole != nil && !o.Similarities {
+			return nil, nil, fmt.Errorf("method %s looks at all windows of a picture together with the texts, so without texts it has no tokens", named.Name)
+		}
 		if r.Next != nil && !o.Similarities {
 			return nil, nil, fmt.Errorf("method %s compares tokens with texts between two passes, so without texts it has no tokens; a parameter leaves the second pass out (ovbench list methods)", named.Name)
 		}
 		g.Output(named.Name, scene.Values(r))
-		n.global, n.grid, n.multiple, n.next = r.Global.Present(), r.Grid, r.Multiple, r.Next
+		n.global, n.grid, n.multiple, n.next, n.whole = r.Global.Present(), r.Grid, r.Multiple, r.Next, r.Whole
 		n.explains, n.wide, n.together = named.Method.Traits().Explains, r.Wide, named.Method.Traits().Together
 		n.complete()
 		networks = append(networks, n)
@@ -160,16 +166,24 @@ func (n *network) complete() {
 // keptValues are what the first graph keeps for all second ones. Methods that differ in their parameters keep the same.
 func keptValues(networks []network) (kept []onnx.Value) {
 	for _, n := range networks {
-		if n.next == nil {
-			continue
-		}
-		for _, v := range n.next.Keep {
+		for _, v := range n.keeps() {
 			if !slices.Contains(kept, v) {
 				kept = append(kept, v)
 			}
 		}
 	}
 	return kept
+}
+
+// keeps are what the first graph keeps for the method's later ones.
+func (n *network) keeps() (list []onnx.Value) {
+	if n.next != nil {
+		list = n.next.Keep
+	}
+	if n.whole != nil {
+		list = append(list[:len(list):len(list)], n.whole.Keep)
+	}
+	return list
 }
 
 // checkSize says why no graph of o's size can be built. The tables of one of open size tell what a fixed one would hold.
@@ -265,6 +279,9 @@ func NewImages(lib *ort.Library, m methods.ImageText, ms []Named, o ImageOptions
 	}
 	for i, n := range networks {
 		r.names = append(r.names, ms[i].Name)
+		if n.whole != nil {
+			r.networks[i].at = slices.Index(kept, n.whole.Keep)
+		}
 		if n.next == nil {
 			continue
 		}
@@ -274,7 +291,7 @@ func NewImages(lib *ort.Library, m methods.ImageText, ms []Named, o ImageOptions
 		}
 		r.stages = append(r.stages, s)
 	}
-	if err := r.openStages(lib); err != nil {
+	if err := errors.Join(r.openStages(lib), r.openWholes(lib)); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
@@ -293,7 +310,12 @@ func (r *Images) Tokens(ctx context.Context, pixels tensor.Dense) ([]Batch, erro
 
 // Similarities are the values of each method for pixels [B, 3, H, W] with normalised text embeddings [T, E].
 func (r *Images) Similarities(ctx context.Context, pixels, texts tensor.Dense) ([]Batch, error) {
-	return r.similarities(ctx, pixels, []TextSet{{Texts: texts}})
+	sets := []TextSet{{Texts: texts}}
+	out, err := r.similarities(ctx, pixels, sets)
+	if err == nil {
+		err = r.overPictures(ctx, out, pixels.Shape[2], pixels.Shape[3], sets)
+	}
+	return out, err
 }
 
 // similarities are those with the texts of sets, one behind the other. A method of two graphs runs its second one for
@@ -407,6 +429,11 @@ func (r *Images) pass(ctx context.Context, pixels tensor.Dense, sets []TextSet, 
 	}
 	if err := r.options.Schedule.run(ctx, r.session, in, out); err != nil {
 		return nil, err
+	}
+	for i, n := range r.networks {
+		if n.whole != nil {
+			results[i].keep = kept[n.at]
+		}
 	}
 	for _, s := range r.stages {
 		var err error

@@ -35,7 +35,7 @@ func TestSharing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if method.Traits().Explains {
+		if method.Traits().Texts {
 			continue // those share in TestExplainersShare
 		}
 		all = append(all, runners.Named{Name: name, Method: method})

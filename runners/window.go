@@ -158,6 +158,7 @@ func (r *Images) scan(ctx context.Context, pixels tensor.Dense, out *Scan, size 
 		tokens = max(tokens, 1+rows*cols)
 	}
 	batch := max(windowTokens/tokens, 1)
+	seen := map[int][]window{} // of methods that look at all windows together
 	for first := 0; first < len(out.Windows); first += batch {
 		ws := out.Windows[first:min(first+batch, len(out.Windows))]
 		results, err := r.similarities(ctx, out.sliding.cut(pixels, ws, r.networks[methods[0]].multiple), sets)
@@ -165,9 +166,19 @@ func (r *Images) scan(ctx context.Context, pixels tensor.Dense, out *Scan, size 
 			return err
 		}
 		for _, m := range methods {
-			for i := range ws {
+			for i, w := range ws {
 				out.methods[m] = append(out.methods[m], results[m].At(i))
+				if n := r.networks[m]; n.whole != nil {
+					top, h := out.sliding.padding(w.H, n.multiple)
+					left, width := out.sliding.padding(w.W, n.multiple)
+					seen[m] = append(seen[m], window{results[m].At(i), results[m].keep.At(i).Data, w.Y - top, w.X - left, h, width})
+				}
 			}
+		}
+	}
+	for m, windows := range seen {
+		if err := r.overWindows(ctx, m, windows, sets); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -363,9 +363,10 @@ func TestEstimate(t *testing.T) {
 func TestWordsOfProtocols(t *testing.T) {
 	sets := []string{"voc21", "context60", "coco_object", "voc20", "context59", "coco_stuff", "cityscapes", "ade20k"}
 	plain := []int{21, 60, 81, 20, 59, 171, 19, 150}
+	proxyclip := []int{46, 60, 97, 20, 59, 171, 19, 150}
 	sclip := []int{56, 60, 113, 30, 59, 171, 19, 150}
 	want := map[string][]int{"clip-surgery": plain, "gem": plain, "maskclip": plain, "clearclip": plain, "sclip": sclip, "naclip": sclip, "sc-clip": sclip,
-		"proxyclip": {46, 60, 97, 20, 59, 171, 19, 150}}
+		"proxyclip": proxyclip, "lposs": proxyclip}
 	for _, p := range configs.Protocols() {
 		for i, set := range sets {
 			classes, err := datasets.Queries(set, p.On(set).Queries)

@@ -34,7 +34,7 @@ type Method interface {
 type Traits struct {
 	Positions vit.Interpolation // how the method's authors read positional embeddings on other grids
 	Surgery   FeatureSurgery    // that belongs to the maps of a set of texts; empty is none
-	Texts     bool              // the reading is Scored: it depends on texts
+	Texts     bool              // the reading depends on texts: without them there is none
 	Explains  bool              // the same of chosen texts, each at the cost of a backward pass
 	Together  bool              // a text's values depend on the texts beside it
 	// Comparable says of a method that explains that the values of several texts may be compared at a patch: they are linear in the text,
@@ -71,6 +71,9 @@ var All = []Entry{
 	}},
 	{"sfp", "patches that the class token looks at replaced, tokens averaged by likeness, attention of three kinds in the last block", "Jin et al., ICCV 2025 (Feature Purification Matters)", func() Method {
 		return &SFP{Beta: 0.4, Ratio: 1.5, Outlier: 10, Pre: 9, Post: 4, From: 4, To: 10, Class: 0.3}
+	}},
+	{"lposs", "MaskCLIP's patches spread over those of all windows that a second network takes to be alike", "Stojnić et al., arXiv 2503.19777", func() Method {
+		return &LPOSS{Neighbours: 400, Gamma: 3, Sigma: 0.01, Alpha: 0.95, Steps: 10}
 	}},
 	{"proxyclip", "attention of a second network's patches over the last block's values, on that network's grid", "Lan et al., arXiv 2408.04883", func() Method { return &ProxyCLIP{Beta: 1.2, Gamma: 3} }},
 	{"resclip", "attention of middle blocks added to the last one's, then steered by a first segmentation", "Yang et al., arXiv 2411.15851", func() Method {

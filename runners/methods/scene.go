@@ -123,6 +123,25 @@ type Reading struct {
 	Multiple int
 	// Next is a second graph, whose reading takes the place of this one.
 	Next *Stage
+	// Whole is a graph behind that, over all windows of a picture at once.
+	Whole *Whole
+}
+
+// Whole is a graph over the patches of all windows of a picture at once, which has the last word on what patches answer to texts. It runs
+// for every set of texts by itself.
+type Whole struct {
+	// Keep is a value of the first graph with a row for every patch of the reading: [B, N, W].
+	Keep onnx.Value
+	// Read gives new values [n, T].
+	Read func(g *onnx.Graph, p Patches) onnx.Value
+}
+
+// Patches are the n patches of all windows of a picture, window by window.
+type Patches struct {
+	Keep    onnx.Value // [n, W]
+	Values  onnx.Value // [n, T]: cosines or scores
+	Centres onnx.Value // [n, 2]: y and x in pixels of the network's input
+	Index   onnx.Value // [n, 1]: 0, 1, 2, …
 }
 
 // Values are what a graph gives for the reading: with texts, cosines of tokens, or the scores; else the tokens. The global one

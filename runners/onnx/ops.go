@@ -36,6 +36,9 @@ func (g *Graph) elementwise(op string, a, b Value) Value {
 	return g.node(op, []Value{a, b}, a.DType(), shape)
 }
 
+// Exp is e to the power of x, element by element.
+func (g *Graph) Exp(x Value) Value { return g.node("Exp", []Value{x}, x.DType(), x.Shape()) }
+
 // Sigmoid is 1 / (1 + exp(-x)).
 func (g *Graph) Sigmoid(x Value) Value {
 	return g.node("Sigmoid", []Value{x}, x.DType(), x.Shape())
