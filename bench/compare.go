@@ -21,6 +21,9 @@ type comparison struct {
 	below     string // percent points; "" for no check
 	confident bool
 	asJSON    bool
+	formats   []string
+	labels    []string
+	digits    int
 }
 
 func compareCommand() *cobra.Command {
@@ -55,7 +58,10 @@ a point: ovbench compare base new --fail-below -0.5 --confident`,
 	f.StringVar(&cmp.below, "fail-below", "", "exit with 1 if a difference is less than `X` percent points")
 	f.BoolVar(&cmp.confident, "confident", false, "with --fail-below: judge the lower bound of the interval")
 	f.BoolVar(&cmp.asJSON, "json", false, "print JSON")
-	f.StringVar(&cmp.out, "out", "", "`folder` for compare.md, .json, .csv and .tex, images.csv, and panels of the images that moved most")
+	f.StringVar(&cmp.out, "out", "", "`folder` for compare.md, .json, .csv, .tex and .html, images.csv, and panels of the images that moved most")
+	f.StringSliceVar(&cmp.formats, "format", nil, "`formats` of --out: "+strings.Join(reports.ComparisonFormats(), ", ")+" (default: all)")
+	f.IntVar(&cmp.digits, "digits", 2, "decimals of percentages in tables")
+	f.StringArrayVar(&cmp.labels, "label", nil, "`name` of a run in place of its folder; twice, for A and B")
 	c.RunE = cmp.run
 	return c
 }
@@ -72,6 +78,12 @@ func (cmp *comparison) limit(usage string, dirs []string) (float64, error) {
 		return 0, usagef(usage, "--methods names %d methods; want one of A and one of B, such as clip,clip_surgery", len(cmp.Methods))
 	case len(dirs) == 1 && len(cmp.Methods) == 0:
 		return 0, usagef(usage, "one run: name a second, or two methods with --methods")
+	case cmp.digits < 1 || cmp.digits > 6:
+		return 0, usagef(usage, "--digits %d: want 1 to 6", cmp.digits)
+	case len(cmp.labels) > 2 || len(cmp.labels) > 0 && len(cmp.labels) != len(dirs):
+		return 0, usagef(usage, "--label is given %d times for %d runs; name each once", len(cmp.labels), len(dirs))
+	case len(cmp.formats) > 0 && cmp.out == "":
+		return 0, usagef(usage, "--format goes with --out")
 	case cmp.Resamples < 0 || cmp.Flips < 1 || cmp.Moved < 0:
 		return 0, usagef(usage, "--resamples %d --flips %d --moved %d: want counts", cmp.Resamples, cmp.Flips, cmp.Moved)
 	}
@@ -79,6 +91,11 @@ func (cmp *comparison) limit(usage string, dirs []string) (float64, error) {
 }
 
 func (cmp *comparison) run(c *cobra.Command, dirs []string) error {
+	for _, f := range cmp.formats {
+		if err := known(f, reports.ComparisonFormats()); err != nil {
+			return usagef(c.CommandPath(), "--format %w", err)
+		}
+	}
 	limit, err := cmp.limit(c.CommandPath(), dirs)
 	if err != nil {
 		return err
@@ -88,13 +105,16 @@ func (cmp *comparison) run(c *cobra.Command, dirs []string) error {
 	if err != nil {
 		return err
 	}
+	if compared.Digits = cmp.digits; len(cmp.labels) > 0 {
+		compared.A.Label, compared.B.Label = cmp.labels[0], cmp.labels[len(cmp.labels)-1]
+	}
 	if cmp.asJSON {
 		err = compared.JSON(c.OutOrStdout())
 	} else {
 		err = compared.Terminal(terminal(c.OutOrStdout()))
 	}
 	if err == nil && cmp.out != "" {
-		err = writeComparison(c, compared, cmp.out)
+		err = writeComparison(c, compared, cmp.out, cmp.formats)
 	}
 	if err != nil || cmp.below == "" {
 		return err
@@ -103,8 +123,8 @@ func (cmp *comparison) run(c *cobra.Command, dirs []string) error {
 }
 
 // writeComparison writes a comparison's files and says where, and how to get panels if there are none.
-func writeComparison(c *cobra.Command, compared *reports.Comparison, dir string) error {
-	files, err := compared.Write(dir)
+func writeComparison(c *cobra.Command, compared *reports.Comparison, dir string, formats []string) error {
+	files, err := compared.Write(dir, formats...)
 	for _, f := range files {
 		fmt.Fprintln(c.ErrOrStderr(), "wrote", f)
 	}
@@ -112,7 +132,7 @@ func writeComparison(c *cobra.Command, compared *reports.Comparison, dir string)
 		return err
 	}
 	drawn := slices.ContainsFunc(files, func(f string) bool { return filepath.Ext(f) == ".png" })
-	if ids := compared.MovedIDs(); len(ids) > 0 && !drawn {
+	if ids := compared.MovedIDs(); len(ids) > 0 && !drawn && (len(formats) == 0 || slices.Contains(formats, "png")) {
 		fmt.Fprintf(c.ErrOrStderr(), "no panels: the runs kept none of the images that moved most; ovbench run SUITE --only %s --out DIR draws them\n", strings.Join(ids, ","))
 	}
 	return nil

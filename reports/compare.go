@@ -44,6 +44,7 @@ type ComparedSide struct {
 	Backbone    string       `json:"backbone,omitempty"`
 	Protocol    string       `json:"protocol,omitempty"`
 	Fingerprint string       `json:"fingerprint,omitempty"` // of the protocol
+	Label       string       `json:"-"`                     // what a reader calls it; empty: its folder
 	Results     *results.Run `json:"-"`
 }
 
@@ -252,7 +253,7 @@ func (c *Comparison) MovedIDs() []string {
 // header says what is compared with what, and in what the sides differ.
 func (c *Comparison) header() []string {
 	side := func(name string, s ComparedSide) string {
-		return fmt.Sprintf("%s: %s", name, join([]string{s.Run, s.Suite, cmp.Or(s.Model, "unnamed model"), s.Backbone,
+		return fmt.Sprintf("%s: %s", name, join([]string{cmp.Or(s.Label, s.Run), s.Suite, cmp.Or(s.Model, "unnamed model"), s.Backbone,
 			"protocol " + cmp.Or(s.Protocol, "unnamed")}, " · "))
 	}
 	lines := []string{side("A", c.A), side("B", c.B)}
@@ -378,20 +379,33 @@ func (c *Comparison) latex(w io.Writer) error {
 	return err
 }
 
-// Write puts the comparison into a folder: compare.md, compare.json, compare.csv, compare.tex, images.csv with every
-// image, and panels of the images that moved most, as far as the runs kept them. It returns the files.
-func (c *Comparison) Write(dir string) ([]string, error) {
+// comparisonFiles are the files of a comparison, by their formats.
+var comparisonFiles = []struct {
+	format, name string
+	write        func(*Comparison, io.Writer) error
+}{
+	{"md", "compare.md", (*Comparison).markdown}, {"json", "compare.json", (*Comparison).JSON},
+	{"csv", "compare.csv", (*Comparison).csv}, {"csv", "images.csv", (*Comparison).imagesCSV},
+	{"latex", "compare.tex", (*Comparison).latex}, {"html", "compare.html", (*Comparison).html},
+}
+
+// ComparisonFormats are the formats that [Comparison.Write] knows; png is the panels.
+func ComparisonFormats() []string { return []string{"md", "json", "csv", "latex", "html", "png"} }
+
+// Write puts the comparison into a folder, in the formats that are asked for; none: all. Panels are of the images that
+// moved most, as far as the runs kept them. It returns the files.
+func (c *Comparison) Write(dir string, formats ...string) ([]string, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}
+	wanted := func(format string) bool { return len(formats) == 0 || slices.Contains(formats, format) }
 	var paths []string
-	for _, f := range []struct {
-		name  string
-		write func(io.Writer) error
-	}{{"compare.md", c.markdown}, {"compare.json", c.JSON}, {"compare.csv", c.csv}, {"compare.tex",
-		c.latex}, {"images.csv", c.imagesCSV}} {
+	for _, f := range comparisonFiles {
+		if !wanted(f.format) {
+			continue
+		}
 		var b bytes.Buffer
-		if err := f.write(&b); err != nil {
+		if err := f.write(c, &b); err != nil {
 			return paths, err
 		}
 		path := filepath.Join(dir, f.name)
@@ -400,13 +414,62 @@ func (c *Comparison) Write(dir string) ([]string, error) {
 		}
 		paths = append(paths, path)
 	}
+	if !wanted("png") {
+		return paths, nil
+	}
 	panels, err := c.panels(dir)
 	return append(paths, panels...), err
 }
 
-// panels draws the images that moved most, side by side for the methods compared, one sheet a side where the sides
-// are two runs.
-func (c *Comparison) panels(dir string) ([]string, error) {
+// html writes the comparison as a page, with the samples that moved most side by side for both.
+func (c *Comparison) html(w io.Writer) error {
+	d := &document{title: "Comparison", digits: cmp.Or(c.Digits, usualDigits)}
+	d.add(heading{1, "Summary"})
+	for _, s := range c.header() {
+		d.add(paragraph{text: s})
+	}
+	t, m := c.table(), c.movedTable()
+	d.table(t.title, t)
+	d.table(m.title, m)
+	var order []string
+	samples := map[string][]sampleRef{}
+	sides := c.moved()
+	for _, r := range sides {
+		for i := range r.Panels {
+			p := &r.Panels[i]
+			if samples[p.Dataset] == nil {
+				order = append(order, p.Dataset)
+			}
+			k := slices.IndexFunc(samples[p.Dataset], func(x sampleRef) bool { return x.id == p.ID })
+			if k < 0 {
+				k, samples[p.Dataset] = len(samples[p.Dataset]), append(samples[p.Dataset], sampleRef{id: p.ID})
+			}
+			name := func(method string) string {
+				if len(sides) > 1 {
+					return method + " · " + r.Label
+				}
+				return method
+			}
+			samples[p.Dataset][k].kept = append(samples[p.Dataset][k].kept, keptPanel{r, p, name})
+		}
+	}
+	for i, set := range order {
+		if i == 0 {
+			d.add(heading{1, "Samples"})
+		}
+		d.add(heading{2, set}, panelBlock{samples[set]})
+	}
+	var runs []*results.Run
+	for _, s := range []ComparedSide{c.A, c.B} {
+		if s.Results != nil {
+			runs = append(runs, s.Results)
+		}
+	}
+	return spellHTML(w, d, dateOf(runs).Format("2 January 2006"))
+}
+
+// moved are the runs of the comparison, one or two, with the methods compared and the images that moved most alone.
+func (c *Comparison) moved() []*results.Run {
 	moved, methods := map[[2]string]bool{}, [2]map[string]bool{{}, {}}
 	for i := range c.Cells {
 		x := &c.Cells[i]
@@ -422,23 +485,34 @@ func (c *Comparison) panels(dir string) ([]string, error) {
 			methods[0][m] = true
 		}
 	}
-	var paths []string
+	var out []*results.Run
 	for i, s := range sides {
 		if s.Results == nil {
 			continue
 		}
 		part := *s.Results
+		part.Label = cmp.Or(s.Label, "AB"[i:i+1])
 		part.Methods = slices.DeleteFunc(slices.Clone(part.Methods),
 			func(m results.Method) bool { return !methods[i][m.Name] })
 		part.Panels = slices.DeleteFunc(slices.Clone(part.Panels),
 			func(p results.Panel) bool { return !moved[[2]string{p.Dataset, p.ID}] })
+		out = append(out, &part)
+	}
+	return out
+}
+
+// panels draws the images that moved most, side by side for the methods compared, one sheet a side where the sides
+// are two runs.
+func (c *Comparison) panels(dir string) ([]string, error) {
+	var paths []string
+	for i, part := range c.moved() {
 		for _, d := range part.Datasets {
-			sheets, err := panelsOf(&part, d.Name)
+			sheets, err := panelsOf(part, d.Name)
 			if err != nil {
 				return paths, err
 			}
 			for j, sheet := range sheets {
-				path := filepath.Join(dir, fmt.Sprintf("moved-%s-%s-%d.png", slug(d.Name), [2]string{"a", "b"}[i], j+1))
+				path := filepath.Join(dir, fmt.Sprintf("moved-%s-%s-%d.png", slug(d.Name), "ab"[i:i+1], j+1))
 				if err := WritePNG(path, sheet); err != nil {
 					return paths, err
 				}

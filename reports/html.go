@@ -212,7 +212,7 @@ type pageTable struct {
 	Notes                    []string
 	Head                     []pageHead
 	Rows                     [][]pageCell
-	Headed, Sortable, Folded bool
+	Headed, Sortable, Folded, Words bool
 }
 
 type pageHead struct {
@@ -227,7 +227,7 @@ type pageCell struct{ Text, Class, Value string }
 const foldedRows = 40
 
 func (p *page) table(t table, number int) *pageTable {
-	out := &pageTable{Number: number, Caption: plain.Line(t.title), Folded: len(t.rows) > foldedRows}
+	out := &pageTable{Number: number, Caption: plain.Line(t.title), Folded: len(t.rows) > foldedRows, Words: t.words}
 	for _, n := range t.notes {
 		out.Notes = append(out.Notes, plain.Line(n))
 	}

@@ -296,7 +296,12 @@ func (v *view) heading(title string) string {
 }
 
 // file is a name for a table or figure of a block; that of a column may say its task already.
-func (v *view) file(name string) string { return strings.TrimSuffix(name, v.suffix) + v.suffix }
+func (v *view) file(name string) string {
+	if strings.HasSuffix(name, v.suffix) || strings.Contains(name, v.suffix+"-") {
+		return name
+	}
+	return name + v.suffix
+}
 
 // dataset is the data set of a cell; the row's runs share the columns.
 func (v *view) dataset(r row, c column) *results.Dataset {
