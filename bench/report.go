@@ -40,6 +40,7 @@ same data sets and backbone stand in a table apart (ovbench list published).
   png           every figure and the panels of samples as pictures, for slides
   svg           every figure as a drawing
   pdf-figures   every figure as a PDF file of one or two columns width, to include in a paper
+  pdf-panels    the samples of each data set on a page, all text and frames as vectors
   csv, json     all scores in full precision; the results themselves
   benchstat     scores.bench, for benchstat
   terminal      the table of scores, printed; needs no --out

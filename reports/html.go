@@ -207,11 +207,11 @@ type pageFigure struct {
 }
 
 type pageTable struct {
-	Number                   int
-	Caption                  string
-	Notes                    []string
-	Head                     []pageHead
-	Rows                     [][]pageCell
+	Number                          int
+	Caption                         string
+	Notes                           []string
+	Head                            []pageHead
+	Rows                            [][]pageCell
 	Headed, Sortable, Folded, Words bool
 }
 

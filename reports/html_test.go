@@ -198,7 +198,7 @@ func TestHTMLPublished(t *testing.T) {
 	tables, headings := parsePage(t, htmlOf(t, r))
 	index(t, headings, "Published numbers")
 	claimed := tableOn(t, tables, "Published numbers, other protocols")
-	column := index(t, claimed.head, "PASCAL VOC 21")
+	column := index(t, claimed.head, "VOC21")
 	n := 0
 	for _, c := range Published() {
 		if x, ok := c.Cells["voc21"]; ok && c.Backbone == "ViT-B/16" && c.Task == "segmentation" {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ovbench/reports/draw"
+	"ovbench/reports/pdf"
 	"ovbench/reports/results"
 )
 
@@ -66,6 +67,42 @@ func pictures(v *view, dir string) ([]string, error) {
 				paths = append(paths, path)
 			}
 		}
+	}
+	return paths, nil
+}
+
+// panelPages is the format pdf-panels: the samples of a data set, side by side for all runs, as a page for a paper.
+func panelPages(v *view, dir string) ([]string, error) {
+	var paths []string
+	taken := names{}
+	d := &document{}
+	d.panels(v)
+	title := ""
+	for _, b := range d.blocks {
+		if h, ok := b.(heading); ok {
+			title = h.text
+		}
+		set, ok := b.(panelBlock)
+		if !ok {
+			continue
+		}
+		var samples []*pdf.Sample
+		for _, ref := range set.samples {
+			s, err := shown(ref)
+			if err != nil {
+				return paths, err
+			}
+			samples = append(samples, s)
+		}
+		data, err := pdf.Samples(title, samples, dateOf(v.runs))
+		if err != nil {
+			return paths, err
+		}
+		path := filepath.Join(dir, taken.take("panels-"+slug(title))+".pdf")
+		if err := results.WriteFile(path, data); err != nil {
+			return paths, err
+		}
+		paths = append(paths, path)
 	}
 	return paths, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -30,6 +31,8 @@ type Claim struct {
 	Backbone string `yaml:"backbone" json:"backbone"`
 	Weights  string `yaml:"weights" json:"weights,omitempty"` // empty: OpenAI's
 	Trained  bool   `yaml:"trained" json:"trained,omitempty"` // beyond the weights
+	// Needs are networks and data beyond the image-text model: DINO, SAM, Stable Diffusion, …
+	Needs []string `yaml:"needs" json:"needs,omitempty"`
 	// paper: the authors' own number; rerun: somebody ran it again; copy: printed by somebody else
 	Kind     string `yaml:"kind" json:"kind"`
 	Source   string `yaml:"source" json:"source"`
@@ -105,6 +108,26 @@ func readClaims(file string, raw []byte) ([]Claim, error) {
 	return c.Rows, nil
 }
 
+// leagues are what methods need beyond the image-text model, in the order in which tables name them.
+var leagues = []string{"DINO", "SAM", "Stable Diffusion", "language model", "reference pictures"}
+
+// league says what a line needs, in the words of tables of methods.
+func (c *Claim) league() string {
+	if c.Trained {
+		return strings.Join(append([]string{"trained"}, c.Needs...), " + ")
+	}
+	return strings.Join(append([]string{clipAlone}, c.Needs...), " + ")
+}
+
+// mean is the average of the cells, recomputed.
+func (c *Claim) mean() float64 {
+	sum := 0.0
+	for _, name := range slices.Sorted(maps.Keys(c.Cells)) { // in a fixed order
+		sum += c.Cells[name]
+	}
+	return sum / float64(len(c.Cells))
+}
+
 // check says what a line lacks or contradicts. A printed average may be off by the rounding of what was averaged and
 // its own.
 func (c *Claim) check() error {
@@ -119,22 +142,22 @@ func (c *Claim) check() error {
 		return fmt.Errorf("kind %q is not paper, rerun or copy", c.Kind)
 	case len(c.Cells) == 0:
 		return fmt.Errorf("no cells")
+	case slices.ContainsFunc(c.Needs, func(n string) bool { return !slices.Contains(leagues, n) }):
+		return fmt.Errorf("needs %s: want of %s", strings.Join(c.Needs, ", "), strings.Join(leagues, ", "))
 	case c.Unreliable && c.Remarks == "":
 		return fmt.Errorf("unreliable without remarks that say why")
 	}
-	sum := 0.0
 	for name, x := range c.Cells {
 		if !(x >= low && x <= 100) {
 			return fmt.Errorf("%s: %v is not in %v..100", name, x, low)
 		}
-		sum += x
 	}
 	if c.Average == nil {
 		return nil
 	}
-	if off := math.Abs(sum/float64(len(c.Cells)) - *c.Average); (off > 0.1+1e-9) != c.AverageDisagrees {
-		return fmt.Errorf("average %v, the cells average %.2f; say so with average_disagrees where the source is "+
-			"at odds with itself", *c.Average, sum/float64(len(c.Cells)))
+	if off := math.Abs(c.mean() - *c.Average); (off > 0.1+1e-9) != c.AverageDisagrees {
+		return fmt.Errorf("average %v, the cells average %.2f; say so with average_disagrees where the source is at "+
+			"odds with itself", *c.Average, c.mean())
 	}
 	return nil
 }
@@ -195,14 +218,19 @@ func claimTables(v *view, list []Claim, about string) []table {
 		}
 	}
 	numbers := table{name: "published", level: 2, title: "Published numbers, other protocols: " + about,
-		head: []string{"No.", "Method"}, left: map[int]bool{1: true}}
+		head: []string{"No.", "Method", "Needs"}, left: map[int]bool{1: true, 2: true}}
 	for _, col := range columns {
-		numbers.head = append(numbers.head, col.title)
+		numbers.head = append(numbers.head, v.shortOf(col))
+	}
+	averaged := slices.ContainsFunc(list, func(c Claim) bool { return c.Average != nil })
+	if averaged {
+		numbers.head = append(numbers.head, "Average there")
 	}
 	sources := table{name: "published-sources", level: 3, title: "Where the published numbers come from: " + about,
 		words: true,
 		head:  []string{"No.", "Method", "Source", "Protocol there", "Remarks"}}
 	doubted := false
+	var disagree []string
 	for i, c := range list {
 		no := strconv.Itoa(i + 1)
 		label := c.Label
@@ -210,11 +238,23 @@ func claimTables(v *view, list []Claim, about string) []table {
 			label += " †"
 			doubted = true
 		}
-		line := texts(no, label)
+		line := texts(no, label, c.league())
 		for _, col := range columns {
 			e := entry{text: missing}
 			if x, ok := c.Cells[col.key.dataset]; ok {
 				e.text = trimFloat(x)
+			}
+			line = append(line, e)
+		}
+		if averaged {
+			e := entry{text: missing}
+			if c.Average != nil {
+				e.text = trimFloat(*c.Average)
+			}
+			if c.AverageDisagrees {
+				e.text += " ‡"
+				disagree = append(disagree, fmt.Sprintf("%s %s, its cells %.1f", c.Label, trimFloat(*c.Average),
+					c.mean()))
 			}
 			line = append(line, e)
 		}
@@ -226,6 +266,13 @@ func claimTables(v *view, list []Claim, about string) []table {
 	if doubted {
 		numbers.notes = append(numbers.notes, "† not to be trusted; the remarks say why.")
 	}
+	if averaged {
+		numbers.notes = append(numbers.notes, "Averages are as printed, over all data sets of the source.")
+	}
+	if len(disagree) > 0 {
+		numbers.notes = append(numbers.notes, "‡ printed at odds with its own cells: "+strings.Join(disagree, "; ")+".")
+	}
+	numbers.notes = append(numbers.notes, shortened(columns)...)
 	sources.notes = []string{"paper: the authors' own number; rerun: somebody ran the method again; copy: " +
 		"printed by somebody else."}
 	return []table{numbers, sources}
@@ -236,9 +283,6 @@ func (c *Claim) remarks() string {
 	var parts []string
 	if c.Weights != "" {
 		parts = append(parts, "weights: "+c.Weights)
-	}
-	if c.Trained {
-		parts = append(parts, "trained")
 	}
 	return join(append(parts, c.Remarks), "; ")
 }

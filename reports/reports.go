@@ -44,8 +44,9 @@ var formats = map[string]func(v *view, dir string) ([]string, error){
 		error) {
 		return pdf.Figure(f, dateOf(runs))
 	}),
-	"latex":     latexFiles,
-	"benchstat": textFiles(textFile{"scores.bench", writeBenchstat}),
+	"pdf-panels": panelPages,
+	"latex":      latexFiles,
+	"benchstat":  textFiles(textFile{"scores.bench", writeBenchstat}),
 }
 
 // Formats are the formats that [Report] knows.

@@ -600,6 +600,7 @@ func TestReport(t *testing.T) {
 		"csv":  {"scores.csv", "classes.csv", "summary.csv"},
 		"png": {"scores.png", "difference-PASCAL-VOC-21.png", "difference-PASCAL-Context-60.png", "classes-PASCAL-VOC-21.png",
 			"classes-PASCAL-Context-60.png", "timing.png", "panels-set0-1.png", "panels-set0-2.png", "panels-set0-3.png", "panels-set0-4.png"},
+		"pdf-panels": {"panels-PASCAL-VOC-21.pdf"},
 		"svg": {"scores.svg", "difference-PASCAL-VOC-21.svg", "difference-PASCAL-Context-60.svg", "classes-PASCAL-VOC-21.svg",
 			"classes-PASCAL-Context-60.svg", "timing.svg"},
 		"pdf-figures": {"scores.pdf", "difference-PASCAL-VOC-21.pdf", "difference-PASCAL-Context-60.pdf", "classes-PASCAL-VOC-21.pdf",

@@ -69,7 +69,8 @@ func (p *Plan) describe() *results.Run {
 	s := p.suite
 	r := &results.Run{
 		Schema: results.Schema, Tool: Tool(), Host: Host(), Started: time.Now(), Command: p.request.Command,
-		Suite:    results.Suite{Name: s.Name, Title: s.Title, File: s.File, SHA256: s.Fingerprint(), Text: string(s.Canonical()), Metrics: s.Metrics},
+		Suite: results.Suite{Name: s.Name, Title: s.Title, File: s.File, SHA256: s.Fingerprint(),
+			Text: string(s.Canonical()), Metrics: s.Metrics},
 		Protocol: tasks.ProtocolOf(s.Protocol), Runtime: results.Runtime{Jobs: p.request.Jobs, JPEG: jpeg.Decoder},
 		Shard: p.request.Shard.String(),
 	}
@@ -99,7 +100,8 @@ func (p *Plan) describe() *results.Run {
 func (p *Plan) describeNetwork(r *results.Run) {
 	r.Model, r.Warnings = p.model.Describe(), p.model.Assumed
 	r.Runtime.Name, r.Runtime.Version, r.Runtime.Path = "onnxruntime", p.library.Version, p.library.Path
-	r.Runtime.Threads, r.Runtime.Mmap, r.Runtime.Attention = cmp.Or(p.request.Threads, runtime.NumCPU()), p.request.Mmap, "fused"
+	r.Runtime.Threads, r.Runtime.Mmap, r.Runtime.Attention = cmp.Or(p.request.Threads,
+		runtime.NumCPU()), p.request.Mmap, "fused"
 	if p.request.Device.Provider == ort.OpenVINO {
 		r.Runtime.Attention = "standard operators"
 	}
@@ -122,6 +124,12 @@ func (p *Plan) describeNetwork(r *results.Run) {
 		if p.task.Needs().Surgery {
 			params["redundant"] = string(p.forms[i])
 		}
-		r.Methods = append(r.Methods, results.Method{Name: m.Name, Kind: m.Kind, Params: params, Positions: string(positions)})
+		var needs []string
+		for _, b := range p.methods[i].Method.Traits().Backbones {
+			needs = append(needs, strings.ToUpper(b)) // "dino" is DINO in tables
+		}
+		r.Methods = append(r.Methods, results.Method{
+			Name: m.Name, Kind: m.Kind, Params: params, Positions: string(positions), Needs: needs,
+		})
 	}
 }

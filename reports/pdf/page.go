@@ -26,6 +26,7 @@ const (
 // page is where the next thing is set, and how letters and lines look. All of the writer stand on it.
 type page struct {
 	f       *fpdf.Fpdf
+	high    float64 // of the page
 	y       float64 // where the next block begins
 	lacking bool    // a letter was replaced because the fonts do not have it
 }
@@ -77,7 +78,7 @@ func (p *page) newPage() {
 
 // room begins a page if less than height is left on this one, unless it is still empty.
 func (p *page) room(height float64) {
-	if p.y+height > pageHeight-pageBottom && p.y > pageTop {
+	if p.y+height > p.high-pageBottom && p.y > pageTop {
 		p.newPage()
 	}
 }

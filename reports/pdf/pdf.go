@@ -83,7 +83,7 @@ type writer struct {
 }
 
 func newWriter(doc *Document, known []entry) *writer {
-	w := &writer{doc: doc, known: known, page: page{f: newPDF(pageWidth, pageHeight, doc.Date)}}
+	w := &writer{doc: doc, known: known, page: page{f: newPDF(pageWidth, pageHeight, doc.Date), high: pageHeight}}
 	w.f.SetTitle(plain.Line(doc.Title), true)
 	w.f.SetCreator("ovbench", true)
 	w.f.SetLang("en")

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"ovbench/reports/draw/drawtest"
 )
@@ -115,6 +116,46 @@ func TestFairWidths(t *testing.T) {
 				t.Errorf("%v in %v: %v, want %v", c.natural, c.room, got, c.want)
 				break
 			}
+		}
+	}
+}
+
+// TestSamplesAreOnePage: samples in a file of their own stand on one page, which ends where they do.
+func TestSamplesAreOnePage(t *testing.T) {
+	for _, n := range []int{1, 3, 9} {
+		var samples []*Sample
+		for range n {
+			samples = append(samples, inventSample(64, 48, 5))
+		}
+		data, err := Samples("samples", samples, time.Unix(0, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Samples("samples", samples, time.Unix(0, 0))
+		if err != nil || !bytes.Equal(data, again) {
+			t.Errorf("written twice, it differs: %v", err)
+		}
+		dir := t.TempDir()
+		path := filepath.Join(dir, "s.pdf")
+		if err := os.WriteFile(path, data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if info := drawtest.Poppler(t, "pdfinfo", path); !strings.Contains(strings.Join(strings.Fields(info), " "),
+			"Pages: 1 ") {
+			t.Errorf("%d samples: %s", n, info)
+		}
+		drawtest.Poppler(t, "pdftoppm", "-cropbox", "-r", "72", "-png", "-singlefile", path, filepath.Join(dir, "s"))
+		m := drawtest.OnWhite(drawtest.DecodePNG(t, filepath.Join(dir, "s.png")))
+		last := 0
+		for y := range m.Rect.Dy() {
+			for x := range m.Rect.Dx() {
+				if m.RGBAAt(x, y).R < 200 {
+					last = y
+				}
+			}
+		}
+		if white := m.Rect.Dy() - last; white > 30 {
+			t.Errorf("%d samples: %d points of white below them", n, white)
 		}
 	}
 }

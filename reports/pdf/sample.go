@@ -10,9 +10,33 @@ import (
 	"image/color"
 	"image/jpeg"
 	"math"
+	"time"
 
 	"ovbench/reports/draw"
+	"ovbench/reports/plain"
 )
+
+// Samples draws samples on a page of their own that is no larger than they are, for a paper to include.
+func Samples(title string, samples []*Sample, date time.Time) ([]byte, error) {
+	high := 2.0*pageTop + pageBottom
+	for _, m := range samples {
+		l := layOut(m)
+		high += l.height(l.lines())
+	}
+	w := &writer{page: page{f: newPDF(pageWidth, high, date), high: high}}
+	w.f.SetTitle(plain.Line(title), true)
+	w.newPage()
+	for _, m := range samples {
+		w.sample(layOut(m))
+	}
+	const edge = 4
+	w.f.SetPageBox("crop", pageSide-edge, high-w.y-edge, textWidth+2*edge, w.y-pageTop+2*edge)
+	var b bytes.Buffer
+	if err := w.f.Output(&b); err != nil {
+		return nil, fmt.Errorf("%s: %w", plain.Line(title), err)
+	}
+	return b.Bytes(), nil
+}
 
 // Sample is an image with what methods see in it.
 type Sample struct {
@@ -251,7 +275,7 @@ func (w *writer) picture(img image.Image, x, y, width, height float64) {
 	}
 	b := img.Bounds()
 	w.f.RawWriteStr(fmt.Sprintf("q %.3f 0 0 %.3f %.3f %.3f cm BI /W %d /H %d /BPC 8 %s ID\n%s~>\nEI Q",
-		width, height, x, pageHeight-y-height, b.Dx(), b.Dy(), form, data.Bytes()))
+		width, height, x, w.high-y-height, b.Dx(), b.Dy(), form, data.Bytes()))
 }
 
 // colors are the bytes of a palette.
