@@ -20,6 +20,7 @@ var floors = map[string]int{
 	"runners/clip":                      5,
 	"runners/vit":                       4,
 	"runners/dino":                      5,
+	"runners/dino/dinotest":             2,
 	"runners/sam":                       5,
 	"runners/sam/samtest":               2,
 	"runners/checkpoint/checkpointtest": 1,

@@ -15,6 +15,7 @@ import (
 
 	"ovbench/datasets"
 	"ovbench/reports/results"
+	"ovbench/runners/dino/dinotest"
 	"ovbench/runners/ort"
 	"ovbench/runners/sam/samtest"
 	"ovbench/runners/tensor"
@@ -44,6 +45,11 @@ func TestScripts(t *testing.T) {
 			e.Setenv("OVBENCH_CACHE", filepath.Join(e.WorkDir, ".cache"))
 			e.Setenv("MICRO", picture)
 			e.Setenv("ESC", "\x1b[2J") // clears a screen
+			for name, s := range map[string]dinotest.Shape{"dino": dinotest.Tiny, "other": dinotest.V2} {
+				if err := dinotest.Write(filepath.Join(e.WorkDir, name+".safetensors"), s, 1); err != nil {
+					return err
+				}
+			}
 			if err := samtest.Write(filepath.Join(e.WorkDir, "sam.safetensors"), samtest.Tiny, 1); err != nil {
 				return err
 			}

@@ -163,7 +163,7 @@ func named(t testing.TB, names ...string) (out []runners.Named) {
 func every(t testing.TB, m *clip.Model) (out []runners.Named) {
 	t.Helper()
 	shallow := map[string]map[string]any{
-		"sfp": {"pre": 5, "post": 2, "multi_from": 2, "multi_to": 5},
+		"sfp":     {"pre": 5, "post": 2, "multi_from": 2, "multi_to": 5},
 		"sc_clip": {"pre": 5, "post": 2, "multi_from": 2, "multi_to": 5, "neighbors": 5},
 		"resclip": {"from": 3, "to": 5, "sfr": false},
 	}
