@@ -31,6 +31,8 @@ var All = []Entry{
 	{"imagenet_s50", "ImageNet-S50 with background", 51, openImageNetS50},
 	{"imagenet_s300", "ImageNet-S300 with background", 301, openImageNetS300},
 	{"imagenet_s919", "ImageNet-S919 with background", 920, openImageNetS919},
+	{"imagenet_segmentation", "ImageNet-segmentation, one object a picture", 0, openImageNetSegmentation},
+	{"openimages_points", "Open Images V7, judged points", 0, openOpenImages},
 	{"camvid", "CamVid as SegNet has it", 11, openCamVid},
 	{"shapes", "Shapes on textured grounds, drawn from a seed", 15, openShapes},
 	{"shapes_pairs", "Coloured shapes on textured grounds, drawn from a seed", 71, openShapesPairs},

@@ -24,6 +24,7 @@ type Sample struct {
 	Image                *image.NRGBA // opaque, bounds start at 0,0
 	Labels               labelmap.Map // as wide and high as Image; empty without label maps
 	Tags                 []Tag        // by class; nil without image-level truth
+	Points               []Point      // judged by people, in the order of the file; nil without
 	Objects              []Object     // in the order of the annotation file; nil without boxes or masks
 }
 

@@ -79,6 +79,9 @@ func (t *Diagnosis) add(s Sample) {
 	for _, o := range s.Objects {
 		has[o.Class] = true
 	}
+	for _, p := range s.Points {
+		has[p.Class] = has[p.Class] || p.On
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.samples++

@@ -41,7 +41,7 @@ func Queries(dataset, set string) ([][]string, error) {
 	return queries(dataset, set, entry.Classes)
 }
 
-// QueriesOf is [Queries] for an opened data set. It also knows the words of one that brings its own list of classes:
+// QueriesOf is [Queries] for an opened data set. It also knows the words of those that bring their own list of classes:
 // folder.
 func QueriesOf(ds Dataset, set string) ([][]string, error) {
 	info := ds.Info()

@@ -333,6 +333,11 @@ func annotationFault(s Sample, classes int) string {
 	if s.Tags != nil && len(s.Tags) != classes {
 		return fmt.Sprintf("%d tags for %d classes", len(s.Tags), classes)
 	}
+	for i, p := range s.Points {
+		if p.Class < 0 || p.Class >= classes || !(p.X >= 0 && p.X <= 1 && p.Y >= 0 && p.Y <= 1) {
+			return fmt.Sprintf("point %d is of class %d, with %d classes, at %g, %g of the picture", i+1, p.Class, classes, p.X, p.Y)
+		}
+	}
 	w, h := float64(s.Image.Rect.Dx()), float64(s.Image.Rect.Dy())
 	for i, o := range s.Objects {
 		switch {

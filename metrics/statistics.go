@@ -180,7 +180,7 @@ func checkRecords[R any](records []R, images int, check func(R) (image int, err 
 		if err != nil {
 			return err
 		}
-		if image >= images {
+		if image < 0 || image >= images {
 			return fmt.Errorf("a record of image %d, but there are %d images", image, images)
 		}
 	}

@@ -69,6 +69,7 @@ type Evidence struct {
 	Masks        []metrics.PointRecord                `json:"points_masks,omitempty"`          // explain: the pointing game on masks of things
 	Squared      []metrics.ImageNetSegmentationRecord `json:"imagenet_segmentation,omitempty"` // explain: one per class present
 	Flaws        []string                             `json:"flaws,omitempty"`                 // explain: of maps that are negative or not numbers
+	Judged       []metrics.PointIoURecord             `json:"judged_points,omitempty"`         // explain: one per class with judged points
 	Faithfulness *Faithfulness                        `json:"faithfulness,omitempty"`
 	Cosines      []float32                            `json:"cosines,omitempty"` // multilabel: of the class token with each query
 }

@@ -28,8 +28,8 @@ func classesPresent(v *View) ([]int, error) {
 }
 
 func (explain) Check(s datasets.Sample) error {
-	if s.Labels.W == 0 && s.Objects == nil {
-		return fmt.Errorf("it has neither label maps nor boxes, of which task explain needs one")
+	if s.Labels.W == 0 && s.Objects == nil && s.Points == nil {
+		return fmt.Errorf("it has neither label maps nor boxes nor judged points, of which task explain needs one")
 	}
 	return nil
 }
@@ -42,10 +42,10 @@ func (explain) Measure(v *View) (Measured, error) {
 func explainOne(v *View, seen *Seen) (out records.Evidence, err error) {
 	s := v.Sample
 	w, h := s.Image.Rect.Dx(), s.Image.Rect.Dy()
-	labelled, boxed := present(s.Labels.Pix, v.Info), withObjects(s.Objects)
+	labelled, boxed, judged := present(s.Labels.Pix, v.Info), withObjects(s.Objects), judgedPoints(s)
 	for class := range v.Info.Classes {
 		inLabels, inBoxes := slices.Contains(labelled, class), slices.Contains(boxed, class)
-		if !inLabels && !inBoxes {
+		if !inLabels && !inBoxes && judged[class] == nil {
 			continue
 		}
 		cells, err := v.surgical(seen, class)
@@ -63,6 +63,11 @@ func explainOne(v *View, seen *Seen) (out records.Evidence, err error) {
 				err = addSquared(&out, p, cells, seen, mask)
 			}
 		}
+		if judged[class] != nil && err == nil {
+			var r metrics.PointIoURecord
+			r, err = metrics.PointIoUAt(saliency, w, judged[class], v.Index, class)
+			out.Judged = append(out.Judged, r)
+		}
 		if inBoxes && err == nil {
 			err = addObjects(&out, p, s.Objects)
 		}
@@ -71,6 +76,16 @@ func explainOne(v *View, seen *Seen) (out records.Evidence, err error) {
 		}
 	}
 	return out, nil
+}
+
+// judgedPoints are the judged points of a sample by class, in pixels.
+func judgedPoints(s datasets.Sample) map[int][]metrics.JudgedPoint {
+	w, h := float64(s.Image.Rect.Dx()), float64(s.Image.Rect.Dy())
+	out := map[int][]metrics.JudgedPoint{}
+	for _, p := range s.Points {
+		out[p.Class] = append(out[p.Class], metrics.JudgedPoint{X: min(p.X*w, w-1), Y: min(p.Y*h, h-1), On: p.On})
+	}
+	return out
 }
 
 // pointed is the map of one class in one image of w x h pixels, by its extremes.

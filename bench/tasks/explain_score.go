@@ -20,6 +20,7 @@ type explained struct {
 	odd             []bool // images by the parity of their index in the split
 	energy          []metrics.EnergyRecord
 	squared         []metrics.ImageNetSegmentationRecord
+	judged          []metrics.PointIoURecord
 	games           []Game
 	flaws           map[methods.Flaw]int
 }
@@ -59,6 +60,10 @@ func (c Context) explained(recs []records.Record) *explained {
 			x.Image = i
 			out.squared = append(out.squared, x)
 		}
+		for _, x := range e.Judged {
+			x.Image = i
+			out.judged = append(out.judged, x)
+		}
 		for k, g := range Games(e) {
 			for _, x := range g.Events {
 				x.Image = i
@@ -73,6 +78,7 @@ func (c Context) explained(recs []records.Record) *explained {
 const (
 	foreground           = "foreground"
 	imageNetSegmentation = "imagenet-segmentation"
+	overPoints           = "points"
 )
 
 // ofMaps is a score of the maps of the classes present.
@@ -110,6 +116,12 @@ var squaredMetrics = []metric[*explained]{
 	ofSquared("mIoU", "mean of the IoU of foreground and background"),
 	ofSquared("mAP", "mean over maps of their average precision"),
 	ofSquared("mF1", "mean over maps of the F1 of the foreground"),
+}
+
+// judgedMetrics are those of points that people judged.
+var judgedMetrics = []metric[*explained]{
+	ofJudged("p-mIoU", "IoU of the judged points that are on a class, at threshold 0.5, points pooled, averaged over classes"),
+	ofJudged("p-mIoU-both", "the same, of the mean of the points on and off the class"),
 }
 
 // alone is the metric with other values of single images.
@@ -164,9 +176,22 @@ func ofSquared(name, doc string) metric[*explained] {
 	return metric[*explained]{name: name, doc: doc, of: stat, each: alone(stat)}
 }
 
+func ofJudged(name, doc string) metric[*explained] {
+	stat := func(e *explained) (metrics.Statistic, error) {
+		return metrics.PointIoUStatistic(e.judged, e.images, e.classes, name)
+	}
+	return metric[*explained]{name: name, doc: doc, of: stat, each: alone(stat)}
+}
+
 func (explain) Cells(c Context, recs []records.Record) ([]Cell, error) {
 	e := c.explained(recs)
-	cells := []Cell{{foreground, statisticsOf(foreground, explainMetrics, e), e.describe}}
+	var cells []Cell
+	if len(e.judged) > 0 {
+		cells = append(cells, Cell{overPoints, statisticsOf(overPoints, judgedMetrics, e), e.describeJudged})
+	}
+	if len(e.judged) == 0 || len(e.maps) > 0 {
+		cells = append(cells, Cell{foreground, statisticsOf(foreground, explainMetrics, e), e.describe})
+	}
 	if len(e.squared) > 0 {
 		stats := statisticsOf(imageNetSegmentation, squaredMetrics, e)
 		cells = append(cells, Cell{imageNetSegmentation, stats, func(cell *results.Cell) error {
@@ -181,6 +206,20 @@ func (explain) Cells(c Context, recs []records.Record) ([]Cell, error) {
 		}})
 	}
 	return cells, nil
+}
+
+// describeJudged counts points and the classes with one on them.
+func (e *explained) describeJudged(cell *results.Cell) error {
+	on := map[int]bool{}
+	var points int64
+	for _, r := range e.judged {
+		points += r.TP + r.FP + r.FN + r.TN
+		if r.TP+r.FN > 0 {
+			on[r.Class] = true
+		}
+	}
+	maps.Copy(cell.Counts, map[string]int{"maps": len(e.judged), "judged_points": int(points), "classes_with_points": len(on)})
+	return nil
 }
 
 // describe adds counts, the curve over thresholds and what was found on these images.
@@ -263,6 +302,11 @@ func alone(stat func(*explained) (metrics.Statistic, error)) func(*explained) ([
 			i := x.Image
 			x.Image = 0
 			ones[i].squared = append(ones[i].squared, x)
+		}
+		for _, x := range e.judged {
+			i := x.Image
+			x.Image = 0
+			ones[i].judged = append(ones[i].judged, x)
 		}
 		out := make([]float64, e.images)
 		for i := range ones {

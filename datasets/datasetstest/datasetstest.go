@@ -102,13 +102,18 @@ func check(t *testing.T, ds datasets.Dataset, i int, s datasets.Sample) {
 		t.Errorf("%s: the image is empty, not opaque, does not begin at 0,0 or has gaps between rows", s.ID)
 		return
 	}
-	if s.Labels.Pix == nil && s.Tags == nil && s.Objects == nil {
+	if s.Labels.Pix == nil && s.Tags == nil && s.Objects == nil && s.Points == nil {
 		t.Errorf("%s: nothing is known of the picture", s.ID)
 	}
 	size, classes := s.Image.Rect.Max, len(ds.Info().Classes)
 	labels(t, s, size, classes)
 	tags(t, s, classes)
 	objects(t, s, size, classes)
+	for k, p := range s.Points {
+		if p.Class < 0 || p.Class >= classes || !(p.X >= 0 && p.X <= 1 && p.Y >= 0 && p.Y <= 1) {
+			t.Errorf("%s: point %d of class %d, with %d classes, at %g, %g", s.ID, k, p.Class, classes, p.X, p.Y)
+		}
+	}
 }
 
 // labels are as large as the picture, or there are none at all.
