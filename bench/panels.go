@@ -212,6 +212,9 @@ func remake(c *cobra.Command, run *results.Run, list []analysis.Ranked, data, ou
 		if data != "" {
 			f.data = data
 		}
+		if len(f.models) > 1 { // the suite says which one it was
+			f.model = ""
+		}
 		f.only, f.limit = nil, 0
 		for _, r := range list {
 			f.only = append(f.only, r.ID)

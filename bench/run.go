@@ -13,6 +13,7 @@ import (
 
 	"ovbench/bench/cluster"
 	"ovbench/bench/engine"
+	"ovbench/bench/records"
 	"ovbench/bench/tasks"
 	"ovbench/configs"
 	"ovbench/datasets"
@@ -31,12 +32,14 @@ type suiteFlags struct {
 	methods  []string
 	datasets []string
 	protocol string
+	models   []string // of --model, where it is repeated
 }
 
 func (f *suiteFlags) add(c *cobra.Command) {
 	f.modelFlags.add(c)
 	f.addData(c)
-	c.Flag("model").Usage += " (default: the suite's)"
+	c.Flag("model").Usage += "; repeated, one run of each (default: the suite's)"
+	c.Flag("model").Value = &repeated{list: &f.models, last: &f.model}
 	c.Flags().StringSliceVar(&f.methods, "method", nil, "`methods` in place of the suite's, repeated or separated by commas, with parameters as in naclip:attn=kk:sigma=3")
 }
 
@@ -202,12 +205,12 @@ Built-in suites (ovbench list suites says what each is):
 			return err
 		}
 		var missing error
-		for _, s := range suites {
-			req, err := f.request(c, s)
+		for _, a := range suites {
+			req, err := f.request(c, a.Suite)
 			if err != nil {
 				return err
 			}
-			req.Out = suiteFolder(f.out, s, len(suites))
+			req.Out = filepath.Join(f.out, a.folder)
 			req.Save, req.Resume, req.Shard, req.Jobs = keep, f.resume, f.shard.Shard, f.jobs
 			req.Command = append([]string{"ovbench"}, os.Args[1:]...)
 			if f.shard.auto {
@@ -225,12 +228,53 @@ Built-in suites (ovbench list suites says what each is):
 	return c
 }
 
-// suiteFolder is the run folder of one of several suites: each has its own below out.
-func suiteFolder(out string, s *configs.Suite, suites int) string {
-	if suites == 1 {
-		return out
+// repeated is a flag that may be given several times, for several values.
+type repeated struct {
+	list *[]string
+	last *string
+}
+
+func (r *repeated) String() string { return strings.Join(*r.list, ",") }
+func (r *repeated) Type() string   { return "model" }
+
+func (r *repeated) Set(v string) error {
+	*r.list, *r.last = append(*r.list, v), v
+	return nil
+}
+
+// asked is a suite to measure with one model, and the folder of it below that of all.
+type asked struct {
+	*configs.Suite
+	folder string
+}
+
+// withModels are a suite with each of its models, or of those of the flag.
+func (f *suiteFlags) withModels(c *cobra.Command, s *configs.Suite, folder string) ([]asked, error) {
+	list := s.Models
+	if f.models != nil {
+		list = f.models
 	}
-	return filepath.Join(out, s.Name)
+	if len(list) < 2 {
+		if len(s.Models) == 1 {
+			s.Model = s.Models[0]
+		}
+		s.Models = nil
+		return []asked{{s, folder}}, nil
+	}
+	f.model = "" // each suite says it
+	var out []asked
+	seen := map[string]string{}
+	for _, m := range list {
+		name := records.Clean(strings.TrimSuffix(filepath.Base(m), filepath.Ext(m)))
+		if before, ok := seen[name]; ok {
+			return nil, usagef(c.CommandPath(), "the models %s and %s would both be measured into %s: rename one", before, m, filepath.Join(folder, name))
+		}
+		seen[name] = m
+		one := *s
+		one.Model, one.Models = m, nil
+		out = append(out, asked{&one, filepath.Join(folder, name)})
+	}
+	return out, nil
 }
 
 // indented is words as lines of at most width columns, two of them blank.
@@ -247,10 +291,10 @@ func indented(words []string, width int) string {
 	return b.String()
 }
 
-// loadAll reads all suites and reports the faults of all of them at once.
-func (f *suiteFlags) loadAll(c *cobra.Command, names []string) ([]*configs.Suite, error) {
+// loadAll reads all suites, with each of their models, and reports the faults of all of them at once.
+func (f *suiteFlags) loadAll(c *cobra.Command, names []string) ([]asked, error) {
 	var (
-		suites []*configs.Suite
+		suites []asked
 		faults []error
 	)
 	seen := map[string]string{}
@@ -265,7 +309,15 @@ func (f *suiteFlags) loadAll(c *cobra.Command, names []string) ([]*configs.Suite
 				"share a folder", before, s.File, s.Name))
 		}
 		seen[s.Name] = s.File
-		suites = append(suites, s)
+		folder := "" // of one of several suites: each has its own
+		if len(names) > 1 {
+			folder = s.Name
+		}
+		each, err := f.withModels(c, s, folder)
+		if err != nil {
+			faults = append(faults, err)
+		}
+		suites = append(suites, each...)
 	}
 	return suites, errors.Join(faults...)
 }
@@ -368,7 +420,7 @@ With --precision-audit, say instead how much another --device or --precision cha
 		}
 		var faults []error
 		for _, s := range suites {
-			req, err := f.request(c, s)
+			req, err := f.request(c, s.Suite)
 			if err != nil {
 				return err
 			}

@@ -76,11 +76,15 @@ func (f *submitFlags) fill(c *cobra.Command, r *runFlags, suites []string) error
 		return err
 	}
 	var names []string
-	for i, s := range list {
-		names = append(names, s.Name)
-		j.Runs = append(j.Runs, suiteFolder(j.Out, s, len(list)))
-		if text, err := os.ReadFile(suites[i]); err == nil { // else a built-in one
-			j.Suites = append(j.Suites, cluster.Suite{Path: suites[i], Text: string(text)})
+	for _, a := range list {
+		if !slices.Contains(names, a.Name) {
+			names = append(names, a.Name)
+		}
+		j.Runs = append(j.Runs, filepath.Join(j.Out, a.folder))
+	}
+	for _, name := range suites {
+		if text, err := os.ReadFile(name); err == nil { // else a built-in one
+			j.Suites = append(j.Suites, cluster.Suite{Path: name, Text: string(text)})
 		}
 	}
 	j.Name = strings.Join(names, "-")
@@ -100,6 +104,12 @@ func passedOn(c *cobra.Command) (args []string) {
 	known.AddFlagSet(runCommand().Flags())
 	c.Flags().Visit(func(f *pflag.Flag) {
 		if f.Name == "out" || known.Lookup(f.Name) == nil {
+			return
+		}
+		if r, ok := f.Value.(*repeated); ok {
+			for _, v := range *r.list {
+				args = append(args, "--"+f.Name+"="+v)
+			}
 			return
 		}
 		if list, ok := f.Value.(pflag.SliceValue); ok {

@@ -8,14 +8,14 @@ import (
 
 // changed are values for keys of a suite, unlike those of the suite below.
 var changed = map[string]string{
-	"backbones": "{dino: other}", "segmenter": "other", "name": "other", "title": "other", "doc": "other", "model": "other", "task": "explain",
+	"backbones": "{dino: other}", "segmenter": "other", "name": "other", "title": "other", "doc": "other", "model": "other", "models": "[other, another]", "task": "explain",
 	"metrics": "[aAcc]", "panels": "9", "seed": "9", "resamples": "9",
 	"datasets": "[{name: d, split: other}]", "methods": "[{k: {x: 1}}]", "protocol": "sclip",
 }
 
 // Keys that change no record: names and texts for people, what only scoring reads, and networks, which are known by their
 // weights. All others do, whatever is added.
-var personal, scoring = []string{"name", "title", "doc", "panels"}, []string{"model", "backbones", "segmenter", "metrics", "seed", "resamples"}
+var personal, scoring = []string{"name", "title", "doc", "panels"}, []string{"model", "models", "backbones", "segmenter", "metrics", "seed", "resamples"}
 
 // Every key of a suite, of a data set and of a protocol changes what a run is known by, or is listed above as one that does not.
 func TestEveryKeyIsPartOfTheIdentity(t *testing.T) {

@@ -28,6 +28,7 @@ type Suite struct {
 	Name       string // of letters, digits and - _ . ; the file's name unless written
 	Title, Doc string
 	Model      string            // "" leaves it to --model
+	Models     []string          // in place of Model: the suite is measured with each, as if by itself
 	Backbones  map[string]string // further networks that methods ask for, by the names they ask with; nil for none. See [Suite.Path]
 	Segmenter  string            // a Segment Anything checkpoint, of tasks and methods that cut out objects; "" for none
 	Task       string            // segmentation, explain, multilabel or faithfulness
@@ -93,6 +94,8 @@ var suiteFields = []field[Suite]{
 		func(s *Suite) bool { return s.Doc == "" }),
 	optional(key("model", "Hugging Face name or directory, .safetensors or .pt file, or demo", func(s *Suite) *string { return &s.Model }, text(1000, false)),
 		func(s *Suite) bool { return s.Model == "" }),
+	optional(key("models", "several in place of model, for example [openai/clip-vit-base-patch16, mine.pt]: one run of each", func(s *Suite) *[]string { return &s.Models },
+		list(text(1000, false), "[openai/clip-vit-base-patch16, mine.pt]", "model", func(m string) string { return m })), func(s *Suite) bool { return len(s.Models) == 0 }),
 	optional(key("backbones", "further networks that methods read, for example {dino: facebook/dino-vitb8}", func(s *Suite) *map[string]string { return &s.Backbones }, namedTexts("{dino: facebook/dino-vitb8}")),
 		func(s *Suite) bool { return len(s.Backbones) == 0 }),
 	optional(key("segmenter", "Segment Anything checkpoint, for what cuts out objects", func(s *Suite) *string { return &s.Segmenter }, text(1000, false)),
@@ -139,6 +142,9 @@ func (r *reader) readSuite(root *yaml.Node) *Suite {
 		return s
 	}
 	readFields(r, root, "", s, suiteFields, true)
+	if p := r.places["models"]; s.Model != "" && len(s.Models) > 0 {
+		r.fault(&yaml.Node{Line: p.line, Column: p.column}, "model and models are both written; delete one")
+	}
 	for i, m := range s.Metrics {
 		if of := r.known.Metrics[s.Task]; r.known.Metrics != nil && !slices.Contains(of, m) {
 			p := r.places[fmt.Sprintf("metrics[%d]", i)]
@@ -240,7 +246,7 @@ func (s *Suite) Fingerprint() string { return fingerprint(writeFields(s.imperson
 // here.
 func (s *Suite) RecordsFingerprint() string {
 	c := s.impersonal()
-	c.Model, c.Backbones, c.Segmenter = "", nil, ""
+	c.Model, c.Models, c.Backbones, c.Segmenter = "", nil, nil, ""
 	c.Metrics, c.Seed, c.Resamples, c.Protocol.Convention = nil, 0, 0, ""
 	for i := range c.Datasets {
 		c.Datasets[i].Limit = 0
