@@ -80,6 +80,10 @@ test: setup ## run the tests; those whose data is absent say so and are skipped
 slurm: setup ## run the test that needs a Slurm (Debian packages slurm-wlm, munge), which it starts by itself
 	OVBENCH_SLURM=1 $(GO) test -count=1 -run Slurm ./bench
 
+.PHONY: crash
+crash: setup ## kill runs and merges at random moments, KILLS of them (60 if not set), and go on
+	OVBENCH_CRASH=$(or $(KILLS),60) OVBENCH_PARITY=1 $(GO) test -count=1 -run Crashes -v -timeout 60m ./bench
+
 .PHONY: parity
 parity: setup ## run the tests with nothing skipped
 	OVBENCH_PARITY=1 $(GO) test ./...

@@ -19,6 +19,7 @@ import (
 
 	"ovbench/reports"
 	"ovbench/reports/draw"
+	"ovbench/runners/files"
 	"ovbench/runners/methods"
 	"ovbench/runners/ort"
 	"ovbench/runners/sam"
@@ -384,14 +385,7 @@ const maxPrompts, maxPromptBytes = 4096, 16 << 20
 
 // readPrompts reads a file as explain writes it. Entries may have a box as well, as in prompts.json.
 func readPrompts(path string) ([]prompt, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxPromptBytes {
-		return nil, fmt.Errorf("%s: not a file of points (at most %d MB)", path, maxPromptBytes>>20)
-	}
-	data, err := os.ReadFile(path)
+	data, err := files.Read(path, maxPromptBytes)
 	if err != nil {
 		return nil, err
 	}

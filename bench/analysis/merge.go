@@ -193,15 +193,11 @@ func clearMerged(out string, dirs []string, header records.Header, seen map[reco
 	return errors.Join(os.Remove(path), os.RemoveAll(filepath.Join(out, results.FileName)), os.RemoveAll(filepath.Join(out, panelsFolder)))
 }
 
-const (
-	panelsFolder = "panels"
-	// unfinished holds what is being joined, until it is whole.
-	unfinished = ".unfinished"
-)
+const panelsFolder = "panels"
 
 // write writes the joined records and copies the panels of dirs: first beside, then, whole, to their places.
 func (s *shard) write(dirs []string, out string) error {
-	beside := filepath.Join(out, unfinished)
+	beside := filepath.Join(out, records.Unfinished)
 	if err := errors.Join(os.RemoveAll(beside), os.MkdirAll(beside, 0o777)); err != nil {
 		return err
 	}

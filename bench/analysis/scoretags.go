@@ -2,12 +2,12 @@ package analysis
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
 	"ovbench/bench/tasks"
 	"ovbench/metrics"
+	"ovbench/runners/files"
 	"ovbench/runners/tensor"
 )
 
@@ -111,7 +111,7 @@ type matrix struct {
 }
 
 func readMatrix(path string) (matrix, error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return matrix{}, err
 	}

@@ -5,10 +5,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
 
 	"ovbench/reports/results"
 	"ovbench/runners/clip"
+	"ovbench/runners/files"
 	"ovbench/runners/hub"
 	"ovbench/runners/tokenizer"
 	"ovbench/runners/vit"
@@ -99,7 +99,7 @@ func hash(f *results.File, paths ...string) error {
 	h := sha256.New()
 	f.Bytes = 0
 	for _, path := range paths {
-		in, err := os.Open(path)
+		in, err := files.Open(path)
 		if err != nil {
 			return err
 		}

@@ -26,6 +26,25 @@ const FileName = "records.jsonl"
 
 const schema = "ovbench.records/1"
 
+// Unfinished is a folder within a run folder for what is being joined, until it is whole.
+const Unfinished = ".unfinished"
+
+// sweep takes away what a killed run was about to put in place. The lock is held.
+func sweep(dir string) {
+	_ = os.RemoveAll(filepath.Join(dir, Unfinished)) // what cannot be removed does no harm
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		for _, name := range []string{FileName, results.FileName, HeartbeatFile} {
+			if number, ours := strings.CutPrefix(e.Name(), "."+name); ours && strings.Trim(number, "0123456789") == "" {
+				_ = os.Remove(filepath.Join(dir, e.Name()))
+			}
+		}
+	}
+}
+
 // LockFile is held by who writes in a run folder.
 const LockFile = ".lock"
 
@@ -103,6 +122,7 @@ func Open(dir string, header Header, resume bool) (_ *File, err error) {
 			err = errors.Join(err, r.lock.Unlock())
 		}
 	}()
+	sweep(dir)
 	head, old, end, err := Read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errTornHeader): // killed before anything was measured
