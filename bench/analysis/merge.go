@@ -167,14 +167,19 @@ func (s *shard) absorb(other *shard) error {
 // clearMerged takes away what an earlier merge left in out: one that was killed before it had results, or one into the folder
 // that holds the shards themselves. It takes no record that the shards lack: nothing is lost.
 func clearMerged(out string, dirs []string, header records.Header, seen map[records.Key]string) error {
-	path := filepath.Join(out, records.FileName)
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	outside := slices.ContainsFunc(dirs, func(dir string) bool {
 		inside, err := filepath.Rel(out, dir)
 		return err != nil || !filepath.IsLocal(inside) || inside == "."
 	})
+	if outside {
+		if err := records.CheckFolder(out); err != nil {
+			return err
+		}
+	}
+	path := filepath.Join(out, records.FileName)
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if _, err := os.Lstat(filepath.Join(out, results.FileName)); outside && err == nil {
 		return fmt.Errorf("%s holds the records of a run: choose another --out", out)
 	}

@@ -7,9 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"ovbench/bench/records"
@@ -158,21 +155,4 @@ func (t *target) checkSample(rec records.Record) error {
 		return nil
 	}
 	return fmt.Errorf("%s of %s has another %s than when it was measured: the data in %s has changed", rec.ID, t.Info.Name, what, t.Info.Root)
-}
-
-// checkOut refuses a folder that holds other things than a run.
-func checkOut(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, name := range []string{records.FileName, results.FileName, records.LockFile} {
-		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
-			return nil
-		}
-	}
-	return fmt.Errorf("%s holds %s and other things, but no run: choose another --out, or an empty folder", dir, entries[0].Name())
 }

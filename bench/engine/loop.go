@@ -48,7 +48,7 @@ func (p *Plan) Run(ctx context.Context, progress tasks.Progress) (*results.Run, 
 	r.schedule = runners.NewSchedule(p.request.atOnce(), r.timer.start)
 	r.out = p.describe()
 	start, cpu := time.Now(), cpuTime()
-	if err := errors.Join(checkOut(p.request.Out), os.MkdirAll(p.request.Out, 0o777)); err != nil {
+	if err := errors.Join(records.CheckFolder(p.request.Out), os.MkdirAll(p.request.Out, 0o777)); err != nil {
 		return nil, err
 	}
 	if err := r.prepare(ctx); err != nil {

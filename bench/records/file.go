@@ -29,6 +29,23 @@ const schema = "ovbench.records/1"
 // Unfinished is a folder within a run folder for what is being joined, until it is whole.
 const Unfinished = ".unfinished"
 
+// CheckFolder refuses a folder that holds other things than a run.
+func CheckFolder(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{FileName, results.FileName, LockFile} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s holds %s and other things, but no run: choose another --out, or an empty folder", dir, entries[0].Name())
+}
+
 // sweep takes away what a killed run was about to put in place. The lock is held.
 func sweep(dir string) {
 	_ = os.RemoveAll(filepath.Join(dir, Unfinished)) // what cannot be removed does no harm
