@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"ovbench/bench/records"
 	"ovbench/bench/tasks"
@@ -15,6 +18,7 @@ import (
 	"ovbench/datasets/picture"
 	"ovbench/runners"
 	"ovbench/runners/clip"
+	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
 )
 
@@ -70,6 +74,13 @@ func (p *Plan) Estimate(ctx context.Context, progress tasks.Progress) ([]string,
 		summary += fmt.Sprintf(" (without those of %d samples, of which none was measured)", unsized)
 	}
 	lines = append(lines, summary+"; panels and --save come on top")
+	if len(groups) > 0 {
+		advice, err := r.advise(ctx, groups[0])
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, advice...)
+	}
 	return append([]string{fmt.Sprintf("estimate, by what was measured here on %d threads:", r.out.Runtime.Threads)}, lines...), nil
 }
 
@@ -260,6 +271,72 @@ func (r *run) timeWindow(ctx context.Context, g *group, w runners.Window) (time.
 		took = time.Since(start)
 	}
 	return took, nil
+}
+
+// advise measures whether several processes with a part of the threads each do more than one with all: every network waits for
+// itself between its layers. It says nothing where there are few threads, or where the weights would fill memory.
+func (r *run) advise(ctx context.Context, g *group) (lines []string, err error) {
+	threads := r.out.Runtime.Threads
+	if threads < 4 || r.plan.request.Device != (ort.Device{}) {
+		return nil, nil
+	}
+	sized, err := r.sizes(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	weights := int64(0)
+	for _, path := range r.plan.model.Files {
+		if info, err := os.Stat(path); err == nil {
+			weights += info.Size()
+		}
+	}
+	var rates []string
+	best, most := 1, 0.0
+	for k := 1; k <= 8 && threads/k >= 2 && (k == 1 || 4*int64(k)*weights < Host().MemoryBytes); k *= 2 {
+		rate, err := r.together(ctx, g, sized.window, k, threads/k)
+		if err != nil {
+			return nil, err
+		}
+		rates = append(rates, fmt.Sprintf("%d x %d: %.2g", k, threads/k, rate))
+		if rate > 1.05*most {
+			best, most = k, rate
+		}
+	}
+	line := fmt.Sprintf("  processes x threads: windows a second are %s", strings.Join(rates, ", "))
+	if best > 1 {
+		line += fmt.Sprintf("; parts do most: --shard 1/%d to %d/%d, each with --threads %d", best, best, best, threads/best)
+	}
+	return append(lines, line), nil
+}
+
+// together is how many windows a second so many networks do at the same time, with so many threads each.
+func (r *run) together(ctx context.Context, g *group, w runners.Window, networks, threads int) (rate float64, err error) {
+	runs := make([]*run, networks)
+	for i := range runs {
+		plan := *r.plan
+		plan.request.Threads = threads
+		runs[i] = &run{plan: &plan, texts: r.texts, out: r.out}
+		runs[i].schedule = runners.NewSchedule(1, runs[i].timer.start)
+		if err := runs[i].loadImages(); err != nil {
+			return 0, err
+		}
+		defer runs[i].closeImages()
+	}
+	var start time.Time
+	for range 2 { // the first round sets memory up
+		start = time.Now()
+		group, ctx := errgroup.WithContext(ctx)
+		for _, one := range runs {
+			group.Go(func() error {
+				_, err := one.timeWindow(ctx, g, w)
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return 0, err
+		}
+	}
+	return float64(2*networks) / time.Since(start).Seconds(), nil // timeWindow takes two
 }
 
 // roundTime is a duration with two figures or so.

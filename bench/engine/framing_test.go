@@ -317,6 +317,7 @@ func TestEveryKeyIsHeeded(t *testing.T) {
 // An estimate counts prompts, pictures and windows, and leaves nothing behind.
 func TestEstimate(t *testing.T) {
 	r := suite(t, demo(t), both, "{base: sclip, size: 56, window: 32, stride: 20, templates: none, datasets: {voc20: {stride: 28}}}")
+	r.Threads = 4 // whatever the machine has: enough to be shared out
 	plan, err := NewPlan(r)
 	if err != nil {
 		t.Fatal(err)
@@ -342,6 +343,7 @@ func TestEstimate(t *testing.T) {
 		fmt.Sprintf("voc21: 8 pictures, %d windows of 32x32 (counted)", windows["voc21"]),
 		fmt.Sprintf("voc20: 8 pictures, %d windows of 32x32 (counted)", windows["voc20"]),
 		"altogether about ", "; records of about ",
+		"processes x threads: windows a second are 1 x 4: ", ", 2 x 2: ",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)

@@ -1,10 +1,11 @@
-"""Seven methods, one after the other, in PyTorch on the CPU: the peer that speed and numbers are compared with.
+"""Methods in PyTorch on the CPU: the peer that speed and numbers are compared with.
 
-    peer.py MODEL_DIR PIXELS.npy THREADS REPEATS OUT_DIR
+    peer.py MODEL_DIR PIXELS.npy THREADS REPEATS f32|bf16 OUT_DIR METHOD...
 
-MODEL_DIR is a Hugging Face CLIP, PIXELS [1, 3, H, W]. Writes <method>.npy to OUT_DIR and prints JSON with the best seconds of each
-forward. Positions are bilinear throughout. Attention is scaled_dot_product_attention, PyTorch's fastest on a CPU; one method
-computes nothing twice. Needs torch, safetensors and numpy.
+MODEL_DIR is a Hugging Face CLIP, PIXELS [1, 3, H, W]. Each method runs alone, as its paper's code does, and all together in one pass
+that shares whatever they have in common, the best that one can write. Writes <method>.npy of both to OUT_DIR and prints JSON: the
+seconds of the processor and of the clock that each repeat took, by method, and "one pass". Positions are bilinear throughout. Attention
+is scaled_dot_product_attention, PyTorch's fastest on a CPU; a method computes nothing twice. Needs torch, safetensors and numpy.
 """
 
 import json
@@ -18,8 +19,8 @@ from safetensors.torch import load_file
 
 
 class CLIP:
-    def __init__(self, directory):
-        self.w = {k: v.float() for k, v in load_file(directory + "/model.safetensors").items()}
+    def __init__(self, directory, dtype):
+        self.w = {k: v.to(dtype) for k, v in load_file(directory + "/model.safetensors").items()}
         vision = json.load(open(directory + "/config.json"))["vision_config"]
         self.layers, self.heads = vision["num_hidden_layers"], vision["num_attention_heads"]
         self.patch, self.eps = vision["patch_size"], vision["layer_norm_eps"]
@@ -106,6 +107,40 @@ class CLIP:
         o = o + x
         return self.project(o + self.mlp(o, p))
 
+    def one_pass(self, pixels, methods):
+        """Projected tokens of many methods: one trunk, second paths beside it, last blocks behind it."""
+        o, n, g, out = self.embed(pixels), None, None, {}
+        sdpa = F.scaled_dot_product_attention
+        for i in range(self.layers):
+            p = f"vision_model.encoder.layers.{i}."
+            if i == self.layers - 6:
+                n = g = o
+            h = self.norm(o, p + "layer_norm1")
+            q, k, v = self.qkv(h, p)
+            if i >= self.layers - 6 and "clip_surgery" in methods:
+                n = n + self.attend(v, v, v, p)
+            if i >= self.layers - 6 and "gem" in methods:
+                g = g + self.gem(h, q, k, v, p)
+            if i == self.layers - 1:
+                qq = sdpa(q, q, v) if {"sclip", "clearclip"} & set(methods) else None
+                x = {"maskclip": lambda: self.out(v, p), "sclip": lambda: self.out(qq + sdpa(k, k, v), p)}
+                for name in x:
+                    if name in methods:
+                        y = o + x[name]()
+                        out[name] = self.project(y + self.mlp(y, p))
+                if "clearclip" in methods:
+                    out["clearclip"] = self.project(self.out(qq, p))
+                if "naclip" in methods:
+                    out["naclip"] = self.project(self.attend(k, k, v, p, attn_mask=self.neighbourhood(pixels)))
+            o = o + self.attend(q, k, v, p)
+            o = o + self.mlp(o, p)
+        out["clip"] = self.project(o)
+        if "clip_surgery" in methods:
+            out["clip_surgery"] = self.project(torch.cat([o[:, :1], n[:, 1:]], 1))
+        if "gem" in methods:
+            out["gem"] = self.project(g)
+        return out
+
     def gem(self, h, q, k, v, p):
         temperature = h.norm(dim=-1).mean() * q.shape[-1] ** -0.5
         total = 0
@@ -120,26 +155,33 @@ class CLIP:
         if (rows, cols) not in self.gaussians:
             y, x = torch.meshgrid(torch.arange(rows), torch.arange(cols), indexing="ij")
             at = torch.stack([y.flatten(), x.flatten()], 1).float()
-            self.gaussians[rows, cols] = F.pad(torch.exp(-torch.cdist(at, at) ** 2 / (2 * sigma**2)), (1, 0, 1, 0))[None, None]
+            self.gaussians[rows, cols] = F.pad(torch.exp(-torch.cdist(at, at) ** 2 / (2 * sigma**2)), (1, 0, 1, 0))[None, None].to(pixels.dtype)
         return self.gaussians[rows, cols]
 
 
-METHODS = ["clip", "clip_surgery", "maskclip", "sclip", "clearclip", "naclip", "gem"]
+def timed(run):
+    cpu, clock = time.process_time(), time.perf_counter()
+    out = run()
+    return out, [time.process_time() - cpu, time.perf_counter() - clock]
 
 
 def main():
-    directory, pixels, threads, repeats, out = sys.argv[1:]
+    directory, pixels, threads, repeats, precision, out, *methods = sys.argv[1:]
     torch.set_num_threads(int(threads))
-    model, x = CLIP(directory), torch.from_numpy(np.load(pixels))
-    seconds = {}
+    dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[precision]
+    model, x = CLIP(directory, dtype), torch.from_numpy(np.load(pixels)).to(dtype)
+    seconds = {name: [] for name in [*methods, "one pass"]}
     with torch.inference_mode():
-        for name in METHODS:
-            np.save(f"{out}/{name}.npy", model.tokens(x, name).numpy())  # also warms up
+        together = model.one_pass(x, methods)  # also warms up
         for _ in range(int(repeats)):
-            for name in METHODS:
-                start = time.perf_counter()
-                model.tokens(x, name)
-                seconds[name] = min(seconds.get(name, 1e9), time.perf_counter() - start)
+            for name in methods:
+                alone, took = timed(lambda: model.tokens(x, name))
+                seconds[name].append(took)
+            together, took = timed(lambda: model.one_pass(x, methods))
+            seconds["one pass"].append(took)
+        for name in methods:
+            np.save(f"{out}/{name}.npy", model.tokens(x, name).float().numpy())
+            np.save(f"{out}/{name} in one pass.npy", together[name].float().numpy())
     print(json.dumps({"torch": torch.__version__, "seconds": seconds}))
 
 
