@@ -73,7 +73,7 @@ with ONNX Runtime, and reports scores with their protocol, interval and provenan
 		{"Look at results:", []*cobra.Command{reportCommand(), compareCommand(), panelsCommand(), recordsCommand(), scoreCommand()}},
 		{"Use a model:", []*cobra.Command{explainCommand(), segmentCommand(), encodeCommand(), exportCommand(), pullCommand()}},
 		{"Find out:", []*cobra.Command{listCommand(), doctorCommand(), schemaCommand()}},
-		{"Set up:", []*cobra.Command{setupCommand(), shapesCommand()}},
+		{"Set up:", []*cobra.Command{setupCommand(), initCommand(), shapesCommand()}},
 	} {
 		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})
 		for _, c := range group.commands {

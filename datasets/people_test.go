@@ -325,3 +325,37 @@ func FuzzFolder(f *testing.F) {
 		}
 	})
 }
+
+// What a folder's label maps store says how they are to be read.
+func TestSurvey(t *testing.T) {
+	png := encode(t, image.NewGray(image.Rect(0, 0, 2, 2)))
+	for _, test := range []struct {
+		name    string
+		classes string
+		values  []uint8
+		want    datasets.FolderOptions
+		found   string
+	}{
+		{"from 0", "a\nb\nc\n", []uint8{0, 1, 2, 255}, datasets.FolderOptions{}, "store 0..2, 255"},
+		{"from 1", "a\nb\nc\n", []uint8{0, 1, 2, 3}, datasets.FolderOptions{ReduceZero: true}, "count classes from 1"},
+		{"numbered from 1", "1: a\n2: b\n3: c\n", []uint8{1, 1, 2, 3}, datasets.FolderOptions{ReduceZero: true}, "numbers of lines"},
+		{"a void of its own", "a\nb\nc\n", []uint8{0, 1, 2, 99}, datasets.FolderOptions{Ignore: 99}, "99 is no class"},
+		{"background", "background\nb\nc\n", []uint8{0, 1, 2, 2}, datasets.FolderOptions{Background: true}, "3 classes"},
+		{"masks", "a\nb\n", []uint8{0, 255, 255, 0}, datasets.FolderOptions{}, "masks of 0 and 255"},
+		{"another list", "a\nb\n", []uint8{0, 7, 9, 1}, datasets.FolderOptions{}, "values 7, 9 are no class"},
+	} {
+		root := people{"imgs/a.png": png, "masks/a.png": encode(t, peopleGrey(test.values...)), "classes.txt": []byte(test.classes)}.write(t)
+		s, err := datasets.NewSurvey(root)
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		test.want.Images, test.want.Labels, test.want.Classes = "imgs", "masks", "classes.txt"
+		if s.Folder != test.want || !strings.Contains(strings.Join(s.Found, "\n"), test.found) {
+			t.Errorf("%s: %+v, %q", test.name, s.Folder, s.Found)
+		}
+	}
+	if _, err := datasets.NewSurvey(t.TempDir()); err == nil || !strings.Contains(err.Error(), "no folder of pictures") {
+		t.Error(err)
+	}
+}
