@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ovbench/runners"
+	"ovbench/runners/clip"
 )
 
 // Scores are those of the patches alone, ranks fall with them, ties keep the reading order, and peaks are middles of patches.
@@ -38,13 +39,18 @@ func TestRankTokens(t *testing.T) {
 // A single text's probability is against the empty text; those of several add up to 1.
 func TestPresence(t *testing.T) {
 	e := explanation{mapFlags: mapFlags{texts: []string{"cat"}}}
-	s := sight{global: []float32{0.25}, empty: []float32{0.24}, scale: 100}
+	s := sight{global: []float32{0.25}, empty: []float32{0.24}, model: &clip.Model{LogitScale: 100}}
 	one := e.presence(s, true)
 	if p := one[0].Probability; p < 0.731 || p > 0.7311 { // 1 / (1 + exp(-1))
 		t.Errorf("%v", one)
 	}
 	e.texts = []string{"cat", "dog"}
-	two := e.presence(sight{global: []float32{0.25, 0.24}, scale: 100}, false)
+	// Under a sigmoid each text stands by itself: 1 / (1 + exp(-(100·0.25 - 24))).
+	alone := e.presence(sight{global: []float32{0.25, 0.24}, model: &clip.Model{LogitScale: 100, LogitBias: -24, Sigmoid: true}}, false)
+	if p := alone[0].Probability; p < 0.731 || p > 0.7311 || alone[1].Probability < 0.4999 || alone[1].Probability > 0.5001 {
+		t.Errorf("%v", alone)
+	}
+	two := e.presence(sight{global: []float32{0.25, 0.24}, model: &clip.Model{LogitScale: 100}}, false)
 	if p := two[0].Probability; p < 0.731 || p > 0.7311 || two[0].Probability+two[1].Probability < 0.9999 || two[1].Text != "dog" {
 		t.Errorf("%v", two)
 	}

@@ -89,7 +89,7 @@ The global token comes first, where the method has one, patches follow row by ro
 			if err != nil {
 				return err
 			}
-			pixels, err := clip.Preprocess(img, h, w, clip.Resize(fit), clip.FilterBicubic)
+			pixels, err := clip.Preprocess(img, h, w, clip.Resize(fit), m.Filter)
 			if err != nil {
 				return fmt.Errorf("%s: %w", file, err)
 			}
@@ -145,7 +145,8 @@ un-normalised; with a set of templates each is the normalised mean over the fill
 			if err := runners.CheckVocabulary(m.Model, m.Tokenizer); err != nil {
 				return err
 			}
-			return writeTokens(m.Tokenizer, m.Context, texts, out)
+			sayTruncated(c, m, texts)
+			return writeTokens(m.Tokenizer, m.Model.Tokens(), texts, out)
 		}
 		m, lib, err := f.open(c)
 		if err != nil {
@@ -156,6 +157,7 @@ un-normalised; with a set of templates each is the normalised mean over the fill
 			return err
 		}
 		defer tower.Close()
+		sayTruncated(c, m, texts)
 		var e tensor.Dense
 		if templates == "none" {
 			e, err = tower.Encode(c.Context(), texts, nil)
@@ -170,17 +172,26 @@ un-normalised; with a set of templates each is the normalised mean over the fill
 	return c
 }
 
-func writeTokens(t *tokenizer.Tokenizer, context int, texts []string, out string) error {
+// sayTruncated warns of texts of which the model, by the rule of its library, reads a part.
+func sayTruncated(c *cobra.Command, m *engine.Model, texts []string) {
+	for _, text := range texts {
+		if _, err := m.Tokenizer.Tokens(text, m.Context, false); err != nil && m.Model.Tokens().Truncated {
+			fmt.Fprintf(c.ErrOrStderr(), "ovbench: warning: %v; it is cut, as the model's library does\n", err)
+		}
+	}
+}
+
+func writeTokens(t *tokenizer.Tokenizer, in clip.TextInput, texts []string, out string) error {
 	var all []int32
 	for _, text := range texts {
-		ids, err := t.Padded(text, context, false)
+		ids, err := t.Padded(text, in.Context, in.Truncated)
 		if err != nil {
 			return err
 		}
 		all = append(all, ids...)
 	}
 	return writeFile(out, func(w io.Writer) error {
-		return tensor.WriteNPYInt32(w, []int{len(texts), context}, all)
+		return tensor.WriteNPYInt32(w, []int{len(texts), in.Context}, all)
 	})
 }
 

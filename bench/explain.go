@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -188,7 +189,7 @@ func (e *explanation) writeSegmented(c *cobra.Command, v *viewer, img *image.NRG
 type presence struct {
 	Text        string  `json:"text"`
 	Cosine      float64 `json:"cosine"`
-	Probability float64 `json:"probability"` // among the texts, or of a single text against the empty one
+	Probability float64 `json:"probability"` // among the texts, or of a single text against the empty one; of each by itself under a sigmoid
 }
 
 // presence reads the global token.
@@ -197,7 +198,12 @@ func (e *explanation) presence(s sight, alone bool) []presence {
 	if alone {
 		cls = append(cls, s.empty...)
 	}
-	shares := methods.Softmax(cls, s.scale)
+	shares := methods.Softmax(cls, s.model.LogitScale)
+	if s.model.Sigmoid {
+		for i, v := range cls { // every text by itself
+			shares[i] = 1 / (1 + math.Exp(-s.model.LogitScale*float64(v)-s.model.LogitBias))
+		}
+	}
 	out := make([]presence, len(e.texts))
 	for i, text := range e.texts {
 		out[i] = presence{text, float64(cls[i]), shares[i]}

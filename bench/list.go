@@ -60,6 +60,13 @@ var lists = map[string]func() ([]item, error){
 		for _, name := range hub.Cached() {
 			out = append(out, item{Name: name, Doc: "in the cache"})
 		}
+		for _, f := range hub.Families {
+			for _, name := range f.Models {
+				if !slices.ContainsFunc(out, func(it item) bool { return it.Name == name }) {
+					out = append(out, item{Name: name, Doc: fmt.Sprintf("ovbench pull %s: %s (read from %s)", name, f.Name, f.Forms)})
+				}
+			}
+		}
 		return out, nil
 	},
 	"suites": func() (out []item, _ error) {

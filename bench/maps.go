@@ -184,7 +184,7 @@ type similarity struct {
 type sight struct {
 	methods       []similarity
 	global, empty []float32 // the global token's cosines with the texts, and with the empty one if asked for
-	scale         float64   // logit scale
+	model         *clip.Model
 }
 
 // look is what the methods say of the picture in file for the viewer's texts.
@@ -198,7 +198,7 @@ func (v *viewer) look(ctx context.Context, file string, img *image.NRGBA) (sight
 
 // compare is that for texts [T, E], which are normalised. Some of them, at the end, steer no method.
 func (v *viewer) compare(ctx context.Context, file string, img *image.NRGBA, texts tensor.Dense, passive int) (sight, error) {
-	pixels, err := clip.Preprocess(img, v.h, v.w, clip.Squash, clip.FilterBicubic)
+	pixels, err := clip.Preprocess(img, v.h, v.w, clip.Squash, v.model.Filter)
 	var scan runners.Scan
 	if err == nil {
 		scan, err = v.images.Scan(ctx, pixels, runners.Sliding{}, runners.TextSet{Texts: texts, Passive: passive})
@@ -206,7 +206,7 @@ func (v *viewer) compare(ctx context.Context, file string, img *image.NRGBA, tex
 	if err != nil {
 		return sight{}, fmt.Errorf("%s: %w", file, err)
 	}
-	s := sight{scale: v.model.LogitScale}
+	s := sight{model: v.model.Model}
 	all := texts.Shape[0]
 	for i := range v.images.Methods() {
 		asked, rest := scan.Maps(i, 0, 0, all-passive), scan.Maps(i, 0, all-passive, all)

@@ -17,7 +17,7 @@ packages find it too, or one of OpenAI's (RN50, ViT-B/16 …) into ~/.cache/clip
 checksum. What is there already is not fetched again, and an interrupted download goes on. Prints where the model
 lies. HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are heeded.
 
-Weights have licences of their own.`,
+Models of other kinds than CLIP are read where ovbench list models says so. Weights have licences of their own.`,
 		Example: "  ovbench pull openai/clip-vit-base-patch16\n  ovbench pull laion/CLIP-ViT-B-16-laion2B-s34B-b88K@main\n  ovbench pull RN50",
 		Args:    arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -31,6 +31,9 @@ func EncodeCaption(ctx context.Context, lib *ort.Library, m TextModel, t Decoder
 	if err := CheckVocabulary(m, t); err != nil {
 		return Caption{}, err
 	}
+	if m.Tokens().Padded {
+		return Caption{}, fmt.Errorf("%s: its text tower reads all tokens at once and gives one embedding: it has none of single tokens", m.Source())
+	}
 	ids, err := (&Texts{model: m, tokenizer: t}).tokens(text)
 	if err != nil {
 		return Caption{}, err

@@ -54,7 +54,7 @@ func TestRecordedGradients(t *testing.T) {
 				x = v.Block(g, i, x)
 			}
 			tokens = append(tokens, x)
-			embedding := g.L2Normalize(v.Project(g, g.Slice(x, 1, 0, 1)))
+			embedding := g.L2Normalize(v.Project(g, g.Slice(x, 1, 0, 1), vit.ByValue))
 			seed := onnx.Seed{Of: embedding, Cotangent: g.Reshape(words, count, 1, 1, m.Embed)}
 			by := append(append([]onnx.Value{v.Pixels.Apply(g, in)}, tokens...), attended...)
 			gradients := g.Gradient([]onnx.Seed{seed}, by...)

@@ -30,6 +30,8 @@ type Tokenizer interface {
 	Fits(rows int) bool // whether a token embedding of so many rows is of this vocabulary
 	// Tokens are the ids of a text from its start to its end token, or why they are more than context.
 	Tokens(text string, context int, truncate bool) ([]int32, error)
+	// Padded are the same, with padding up to context.
+	Padded(text string, context int, truncate bool) ([]int32, error)
 }
 
 // Texts runs a text tower, which is loaded when first needed. It may be used from many goroutines; Close it when done.
@@ -108,7 +110,10 @@ func (t *Texts) Encode(ctx context.Context, texts []string, progress func(done, 
 // tokens are the ids of a text up to the token whose embedding the model reads: nothing behind it has an effect.
 func (t *Texts) tokens(text string) ([]int32, error) {
 	in := t.model.Tokens()
-	ids, err := t.tokenizer.Tokens(text, in.Context, false)
+	if in.Padded {
+		return t.tokenizer.Padded(text, in.Context, in.Truncated)
+	}
+	ids, err := t.tokenizer.Tokens(text, in.Context, in.Truncated)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package clip
 
 import (
 	"fmt"
+	"strings"
 
 	"ovbench/runners/checkpoint"
 	"ovbench/runners/vit"
@@ -10,6 +11,7 @@ import (
 // Config is the shape of a CLIP model. What weights can tell is inferred from their shapes; heads,
 // activation and eps come from config.json where there is one.
 type Config struct {
+	Family  string    // "" for CLIP and its kin, else SigLIP, PE-Core or MetaCLIP 2
 	Embed   int       // dimension of the shared space
 	Image   int       // native side in pixels
 	Patch   int       // pixels of a token's side: the patch, or 32 for a ResNet
@@ -18,8 +20,10 @@ type Config struct {
 	Text    vit.Shape
 	Vocab   int // token ids
 	Context int // tokens of a text
-	// Pixels is how the model wants its pixels normalised.
+	// Pixels is how the model wants its pixels normalised, Filter and Fit how its authors bring pictures to its size.
 	Pixels vit.Normalization
+	Filter Filter
+	Fit    Resize
 	// Assumed lists what neither shapes nor a configuration could tell, in words for the user.
 	Assumed []string
 }
@@ -40,19 +44,25 @@ func (c Config) Name() string {
 		}
 		return fmt.Sprintf("ResNet%v width %d", c.Stages, c.Vision.Width)
 	}
-	size := map[[2]int]string{{768, 12}: "B", {1024, 24}: "L", {1280, 32}: "H", {1408, 40}: "g", {1664, 48}: "bigG"}[[2]int{c.Vision.Width, c.Vision.Layers}]
+	size := map[[2]int]string{{192, 12}: "T", {384, 12}: "S", {1152, 27}: "SO400M", {1536, 40}: "giant-opt", {1536, 50}: "G", {768, 12}: "B", {1024, 24}: "L", {1280, 32}: "H", {1408, 40}: "g", {1664, 48}: "bigG"}[[2]int{c.Vision.Width, c.Vision.Layers}]
 	if size == "" {
-		return fmt.Sprintf("ViT width %d depth %d patch %d", c.Vision.Width, c.Vision.Layers, c.Patch)
+		return strings.TrimSpace(fmt.Sprintf("%s ViT width %d depth %d patch %d", c.Family, c.Vision.Width, c.Vision.Layers, c.Patch))
 	}
 	name := fmt.Sprintf("ViT-%s/%d", size, c.Patch)
+	if c.Family != "" {
+		name = c.Family + " " + name
+	}
 	if c.Image != 224 {
 		name += fmt.Sprintf("@%dpx", c.Image)
 	}
 	return name
 }
 
-// imageHeads are the heads of open_clip's image towers that are not 64 wide, by width and depth: H, g, bigG and e.
-var imageHeads = map[[2]int]int{{1280, 32}: 16, {1408, 40}: 16, {1664, 48}: 16, {1792, 56}: 16}
+// imageHeads are the heads of image towers that are not 64 wide, by width and depth: open_clip's H, g, bigG and e, and those of SigLIP
+// and PE-Core.
+var imageHeads = map[[2]int]int{
+	{1280, 32}: 16, {1408, 40}: 16, {1664, 48}: 16, {1792, 56}: 16, {1152, 27}: 16, {1536, 40}: 16, {1536, 50}: 16,
+}
 
 // belongs says if the configuration is of other weights.
 func (h hints) belongs(c Config) error {

@@ -166,7 +166,7 @@ func TestRefusals(t *testing.T) {
 		{"wrong shape", "tensor visual.proj has shape [16 9], want [16 8]", func(s map[string][]int) { s["visual.proj"] = []int{16, 9} }, ""},
 		{"no square", "tensor visual.positional_embedding has 6 rows, want 1 + a square number", func(s map[string][]int) { s["visual.positional_embedding"] = []int{6, 16} }, ""},
 		{"layer scale", "LayerScale is not supported", func(s map[string][]int) { s["visual.transformer.resblocks.0.ls_1.gamma"] = []int{16} }, ""},
-		{"timm", "a timm image tower is not supported", func(s map[string][]int) { s["visual.trunk.patch_embed.weight"] = []int{1} }, ""},
+		{"timm", "a timm image tower without an attention pool is not supported", func(s map[string][]int) { s["visual.trunk.patch_embed.weight"] = []int{1} }, ""},
 		{"scaled attention", "normalised or scaled attention is not supported", func(s map[string][]int) { s["visual.transformer.resblocks.0.attn.logit_scale"] = []int{1} }, ""},
 		{"attentional pooler", "an attentional pooler (CoCa) is not supported", func(s map[string][]int) { s["visual.attn_pool.query"] = []int{1} }, ""},
 		{"no ln_pre", "an image tower without ln_pre is not supported", func(s map[string][]int) {
@@ -176,17 +176,18 @@ func TestRefusals(t *testing.T) {
 		{"CoCa", "CoCa's text tower is not supported", func(s map[string][]int) { s["text.cls_emb"] = []int{1} }, ""},
 		{"Hugging Face text", "a Hugging Face text tower inside open_clip is not supported", func(s map[string][]int) { s["text.transformer.embeddings.word_embeddings.weight"] = []int{1} }, ""},
 		{"bias of patches", "a bias of the patch embedding is not supported", func(s map[string][]int) { s["visual.conv1.bias"] = []int{16} }, ""},
-		{"bias of the projection", "a bias of the projection is not supported", func(s map[string][]int) { s["text_projection.bias"] = []int{8} }, ""},
+		{"bias of the projection", "tensor text_projection.bias has no place", func(s map[string][]int) { s["text_projection.bias"] = []int{8} }, ""},
 		{"MobileCLIP", "neither CLIP's ViT nor its ResNet", func(s map[string][]int) { s["image_encoder.model.patch_emb.0.block.conv.weight"] = []int{1} }, ""},
 		{"Long-CLIP", "tensor positional_embedding_res has no place", func(s map[string][]int) { s["positional_embedding_res"] = []int{77, 64} }, ""},
 		{"Alpha-CLIP", "tensor visual.conv1_alpha.weight has no place", func(s map[string][]int) { s["visual.conv1_alpha.weight"] = []int{16, 1, 4, 4} }, ""},
 		{"left over", "tensor visual.rope.freqs has no place in CLIP's architecture", func(s map[string][]int) { s["visual.rope.freqs"] = []int{1} }, ""},
-		{"siglip", "SigLIP's sigmoid loss is not supported", func(s map[string][]int) { s["logit_bias"] = []int{1} }, ""},
 		{"heads unknown", "image width 16 is no multiple of the usual head width 64: put the model's config.json or open_clip_config.json beside", nil, ""},
 		{"heads do not divide", "image width 16 cannot be split into the 3 heads", nil, `{"model_type":"clip","vision_config":{"num_attention_heads":3},"text_config":{}}`},
 		{"other model's config", "it belongs to another model", nil, `{"model_type":"clip","vision_config":{"num_attention_heads":2,"hidden_size":768},"text_config":{}}`},
 		{"activation", `hidden_act "gelu_new" is not supported`, nil, `{"model_type":"clip","vision_config":{"hidden_act":"gelu_new"},"text_config":{}}`},
-		{"other type", `model_type "siglip" is not supported`, nil, `{"model_type":"siglip","vision_config":{},"text_config":{}}`},
+		{"other type", `model_type "align" is not supported; ovbench reads clip, metaclip_2, siglip`, nil, `{"model_type":"align","vision_config":{},"text_config":{}}`},
+		{"NaFlex", "SigLIP 2 of flexible size (NaFlex), which is not supported", nil, `{"model_type":"siglip2","vision_config":{},"text_config":{}}`},
+		{"no head", "vision_use_head false is not supported", nil, `{"model_type":"siglip","vision_config":{"vision_use_head":false},"text_config":{}}`},
 		{"broken config", "config.json: unexpected end of JSON input", nil, `{"vision_config":`},
 		{"no clip", "tensor token_embedding.weight is missing: this is no CLIP checkpoint", func(s map[string][]int) {
 			clear(s)
@@ -293,8 +294,9 @@ func TestOpenCLIPConfig(t *testing.T) {
 		{`{"model_cfg":{"vision_cfg":{},"text_cfg":{"hf_model_name":"xlm-roberta-base"}}}`, `text tower "xlm-roberta-base" is not supported`},
 		{`{"model_cfg":{"vision_cfg":{"final_ln_after_pool":true},"text_cfg":{}}}`, "vision_cfg: final_ln_after_pool is not supported"},
 		{`{"model_cfg":{"vision_cfg":{"pool_type":"avg"},"text_cfg":{}}}`, "vision_cfg: pool_type avg is not supported"},
-		{`{"model_cfg":{"vision_cfg":{},"text_cfg":{"no_causal_mask":true}}}`, "text_cfg: no_causal_mask is not supported"},
-		{`{"model_cfg":{"vision_cfg":{"norm_kwargs":{"eps":1e-6}},"text_cfg":{}}}`, "vision_cfg: norm_kwargs is not supported"},
+		{`{"model_cfg":{"vision_cfg":{},"text_cfg":{"no_causal_mask":true}}}`, "text_cfg: no_causal_mask without pool_type last is not supported"},
+		{`{"model_cfg":{"vision_cfg":{"act_kwargs":{"approximate":"fast"}},"text_cfg":{}}}`, "vision_cfg: act_kwargs.approximate fast is not supported"},
+		{`{"model_cfg":{"vision_cfg":{"timm_model_name":"vit_so400m_patch14_siglip_gap_224"},"text_cfg":{}}}`, "is not supported; of timm's ovbench reads SigLIP (with its pool) and PE-Core"},
 	} {
 		path := sparse(t, vitShapes(32, 3, 4, 8, 8, 64))
 		if err := os.WriteFile(filepath.Join(filepath.Dir(path), "open_clip_config.json"), []byte(c.config), 0o600); err != nil {

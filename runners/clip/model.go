@@ -9,6 +9,7 @@
 package clip
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 
@@ -25,6 +26,8 @@ type Model struct {
 	Format     checkpoint.Format
 	Files      []string // all weight files
 	LogitScale float64  // exp of the stored logarithm, about 100 in released weights
+	LogitBias  float64  // added to scaled cosines by models of a sigmoid loss
+	Sigmoid    bool     // a score is the sigmoid of a text's logit, not the softmax over texts
 
 	encoder encoder
 	Text    Text
@@ -102,14 +105,11 @@ func assemble(c *checkpoint.Checkpoint, h hints) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{Config: Config{Assumed: l.Notes()}}
-	if l.Has("vision_model.embeddings.class_embedding") {
-		huggingFace(l, m)
-	} else {
-		openAI(l, m)
-	}
+	place(l, m)
 	if l.Err() != nil {
 		return nil, l.Err()
 	}
+	h.fallBack(m)
 	if err := refuseUnused(l); err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func assemble(c *checkpoint.Checkpoint, h hints) (*Model, error) {
 	if err := m.tower("text", &m.Config.Text, h.textHeads, h.textAct, h.textEps, c.Format); err != nil {
 		return nil, err
 	}
-	m.Text.Shape, m.Text.Causal, m.Text.end = m.Config.Text, true, h.end
+	m.Text.Shape, m.Text.Causal, m.Text.end = m.Config.Text, !h.padded, h.end
 	if err := m.encoder.complete(&m.Config, h, c.Format); err != nil {
 		return nil, err
 	}
@@ -128,5 +128,10 @@ func assemble(c *checkpoint.Checkpoint, h hints) (*Model, error) {
 		m.Pixels = vit.CLIP
 	}
 	m.encoder = m.encoder.normalised(m.Pixels)
+	if v, ok := m.encoder.(*ViT); ok && v.Pool != nil {
+		m.Assumed = append(m.Assumed, fmt.Sprintf("that patches of %s go through its pool one by one, which is no paper's definition, and positions on other grids are read %s, "+
+			"as its library does; thresholds and temperatures chosen for CLIP's cosines do not carry over", h.family, v.Rule))
+	}
+	m.Family, m.Filter, m.Fit = h.family, cmp.Or(h.filter, FilterBicubic), cmp.Or(h.fit, Crop)
 	return m, nil
 }

@@ -54,7 +54,7 @@ func loadResNet(l *weights.Loader, m *Model) {
 	}
 	w := stem.Shape[0]
 	m.Patch = 32
-	m.Image = 32 * l.Side(pos.Name, pos.Shape[0]-1)
+	m.Image = 32 * l.Side(pos.Name, pos.Shape[0], 1)
 	m.Config.Vision = vit.Shape{Width: w, Activation: vit.ReLU}
 	r := &ResNet{}
 	in := 3

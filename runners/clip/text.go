@@ -21,13 +21,19 @@ type Text struct {
 
 // TextInput is what a text tower takes.
 type TextInput struct {
-	Vocabulary int   // rows of its token embedding
-	Context    int   // tokens that a text may have
-	End        int32 // the id whose token it reads, where that comes first; 0 for the largest id, which is CLIP's end token unless tokens were added
+	Vocabulary int // rows of its token embedding
+	Context    int // tokens that a text may have
+	// Truncated says that texts that are too long are cut, as the libraries of the family do; CLIP's refuses them.
+	Truncated bool
+	// Padded says that texts are padded to the context, and the last token of all is read.
+	Padded bool
+	End    int32 // the id whose token it reads, where that comes first; 0 for the largest id, which is CLIP's end token unless tokens were added
 }
 
 // Tokens is what the text tower takes.
-func (m *Model) Tokens() TextInput { return TextInput{m.Vocab, m.Context, m.Text.end} }
+func (m *Model) Tokens() TextInput {
+	return TextInput{m.Vocab, m.Context, m.Family == "SigLIP" || m.Family == "PE-Core", !m.Text.Causal, m.Text.end}
+}
 
 // Cut leaves out of a text's ids what is behind the token that is read: it has no effect on it.
 func (in TextInput) Cut(ids []int32) []int32 {
@@ -47,7 +53,7 @@ func (in TextInput) Cut(ids []int32) []int32 {
 // and the output embedding [batch, E], un-normalised. If tokens are asked for, there is no last, and the output is tokens
 // [batch, tokens, E]: the last LayerNorm and the projection of every token; that of the end token is the text's embedding.
 //
-// The causal mask keeps a token from seeing later ones, so texts may be cut right behind their
+// In CLIP the causal mask keeps a token from seeing later ones, so texts may be cut right behind their
 // end token: the embedding is the same as with padding to the full context.
 func (m *Model) TextGraph(tokens bool) *onnx.Graph {
 	g := onnx.New()

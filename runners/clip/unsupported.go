@@ -13,17 +13,15 @@ var unsupported = []struct {
 	part *regexp.Regexp // of a tensor's name
 	what string
 }{
-	{regexp.MustCompile(`\.ls_[12]\.gamma$`), "LayerScale"},
+	{regexp.MustCompile(`\.ls_?[12]\.gamma$`), "LayerScale"},
 	{regexp.MustCompile(`\.ln_attn\.|\.mlp\.ln\.|\.attn\.ln(_[a-z]+)?\.|\.attn\.(head_scale|logit_scale)$`), "normalised or scaled attention"},
-	{regexp.MustCompile(`^logit_bias$|^vision_model\.head\.`), "SigLIP's sigmoid loss"},
-	{regexp.MustCompile(`^visual\.trunk\.`), "a timm image tower"},
-	{regexp.MustCompile(`^visual\.attn_pool\.|^visual\.attn_pool_contrastive\.`), "an attentional pooler (CoCa)"},
+	{regexp.MustCompile(`^visual\.attn_pool\.(query|ln_[qk])|^visual\.attn_pool_contrastive\.`), "an attentional pooler (CoCa)"},
 	{regexp.MustCompile(`^text_decoder\.|^(text\.)?cls_emb$`), "CoCa's text tower"},
 	{regexp.MustCompile(`^visual\.head\.`), "a projection head of timm"},
 	{regexp.MustCompile(`^(text\.)?transformer\.(embeddings|encoder|embed_tokens|block|shared|layer)\b`), "a Hugging Face text tower inside open_clip"},
 	{regexp.MustCompile(`^visual\.patchnorm_pre_ln\.`), "a LayerNorm before the patches"},
-	{regexp.MustCompile(`^visual\.conv1\.bias$|^(vision_model\.)?embeddings\.patch_embedding\.bias$`), "a bias of the patch embedding"},
-	{regexp.MustCompile(`^text_projection\.bias$|^visual_projection\.bias$`), "a bias of the projection"},
+	{regexp.MustCompile(`^visual\.conv1\.bias$`), "a bias of the patch embedding"},
+	{regexp.MustCompile(`^visual_projection\.bias$`), "a bias of the projection"},
 	{regexp.MustCompile(`^image_encoder\.|^visual\.(blocks|patch_embed)\.`), "an image tower that is neither CLIP's ViT nor its ResNet"},
 }
 
@@ -62,6 +60,14 @@ func refuseUnsupported(l *weights.Loader) error {
 				return fmt.Errorf("tensor %s: %s is not supported", name, r.what)
 			}
 		}
+	}
+	for _, name := range l.Names() {
+		if strings.HasPrefix(name, "visual.trunk.") && !l.Has("visual.trunk.attn_pool.latent") {
+			return fmt.Errorf("tensor %s: a timm image tower without an attention pool is not supported; of timm's ovbench reads SigLIP and PE-Core", name)
+		}
+	}
+	if s := l.Shape(huggingFaceTower.conv + ".weight"); len(s) == 2 {
+		return fmt.Errorf("tensor %s.weight of shape %v: SigLIP 2 of flexible size (NaFlex) is not supported", huggingFaceTower.conv, s)
 	}
 	if l.Has("visual.class_embedding") && !l.Has("visual.ln_pre.weight") {
 		return fmt.Errorf("tensor visual.ln_pre.weight is missing: an image tower without ln_pre is not supported")

@@ -183,7 +183,7 @@ func (m *Model) assemble(l *weights.Loader, heads int) error {
 	if width%heads != 0 {
 		return fmt.Errorf("width %d cannot be split into the %d heads its configuration names", width, heads)
 	}
-	m.Image = patch * l.Side(n.positions, positions.Shape[1]-1)
+	m.Image = patch * l.Side(n.positions, positions.Shape[1], 1)
 	t := &m.Tower
 	*t = vit.Tower{
 		Patch: patch, Pixels: vit.ImageNet, Rule: vit.Bicubic,

@@ -29,6 +29,28 @@ var openAIModels = map[string]string{
 	"ViT-L/14@336px": "openai/clip-vit-large-patch14-336",
 }
 
+// Family is a kind of image-text model that ovbench reads.
+type Family struct {
+	Name, Forms string
+	Models      []string // common ones, by the names that [Puller.Pull] takes
+}
+
+// Families lists them.
+var Families = []Family{
+	{"CLIP", "OpenAI's .pt, transformers, open_clip", []string{
+		"openai/clip-vit-base-patch16", "openai/clip-vit-base-patch32", "openai/clip-vit-large-patch14", "openai/clip-vit-large-patch14-336",
+		"laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "laion/CLIP-ViT-L-14-laion2B-s32B-b82K", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
+	}},
+	{"SigLIP", "transformers, open_clip; not NaFlex", []string{
+		"google/siglip-base-patch16-224", "google/siglip-so400m-patch14-384", "timm/ViT-B-16-SigLIP",
+		"google/siglip2-base-patch16-224", "google/siglip2-large-patch16-256", "google/siglip2-so400m-patch14-384", "timm/ViT-B-16-SigLIP2",
+	}},
+	{"PE-Core", "open_clip, Meta's .pt; not PE-Lang and PE-Spatial", []string{
+		"timm/PE-Core-T-16-384", "timm/PE-Core-S-16-384", "timm/PE-Core-B-16", "timm/PE-Core-L-14-336", "timm/PE-Core-bigG-14-448", "facebook/PE-Core-B16-224",
+	}},
+	{"MetaCLIP 2", "transformers, open_clip", []string{"facebook/metaclip-2-worldwide-huge-quickgelu"}},
+}
+
 // openAIFile is the name under which OpenAI's package keeps a model.
 func openAIFile(name string) string {
 	return strings.NewReplacer("/", "-", "@", "-").Replace(name) + ".pt"
@@ -200,7 +222,7 @@ func Cached() []string {
 	return names
 }
 
-// isCLIP tells a snapshot of a CLIP model from its configuration.
+// isCLIP tells a snapshot of a CLIP model, or of one of its kin, from its configuration.
 func isCLIP(dir string) bool {
 	if _, err := os.Stat(filepath.Join(dir, "open_clip_config.json")); err == nil {
 		return true
@@ -209,7 +231,7 @@ func isCLIP(dir string) bool {
 	var config struct {
 		Type string `json:"model_type"`
 	}
-	return err == nil && json.Unmarshal(data, &config) == nil && config.Type == "clip"
+	return err == nil && json.Unmarshal(data, &config) == nil && slices.Contains([]string{"clip", "siglip", "metaclip_2"}, config.Type)
 }
 
 // VocabularyPath is where the tokenizer of the model at modelPath comes from, for [tokenizer.Load]: vocab, a file or directory
@@ -263,6 +285,9 @@ func didYouMean(model string) string {
 		return ""
 	}
 	known := append(Cached(), slices.Collect(maps.Keys(openAIModels))...)
+	for _, f := range Families {
+		known = append(known, f.Models...)
+	}
 	known = slices.DeleteFunc(known, func(name string) bool { return name == model })
 	slices.Sort(known)
 	near, least := []string(nil), max(2, len(model)/4)+1

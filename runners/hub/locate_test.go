@@ -78,7 +78,7 @@ func TestLocate(t *testing.T) {
 		{model: "vit-b/16", err: `did you mean "ViT-B/16"?`},
 		{model: "ViT-B-16", err: `did you mean "ViT-B/16"?`},
 		{model: "clip-vit-base-patch16", err: `did you mean "openai/clip-vit-base-patch16"?`},
-		{model: "openai/clip-vit-base-patch61", err: `did you mean "openai/clip-vit-base-patch16"?`},
+		{model: "openai/clip-vit-base-patch61", err: `did you mean "openai/clip-vit-base-patch16" or `},
 		{model: "openai/clip-vit-base-patch32", err: "(looked for " + filepath.Join(hub, "models--openai--clip-vit-base-patch32") + ")"},
 		{model: "org/other@v1.0", err: "download it with: ovbench pull org/other@v1.0"},
 		{model: "org/pinned", err: "revision main is not in the Hugging Face cache, but f1f1: name one as org/pinned@f1f1"},

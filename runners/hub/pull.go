@@ -69,14 +69,31 @@ func (p *Puller) Pull(ctx context.Context, model string) (path string, err error
 	if !hubName.MatchString(name) || !hubRevision.MatchString(revision) {
 		return "", fmt.Errorf("model %.60q: want a name of the Hugging Face hub such as openai/clip-vit-base-patch16, or one of OpenAI's%s", model, didYouMean(model))
 	}
-	return p.pullHub(ctx, name, revision, modelFiles)
+	if path, err = p.pullHub(ctx, name, revision, modelFiles); err != nil {
+		return "", err
+	}
+	return path, p.pullVocabulary(ctx, path)
+}
+
+// pullVocabulary downloads OpenAI's vocabulary for a model at path that brings none, unless it is there.
+func (p *Puller) pullVocabulary(ctx context.Context, path string) error {
+	if _, err := VocabularyPath(path, ""); err == nil {
+		return nil
+	}
+	if c, err := checkpoint.Open(path); err == nil {
+		if _, err := VocabularyPath(c.Files[0], ""); err == nil {
+			return nil
+		}
+	}
+	if _, err := p.pullHub(ctx, vocabularyModel, "main", vocabularyFiles); err != nil {
+		return fmt.Errorf("vocabulary of %s: %w", path, err)
+	}
+	return nil
 }
 
 func (p *Puller) pullOpenAI(ctx context.Context, model string) (string, error) {
-	if _, err := VocabularyPath(filepath.Join(openAICache(), "x"), ""); err != nil {
-		if _, err := p.pullHub(ctx, vocabularyModel, "main", vocabularyFiles); err != nil {
-			return "", fmt.Errorf("vocabulary of %s: %w", model, err)
-		}
+	if err := p.pullVocabulary(ctx, filepath.Join(openAICache(), "x")); err != nil {
+		return "", err
 	}
 	file := openAIFile(model)
 	d := download{

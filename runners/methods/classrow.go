@@ -45,7 +45,7 @@ func (s *Scene) lastRow(one bool) classRow {
 	r.attend(g, t.Scale(), one)
 	r.class = g.Add(t.ClassToken(g, r.x), t.Out(g, i, r.attended))
 	r.class = g.Add(r.class, t.MLP(g, i, r.class))
-	r.embedding = g.L2Normalize(t.Project(g, r.class))
+	r.embedding = g.L2Normalize(t.Project(g, r.class, vit.ByValue))
 	return r
 }
 
@@ -134,11 +134,11 @@ func needGlobal(method string, m Models) error {
 	return err
 }
 
-// needClass wants blocks and a class token.
+// needClass wants blocks and a class token that is the token of the whole picture.
 func needClass(method string, m Models) (*vit.Tower, error) {
 	t, err := needBlocks(method, m)
-	if err == nil && len(t.Class.Data) == 0 {
-		err = fmt.Errorf("%s: %s has no class token, from which this method looks at patches", method, m.Name())
+	if err == nil && (len(t.Class.Data) == 0 || t.Pool != nil) {
+		err = fmt.Errorf("%s: %s has no class token that stands for the picture, which this method is defined with", method, m.Name())
 	}
 	return t, err
 }

@@ -43,5 +43,5 @@ func (c *ClearCLIP) Read(s *Scene) Reading {
 		}
 		sum = y
 	}
-	return s.Tokens(v.Project(g, sum))
+	return s.Project(sum)
 }

@@ -20,7 +20,7 @@ func (*CLIPES) Traits() Traits {
 
 // Check wants a vision transformer.
 func (*CLIPES) Check(m Models) error {
-	_, err := needBlocks("clip_es", m)
+	_, err := needClass("clip_es", m)
 	return err
 }
 
@@ -29,7 +29,7 @@ func (*CLIPES) Read(s *Scene) Reading {
 	g, t := s.Graph, s.Tower()
 	last := t.Depth() - 1
 	z := s.patchesOf(s.Before(last+1), 1)
-	seed := s.target(softmaxTarget, g.L2Normalize(g.Mean(t.Project(g, z), 1)))
+	seed := s.target(softmaxTarget, g.L2Normalize(g.Mean(t.Project(g, z, vit.ByValue), 1)))
 	norm := t.Norm(g, last, s.Before(last))
 	q, k, u := t.QKV(g, last, s.Before(last))
 	r := s.weighted(s.patchesOf(norm, 1), s.throughLinear(norm, g.Gradient(seed, q, k, u), q, k, u))

@@ -30,5 +30,5 @@ func (c *ValueCLIP) Read(s *Scene) Reading {
 	x := s.Before(last) // shared with every method that leaves these blocks alone
 	_, _, u := v.QKV(g, last, x)
 	a := v.Attention(g, u, u, u, onnx.Value{})
-	return s.Tokens(v.Project(g, read(g, v, last, x, a, c.Residual)))
+	return s.Project(read(g, v, last, x, a, c.Residual))
 }

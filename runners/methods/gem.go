@@ -49,7 +49,7 @@ func (e *GEM) Read(s *Scene) Reading {
 		}
 		n = g.Add(n, v.Out(g, i, g.Scale(sum, 1.0/3)))
 	}
-	return s.Tokens(v.Project(g, n))
+	return s.Project(n)
 }
 
 // root is the square root of τ for block i, [B, 1, 1] or a scalar: half of it goes to either side of ẑ ẑᵀ.

@@ -18,7 +18,7 @@ func attend(g *onnx.Graph, v Tower, kind string, q, k, u onnx.Value) onnx.Value 
 	none := onnx.Value{}
 	switch kind {
 	case "qk":
-		return v.Attention(g, q, k, u, none)
+		return v.SelfAttention(g, q, k, u)
 	case "qq":
 		return v.Attention(g, q, q, u, none)
 	case "kk":

@@ -22,7 +22,7 @@ func (*LeGrad) Traits() Traits {
 
 // Check wants a vision transformer of at least Blocks blocks.
 func (l *LeGrad) Check(m Models) error {
-	t, err := needBlocks("legrad", m)
+	t, err := needClass("legrad", m)
 	if err == nil {
 		_, err = l.Blocks.of("legrad", t)
 	}
@@ -37,7 +37,7 @@ func (l *LeGrad) Read(s *Scene) Reading {
 	for i := t.Depth() - n; i < t.Depth(); i++ {
 		q, k, u := t.QKV(g, i, s.Before(i))
 		attended := t.Attention(g, q, k, u, onnx.Value{})
-		score := g.L2Normalize(t.Project(g, g.Mean(s.Before(i+1), 1)))
+		score := g.L2Normalize(t.Project(g, g.Mean(s.Before(i+1), 1), vit.ByValue))
 		gradient := g.Gradient(s.target(cosineTarget, score), attended)[0]
 		row := g.Mean(meanHeads(g, g.Relu(g.AtWeights(gradient, u, t.Heads))), 2) // [T, B, 1, Lead+N]
 		if sum.Present() {

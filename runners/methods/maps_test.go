@@ -197,12 +197,12 @@ func TestNew(t *testing.T) {
 		want   string
 	}{
 		{"clip_surgey", nil, `method "clip_surgey" is not known; known are clip, clip_surgery, maskclip, `},
-		{"clip_surgery", map[string]any{"deph": 3}, `unknown field "deph"; its parameters are depth (6), resnet (released)`},
+		{"clip_surgery", map[string]any{"deph": 3}, `unknown field "deph"; its parameters are depth (6), pool, resnet (released)`},
 		{"naclip", map[string]any{"sigma": "wide"}, `sigma is "wide", want a number`},
 		{"naclip", map[string]any{"attn": true}, "attn is true, want a word"},
 		{"naclip", map[string]any{"sigma": []any{1}}, "sigma is [1], want a number"},
 		{"clip_surgery", map[string]any{"depth": 2.5}, "depth is 2.5, want a whole number"},
-		{"clip", map[string]any{"depth": 3}, "its parameters are none"},
+		{"clip", map[string]any{"depth": 3}, "its parameters are pool"},
 	} {
 		if _, err := New(c.name, c.params); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %v: error %v, want %s", c.name, c.params, err, c.want)

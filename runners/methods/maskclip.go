@@ -25,5 +25,5 @@ func (c *MaskCLIP) Read(s *Scene) Reading {
 	last := v.Depth() - 1
 	x := s.Before(last)
 	_, _, u := v.QKV(g, last, x)
-	return s.Tokens(v.Project(g, read(g, v, last, x, u, c.Residual)))
+	return s.Project(read(g, v, last, x, u, c.Residual))
 }

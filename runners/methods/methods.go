@@ -177,12 +177,22 @@ func Parse(s string) (Method, error) {
 	return New(name, params)
 }
 
-// Params are the parameters of m with their values.
+// Params are the parameters of m with their values. One that may be left out and is left out is none.
 func Params(m Method) map[string]any {
+	out := params(m)
+	maps.DeleteFunc(out, func(_ string, v any) bool { return v == nil })
+	return out
+}
+
+// params are all parameters of m; nil is left out.
+func params(m Method) map[string]any {
 	out := map[string]any{}
 	v := reflect.ValueOf(m).Elem()
 	for i := range v.NumField() {
-		out[v.Type().Field(i).Tag.Get("json")] = v.Field(i).Interface()
+		name, option, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		if out[name] = v.Field(i).Interface(); option == "omitempty" && v.Field(i).IsZero() {
+			out[name] = nil
+		}
 	}
 	return out
 }
@@ -191,7 +201,7 @@ func Params(m Method) map[string]any {
 func ParamNames(name string) []string {
 	var out []string
 	if i := slices.IndexFunc(All, func(e Entry) bool { return e.Name == name }); i >= 0 {
-		for k := range Params(All[i].New()) {
+		for k := range params(All[i].New()) {
 			out = append(out, k)
 		}
 	}
@@ -201,7 +211,11 @@ func ParamNames(name string) []string {
 
 func describe(m Method) string {
 	var parts []string
-	for k, v := range Params(m) {
+	for k, v := range params(m) {
+		if v == nil {
+			parts = append(parts, k)
+			continue
+		}
 		parts = append(parts, fmt.Sprintf("%s (%v)", k, v))
 	}
 	if len(parts) == 0 {

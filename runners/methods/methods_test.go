@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ovbench/runners/clip"
+	"ovbench/runners/tensor"
 	"ovbench/runners/vit"
 )
 
@@ -57,7 +58,7 @@ func TestAll(t *testing.T) {
 
 // Parameters out of range are refused with the method's name and what would fit.
 func TestCheck(t *testing.T) {
-	m := Models{ImageText: model{&clip.ViT{Tower: vit.Tower{Patch: 16, Transformer: vit.Transformer{Blocks: make([]vit.Block, 12)}}}}}
+	m := Models{ImageText: model{&clip.ViT{Tower: vit.Tower{Patch: 16, Class: tensor.New(1), Transformer: vit.Transformer{Blocks: make([]vit.Block, 12)}}}}}
 	for _, c := range []struct{ name, params, want string }{
 		{"clip_surgery", `{"depth": 13}`, "clip_surgery: depth 13 is out of range"},
 		{"clip_surgery", `{"depth": 0}`, "clip_surgery: depth 0 is out of range"},

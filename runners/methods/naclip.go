@@ -65,7 +65,7 @@ func (n *NACLIP) Read(s *Scene) Reading {
 	default:
 		a = attend(g, v, "kk", q, k, u)
 	}
-	return s.Tokens(v.Project(g, read(g, v, last, x, a, n.Arch == "vanilla")))
+	return s.Project(read(g, v, last, x, a, n.Arch == "vanilla"))
 }
 
 // neighboursOnly is softmax(c G) v, the same for all heads, where c is the mean over heads and pairs of tokens of |q| |k| s:
@@ -88,13 +88,13 @@ func (s *Scene) neighbourhood(sigma float64) onnx.Value {
 	n := t.Tokens(s.Graph, s.RGB)
 	return s.Table(fmt.Sprintf("neighbourhood.%v", sigma), s.RGB, func(h, w int) tensor.Dense {
 		rows, cols := t.Grid(h, w)
-		return gaussian(rows, cols, sigma)
+		return gaussian(t.Lead(), rows, cols, sigma)
 	}, 1, 1, n, n)
 }
 
-// gaussian is exp(-d²/2σ²) for all pairs of patches, with a first row and column of 0 for the class token: [1, 1, 1+N, 1+N].
-func gaussian(rows, cols int, sigma float64) tensor.Dense {
-	n := 1 + rows*cols
+// gaussian is exp(-d²/2σ²) for all pairs of patches, with lead first rows and columns of 0 for a class token: [1, 1, lead+N, lead+N].
+func gaussian(lead, rows, cols int, sigma float64) tensor.Dense {
+	n := lead + rows*cols
 	out := tensor.New(1, 1, n, n)
 	side := max(rows, cols)
 	one := make([]float64, side) // along one axis; the Gaussian of a squared distance is a product of two
@@ -102,7 +102,7 @@ func gaussian(rows, cols int, sigma float64) tensor.Dense {
 		one[d] = math.Exp(-float64(d*d) / (2 * sigma * sigma))
 	}
 	for i := range rows * cols {
-		row := out.Data[(1+i)*n+1:]
+		row := out.Data[(lead+i)*n+lead:]
 		for y := range rows {
 			fy := one[abs(y-i/cols)]
 			for x := range cols {

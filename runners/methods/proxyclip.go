@@ -46,8 +46,8 @@ func (p *ProxyCLIP) Read(s *Scene) Reading {
 	values := s.Resized(v.PatchTokens(g, u), proxy)
 	a := p.attention(g, proxy.PatchTokens(g, proxy.Final(g, proxy.Before(g, s.RGB, s.Positions, proxy.Depth()))))
 	return s.OnGrid(Reading{
-		Global:  v.Project(g, v.ClassBlock(g, last, x)),
-		Patches: v.Project(g, v.Out(g, last, g.MatMul(a, values))),
+		Global:  s.Global(),
+		Patches: v.Project(g, v.Out(g, last, g.MatMul(a, values)), vit.ByValue),
 	}, proxy)
 }
 

@@ -54,7 +54,7 @@ func (*ResCLIP) Traits() Traits {
 
 // Check wants a vision transformer of as many blocks as the parameters name, and one more.
 func (r *ResCLIP) Check(m Models) error {
-	t, err := needBlocks("resclip", m)
+	t, err := needClass("resclip", m)
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (r *ResCLIP) finish(s *Scene, st state, more float32, bias onnx.Value) Read
 		a = attend(st.q, st.k)
 	}
 	a = g.Add(g.Scale(a, float32(r.Tau*(1-r.Lambda))), g.Scale(st.middle, float32(r.Tau*r.Lambda)))
-	return s.Tokens(v.Project(g, read(g, v, v.Depth()-1, st.x, a, r.Base == "sclip")))
+	return s.Project(read(g, v, v.Depth()-1, st.x, a, r.Base == "sclip"))
 }
 
 // parts are what the base reads of the state.
@@ -170,7 +170,7 @@ func (r *ResCLIP) bias(v Tower, f First) tensor.Dense {
 	out := tensor.New(pixels.Shape[0], 1, n, n)
 	var near tensor.Dense
 	if r.Base == "naclip" {
-		near = gaussian(f.Rows, f.Cols, r.Sigma)
+		near = gaussian(1, f.Rows, f.Cols, r.Sigma)
 	}
 	for b := range pixels.Shape[0] {
 		s := segment(pixels.At(b), f.Patches.At(b), f.Rows, f.Cols, v.Patch, r.Scale, r.Threshold)

@@ -38,7 +38,7 @@ func (*SCCLIP) Traits() Traits { return Traits{Positions: vit.Bicubic} }
 func (c *SCCLIP) Check(m Models) error { return c.check("sc_clip", m) }
 
 func (c *SCCLIP) check(method string, m Models) error {
-	t, err := needBlocks(method, m)
+	t, err := needClass(method, m)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (c *SCCLIP) Read(s *Scene) Reading {
 
 	// Averaging is linear: both kinds are averaged at once.
 	y := c.average(g, cosines(g, patches(s.Before(c.Post))), g.Add(single, several))
-	return s.Tokens(v.Project(g, g.Concat(1, v.ClassBlock(g, last, x), y)))
+	return s.Project(g.Concat(1, v.ClassBlock(g, last, x), y))
 }
 
 // read is the last block's attention on patches x [B, N, W]: half by guided [B, N, N], half by keys, and a share of a class token.

@@ -1,6 +1,7 @@
 package methods
 
 import (
+	"cmp"
 	"fmt"
 
 	"ovbench/runners/onnx"
@@ -21,8 +22,11 @@ type ImageText interface {
 // Transformer is an encoder whose blocks a method may go into.
 type Transformer interface {
 	Transformer() *vit.Tower
-	// Project takes tokens [B, n, W] through the last LayerNorm and the projection to [B, n, E].
-	Project(g *onnx.Graph, x onnx.Value) onnx.Value
+	// Project takes tokens [B, n, W] through the last LayerNorm and the projection to [B, n, E]; a tower whose global token is made by a
+	// pool of all tokens takes each through it in the given form.
+	Project(g *onnx.Graph, x onnx.Value, form vit.PoolForm) onnx.Value
+	// Global is the picture's embedding [B, 1, E] for all tokens [B, Lead+N, W] behind the last block.
+	Global(g *onnx.Graph, x onnx.Value) onnx.Value
 }
 
 // Models are the networks that a method may read.
@@ -64,7 +68,32 @@ func (s *Scene) Tower() Tower {
 	if err != nil {
 		panic(err)
 	}
-	return Tower{t.Transformer(), t}
+	tower := t.Transformer()
+	if s.RGB.Present() {
+		tower = tower.On(s.RGB)
+	}
+	return Tower{tower, t}
+}
+
+// Global is the embedding [B, 1, E] of the picture that the unchanged model gives.
+func (s *Scene) Global() onnx.Value {
+	t := s.Tower()
+	if last := t.Depth() - 1; t.Pool == nil {
+		return t.Project(s.Graph, t.ClassBlock(s.Graph, last, s.Before(last)), vit.ByValue)
+	}
+	return t.Global(s.Graph, s.Before(t.Depth()))
+}
+
+// Project is the reading of tokens x [B, Lead+N, W] behind the last block. The global token is their own class token; where the model has
+// a pool instead, it is the unchanged model's.
+func (s *Scene) Project(x onnx.Value) Reading { return s.projectAs(x, vit.ByValue) }
+
+func (s *Scene) projectAs(x onnx.Value, form vit.PoolForm) Reading {
+	t := s.Tower()
+	if t.Pool == nil {
+		return s.Tokens(t.Project(s.Graph, x, form))
+	}
+	return Reading{Global: s.Global(), Patches: t.Project(s.Graph, t.PatchTokens(s.Graph, x), form)}
 }
 
 // Before are the tokens [B, 1+N, W] of the image-text model that block i, from 0, takes.
@@ -208,6 +237,11 @@ func needBlocks(method string, m Models) (*vit.Tower, error) {
 
 // fetch says where networks are to be had, by the names that methods ask with.
 var fetch = map[string]string{dinoBackbone: "; fetch one with: ovbench pull facebook/dino-vitb8"}
+
+// checkForm says why a form of reading tokens through a pool is not known.
+func checkForm(method string, form vit.PoolForm) error {
+	return oneOf(method, "pool", string(cmp.Or(form, vit.ByValue)), string(vit.ByValue), string(vit.ByHead))
+}
 
 // CheckBackbones says which network a method needs that is not there.
 func CheckBackbones(name string, m Method, given map[string]*vit.Tower) error {

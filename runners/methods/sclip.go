@@ -26,5 +26,5 @@ func (c *SCLIP) Read(s *Scene) Reading {
 	last := v.Depth() - 1
 	x := s.Before(last)
 	q, k, u := v.QKV(g, last, x)
-	return s.Tokens(v.Project(g, read(g, v, last, x, attend(g, v, "qq+kk", q, k, u), c.Residual)))
+	return s.Project(read(g, v, last, x, attend(g, v, "qq+kk", q, k, u), c.Residual))
 }

@@ -68,7 +68,7 @@ func (p *SFP) Read(s *Scene) Reading {
 
 	// Averaging is linear: both are averaged at once.
 	y := c.average(g, cosines(g, v.PatchTokens(g, s.Before(p.Post))), g.Add(single, several))
-	return s.Tokens(v.Project(g, g.Concat(1, v.ClassBlock(g, last, x), y)))
+	return s.Project(g.Concat(1, v.ClassBlock(g, last, x), y))
 }
 
 // withClass is what attention gave, projected, and a share of the class token of x.

@@ -19,6 +19,8 @@ import (
 type Surgery struct {
 	Depth  int           `json:"depth"`  // blocks with a second stream, counted from the last; the authors' code has 6
 	ResNet ResNetSurgery `json:"resnet"` // released, intended or normalised; of no effect on a ViT
+	// Pool is how patches go through a pool of SigLIP or PE-Core, value (so if left out) or head; of no effect elsewhere. No paper says it.
+	Pool vit.PoolForm `json:"pool,omitempty"`
 }
 
 // Traits are bilinear positions and feature surgery of a set of labels, as in the authors' code.
@@ -27,6 +29,9 @@ func (*Surgery) Traits() Traits { return Traits{Positions: vit.Bilinear, Surgery
 // Check wants a ResNet, or a vision transformer of at least Depth blocks.
 func (s *Surgery) Check(m Models) error {
 	if err := oneOf("clip_surgery", "resnet", string(s.ResNet), resnetSurgeries...); err != nil {
+		return err
+	}
+	if err := checkForm("clip_surgery", s.Pool); err != nil {
 		return err
 	}
 	if _, pool := m.Encoder().(*clip.ResNet); pool {
@@ -49,6 +54,9 @@ func (c *Surgery) Read(s *Scene) Reading {
 		_, _, u := v.QKV(g, i, o)
 		n = g.Add(n, v.Out(g, i, v.Attention(g, u, u, u, onnx.Value{})))
 	}
+	if v.Pool != nil {
+		return s.projectAs(n, c.Pool)
+	}
 	class := v.ClassBlock(g, v.Depth()-1, o) // of the original stream, nothing else is read any more
-	return s.Tokens(v.Project(g, g.Concat(1, class, v.PatchTokens(g, n))))
+	return s.Project(g.Concat(1, class, v.PatchTokens(g, n)))
 }

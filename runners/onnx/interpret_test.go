@@ -267,6 +267,7 @@ var single = map[string]func(x float64) float64{
 	"Relu":      func(x float64) float64 { return max(x, 0) },
 	"Gelu":      func(x float64) float64 { return x * 0.5 * (1 + math.Erf(x/math.Sqrt2)) },
 	"QuickGelu": func(x float64) float64 { return x * sigmoid(1.702*x) },
+	"FastGelu":  func(x float64) float64 { return x * 0.5 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x))) },
 	"Cast":      func(x float64) float64 { return x }, // between kinds that hold the same numbers here
 }
 

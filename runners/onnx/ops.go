@@ -55,6 +55,39 @@ func (g *Graph) QuickGelu(x Value) Value {
 	return g.nodeIn("com.microsoft", "QuickGelu", []Value{x}, x.DType(), x.Shape(), floatAttr("alpha", 1.702))
 }
 
+// GeluTanh is x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2, the approximation of GELU that SigLIP is trained with.
+func (g *Graph) GeluTanh(x Value) Value {
+	if g.standard { // (1 + tanh z)/2 = sigmoid(2z)
+		z := g.Add(x, g.Scale(g.Mul(x, g.Mul(x, x)), 0.044715))
+		return g.Mul(x, g.Sigmoid(g.Scale(z, float32(2*math.Sqrt(2/math.Pi)))))
+	}
+	return g.nodeIn("com.microsoft", "FastGelu", []Value{x}, x.DType(), x.Shape())
+}
+
+// Rotate turns the neighbouring pairs of each head of x [B, n, W] by angles that cos and sin [n, W/heads/2] are of:
+// (a, b) becomes (a cos - b sin, b cos + a sin) (Su et al., "RoFormer", 2021). x may have fewer tokens than the tables.
+func (g *Graph) Rotate(x, cos, sin Value, heads int) Value {
+	s, c := x.Shape(), cos.Shape()
+	if len(s) != 3 || len(c) != 2 || !slices.Equal(c, sin.Shape()) || s[2] != 2*heads*c[1] {
+		g.fault("Rotate", x, cos, sin)
+	}
+	if !g.standard {
+		in := []Value{x, g.Ints(0), cos, sin} // tokens count from 0
+		return g.nodeIn("com.microsoft", "RotaryEmbedding", in, x.DType(), s, intAttr("interleaved", 1), intAttr("num_heads", heads))
+	}
+	pairs := g.Reshape(x, s[0], s[1], heads, c[1], 2)
+	a, b := g.Slice(pairs, 4, 0, 1), g.Slice(pairs, 4, 1, 2)
+	at := func(t Value) Value { // beside the heads
+		if s[1] == 1 {
+			t = g.Slice(t, 0, 0, 1)
+		}
+		return g.Reshape(t, 1, t.Shape()[0], 1, c[1], 1)
+	}
+	cos, sin = at(cos), at(sin)
+	turned := g.Concat(4, g.Sub(g.Mul(a, cos), g.Mul(b, sin)), g.Add(g.Mul(b, cos), g.Mul(a, sin)))
+	return g.Reshape(turned, s...)
+}
+
 // Softmax normalises exp(x) to sum 1 along axis (negative counts from the end).
 func (g *Graph) Softmax(x Value, axis int) Value {
 	g.axis("Softmax", x, axis)

@@ -12,6 +12,7 @@ package vit
 import (
 	"cmp"
 	"fmt"
+	"math"
 
 	"ovbench/runners/onnx"
 	"ovbench/runners/tensor"
@@ -33,6 +34,8 @@ type Tower struct {
 	Rule      Interpolation  // how the tower's authors read Positions on other grids; empty leaves it to the caller
 	Pre       *weights.Norm  // before the first block; nil without one
 	Post      weights.Norm   // behind the last block
+	Rotary    *Rotary        // rotation of queries and keys; nil without it
+	Pool      *Pool          // makes the global token in place of a class token; nil without one
 }
 
 // Grid is the number of patches, rows by columns, of an image of height x width pixels. A remainder that fills no patch is dropped.
@@ -114,9 +117,28 @@ func (t *Tower) Patches(g *onnx.Graph, rgb onnx.Value) int {
 	return g.Symbol(t.Prefix + "patches")
 }
 
+// On is the tower on pictures rgb, by whose grid queries and keys are rotated.
+func (t *Tower) On(rgb onnx.Value) *Tower {
+	if t.Rotary == nil {
+		return t
+	}
+	on := *t
+	on.rotate = func(g *onnx.Graph, x onnx.Value) onnx.Value {
+		table := func(name string, f func(float64) float64) onnx.Value {
+			return g.Table(t.Prefix+"rotary."+name, rgb, func(h, w int) tensor.Dense {
+				rows, cols := t.Grid(h, w)
+				return t.Rotary.table(t.Lead(), rows, cols, t.HeadDim(), f)
+			}, t.Tokens(g, rgb), t.HeadDim()/2)
+		}
+		return g.Rotate(x, table("cos", math.Cos), table("sin", math.Sin), t.Heads)
+	}
+	return &on
+}
+
 // Before are the tokens that block i, from 0, takes; those behind the last block for i = Depth.
 func (t *Tower) Before(g *onnx.Graph, rgb onnx.Value, p Interpolation, i int) onnx.Value {
 	x := t.Embed(g, rgb, p)
+	t = t.On(rgb)
 	for b := range i {
 		x = t.Block(g, b, x)
 	}
@@ -139,7 +161,7 @@ func (t *Tower) ClassBlock(g *onnx.Graph, i int, x onnx.Value) onnx.Value {
 	h := t.Norm(g, i, x)
 	b := &t.Blocks[i]
 	q, k, u := b.Q.Apply(g, t.ClassToken(g, h)), b.K.Apply(g, h), b.V.Apply(g, h)
-	c := g.Add(t.ClassToken(g, x), t.Out(g, i, t.Attention(g, q, k, u, onnx.Value{})))
+	c := g.Add(t.ClassToken(g, x), t.Out(g, i, t.SelfAttention(g, q, k, u)))
 	return g.Add(c, t.MLP(g, i, c))
 }
 

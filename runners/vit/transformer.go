@@ -15,13 +15,17 @@ type Activation string
 const (
 	QuickGELU Activation = "quick_gelu"
 	GELU      Activation = "gelu"
-	ReLU      Activation = "relu" // of ResNets; no transformer here has it
+	GELUTanh  Activation = "gelu_pytorch_tanh" // SigLIP's; off from the exact one by up to 5e-4
+	ReLU      Activation = "relu"              // of ResNets; no transformer here has it
 )
 
 // apply puts x through the activation.
 func (a Activation) apply(g *onnx.Graph, x onnx.Value) onnx.Value {
-	if a == GELU {
+	switch a {
+	case GELU:
 		return g.Gelu(x)
+	case GELUTanh:
+		return g.GeluTanh(x)
 	}
 	return g.QuickGelu(x)
 }
@@ -52,6 +56,8 @@ type Transformer struct {
 	Shape
 	Blocks []Block
 	Causal bool // tokens attend to none behind them
+	// rotate turns queries and keys by their places; nil where places are in the tokens alone.
+	rotate func(g *onnx.Graph, x onnx.Value) onnx.Value
 }
 
 // Depth is the number of blocks.
@@ -60,8 +66,16 @@ func (t *Transformer) Depth() int { return len(t.Blocks) }
 // Block applies block i: x + attention, then + MLP.
 func (t *Transformer) Block(g *onnx.Graph, i int, x onnx.Value) onnx.Value {
 	q, k, u := t.QKV(g, i, x)
-	x = g.Add(x, t.Out(g, i, t.Attention(g, q, k, u, onnx.Value{})))
+	x = g.Add(x, t.Out(g, i, t.SelfAttention(g, q, k, u)))
 	return g.Add(x, t.MLP(g, i, x))
+}
+
+// SelfAttention is the attention of the unchanged blocks, which rotates queries and keys if the transformer does so.
+func (t *Transformer) SelfAttention(g *onnx.Graph, q, k, u onnx.Value) onnx.Value {
+	if t.rotate != nil {
+		q, k = t.rotate(g, q), t.rotate(g, k)
+	}
+	return t.Attention(g, q, k, u, onnx.Value{})
 }
 
 // QKV is the queries, keys and values that block i forms from LayerNorm(x).
@@ -76,7 +90,7 @@ func (t *Transformer) Norm(g *onnx.Graph, i int, x onnx.Value) onnx.Value {
 	return t.Blocks[i].LN1.Apply(g, x, t.Eps)
 }
 
-// Attention is multi-head attention at the transformer's scale, without projections; bias may be absent.
+// Attention is multi-head attention at the transformer's scale, without projections and rotation; bias may be absent.
 func (t *Transformer) Attention(g *onnx.Graph, q, k, u, bias onnx.Value) onnx.Value {
 	return g.Attention(q, k, u, t.Heads, t.Scale(), bias, t.Causal)
 }

@@ -51,6 +51,9 @@ func (l *Loader) Has(name string) bool {
 	return ok
 }
 
+// Shape is the shape of a tensor, nil if there is none.
+func (l *Loader) Shape(name string) []int { return l.tensors[name].Shape }
+
 // Rename gives every tensor another name. Two may not get the same.
 func (l *Loader) Rename(f func(string) string) {
 	out := make(map[string]tensor.Ref, len(l.tensors))
@@ -161,11 +164,47 @@ func (l *Loader) Fused(weight, bias string, width, in int, parts ...string) []Li
 	return out
 }
 
-// Side is the side of a square grid of n cells, which tensor name has; other numbers are a fault.
-func (l *Loader) Side(name string, n int) int {
-	side := int(math.Sqrt(float64(n)) + 0.5)
+// Table takes rows of the given width, behind axes of 1, and reads their numbers: [rows, width].
+func (l *Loader) Table(name string, width int) tensor.Dense {
+	t := l.Any(name, max(1, len(l.tensors[name].Shape)))
+	if l.err != nil {
+		return tensor.Dense{}
+	}
+	n := t.Elements()
+	rows := 1
+	if k := len(t.Shape); k > 1 {
+		rows = t.Shape[k-2]
+	}
+	if t.Shape[len(t.Shape)-1] != width || rows*width != n {
+		l.Fail("tensor %s has shape %v, want rows of %d", name, t.Shape, width)
+		return tensor.Dense{}
+	}
+	d, err := t.Ref.Read()
+	if err != nil {
+		l.Fail("tensor %s: %w", name, err)
+	}
+	d.Shape = []int{rows, width}
+	return d
+}
+
+// Projection takes a linear map without activation: name.weight [out, in], with name.bias if there is one, or name itself [in, out].
+func (l *Loader) Projection(name string, out, in int) Projection {
+	if !l.Has(name + ".weight") {
+		return Projection{Weight: l.Take(name, in, out)}
+	}
+	p := Projection{Weight: l.Take(name+".weight", out, in), Transposed: true}
+	if l.Has(name + ".bias") {
+		p.Bias = l.Take(name+".bias", out)
+	}
+	return p
+}
+
+// Side is the side of a square grid of cells, for which tensor name has rows behind lead others; other numbers are a fault.
+func (l *Loader) Side(name string, rows, lead int) int {
+	n := rows - lead
+	side := int(math.Sqrt(float64(max(n, 0))) + 0.5)
 	if l.err == nil && (n < 1 || side*side != n) {
-		l.Fail("tensor %s has %d rows, want 1 + a square number", name, n+1)
+		l.Fail("tensor %s has %d rows, want %d + a square number", name, rows, lead)
 	}
 	return side
 }

@@ -42,15 +42,21 @@ func (n Norm) Apply(g *onnx.Graph, x onnx.Value, eps float32) onnx.Value {
 	return g.LayerNorm(x, n.Weight.In(g), n.Bias.In(g), eps)
 }
 
-// Projection is a linear map without bias; Hugging Face stores [out, in], OpenAI [in, out].
+// Projection is a linear map, mostly without bias; Hugging Face stores [out, in], OpenAI [in, out]. The zero value changes nothing.
 type Projection struct {
 	Weight     Tensor
-	Transposed bool // the weight is [out, in]
+	Bias       Tensor // [out], where the weight is [out, in]; may be absent
+	Transposed bool   // the weight is [out, in]
 }
 
 // Apply maps the last axis of x from in to out.
 func (p Projection) Apply(g *onnx.Graph, x onnx.Value) onnx.Value {
-	if p.Transposed {
+	switch {
+	case p.Weight.Shape == nil:
+		return x
+	case p.Bias.Shape != nil:
+		return g.Linear(x, p.Weight.In(g), p.Bias.In(g))
+	case p.Transposed:
 		return g.Linear(x, p.Weight.In(g), onnx.Value{})
 	}
 	return g.MatMul(x, p.Weight.In(g))

@@ -1,0 +1,218 @@
+package runners_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"ovbench/runners"
+	"ovbench/runners/clip"
+	"ovbench/runners/clip/cliptest"
+	"ovbench/runners/hub"
+	"ovbench/runners/methods"
+	"ovbench/runners/ort"
+	"ovbench/runners/tensor"
+	"ovbench/runners/tokenizer"
+)
+
+// recordedTowers are tiny models of the families beside CLIP, recorded with their libraries (transformers 5.24, open_clip 3.3, timm
+// 1.0.31); the readings of patches, which no library has, from formulas. An array is named by its picture and size, what it is, and
+// how patches go through the pool.
+var recordedTowers = []struct {
+	folder, model string
+	prefix        string // of arrays from another library than most of the folder's
+	arrays        []string
+}{
+	{"siglip", "hf", "", []string{"a", "b", "a_other"}},
+	{"siglip", "open_clip", "open_clip_", []string{"a"}},
+	{"siglip2", "hf", "", []string{"a", "b", "a_other"}},
+	{"siglip2", "open_clip", "open_clip_", []string{"a"}},
+	{"pe", "open_clip", "", []string{"a", "b"}},
+	{"pe", "meta/PE-Core-tiny.pt", "", []string{"a", "b", "a_other"}},
+	{"metaclip2", "hf", "", []string{"a", "b"}},
+}
+
+// recordedWithin is the largest difference, of the largest value: the wrong GELU gives 1.4e-4.
+const recordedWithin = 2e-5
+
+func TestRecordedTowers(t *testing.T) {
+	lib := library(t)
+	for _, c := range recordedTowers {
+		t.Run(c.folder+"/"+c.model, func(t *testing.T) {
+			dir := cliptest.Recorded(t, "golden", "towers", c.folder)
+			m, err := clip.Open(filepath.Join(dir, filepath.FromSlash(c.model)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, a := range c.arrays {
+				rgb := pictures(load(t, filepath.Join(dir, a+"_pixels.npy")), m)
+				global := load(t, filepath.Join(dir, c.prefix+a+"_image_embedding.npy"))
+				compareTokens(t, a+" image", part(tokensOf(t, lib, m, "clip", rgb), 0, 1), global)
+				for method, array := range map[string]string{
+					"clip:pool=value": "dense_value", "clip:pool=head": "dense_head", "clip": "clip_tokens",
+					"clip_surgery:depth=2": "surgery_value", "clip_surgery:depth=2:pool=head": "surgery_head", "clip_surgery:depth=2:pool=value": "surgery_tokens",
+				} {
+					file := filepath.Join(dir, a+"_"+array+".npy")
+					if _, err := os.Stat(file); err != nil || c.prefix != "" {
+						continue
+					}
+					want := load(t, file)
+					got := tokensOf(t, lib, m, method, rgb)
+					compareTokens(t, a+" "+array, part(got, got.Shape[1]-want.Shape[1], got.Shape[1]), want)
+				}
+			}
+		})
+	}
+}
+
+// At other sizes timm scales rotations back and reads positions with antialias, Meta does neither.
+func TestTimmSizes(t *testing.T) {
+	lib := library(t)
+	dir := cliptest.Recorded(t, "golden", "towers", "pe")
+	m, err := clip.Open(filepath.Join(dir, "open_clip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rgb := pictures(load(t, filepath.Join(dir, "a_other_pixels.npy")), m)
+	compareTokens(t, "other image", part(tokensOf(t, lib, m, "clip", rgb), 0, 1), load(t, filepath.Join(dir, "a_other_image_embedding_timm.npy")))
+}
+
+func TestRecordedTexts(t *testing.T) {
+	lib := library(t)
+	for _, c := range recordedTowers {
+		t.Run(c.folder+"/"+c.model, func(t *testing.T) {
+			dir := cliptest.Recorded(t, "golden", "towers", c.folder)
+			m, err := clip.Open(filepath.Join(dir, filepath.FromSlash(c.model)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			path, err := hub.VocabularyPath(m.Files[0], "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			tok, err := tokenizer.Load(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var file struct{ Texts []string }
+			data, err := os.ReadFile(filepath.Join(dir, "texts.json"))
+			if err == nil {
+				err = json.Unmarshal(data, &file)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts, err := runners.NewTexts(lib, m, tok, ort.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer texts.Close()
+			got, err := texts.Encode(t.Context(), file.Texts, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			compareTokens(t, "texts", got, load(t, filepath.Join(dir, c.prefix+"text_embedding.npy")))
+			ids := load(t, filepath.Join(dir, c.prefix+"tokens.npy"))
+			for i, text := range file.Texts {
+				padded, err := tok.Padded(text, m.Context, true)
+				if row := ids.At(i).Data; err != nil || len(row) != len(padded) || fmt.Sprint(floats(padded)) != fmt.Sprint(row) {
+					t.Errorf("%q: %v, %v, want %v", text, padded, err, row)
+				}
+			}
+		})
+	}
+}
+
+func floats(ids []int32) (out []float32) {
+	for _, id := range ids {
+		out = append(out, float32(id))
+	}
+	return out
+}
+
+// pictures are the pixels 0..255 that normalised ones came from.
+func pictures(normalised tensor.Dense, m *clip.Model) tensor.Dense {
+	out := tensor.New(normalised.Shape...)
+	plane := out.Shape[2] * out.Shape[3]
+	for i, v := range normalised.Data {
+		c := i / plane % 3
+		out.Data[i] = 255 * (v*m.Pixels.Std[c] + m.Pixels.Mean[c])
+	}
+	return out
+}
+
+func tokensOf(t *testing.T, lib *ort.Library, m *clip.Model, method string, rgb tensor.Dense, options ...func(*runners.ImageOptions)) tensor.Dense {
+	t.Helper()
+	built, err := methods.Parse(method)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := runners.ImageOptions{Height: rgb.Shape[2], Width: rgb.Shape[3]}
+	for _, set := range options {
+		set(&o)
+	}
+	images, err := runners.NewImages(lib, m, []runners.Named{{Name: method, Method: built}}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer images.Close()
+	got, err := images.Tokens(t.Context(), rgb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got[0].Values
+}
+
+// part are tokens from..to-1 of one picture [n, E].
+func part(x tensor.Dense, from, to int) tensor.Dense {
+	width := x.Shape[2]
+	return tensor.Dense{Shape: []int{to - from, width}, Data: x.Data[from*width : to*width]}
+}
+
+func compareTokens(t *testing.T, what string, got, want tensor.Dense) {
+	t.Helper()
+	for _, x := range []*tensor.Dense{&got, &want} {
+		if len(x.Shape) == 3 { // of one picture
+			x.Shape = x.Shape[1:]
+		}
+	}
+	if d := distance(got, want); !(d <= recordedWithin) {
+		t.Errorf("%s: off by %.2g of the largest value, shape %v, want %v", what, d, got.Shape, want.Shape)
+	}
+}
+
+// Methods of the last blocks read towers with a pool; those that look from a class token say that there is none.
+func TestMethodsOnPools(t *testing.T) {
+	lib := library(t)
+	for _, model := range []string{"siglip/hf", "pe/open_clip"} {
+		m, err := clip.Open(cliptest.Recorded(t, "golden", "towers", filepath.FromSlash(model)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rgb := tensor.New(1, 3, m.Image, m.Image+m.Patch)
+		for i := range rgb.Data {
+			rgb.Data[i] = float32(i * 37 % 256)
+		}
+		want := part(tokensOf(t, lib, m, "clip", rgb), 0, 1)
+		for _, method := range []string{"clip_surgery:depth=3", "maskclip", "maskclip:residual=false", "sclip", "clearclip", "naclip", "naclip:arch=vanilla", "gem:depth=2"} {
+			got := tokensOf(t, lib, m, method, rgb)
+			if got.Shape[1] != 1+4*5 {
+				t.Errorf("%s, %s: shape %v", model, method, got.Shape)
+			}
+			compareTokens(t, model+", "+method+", global", part(got, 0, 1), want)
+			compareTokens(t, model+", "+method+", standard operators", tokensOf(t, lib, m, method, rgb, func(o *runners.ImageOptions) { o.StandardOps = true }), got)
+			compareTokens(t, model+", "+method+", any size", tokensOf(t, lib, m, method, rgb, func(o *runners.ImageOptions) { o.Height, o.Width = 0, 0 }), got)
+		}
+		for _, name := range []string{"resclip", "sc_clip", "grad_eclip", "rollout", "legrad"} {
+			method, err := methods.New(name, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := method.Check(methods.Models{ImageText: m}); err == nil {
+				t.Errorf("%s, %s: no word of the class token that is not there", model, name)
+			}
+		}
+	}
+}
