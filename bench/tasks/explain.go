@@ -23,6 +23,9 @@ func (explain) Needs() Needs { return Needs{Whole: true, Surgery: true, Classes:
 // classesPresent are those in the truth of a sample.
 func classesPresent(v *View) ([]int, error) {
 	classes := append(present(v.Sample.Labels.Pix, v.Info), withObjects(v.Sample.Objects)...)
+	for _, p := range v.Sample.Points {
+		classes = append(classes, p.Class)
+	}
 	slices.Sort(classes)
 	return slices.Compact(classes), nil
 }
