@@ -1,6 +1,7 @@
 package runners_test
 
 import (
+	"math"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -121,6 +122,50 @@ func TestRecordedLPOSS(t *testing.T) {
 			t.Errorf("texts in another set are %.2g away", d)
 		}
 	}
+}
+
+// A window is padded for each method as if it ran alone: CLIP's patches of 8 pixels and the second network's of 6 want other sizes.
+func TestPaddingsOfTheirOwn(t *testing.T) {
+	m := tinyModel(t)
+	texts := random(1, 3, m.Embed)
+	texts = tensor.Dense{Shape: []int{3, m.Embed}, Data: texts.Data[:3*m.Embed]}
+	runners.Normalize(texts)
+	pixels := raw(random(1, 50, 70))
+	s := runners.Sliding{Window: 38, Stride: 20, Pad: runners.Around, Fill: vit.CLIP.Grey()}
+	scan := func(names ...string) runners.Scan {
+		images := images(t, m, named(t, names...), runners.ImageOptions{Similarities: true})
+		out, err := images.Scan(t.Context(), pixels, s, runners.TextSet{Texts: texts})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	both, clip, proxy := scan("clip", "proxyclip"), scan("clip"), scan("proxyclip")
+	for w := range both.Windows {
+		one, two := both.Maps(0, w, 0, 3), both.Maps(1, w, 0, 3)
+		if one.Rows != 5 || two.Rows != 8 { // 40 pixels in patches of 8; 48, which both divide, in patches of 6
+			t.Fatalf("grids of %d and %d rows", one.Rows, two.Rows)
+		}
+		if d := max(differ(one, clip.Maps(0, w, 0, 3)), differ(two, proxy.Maps(0, w, 0, 3))); d > 1e-5 {
+			t.Errorf("window %d is %.2g from the method alone", w, d)
+		}
+	}
+	plane := make([]float32, 70*50)
+	both.Mosaic(1, 0, 3).Plane(plane, 70, 50, 0)
+	other := make([]float32, 70*50)
+	proxy.Mosaic(0, 0, 3).Plane(other, 70, 50, 0)
+	for i, v := range plane {
+		if math.Abs(float64(v-other[i])) > 1e-5 {
+			t.Fatalf("pixel %d of the stitched map is %v beside another method, %v alone", i, v, other[i])
+		}
+	}
+}
+
+// tinyModel is the built-in random model.
+func tinyModel(t *testing.T) *clip.Model {
+	t.Helper()
+	m, _ := open(t, filepath.Join("clip", "testdata", "micro", "hf"), filepath.Join("clip", "testdata", "micro", "hf"))
+	return m
 }
 
 func must[T any](x T, err error) T {

@@ -56,14 +56,20 @@ func (l *LPOSS) Read(s *Scene) Reading {
 
 // spread is Z [n, T].
 func (l *LPOSS) spread(g *onnx.Graph, p Patches) onnx.Value {
-	s := l.weights(g, p)
+	w, root := l.weights(g, p)
 	tiny := g.Scalar(1e-30) // beside what has become 0
 	dot := func(a, b onnx.Value) onnx.Value { return g.Sum(g.Mul(a, b), 0) }
+	// system is (I - α S) x, where S = D^-½ (W - 2 I) D^-½: every patch is the one most like itself, with a weight of 1 both ways.
+	system := func(x onnx.Value) onnx.Value {
+		scaled := g.Div(x, root)
+		spread := g.Div(g.Sub(g.MatMul(w, scaled), g.Scale(scaled, 2)), root)
+		return g.Sub(x, g.Scale(spread, float32(l.Alpha)))
+	}
 	rest := p.Values
 	direction, norm := rest, dot(rest, rest)
 	var z onnx.Value
 	for i := range l.Steps {
-		image := g.Sub(direction, g.Scale(g.MatMul(s, direction), float32(l.Alpha)))
+		image := system(direction)
 		step := g.Div(norm, g.Add(dot(direction, image), tiny))
 		if i == 0 {
 			z = g.Mul(step, direction)
@@ -78,26 +84,26 @@ func (l *LPOSS) spread(g *onnx.Graph, p Patches) onnx.Value {
 	return z
 }
 
-// weights are S [n, n]. Each line takes what the one before gave, so that few matrices of that size are there at a time.
-func (l *LPOSS) weights(g *onnx.Graph, p Patches) onnx.Value {
+// weights are W [n, n], made symmetric, with 2 on the diagonal, and the roots of its row sums without that, 1 for 0: [n, 1].
+func (l *LPOSS) weights(g *onnx.Graph, p Patches) (w, root onnx.Value) {
 	one := g.Scalar(1)
 	like := g.MatMul(p.Keep, g.Transpose(p.Keep, 1, 0))
 	count := g.Reshape(g.Add(g.Max(p.Index, 0), one), 1)
 	count = g.Cast(g.Sub(count, g.Relu(g.Sub(count, g.Scalar(float32(l.Neighbours))))), tensor.I64) // k at most
 	least := g.Min(g.Largest(like, count, "neighbours"), -1)
 	near := g.Sub(one, g.Above(least, like))
-	w := g.Relu(like)
+	positive := g.Relu(like)
 	for range int(l.Gamma) {
-		near = g.Mul(near, w)
+		near = g.Mul(near, positive)
 	}
-	apart := func(x onnx.Value) onnx.Value { return g.Sub(x, g.Transpose(x, 1, 0)) }
-	y, x := apart(g.Slice(p.Centres, 1, 0, 1)), apart(g.Slice(p.Centres, 1, 1, 2))
-	distance := g.Sqrt(g.Add(g.Mul(y, y), g.Mul(x, x)))
-	w = g.Mul(near, g.Exp(g.Scale(distance, -float32(l.Sigma))))
+	apart := func(axis int) onnx.Value {
+		x := g.Slice(p.Centres, 1, axis, axis+1)
+		d := g.Sub(x, g.Transpose(x, 1, 0))
+		return g.Mul(d, d)
+	}
+	w = g.Mul(near, g.Exp(g.Scale(g.Sqrt(g.Add(apart(0), apart(1))), -float32(l.Sigma))))
 	w = g.Add(w, g.Transpose(w, 1, 0))
-	self := apart(p.Index) // 0 on the diagonal
-	w = g.Mul(w, g.Above(g.Mul(self, self), g.Scalar(0)))
-	degree := g.Sum(w, -1)
-	root := g.Sqrt(g.Add(degree, g.Sub(one, g.Above(degree, g.Scalar(0)))))
-	return g.Div(g.Div(w, root), g.Transpose(root, 1, 0))
+	degree := g.Relu(g.Sub(g.Sum(w, -1), g.Scalar(2)))
+	const rounding = 1e-5 // what it leaves of a patch without neighbours
+	return w, g.Sqrt(g.Add(degree, g.Sub(one, g.Above(degree, g.Scalar(rounding)))))
 }
