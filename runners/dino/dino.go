@@ -134,6 +134,9 @@ func names(l *weights.Loader) (naming, error) {
 			return "momentum." + name
 		})
 	}
+	if l.Has("vit.embeddings.cls_token") && l.Has("classifier.weight") {
+		return naming{}, fmt.Errorf("tensor classifier.weight: a ViT trained to classify is no DINO, and wants other pixels")
+	}
 	l.Unwrap([]string{hub.patch + ".weight", transformers.patch + ".weight"}, nil)
 	switch {
 	case l.Has(hub.class):

@@ -5,10 +5,13 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"ovbench/runners/checkpoint/checkpointtest"
 	"ovbench/runners/dino"
+	"ovbench/runners/dino/dinotest"
 	"ovbench/runners/onnx"
 	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
@@ -86,6 +89,70 @@ func TestRecordings(t *testing.T) {
 			for _, want := range tokens {
 				check(t, m, strings.TrimSuffix(want, "tokens.npy"))
 			}
+		}
+	}
+}
+
+// What a checkpoint can get wrong, and what is said about it; a training checkpoint gives its teacher.
+func TestOpen(t *testing.T) {
+	all := dinotest.Weights(dinotest.V2)
+	without := func(name string) checkpointtest.List {
+		return slices.DeleteFunc(slices.Clone(all), func(w checkpointtest.Weight) bool { return w.Name == name })
+	}
+	with := func(name string, shape ...int) checkpointtest.List {
+		l := slices.Clone(all)
+		l.Add(name, 1, shape...)
+		return l
+	}
+	prefixed := func(prefix string) (l checkpointtest.List) {
+		for _, w := range all {
+			w.Name = prefix + w.Name
+			l = append(l, w)
+		}
+		return l
+	}
+	for _, c := range []struct {
+		name, want string
+		weights    checkpointtest.List
+	}{
+		{"whole", "", all},
+		{"teacher", "", append(prefixed("teacher.backbone."), prefixed("student.module.backbone.")...)},
+		{"no class token", "tensor cls_token is missing", without("cls_token")},
+		{"no bias", "tensor patch_embed.proj.bias is missing", without("patch_embed.proj.bias")},
+		{"half a LayerScale", "tensor blocks.1.ls2.gamma is missing", without("blocks.1.ls2.gamma")},
+		{"a part unknown", "tensor blocks.0.attn.q_norm.weight has no place", with("blocks.0.attn.q_norm.weight", 32)},
+		{"giant", "SwiGLU", with("blocks.0.mlp.w12.weight", 64, 32)},
+	} {
+		path := filepath.Join(t.TempDir(), "model.safetensors")
+		if err := checkpointtest.WriteSafetensors(path, c.weights, 1); err != nil {
+			t.Fatal(err)
+		}
+		m, err := dino.Open(path, "dino")
+		if c.want == "" && err == nil {
+			if got := m.Name(); got != "DINOv2 ViT width 32 depth 2 patch 6 with 3 registers" || m.Image != 24 || m.Tower.Rule != vit.BicubicAntialias {
+				t.Errorf("%s: %s of %d px, positions %s", c.name, got, m.Image, m.Tower.Rule)
+			}
+			continue
+		}
+		if err == nil || c.want == "" || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "model.safetensors")
+	if err := dinotest.Write(path, dinotest.Tiny, 1); err != nil {
+		t.Fatal(err)
+	}
+	for config, want := range map[string]string{
+		`{"num_attention_heads": 3}`:    "cannot be split into the 3 heads",
+		`{"model_type": "clip"}`:        `model_type "clip" is no DINO`,
+		`{"use_swiglu_ffn": true}`:      "SwiGLU",
+		`{"num_attention_heads": "no"}`: "config.json",
+	} {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), "config.json"), []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := dino.Open(path, "dino"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", config, err, want)
 		}
 	}
 }
