@@ -32,7 +32,7 @@ var flagValues = map[string]func() []string{
 	"prompt":         fixed("points", "box", "both"),
 	"redundant":      fixed(string(methods.Labels), string(methods.Empty), string(methods.Paper), string(methods.NoSurgery)),
 	"resize":         fixed(string(clip.Squash), string(clip.Crop)),
-	"save":           fixed("maps", "labels"),
+	"save":           fixed("maps", "labels", "masks"),
 	"task":           fixed("segmentation", "multilabel"),
 	"templates":      clip.TemplateNames,
 }

@@ -68,7 +68,7 @@ No templates are used, and no feature surgery unless --redundant labels or paper
 	}
 	e.modelFlags.add(c)
 	e.addMaps(c)
-	e.addSegmenter(c)
+	e.addMasks(c)
 	c.Flags().StringVar(&e.caption, "caption", "", "show each token of this `text` instead")
 	c.Flags().Float32Var(&e.threshold, "threshold", 0, "write masks of the maps at or over this value in 0..1")
 	c.Flags().BoolVar(&e.otsu, "otsu", false, "write masks over each map's own threshold (Otsu 1979)")
@@ -80,7 +80,7 @@ No templates are used, and no feature surgery unless --redundant labels or paper
 // explanation is one call of explain.
 type explanation struct {
 	mapFlags
-	segmenterFlags
+	maskFlags
 	file, out string
 	caption   string
 	threshold float32 // 0 is none

@@ -25,6 +25,7 @@ import (
 // suiteFlags are the flags by which a suite and its data are found and changed.
 type suiteFlags struct {
 	modelFlags
+	segmenterFlags
 	data     string
 	limit    int
 	only     []string
@@ -45,6 +46,8 @@ func (f *suiteFlags) add(c *cobra.Command) {
 
 // addData adds the flags that need no model.
 func (f *suiteFlags) addData(c *cobra.Command) {
+	f.addSegmenter(c)
+	c.Flag("segmenter").Usage += " (default: the suite's; task interactive)"
 	c.Flags().StringVar(&f.data, "data", os.Getenv("OVBENCH_DATA"), "`root` of the data sets (default: OVBENCH_DATA)")
 	c.Flags().IntVar(&f.limit, "limit", 0, "measure the first `N` samples of each data set")
 	c.Flags().StringSliceVar(&f.only, "only", nil, "measure these sample `ids`")
@@ -122,7 +125,12 @@ func (f *suiteFlags) request(c *cobra.Command, s *configs.Suite) (engine.Request
 	if err != nil {
 		return engine.Request{}, err
 	}
+	embeddings, err := f.folder()
+	if err != nil {
+		return engine.Request{}, err
+	}
 	return engine.Request{
+		Segmenter: f.segmenter, Embeddings: embeddings,
 		Device: f.device, Precision: f.precision, Backbones: backbones,
 		Suite: s, Model: f.options(), Data: f.data, Limit: f.limit, Only: f.only,
 		Threads: f.threads, Mmap: f.mmap, Runtime: f.runtime,
@@ -145,7 +153,7 @@ type runFlags struct {
 func (f *runFlags) add(c *cobra.Command) {
 	f.suiteFlags.add(c)
 	c.Flags().StringVar(&f.out, "out", "", "`folder` to write")
-	c.Flags().StringSliceVar(&f.save, "save", nil, "keep more `kinds` of files: maps, labels")
+	c.Flags().StringSliceVar(&f.save, "save", nil, "keep more `kinds` of files: maps, labels, masks")
 	c.Flags().BoolVar(&f.resume, "resume", false, "continue an earlier run in --out")
 	c.Flags().Var(&f.shard, "shard", "measure part i of n; auto/n takes i from the scheduler and writes below "+
 		"--out/shards")
@@ -169,7 +177,8 @@ func runCommand() *cobra.Command {
 
 and, with --save maps, the cosines of every query with each patch [T, rows, cols] as .npy under maps/ and with the
 class token [T] under cls/ (of windows the stitched maps alone); with --save labels, every predicted label map as PNG
-under labels/. With several suites, each gets a folder of its own below --out. An interrupted run continues with
+under labels/; with --save masks, the prompts of task interactive as .json and the logits of their masks [P, 4, h, w] as
+.npy under masks/. With several suites, each gets a folder of its own below --out. An interrupted run continues with
 --resume. --shard 2/8 measures every eighth sample, from the second; ovbench merge joins the parts. In a job of an array,
 --shard auto/8 takes the number from the scheduler (Slurm, Kubernetes, PBS, LSF, SGE, or OVBENCH_SHARD from 1 to 8) and
 writes OUT/shards/002-of-008; ovbench submit writes such jobs.
@@ -330,8 +339,10 @@ func parseSave(names []string) (engine.Save, error) {
 			s.Maps = true
 		case "labels":
 			s.Labels = true
+		case "masks":
+			s.Masks = true
 		default:
-			return s, fmt.Errorf("--save %q is not known; known are maps, labels", n)
+			return s, fmt.Errorf("--save %q is not known; known are maps, labels, masks", n)
 		}
 	}
 	return s, nil

@@ -55,7 +55,7 @@ SamModel or its name in the Hugging Face cache, and a pair of exported files, en
 	}
 	s.add(c)
 	s.addMaps(c)
-	s.addSegmenter(c)
+	s.addMasks(c)
 	c.Flags().StringVar(&s.pointsFile, "points", "", "JSON `file` with points, as explain writes it")
 	c.Flags().StringVar(&s.box, "box", "", "rectangle `x0,y0,x1,y1` in pixels of the picture")
 	c.Flags().StringVar(&s.as, "prompt", "points", "what a map becomes: points, box (around the part that holds its peak) or both")
@@ -64,27 +64,28 @@ SamModel or its name in the Hugging Face cache, and a pair of exported files, en
 	return c
 }
 
-// segmenterFlags are the flags by which a command finds a segmenter and reads its answers.
-type segmenterFlags struct{ segmenter, keep, pick string }
+// segmenterFlags are the flags by which a command finds a segmenter.
+type segmenterFlags struct{ segmenter, keep string }
 
 func (f *segmenterFlags) addSegmenter(c *cobra.Command) {
 	c.Flags().StringVar(&f.segmenter, "segmenter", "", "`SAM`: .pth, directory, name in the Hugging Face cache, or encoder.onnx,decoder.onnx")
 	c.Flags().StringVar(&f.keep, "keep-embeddings", "", "keep encoded pictures in this `folder` (4 MB each) and take those it has; without a value, in the cache")
 	c.Flag("keep-embeddings").NoOptDefVal = inCache
-	c.Flags().StringVar(&f.pick, "pick", "score", "mask to take: score, the highest expected IoU of masks 1 to 3, or single, mask 0")
 }
 
 // inCache stands for a folder below the cache of this program.
 const inCache = "<cache>"
 
-func (f *segmenterFlags) checkPick() error {
-	if f.pick != "score" && f.pick != "single" {
-		return fmt.Errorf("--pick %q is not known; known are score, single", f.pick)
+// folder is where embeddings are kept, or nothing.
+func (f *segmenterFlags) folder() (string, error) {
+	if f.keep != inCache {
+		return f.keep, nil
 	}
-	return nil
+	cache, err := ort.CacheDir()
+	return filepath.Join(cache, "embeddings"), err
 }
 
-// open loads the segmenter.
+// openSegmenter loads the segmenter.
 func (f *segmenterFlags) openSegmenter(c *cobra.Command, lib *ort.Library, o ort.Options) (*sam.Segmenter, error) {
 	path, err := sam.Locate(f.segmenter)
 	if err != nil {
@@ -98,12 +99,7 @@ func (f *segmenterFlags) openSegmenter(c *cobra.Command, lib *ort.Library, o ort
 	for _, n := range s.Notes {
 		fmt.Fprintln(c.ErrOrStderr(), "ovbench: warning: "+n)
 	}
-	folder := f.keep
-	if folder == inCache {
-		if folder, err = ort.CacheDir(); err == nil {
-			folder = filepath.Join(folder, "embeddings")
-		}
-	}
+	folder, err := f.folder()
 	if folder != "" && err == nil {
 		err = s.Keep(folder)
 	}
@@ -113,10 +109,28 @@ func (f *segmenterFlags) openSegmenter(c *cobra.Command, lib *ort.Library, o ort
 	return s, nil
 }
 
+// maskFlags are the flags of commands that cut objects out.
+type maskFlags struct {
+	segmenterFlags
+	pick string
+}
+
+func (f *maskFlags) addMasks(c *cobra.Command) {
+	f.addSegmenter(c)
+	c.Flags().StringVar(&f.pick, "pick", "score", "mask to take: score, the highest expected IoU of masks 1 to 3, or single, mask 0")
+}
+
+func (f *maskFlags) checkPick() error {
+	if f.pick != "score" && f.pick != "single" {
+		return fmt.Errorf("--pick %q is not known; known are score, single", f.pick)
+	}
+	return nil
+}
+
 // segmenting is one call of segment.
 type segmenting struct {
 	mapFlags
-	segmenterFlags
+	maskFlags
 	pointsFile, box, as, out string
 	boxThreshold             float32
 
@@ -316,7 +330,7 @@ func (s *segmenting) promptsOf(ctx context.Context, file string, img *image.NRGB
 }
 
 // cutOut decodes a prompt and writes its mask and figure below dir.
-func (f *segmenterFlags) cutOut(ctx context.Context, s *sam.Segmenter, e *sam.Embedding, p prompt, heat []float32, img *image.NRGBA, dir, name, figure string) (cut, error) {
+func (f *maskFlags) cutOut(ctx context.Context, s *sam.Segmenter, e *sam.Embedding, p prompt, heat []float32, img *image.NRGBA, dir, name, figure string) (cut, error) {
 	m, err := s.Segment(ctx, e, p.sam())
 	if err != nil {
 		return cut{}, err

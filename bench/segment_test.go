@@ -4,11 +4,16 @@ import (
 	"encoding/json"
 	"image"
 	"image/png"
+	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
+	"ovbench/datasets"
+	"ovbench/reports/results"
+	"ovbench/runners/sam/samtest"
 	"ovbench/runners/tensor"
 )
 
@@ -121,4 +126,61 @@ func differing(t *testing.T, path string, want tensor.Dense) int {
 		}
 	}
 	return n
+}
+
+// Scores of task interactive equal numpy's, computed from the maps and logits that the run kept: on the built-in pictures with a tiny
+// segmenter of random weights, and on real ones with a recorded one.
+func TestInteractiveInPython(t *testing.T) {
+	if os.Getenv("OVBENCH_PYTHON") == "" {
+		t.Skip("set OVBENCH_PYTHON to a Python with numpy, Pillow and scipy")
+	}
+	data := t.TempDir()
+	if err := os.CopyFS(data, datasets.Demo()); err != nil {
+		t.Fatal(err)
+	}
+	random := filepath.Join(t.TempDir(), "sam.safetensors")
+	if err := samtest.Write(random, samtest.Tiny, 1); err != nil {
+		t.Fatal(err)
+	}
+	interactiveInPython(t, data, random, samtest.Tiny.Image)
+	root := os.Getenv("OVBENCH_SHARED")
+	if root == "" {
+		root = filepath.Join("..", "..", "shared")
+	}
+	recorded := filepath.Join(root, "golden", "sam", "tiny", "sam.pth")
+	if !exists(recorded) {
+		t.Log("only built-in pictures are compared; set OVBENCH_SHARED for real ones")
+		return
+	}
+	interactiveInPython(t, filepath.Join(root, "samples", "voc"), recorded, 256) // the side that its index.json says
+}
+
+func interactiveInPython(t *testing.T, data, segmenter string, side int) {
+	dir := filepath.Join(t.TempDir(), "run")
+	command(t, "run", "interactive_voc", "--model", "micro", "--segmenter", segmenter, "--data", data, "--set", "protocol.size=160",
+		"--set", "protocol.point_threshold=0.7", "--out", dir, "--save", "maps,masks")
+	var theirs map[string]map[string]float64
+	voc := filepath.Join(data, "VOCdevkit", "VOC2012")
+	if err := json.Unmarshal([]byte(python(t, "interactive.py", dir, voc, strconv.Itoa(side))), &theirs); err != nil {
+		t.Fatal(err)
+	}
+	r, err := results.Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range r.Methods {
+		if n := theirs[m.Name]["differ"]; n != 0 {
+			t.Errorf("%s: %v prompts are others", m.Name, n)
+		}
+		cell := r.Cell("voc20", m.Name)
+		if len(cell.Scores) != len(theirs[m.Name])-1 {
+			t.Errorf("%s: %d scores, numpy has %d", m.Name, len(cell.Scores), len(theirs[m.Name])-1)
+		}
+		for _, s := range cell.Scores {
+			// Maps and logits are upsampled in float32 here, in float64 there.
+			if want := theirs[m.Name][s.Name]; math.Abs(s.Value-want) > 2e-4 {
+				t.Errorf("%s %s: %v, numpy has %v", m.Name, s.Name, s.Value, want)
+			}
+		}
+	}
 }

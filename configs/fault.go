@@ -67,7 +67,7 @@ func notKnown(name string, known []string) string {
 	if near := Nearest(name, known); near != "" {
 		return fmt.Sprintf("is not known; did you mean %q?", near)
 	}
-	if len(known) == 0 || len(known) > 12 {
+	if len(known) == 0 || len(known) > 16 {
 		return "is not known"
 	}
 	return "is not known; known are " + strings.Join(known, ", ")

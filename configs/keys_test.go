@@ -76,7 +76,7 @@ func TestEveryKeyIsPartOfTheIdentity(t *testing.T) {
 	values := map[string]string{
 		"resize": "short-side", "size": "100", "long": "64", "filter": "bilinear", "mean": "imagenet", "window": "64, stride: 32", "stride": "9, window: 64", "pad": "patch",
 		"positions": "bicubic", "templates": "none", "queries": "words", "redundant": "none", "scale": "50", "threshold": "0.1",
-		"area_threshold": "0.1", "pamr": "2", "ending": "resize-minmax", "decode_resize": "bilinear-twice", "convention": "ade20k", "datasets": "{d: {size: 64}}",
+		"area_threshold": "0.1", "point_threshold": "0.7", "point_shrink": "3", "max_points": "4", "map_threshold": "0.4", "pamr": "2", "ending": "resize-minmax", "decode_resize": "bilinear-twice", "convention": "ade20k", "datasets": "{d: {size: 64}}",
 	}
 	for _, f := range allFields {
 		value, ok := values[f.key]

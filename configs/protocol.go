@@ -44,8 +44,23 @@ type Protocol struct {
 	Ending        string  // how values become maps, for tasks that score maps: reference (the method's own), or steps such as minmax-resize
 	DecodeResize  string  // maps to the size of the truth: "bilinear", or "bilinear-twice" by way of the network's input
 	Convention    string  // of intersection and union: "mmseg"
-	Departures    []Departure
+
+	// Of task interactive; the zero values stand for the Default constants.
+	PointThreshold float64 // least value, in 0..1, of a point on the object
+	PointShrink    int     // maps are reduced by this factor before points are taken
+	MaxPoints      int     // on the object, and as many off it; 0 for no limit
+	MapThreshold   float64 // what a map says without a segmenter, and what bounds its box
+
+	Departures []Departure
 }
+
+// What a protocol that says nothing of points means: the values of CLIP Surgery's code, and half of a map's peak for its mask
+// and box, of which nothing is published.
+const (
+	DefaultPointThreshold = 0.8
+	DefaultPointShrink    = 2
+	DefaultMapThreshold   = 0.5
+)
 
 // Departure is where a protocol departs from itself on one data set.
 type Departure struct {
@@ -100,6 +115,8 @@ var sizeKind = kind[Size]{
 var (
 	scaleKind = number("above 0, at most 1000", func(v float64) bool { return v > 0 && v <= 1000 },
 		object{{"type", "number"}, {"exclusiveMinimum", 0}, {"maximum", 1000}})
+	shareKind = number("above 0, at most 1", func(v float64) bool { return v > 0 && v <= 1 },
+		object{{"type", "number"}, {"exclusiveMinimum", 0}, {"maximum", 1}})
 	thresholdKind = number("from 0 to below 1", func(v float64) bool { return v >= 0 && v < 1 },
 		object{{"type", "number"}, {"minimum", 0}, {"exclusiveMaximum", 1}})
 )
@@ -146,6 +163,18 @@ var protocolFields = []field[Protocol]{
 		func(p *Protocol) *string { return &p.DecodeResize }, choice([]string{"bilinear", "bilinear-twice"}, "bicubic", "nearest"))),
 	needed(key("convention", "how intersection and union are counted",
 		func(p *Protocol) *string { return &p.Convention }, choice([]string{"mmseg", "cityscapes", "cocostuff", "ade20k", "imagenet_s"}))),
+	optional(key("point_threshold", "task interactive: least value of a point on the object, in a map from 0 to 1; 0.8 unless written",
+		func(p *Protocol) *float64 { return &p.PointThreshold }, shareKind),
+		func(p *Protocol) bool { return p.PointThreshold == 0 || p.PointThreshold == DefaultPointThreshold }),
+	optional(key("point_shrink", "task interactive: maps are reduced by this factor before points are taken; 2 unless written",
+		func(p *Protocol) *int { return &p.PointShrink }, whole(1, 64)),
+		func(p *Protocol) bool { return p.PointShrink == 0 || p.PointShrink == DefaultPointShrink }),
+	optional(key("max_points", "task interactive: points on the object, the surest, and as many off it; 0 for all",
+		func(p *Protocol) *int { return &p.MaxPoints }, whole(0, 10_000)),
+		func(p *Protocol) bool { return p.MaxPoints == 0 }),
+	optional(key("map_threshold", "task interactive: what is over this value of a map is its mask without a segmenter, and bounds its box; 0.5 unless written",
+		func(p *Protocol) *float64 { return &p.MapThreshold }, shareKind),
+		func(p *Protocol) bool { return p.MapThreshold == 0 || p.MapThreshold == DefaultMapThreshold }),
 }
 
 // allFields are the fields of a protocol with what it says of single data sets.

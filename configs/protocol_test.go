@@ -44,12 +44,22 @@ func TestProtocolFingerprint(t *testing.T) {
 	}
 }
 
+// What stands for itself is as what is written.
+func TestUsualPoints(t *testing.T) {
+	p, _ := builtin("clip-surgery")
+	written := p
+	written.PointThreshold, written.PointShrink, written.MapThreshold = DefaultPointThreshold, DefaultPointShrink, DefaultMapThreshold
+	if p.Fingerprint() != written.Fingerprint() || written.String() != "clip-surgery" {
+		t.Errorf("%s is another protocol", written)
+	}
+}
+
 // Each field of Protocol but the name is seen by Fields, Fingerprint, Diff and String.
 func TestEveryFieldCounts(t *testing.T) {
 	base, _ := builtin("sclip") // where every field has an effect
 	base.Departures, base.Long = nil, 0
 	fields := reflect.TypeFor[Protocol]()
-	if got, want := len(base.Fields()), fields.NumField()-3; got != want { // neither the name, nor departures and an ending it has not
+	if got, want := len(base.Fields()), fields.NumField()-7; got != want { // neither the name, nor departures and an ending it has not, and of points the usual ones
 		t.Errorf("%d fields, want %d", got, want)
 	}
 	for i := range fields.NumField() {
@@ -257,7 +267,7 @@ func TestSchema(t *testing.T) {
 	}{
 		{"suite", suite, []string{"name", "title", "doc", "model", "models", "backbones", "segmenter", "task", "datasets", "methods", "protocol", "metrics", "panels", "seed", "resamples"}, []string{"datasets", "methods", "protocol"}},
 		{"dataset", dataset, []string{"name", "root", "split", "queries", "limit", "label_names", "labelled_only", "apply_exif", "images", "labels", "classes", "list", "image_suffix", "label_suffix", "ignore", "reduce_zero_label", "background"}, []string{"name"}},
-		{"protocol", protocol, []string{"base", "name", "resize", "size", "long", "filter", "mean", "window", "stride", "pad", "positions", "templates", "queries", "redundant", "scale", "threshold", "area_threshold", "pamr", "ending", "decode_resize", "convention", "datasets"}, nil},
+		{"protocol", protocol, []string{"base", "name", "resize", "size", "long", "filter", "mean", "window", "stride", "pad", "positions", "templates", "queries", "redundant", "scale", "threshold", "area_threshold", "pamr", "ending", "decode_resize", "convention", "point_threshold", "point_shrink", "max_points", "map_threshold", "datasets"}, nil},
 	} {
 		if len(c.m.Properties) != len(c.keys) {
 			t.Errorf("%s: %d keys, want %d", c.name, len(c.m.Properties), len(c.keys))

@@ -30,8 +30,8 @@ type Suite struct {
 	Model      string            // "" leaves it to --model
 	Models     []string          // in place of Model: the suite is measured with each, as if by itself
 	Backbones  map[string]string // further networks that methods ask for, by the names they ask with; nil for none. See [Suite.Path]
-	Segmenter  string            // a Segment Anything checkpoint, of tasks and methods that cut out objects; "" for none
-	Task       string            // segmentation, explain, multilabel or faithfulness
+	Segmenter  string            // a Segment Anything model, of tasks and methods that cut out objects; "" leaves it to --segmenter, or does without
+	Task       string            // segmentation, explain, multilabel, faithfulness or interactive
 	Datasets   []Dataset
 	Methods    []Method
 	Protocol   Protocol
@@ -84,7 +84,7 @@ type Known struct {
 const DemoRoot = "<demo>"
 
 // Tasks that a suite may name.
-var tasks = []string{"segmentation", "explain", "multilabel", "faithfulness"}
+var tasks = []string{"segmentation", "explain", "multilabel", "faithfulness", "interactive"}
 
 var suiteFields = []field[Suite]{
 	key("name", "names the results: letters, digits, - _ and .", func(s *Suite) *string { return &s.Name }, nameKind),
@@ -98,7 +98,7 @@ var suiteFields = []field[Suite]{
 		list(text(1000, false), "[openai/clip-vit-base-patch16, mine.pt]", "model", func(m string) string { return m })), func(s *Suite) bool { return len(s.Models) == 0 }),
 	optional(key("backbones", "further networks that methods read, for example {dino: facebook/dino-vitb8}", func(s *Suite) *map[string]string { return &s.Backbones }, namedTexts("{dino: facebook/dino-vitb8}")),
 		func(s *Suite) bool { return len(s.Backbones) == 0 }),
-	optional(key("segmenter", "Segment Anything checkpoint, for what cuts out objects", func(s *Suite) *string { return &s.Segmenter }, text(1000, false)),
+	optional(key("segmenter", "Segment Anything model of task interactive: a .pth file, a directory, a name in the Hugging Face cache, or encoder.onnx,decoder.onnx", func(s *Suite) *string { return &s.Segmenter }, text(1000, false)),
 		func(s *Suite) bool { return s.Segmenter == "" }),
 	key("task", "what is measured", func(s *Suite) *string { return &s.Task }, choice(tasks)),
 	needed(key("datasets", "the images, for example [voc20] (ovbench list datasets)", func(s *Suite) *[]Dataset { return &s.Datasets },

@@ -46,7 +46,7 @@ func TestGood(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Suite{
-		Name: "table-1", Title: "A table: 21 classes", Doc: "Two lines\nof text.", Model: "../models/vit", Task: "segmentation",
+		Name: "table-1", Title: "A table: 21 classes", Doc: "Two lines\nof text.", Model: "../models/vit", Segmenter: "../models/sam.pth", Task: "segmentation",
 		Datasets: []Dataset{
 			{Name: "voc20"},
 			{Name: "voc21", Root: "../data/VOC2012", Split: "val", Queries: "words/mine.txt", Limit: 100},
@@ -60,7 +60,7 @@ func TestGood(t *testing.T) {
 		},
 		Protocol: Protocol{
 			Name: "mine", Resize: "squash", Size: Size{224, 336}, Filter: "bicubic", Mean: "clip", Pad: "none", Positions: "bicubic-antialias",
-			Templates: "prompts.txt", Queries: "sclip", Redundant: "reference", Scale: 40, Threshold: 0.1, DecodeResize: "bilinear", Convention: "mmseg",
+			Templates: "prompts.txt", Queries: "sclip", Redundant: "reference", Scale: 40, Threshold: 0.1, DecodeResize: "bilinear", Convention: "mmseg", PointThreshold: 0.7,
 		},
 		Metrics: []string{"mIoU", "aAcc"}, Panels: 0, Seed: 1<<64 - 1, Resamples: 500, File: "testdata/good.yaml",
 	}
@@ -186,7 +186,7 @@ func TestPath(t *testing.T) {
 }
 
 func TestBuiltIn(t *testing.T) {
-	if got, want := Names(), []string{"ade20k", "camvid", "cityscapes", "coco_object", "coco_stuff", "context59", "context60", "demo", "demo_explain", "demo_tags", "explain_clip_surgery", "explain_grad_eclip", "explain_grad_eclip_pointing", "imagenet_s50", "micro", "multilabel", "nuswide", "ovs8", "voc20", "voc21", "voc_explain", "voc_faithfulness"}; !reflect.DeepEqual(got, want) {
+	if got, want := Names(), []string{"ade20k", "camvid", "cityscapes", "coco_object", "coco_stuff", "context59", "context60", "demo", "demo_explain", "demo_tags", "explain_clip_surgery", "explain_grad_eclip", "explain_grad_eclip_pointing", "imagenet_s50", "interactive_coco", "interactive_imagenet_s50", "interactive_voc", "micro", "multilabel", "nuswide", "ovs8", "voc20", "voc21", "voc_explain", "voc_faithfulness"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("Names() = %v, want %v", got, want)
 	}
 	all := known

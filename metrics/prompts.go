@@ -2,7 +2,9 @@ package metrics
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // Prompt is a point for an interactive segmenter: a pixel, x to the right from 0, said to lie on the
@@ -12,27 +14,94 @@ type Prompt struct {
 	Positive bool
 }
 
-// PromptRecord is the points made from the map of one class in one image, and the masks a segmenter
-// made of them.
+// PromptRecord is the prompts made from the map of one class in one image, and the masks that came of them.
 type PromptRecord struct {
 	Image         int   `json:"image"`
 	Class         int   `json:"class"`
-	Positive      int64 `json:"positive"`       // points said to lie on the object, on pixels that are judged
-	PositiveRight int64 `json:"positive_right"` // of which do
+	Truth         int64 `json:"truth"`              // pixels of the class
+	Constant      bool  `json:"constant,omitempty"` // the map shows nothing: it has one value, or none above zero
+	Positive      int64 `json:"positive"`           // points said to lie on the object, on pixels that are judged
+	PositiveRight int64 `json:"positive_right"`     // of which do
 	Negative      int64 `json:"negative"`
 	NegativeRight int64 `json:"negative_right"`
 	// First is whether the strongest positive point lies on the object; Skipped if there is none, or
 	// if it lies on void.
 	First Outcome `json:"first"`
-	// Chosen is the mask the segmenter thinks best, Oracle the one that is: nil without segmenter.
-	Chosen *Overlap `json:"chosen,omitempty"`
-	Oracle *Overlap `json:"oracle,omitempty"`
+	// Map is the map over a threshold; FromPoints and FromBox are what a segmenter made of the prompts, nil without one.
+	Map        *Overlap     `json:"map,omitempty"`
+	FromPoints *PromptMasks `json:"from_points,omitempty"`
+	FromBox    *PromptMasks `json:"from_box,omitempty"`
 }
 
-// Overlap is the pixels of a predicted mask and the true one.
-type Overlap struct {
-	Intersection int64 `json:"i"`
-	Union        int64 `json:"u"`
+// PromptMasks are a segmenter's masks for one prompt: the one for clear prompts, then those for ambiguous ones, or one alone.
+type PromptMasks struct {
+	Overlaps []Overlap `json:"masks"`
+	Chosen   int       `json:"chosen"` // the one that the segmenter thinks best
+}
+
+// chosen, oracle and single are the mask that the segmenter thinks best, the best of those it chose from, and the first. All are nil
+// without masks.
+func (m *PromptMasks) chosen() *Overlap { return m.at(func() int { return m.Chosen }) }
+func (m *PromptMasks) single() *Overlap { return m.at(func() int { return 0 }) }
+
+func (m *PromptMasks) oracle() *Overlap {
+	return m.at(func() int {
+		from := min(1, len(m.Overlaps)-1)
+		return from + BestOverlap(m.Overlaps[from:])
+	})
+}
+
+func (m *PromptMasks) at(index func() int) *Overlap {
+	if m == nil || len(m.Overlaps) == 0 {
+		return nil
+	}
+	return &m.Overlaps[index()]
+}
+
+// Main is the mask that a table by class shows: the one chosen from those of points or, without a segmenter, the map's.
+func (r PromptRecord) Main() Overlap {
+	if o := r.FromPoints.chosen(); o != nil {
+		return *o
+	}
+	if r.Map != nil {
+		return *r.Map
+	}
+	return Overlap{}
+}
+
+// Scores are those of the record alone: points by kind, how many are right, and the IoU of each kind of mask that it has.
+func (r PromptRecord) Scores() []Score {
+	out := []Score{
+		{"points_on", float64(r.Positive)}, {"points_on_right", float64(r.PositiveRight)},
+		{"points_off", float64(r.Negative)}, {"points_off_right", float64(r.NegativeRight)}, {"hit@1", float64(r.First)},
+	}
+	for _, k := range maskKinds {
+		if o := k.of(r); o != nil {
+			out = append(out, Score{k.prefix + "-IoU" + k.suffix, o.IoU()})
+		}
+	}
+	return out
+}
+
+// Overlap is the pixels of a predicted mask and the true one. Files have it as [intersection, union].
+type Overlap struct{ Intersection, Union int64 }
+
+// MarshalJSON writes two numbers.
+func (o Overlap) MarshalJSON() ([]byte, error) {
+	return fmt.Appendf(nil, "[%d,%d]", o.Intersection, o.Union), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (o *Overlap) UnmarshalJSON(b []byte) error {
+	var pair []int64
+	if err := json.Unmarshal(b, &pair); err != nil {
+		return err
+	}
+	if len(pair) != 2 {
+		return fmt.Errorf("overlap %s: want [intersection, union]", b)
+	}
+	o.Intersection, o.Union = pair[0], pair[1]
+	return nil
 }
 
 // IoU is 0 for two empty masks.
@@ -70,6 +139,11 @@ func PromptsAt(points []Prompt, mask []uint8, width, image, class int) (PromptRe
 	if width < 1 || len(mask)%width != 0 {
 		return r, fmt.Errorf("a mask of %d pixels in rows of %d", len(mask), width)
 	}
+	for _, kind := range mask {
+		if kind == Inside {
+			r.Truth++
+		}
+	}
 	for _, p := range points {
 		if p.X < 0 || p.X >= width || p.Y < 0 || p.Y >= len(mask)/width {
 			return r, fmt.Errorf("point (%d, %d) lies outside of image %d, %d x %d", p.X, p.Y, image, width, len(mask)/width)
@@ -102,29 +176,62 @@ func (r PromptRecord) check() error {
 	for _, pair := range [][2]int64{{r.PositiveRight, r.Positive}, {r.NegativeRight, r.Negative}} {
 		ok = ok && pair[0] >= 0 && pair[0] <= pair[1] && pair[1] <= maxPixels
 	}
-	for _, o := range []*Overlap{r.Chosen, r.Oracle} {
+	ok = ok && r.Truth >= 0 && r.Truth <= maxPixels
+	overlaps := []*Overlap{r.Map}
+	for _, m := range []*PromptMasks{r.FromPoints, r.FromBox} {
+		if m == nil {
+			continue
+		}
+		ok = ok && m.Chosen >= 0 && m.Chosen < len(m.Overlaps)
+		for i := range m.Overlaps {
+			overlaps = append(overlaps, &m.Overlaps[i])
+		}
+	}
+	for _, o := range overlaps {
 		ok = ok && (o == nil || o.Intersection >= 0 && o.Intersection <= o.Union && o.Union <= maxPixels)
 	}
 	if !ok {
-		return fmt.Errorf("points of class %d in image %d: %+v", r.Class, r.Image, r)
+		return fmt.Errorf("prompts of class %d in image %d: %+v", r.Class, r.Image, r)
 	}
 	return nil
 }
 
-// PromptScores are the names of [PromptStatistic].
-var PromptScores = []string{
-	"point-acc", "point-acc+", "point-acc-", "hit@1", "mask-IoU", "mask-mIoU", "mask-IoU-oracle", "mask-mIoU-oracle",
+// maskKinds are the masks that are scored, by the beginning and the end of their scores' names.
+var maskKinds = []struct {
+	prefix, suffix, doc string
+	of                  func(PromptRecord) *Overlap
+}{
+	{"mask", "", "the segmenter's masks from points, of each prompt the one that it expects most of", func(r PromptRecord) *Overlap { return r.FromPoints.chosen() }},
+	{"mask", "-oracle", "an upper bound: of each prompt the best of the masks it chose from, known from the truth", func(r PromptRecord) *Overlap { return r.FromPoints.oracle() }},
+	{"mask", "-single", "the mask that the segmenter has for clear prompts", func(r PromptRecord) *Overlap { return r.FromPoints.single() }},
+	{"box", "", "the segmenter's masks from a box, chosen likewise", func(r PromptRecord) *Overlap { return r.FromBox.chosen() }},
+	{"box", "-oracle", "the upper bound from a box", func(r PromptRecord) *Overlap { return r.FromBox.oracle() }},
+	{"box", "-single", "the mask for clear prompts from a box", func(r PromptRecord) *Overlap { return r.FromBox.single() }},
+	{"map", "", "the map over a threshold, without segmenter", func(r PromptRecord) *Overlap { return r.Map }},
 }
 
-// PromptStatistic is one of the scores of points over that many images:
-//
-//	point-acc, point-acc+, point-acc-  the share of all, positive and negative points that are right
-//	hit@1                              the share of strongest positive points on the object
-//	mask-IoU, mask-IoU-oracle          the mean IoU over the masks, chosen by the segmenter and by the truth
-//	mask-mIoU, mask-mIoU-oracle        the same, pooled per class, then averaged over the classes
+// PromptScore is a score of prompts by its name.
+type PromptScore struct{ Name, Doc string }
+
+// PromptScores are the names that [PromptStatistic] knows: of each kind of mask KIND-mIoU, pooled over each class and averaged over
+// classes, and KIND-IoU, the mean over masks; then those of points.
+func PromptScores() (out []PromptScore) {
+	for _, k := range maskKinds {
+		out = append(out,
+			PromptScore{k.prefix + "-mIoU" + k.suffix, k.doc + ": IoU pooled over each class, averaged over classes"},
+			PromptScore{k.prefix + "-IoU" + k.suffix, k.doc + ": mean over masks"})
+	}
+	return append(out,
+		PromptScore{"point-acc", "share of points that lie where they say, on the object or off it"},
+		PromptScore{"point-acc+", "the same of points on the object"},
+		PromptScore{"point-acc-", "the same of points off the object"},
+		PromptScore{"hit@1", "share of maps whose strongest point lies on the object"})
+}
+
+// PromptStatistic is one of [PromptScores] over that many images.
 func PromptStatistic(records []PromptRecord, images int, score string) (Statistic, error) {
-	if err := known(score, PromptScores...); err != nil {
-		return nil, err
+	if !slices.ContainsFunc(PromptScores(), func(s PromptScore) bool { return s.Name == score }) {
+		return nil, fmt.Errorf("score %q of prompts is not known", score)
 	}
 	if err := checkRecords(records, images, func(r PromptRecord) (int, error) { return r.Image, r.check() }); err != nil {
 		return nil, err
@@ -133,21 +240,25 @@ func PromptStatistic(records []PromptRecord, images int, score string) (Statisti
 	for _, r := range records {
 		classes = max(classes, r.Class+1)
 	}
-	p := &prompting{chosen: newMasks(classes), oracle: newMasks(classes)}
+	p := &prompting{}
+	for range maskKinds {
+		p.masks = append(p.masks, newMasks(classes))
+	}
 	return pooled(p, records, images, func(i int) int { return records[i].Image }, score), nil
 }
 
 // prompting sums points and masks.
 type prompting struct {
-	points         PromptRecord
-	first, hits    int64
-	chosen, oracle masks
+	points      PromptRecord
+	first, hits int64
+	masks       []masks // by kind
 }
 
 func (p *prompting) clear() {
 	p.points, p.first, p.hits = PromptRecord{}, 0, 0
-	p.chosen.clear()
-	p.oracle.clear()
+	for _, m := range p.masks {
+		m.clear()
+	}
 }
 
 func (p *prompting) add(r PromptRecord, times int64) {
@@ -161,8 +272,9 @@ func (p *prompting) add(r PromptRecord, times int64) {
 	if r.First == Hit {
 		p.hits += times
 	}
-	p.chosen.add(r.Class, r.Chosen, times)
-	p.oracle.add(r.Class, r.Oracle, times)
+	for i, k := range maskKinds {
+		p.masks[i].add(r.Class, k.of(r), times)
+	}
 }
 
 func (p *prompting) Scores() (out []Score) {
@@ -176,12 +288,9 @@ func (p *prompting) Scores() (out []Score) {
 	share("point-acc+", n.PositiveRight, n.Positive)
 	share("point-acc-", n.NegativeRight, n.Negative)
 	share("hit@1", p.hits, p.first)
-	for _, m := range []struct {
-		suffix string
-		of     masks
-	}{{"", p.chosen}, {"-oracle", p.oracle}} {
-		if mean, pooled, ok := m.of.scores(); ok {
-			out = append(out, Score{"mask-IoU" + m.suffix, mean}, Score{"mask-mIoU" + m.suffix, pooled})
+	for i, k := range maskKinds {
+		if mean, pooled, ok := p.masks[i].scores(); ok {
+			out = append(out, Score{k.prefix + "-IoU" + k.suffix, mean}, Score{k.prefix + "-mIoU" + k.suffix, pooled})
 		}
 	}
 	return out
@@ -224,21 +333,6 @@ func (m masks) scores() (mean, pooled float64, ok bool) {
 		}
 	}
 	return *m.sum / float64(max(1, all)), pooled / float64(max(1, classes)), all > 0
-}
-
-// Clicks is the number of clicks to reach a quality, and whether they did not suffice: ious are those
-// after the first click, the second … A sample that never reaches target counts limit clicks; over is
-// true for it and, as in RITM's tables of samples over the limit, for one that takes exactly as many.
-// Sofiiuk et al., "Reviving Iterative Training with Mask Guidance", ICIP 2022.
-func Clicks(ious []float64, target float64, limit int) (clicks int, over bool) {
-	clicks = limit
-	for i, iou := range ious[:min(len(ious), max(0, limit))] {
-		if iou >= target {
-			clicks = i + 1
-			break
-		}
-	}
-	return clicks, clicks == limit
 }
 
 // BestOverlap is the index of the mask with the highest IoU, the first of equal ones; -1 without masks.

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -28,10 +29,10 @@ func TestPromptsByHand(t *testing.T) {
 		points []Prompt
 		want   PromptRecord
 	}{
-		{"the last positive one is the strongest", points([][2]int{on, off}, [][2]int{off}), PromptRecord{Positive: 2, PositiveRight: 1, Negative: 1, NegativeRight: 1, First: Miss}},
-		{"on the object", points([][2]int{off, off, on}, [][2]int{on, on}), PromptRecord{Positive: 3, PositiveRight: 1, Negative: 2, First: Hit}},
-		{"on void", points([][2]int{on, void}, [][2]int{void, off}), PromptRecord{Positive: 1, PositiveRight: 1, Negative: 1, NegativeRight: 1, First: Skipped}},
-		{"none", nil, PromptRecord{}},
+		{"the last positive one is the strongest", points([][2]int{on, off}, [][2]int{off}), PromptRecord{Truth: 2, Positive: 2, PositiveRight: 1, Negative: 1, NegativeRight: 1, First: Miss}},
+		{"on the object", points([][2]int{off, off, on}, [][2]int{on, on}), PromptRecord{Truth: 2, Positive: 3, PositiveRight: 1, Negative: 2, First: Hit}},
+		{"on void", points([][2]int{on, void}, [][2]int{void, off}), PromptRecord{Truth: 2, Positive: 1, PositiveRight: 1, Negative: 1, NegativeRight: 1, First: Skipped}},
+		{"none", nil, PromptRecord{Truth: 2}},
 	} {
 		got, err := PromptsAt(test.points, mask, 3, 0, 0)
 		if err != nil {
@@ -51,27 +52,67 @@ func TestPromptsByHand(t *testing.T) {
 	}
 }
 
-// By hand: 3 of 4 positive and 1 of 2 negative points are right, one of two first ones. Masks of
-// class 0 have 1/2 and 3/4 (pooled 4/6), of class 1 0/1; oracle masks only class 1, of 1/1.
-func TestPromptingScores(t *testing.T) {
+// By hand: 3 of 4 positive and 1 of 2 negative points are right, one of two first ones. Chosen masks of class 0 have 1/2 and
+// 3/4 (pooled 4/6), of class 1 0/1; the best of those after the first are 1/2, 3/4 and 1/1, the first ones 2/2, 0/4 and 1/1.
+// A box has one mask, which is all three; the maps have 1/4, 2/4 and 0/1.
+func TestPromptScores(t *testing.T) {
+	masks := func(chosen int, o ...Overlap) *PromptMasks { return &PromptMasks{o, chosen} }
 	records := []PromptRecord{
-		{Class: 0, Positive: 3, PositiveRight: 3, Negative: 1, First: Hit, Chosen: &Overlap{1, 2}},
-		{Class: 0, Positive: 1, Negative: 1, NegativeRight: 1, First: Miss, Chosen: &Overlap{3, 4}},
-		{Class: 1, Chosen: &Overlap{0, 1}, Oracle: &Overlap{1, 1}},
+		{Class: 0, Positive: 3, PositiveRight: 3, Negative: 1, First: Hit, Map: &Overlap{1, 4},
+			FromPoints: masks(2, Overlap{2, 2}, Overlap{0, 3}, Overlap{1, 2}), FromBox: masks(0, Overlap{1, 2})},
+		{Class: 0, Positive: 1, Negative: 1, NegativeRight: 1, First: Miss, Map: &Overlap{2, 4}, FromPoints: masks(1, Overlap{0, 4}, Overlap{3, 4})},
+		{Class: 1, Map: &Overlap{0, 1}, FromPoints: masks(1, Overlap{1, 1}, Overlap{0, 1}, Overlap{1, 1})},
 	}
 	want := map[string]float64{
 		"point-acc": 4. / 6, "point-acc+": 3. / 4, "point-acc-": 1. / 2, "hit@1": 1. / 2,
-		"mask-IoU": 5. / 12, "mask-mIoU": 1. / 3, "mask-IoU-oracle": 1, "mask-mIoU-oracle": 1,
+		"mask-IoU": 5. / 12, "mask-mIoU": 1. / 3, "mask-IoU-oracle": 9. / 12, "mask-mIoU-oracle": 5. / 6,
+		"mask-IoU-single": 2. / 3, "mask-mIoU-single": 2. / 3,
+		"box-IoU": 1. / 2, "box-mIoU": 1. / 2, "box-IoU-oracle": 1. / 2, "box-mIoU-oracle": 1. / 2, "box-IoU-single": 1. / 2, "box-mIoU-single": 1. / 2,
+		"map-IoU": 1. / 4, "map-mIoU": 3. / 16,
 	}
-	if diff := cmp.Diff(want, evaluate(t, 1, func(score string) (Statistic, error) { return PromptStatistic(records, 1, score) }, PromptScores...), cmpopts.EquateApprox(0, 1e-15)); diff != "" {
+	var names []string
+	for _, s := range PromptScores() {
+		names = append(names, s.Name)
+	}
+	if diff := cmp.Diff(want, evaluate(t, 1, func(score string) (Statistic, error) { return PromptStatistic(records, 1, score) }, names...), cmpopts.EquateApprox(0, 1e-15)); diff != "" {
 		t.Error(diff)
 	}
+	if got := records[0].Main(); got != (Overlap{1, 2}) {
+		t.Errorf("the mask for tables is %v", got)
+	}
 	for _, bad := range []PromptRecord{
-		{Image: -1}, {Class: -1}, {Class: MaxClasses}, {PositiveRight: 1}, {Negative: -1}, {First: 2},
-		{Chosen: &Overlap{2, 1}}, {Oracle: &Overlap{-1, 1}}, {Positive: maxPixels + 1},
+		{Image: -1}, {Class: -1}, {Class: MaxClasses}, {PositiveRight: 1}, {Negative: -1}, {First: 2}, {Truth: -1},
+		{Map: &Overlap{2, 1}}, {FromPoints: masks(0, Overlap{-1, 1})}, {FromBox: masks(1, Overlap{})}, {FromBox: masks(0)}, {Positive: maxPixels + 1},
 	} {
 		if _, err := PromptStatistic([]PromptRecord{bad}, 1, "hit@1"); err == nil {
 			t.Errorf("%+v was taken", bad)
+		}
+	}
+	if _, err := PromptStatistic(nil, 1, "IoU"); err == nil {
+		t.Error("an unknown score is taken")
+	}
+}
+
+// A record is what it was when it comes back from a file.
+func TestPromptRecordJSON(t *testing.T) {
+	want := PromptRecord{Class: 3, Truth: 5, First: Hit, Map: &Overlap{1, 4}, FromPoints: &PromptMasks{[]Overlap{{0, 3}, {1, 2}}, 1}}
+	data, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(data), `"from_points":{"masks":[[0,3],[1,2]],"chosen":1}`) {
+		t.Errorf("%s", data)
+	}
+	var got PromptRecord
+	if err := json.Unmarshal(data, &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	for _, bad := range []string{`{"map":[1]}`, `{"map":[1,2,3]}`, `{"map":"x"}`} {
+		if json.Unmarshal([]byte(bad), &got) == nil {
+			t.Errorf("%s is read", bad)
 		}
 	}
 }
@@ -92,29 +133,5 @@ func TestOverlap(t *testing.T) {
 	}
 	if got := BestOverlap(nil); got != -1 {
 		t.Errorf("best of no masks: %d", got)
-	}
-}
-
-// RITM, compute_noc_metric: the first click at or above the target; 20 if there is none; samples of
-// 20 clicks are counted as over.
-func TestClicks(t *testing.T) {
-	late := make([]float64, 25)
-	late[19], late[22] = 0.95, 0.95
-	for _, test := range []struct {
-		name   string
-		ious   []float64
-		clicks int
-		over   bool
-	}{
-		{"at once", []float64{0.9, 0.1}, 1, false},
-		{"third", []float64{0.5, 0.89, 0.9}, 3, false},
-		{"never", []float64{0.5, 0.89}, 20, true},
-		{"exactly 20", late[:20], 20, true},
-		{"too late", append(make([]float64, 22), 0.95), 20, true},
-		{"none", nil, 20, true},
-	} {
-		if clicks, over := Clicks(test.ious, 0.9, 20); clicks != test.clicks || over != test.over {
-			t.Errorf("%s: %d, %v; want %d, %v", test.name, clicks, over, test.clicks, test.over)
-		}
 	}
 }

@@ -125,22 +125,26 @@ func datasetsTable(runs []*results.Run) table {
 func modelTable(runs []*results.Run) table {
 	keys := []string{"name", "format", "files", "architecture", "activation", "image size", "patch", "layers",
 		"width", "heads", "embedding", "logit scale", "vocabulary"}
+	for _, r := range runs {
+		for _, n := range r.Networks {
+			if !slices.Contains(keys, n.Role) {
+				keys = append(keys, n.Role)
+			}
+		}
+	}
 	return sideBySide(runs, keys, func(r *results.Run, k string) string {
 		m := &r.Model
+		if i := slices.IndexFunc(r.Networks, func(n results.Network) bool { return n.Role == k }); i >= 0 {
+			n := &r.Networks[i].Model
+			return strings.Trim(n.Architecture+", "+filesText(n), ", ")
+		}
 		switch k {
 		case "name":
 			return modelTitle(m)
 		case "format":
 			return m.Format
 		case "files":
-			var list []string
-			for _, f := range m.Files[:min(len(m.Files), 8)] {
-				list = append(list, fileText(f))
-			}
-			if n := len(m.Files) - len(list); n > 0 {
-				list = append(list, fmt.Sprintf("and %d more", n))
-			}
-			return strings.Join(list, ", ")
+			return filesText(m)
 		case "architecture":
 			return m.Architecture
 		case "activation":
@@ -169,6 +173,18 @@ func modelTitle(m *results.Model) string {
 		return path.Base(name)
 	}
 	return m.Name
+}
+
+// filesText is a model's weight files, the first of many.
+func filesText(m *results.Model) string {
+	var list []string
+	for _, f := range m.Files[:min(len(m.Files), 8)] {
+		list = append(list, fileText(f))
+	}
+	if n := len(m.Files) - len(list); n > 0 {
+		list = append(list, fmt.Sprintf("and %d more", n))
+	}
+	return strings.Join(list, ", ")
 }
 
 func fileText(f results.File) string {

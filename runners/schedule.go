@@ -21,8 +21,13 @@ func NewSchedule(atOnce int, part func(name string) (ended func())) *Schedule {
 
 // run runs a session in turn.
 func (s *Schedule) run(ctx context.Context, session *ort.Session, in, out []ort.Value) error {
+	return s.Do(ctx, func() error { return session.Run(ctx, in, out) })
+}
+
+// Do lets what runs networks of its own do so in turn.
+func (s *Schedule) Do(ctx context.Context, work func() error) error {
 	if s == nil {
-		return session.Run(ctx, in, out)
+		return work()
 	}
 	ended := s.part("wait")
 	select {
@@ -34,7 +39,7 @@ func (s *Schedule) run(ctx context.Context, session *ort.Session, in, out []ort.
 	}
 	defer func() { <-s.turns }()
 	defer s.part("network")()
-	return session.Run(ctx, in, out)
+	return work()
 }
 
 // begin begins a part.

@@ -147,6 +147,11 @@ func classRowsOf(s Side, d results.Dataset, rec records.Record, put func(Row) er
 			add(x.Class, "hit"+g.Suffix, float64(x.Outcome)) // 1, -1, 0 skipped
 		}
 	}
+	for _, x := range e.Prompts {
+		for _, s := range x.Scores() {
+			add(x.Class, s.Name, s.Value)
+		}
+	}
 	for class, tag := range rec.Tags {
 		add(class, "tag", float64(tag))
 	}

@@ -102,9 +102,6 @@ func (p *Plan) openBackbones() error {
 
 // checkNetworks says which of the networks that are named nobody reads.
 func (p *Plan) checkNetworks() error {
-	if p.suite.Segmenter != "" {
-		return p.suite.Fault("segmenter", "segmenter: no task or method of the suite cuts out objects; delete it")
-	}
 	var ms []methods.Method
 	for _, n := range p.methods {
 		ms = append(ms, n.Method)

@@ -80,6 +80,9 @@ func (p *Plan) describe() *results.Run {
 	} else {
 		p.describeNetwork(r)
 	}
+	if p.task.Needs().Segmenter {
+		p.describeSegmenter(r)
+	}
 	for _, t := range p.targets {
 		r.Datasets = append(r.Datasets, results.Dataset{
 			Name: t.Info.Name, Title: t.Info.Title, Split: t.Info.Split, Root: t.Info.Root, ListSHA256: t.Info.ListSHA256,

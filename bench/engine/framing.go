@@ -11,6 +11,7 @@ import (
 	"ovbench/runners"
 	"ovbench/runners/clip"
 	"ovbench/runners/resample"
+	"ovbench/runners/sam"
 	"ovbench/runners/tensor"
 	"ovbench/runners/vit"
 )
@@ -143,6 +144,7 @@ type encoded struct {
 	scan    runners.Scan
 	columns map[int][2]int // of each target, in the cosines
 	pamr    map[[2]int]*resample.PAMR
+	segment func(sam.Prompt) (*sam.Masks, error) // nil without segmenter
 }
 
 // encode shows a picture to the network, with the texts of all targets at once. The empty text is measured, but steers nothing.

@@ -30,7 +30,7 @@ func (p *Plan) header(out *results.Run) (records.Header, error) {
 	if p.imported != nil {
 		name, err := p.imported.fingerprint(p)
 		fault = errors.Join(fault, err)
-		add("the predictions", name)
+		add("the predictions", name, out.Hashes())
 	} else {
 		add("the model's weights, vocabulary or activation", out.Hashes(), out.Model.Activation)
 	}

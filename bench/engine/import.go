@@ -42,9 +42,9 @@ const importKind = "import"
 // its model and methods do not. The error joins every fault found.
 func NewImport(r Request, im Import) (*Plan, error) {
 	p := &Plan{request: r, suite: r.Suite, task: tasks.All[r.Suite.Task], imported: &imported{Import: im}}
-	faults := []error{p.readProtocol(), p.openTargets()}
+	faults := []error{p.readProtocol(), p.openTargets(), p.openSegmenter()}
 	if p.task.Needs().Probe {
-		faults = append(faults, fmt.Errorf("task %s shows changed pictures to a model, which predictions are not: import for segmentation, explain or multilabel", r.Suite.Task))
+		faults = append(faults, fmt.Errorf("task %s shows changed pictures to a model, which predictions are not: import for segmentation, explain, multilabel or interactive", r.Suite.Task))
 	}
 	folder, err := predictions.Open(im.Dir)
 	if err != nil {
@@ -163,7 +163,7 @@ func (m *imported) fingerprint(p *Plan) (string, error) {
 }
 
 // recordImported fills in the record of one sample from the file of its prediction.
-func (r *run) recordImported(_ context.Context, rec *records.Record, at sampleRef, s datasets.Sample) {
+func (r *run) recordImported(ctx context.Context, rec *records.Record, at sampleRef, s datasets.Sample) {
 	t := &r.plan.targets[at.target]
 	path := r.plan.imported.paths[at.target][at.index]
 	if path == "" {
@@ -178,7 +178,8 @@ func (r *run) recordImported(_ context.Context, rec *records.Record, at sampleRe
 		return
 	}
 	stop = r.timer.start("score")
-	v := tasks.View{Target: &t.Target, Index: at.index, Sample: s, Methods: []tasks.Seen{{Name: r.plan.imported.Name, Form: methods.NoSurgery, Ending: r.plan.endings[0]}}}
+	v := tasks.View{Target: &t.Target, Index: at.index, Sample: s, Segment: r.segmented(ctx, s.Image), KeepMasks: r.plan.request.Save.Masks,
+		Methods: []tasks.Seen{{Name: r.plan.imported.Name, Form: methods.NoSurgery, Ending: r.plan.endings[0]}}}
 	made, err := r.plan.measureImported(&v, got)
 	stop()
 	if err != nil {

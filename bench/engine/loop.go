@@ -20,6 +20,7 @@ import (
 	"ovbench/runners"
 	"ovbench/runners/methods"
 	"ovbench/runners/ort"
+	"ovbench/runners/sam"
 	"ovbench/runners/tensor"
 	"ovbench/runners/textcache"
 	"ovbench/runners/vit"
@@ -27,18 +28,19 @@ import (
 
 // run is the state of one execution of a plan.
 type run struct {
-	plan     *Plan
-	out      *results.Run
-	images   *runners.Images
-	plain    map[vit.Normalization]*runners.Images // the unchanged model, of tasks that probe, by how pixels are normalised
-	texts    []tensor.Dense                        // normalised query embeddings [T, E] of each target
-	records  *records.File
-	progress tasks.Progress
-	timer    timer
-	schedule *runners.Schedule // of networks: one uses all threads
-	mu       sync.Mutex        // guards records, out.Failures and counters below
-	done     int
-	failed   int // in a row from the start
+	plan      *Plan
+	out       *results.Run
+	images    *runners.Images
+	plain     map[vit.Normalization]*runners.Images // the unchanged model, of tasks that probe, by how pixels are normalised
+	texts     []tensor.Dense                        // normalised query embeddings [T, E] of each target
+	segmenter *sam.Segmenter                        // nil without
+	records   *records.File
+	progress  tasks.Progress
+	timer     timer
+	schedule  *runners.Schedule // of networks: one uses all threads
+	mu        sync.Mutex        // guards records, out.Failures and counters below
+	done      int
+	failed    int // in a row from the start
 }
 
 // Run measures. The returned run holds what was measured even if err is not nil, as long as any work was done;
@@ -70,7 +72,7 @@ func (p *Plan) Run(ctx context.Context, progress tasks.Progress) (*results.Run, 
 // prepare loads what samples are shown to, and opens the records.
 func (r *run) prepare(ctx context.Context) error {
 	if r.plan.imported != nil {
-		return r.openRecords()
+		return r.prepareImport()
 	}
 	hashed := make(chan error, 1)
 	go func() { hashed <- hashAll(r.out) }()
@@ -108,7 +110,7 @@ func (r *run) loadImages() (err error) {
 	defer r.timer.start("load")()
 	r.images, err = runners.NewImages(r.plan.library, r.plan.model.Model, r.plan.network, r.imageOptions())
 	if err == nil {
-		if err = r.loadProbe(); err != nil {
+		if err = errors.Join(r.loadProbe(), r.loadSegmenter()); err != nil {
 			r.closeImages()
 		}
 	}
@@ -121,6 +123,9 @@ func (r *run) closeImages() {
 	}
 	for _, plain := range r.plain {
 		plain.Close()
+	}
+	if r.segmenter != nil {
+		r.segmenter.Close()
 	}
 }
 
@@ -360,6 +365,9 @@ func (r *run) encodeSamples(ctx context.Context, e *sharedPicture, samples []dat
 		}
 	}
 	picture, err := r.encode(ctx, pixels, f, targets, explained)
+	if err == nil {
+		picture.segment = r.segmented(ctx, samples[readable[0]].Image)
+	}
 	return "network", picture, err
 }
 
@@ -403,6 +411,14 @@ func (r *run) record(ctx context.Context, rec *records.Record, at sampleRef, s d
 			return cosines(images)
 		}
 	}
+	if segment := picture.segment; segment != nil {
+		v.KeepMasks = r.plan.request.Save.Masks
+		v.Segment = func(p sam.Prompt) (*sam.Masks, error) {
+			scoring()
+			defer func() { scoring = r.timer.start("score") }()
+			return segment(p)
+		}
+	}
 	for k, m := range r.plan.methods {
 		v.Methods = append(v.Methods, tasks.Seen{Name: m.Name, Form: r.plan.forms[k], Ending: r.plan.endings[k], Similarity: picture.similarity(t, at.target, k)})
 	}
@@ -427,7 +443,7 @@ func (r *run) complete(rec *records.Record, t *target, v *tasks.View, made tasks
 		return
 	}
 	defer r.timer.start("save")()
-	if err := r.save(t, v, made.Labels); err != nil {
+	if err := r.save(t, v, &made); err != nil {
 		rec.Fail("save", err)
 	}
 }

@@ -116,12 +116,20 @@ func hash(f *results.File, paths ...string) error {
 
 // hashAll fills in sizes and hashes of the files of all of a run's networks.
 func hashAll(r *results.Run) error {
+	if err := hashNetworks(r); err != nil {
+		return err
+	}
+	return hashFiles(&r.Model)
+}
+
+// hashNetworks fills in those of the networks beside the model.
+func hashNetworks(r *results.Run) error {
 	for i := range r.Networks {
 		if err := hashWeights(&r.Networks[i].Model); err != nil {
 			return err
 		}
 	}
-	return hashFiles(&r.Model)
+	return nil
 }
 
 func hashWeights(m *results.Model) error {

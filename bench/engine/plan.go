@@ -16,29 +16,32 @@ import (
 	"ovbench/runners/methods"
 	"ovbench/runners/ort"
 	"ovbench/runners/resample"
+	"ovbench/runners/sam"
 	"ovbench/runners/vit"
 )
 
 // Request is what a user asks for.
 type Request struct {
-	Suite     *configs.Suite
-	Model     ModelOptions // a Name overrides the suite's
-	Data      string       // root of data sets whose suite names none
-	Out       string       // run folder
-	Limit     int          // samples of each data set, 0 for all
-	Only      []string     // sample ids, nil for all
-	Shard     Shard
-	Jobs      int // samples at a time
-	Threads   int // of a session, 0 for all cores
-	Device    ort.Device
-	Precision ort.Precision
-	Backbones map[string]string // networks beside the model, by the names that methods ask with, before the suite's
-	Mmap      bool
-	Profile   string // beginning of the paths of the networks' profiles, empty for none
-	Save      Save
-	Resume    bool
-	Runtime   string   // library path, empty to search
-	Command   []string // as typed, for the record
+	Suite      *configs.Suite
+	Model      ModelOptions // a Name overrides the suite's
+	Segmenter  string       // overrides the suite's
+	Embeddings string       // folder where the segmenter's embeddings are kept; empty for none
+	Data       string       // root of data sets whose suite names none
+	Out        string       // run folder
+	Limit      int          // samples of each data set, 0 for all
+	Only       []string     // sample ids, nil for all
+	Shard      Shard
+	Jobs       int // samples at a time
+	Threads    int // of a session, 0 for all cores
+	Device     ort.Device
+	Precision  ort.Precision
+	Backbones  map[string]string // networks beside the model, by the names that methods ask with, before the suite's
+	Mmap       bool
+	Profile    string // beginning of the paths of the networks' profiles, empty for none
+	Save       Save
+	Resume     bool
+	Runtime    string   // library path, empty to search
+	Command    []string // as typed, for the record
 }
 
 // atOnce is how many networks run at a time: on a GPU one is copied to while another computes, cores do one thing.
@@ -62,8 +65,8 @@ func (s Shard) String() string {
 
 func (s Shard) has(i int) bool { return s.Count == 0 || i%s.Count == s.Index-1 }
 
-// Save says what to keep beyond records and panels.
-type Save struct{ Maps, Labels bool }
+// Save says what to keep beyond records and panels. Masks are of a segmenter, with their prompts.
+type Save struct{ Maps, Labels, Masks bool }
 
 // Plan is a request with all names resolved and all files opened.
 type Plan struct {
@@ -80,6 +83,7 @@ type Plan struct {
 	endings   []methods.Ending         // of each method's maps
 	positions vit.Interpolation
 	templates []string
+	segmenter *sam.Info // nil without
 	targets   []target
 	imported  *imported // in place of a model, if maps are read
 
@@ -105,7 +109,7 @@ type target struct {
 // NewPlan resolves a request. The error joins every fault found.
 func NewPlan(r Request) (*Plan, error) {
 	p := &Plan{request: r, suite: r.Suite, task: tasks.All[r.Suite.Task]}
-	faults := []error{p.openModel(), p.openBackbones(), p.openLibrary(), p.makeMethods(), p.readProtocol(), p.openTargets()}
+	faults := []error{p.openModel(), p.openBackbones(), p.openLibrary(), p.openSegmenter(), p.makeMethods(), p.readProtocol(), p.openTargets()}
 	if errors.Join(faults...) == nil {
 		p.size = fixedSize(p.targets)
 		faults = append(faults, p.fitMethods(), p.checkOnly(), p.checkNetworks())

@@ -40,7 +40,8 @@ func (p *Plan) panelList() []results.Panel {
 }
 
 // save keeps what was asked for of one sample: its panel, label maps, similarities.
-func (r *run) save(t *target, v *tasks.View, labels [][]uint16) error {
+func (r *run) save(t *target, v *tasks.View, made *tasks.Measured) error {
+	labels := made.Labels
 	panel := slices.Contains(t.panels, v.Index) && v.Sample.Labels.W > 0
 	if !t.Whole && (panel || r.plan.request.Save.Maps) {
 		for m := range v.Methods {
@@ -55,6 +56,11 @@ func (r *run) save(t *target, v *tasks.View, labels [][]uint16) error {
 		file := path.Join(records.Clean(t.Info.Name), records.Clean(v.Methods[m].Name), id)
 		if r.plan.request.Save.Labels && labels != nil {
 			if err := r.writeLabels(path.Join("labels", file+".png"), t, v.Sample.Labels, labels[m]); err != nil {
+				return err
+			}
+		}
+		if made.Prompts != nil && r.plan.request.Save.Masks {
+			if err := r.writeMasks(path.Join("masks", file), t, made.Prompts[m]); err != nil {
 				return err
 			}
 		}

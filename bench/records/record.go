@@ -70,6 +70,7 @@ type Evidence struct {
 	Squared      []metrics.ImageNetSegmentationRecord `json:"imagenet_segmentation,omitempty"` // explain: one per class present
 	Flaws        []string                             `json:"flaws,omitempty"`                 // explain: of maps that are negative or not numbers
 	Judged       []metrics.PointIoURecord             `json:"judged_points,omitempty"`         // explain: one per class with judged points
+	Prompts      []metrics.PromptRecord               `json:"prompts,omitempty"`               // interactive: one per class present
 	Faithfulness *Faithfulness                        `json:"faithfulness,omitempty"`
 	Cosines      []float32                            `json:"cosines,omitempty"` // multilabel: of the class token with each query
 }

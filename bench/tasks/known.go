@@ -16,6 +16,7 @@ func Metrics() []Metric {
 	return slices.Concat(
 		list("segmentation", segmentationMetrics), list("explain", explainMetrics), list("explain", squaredMetrics), list("explain", judgedMetrics),
 		list("multilabel", tagMetrics), list("faithfulness", faithfulnessMetrics),
+		list("interactive", promptMetrics),
 	)
 }
 

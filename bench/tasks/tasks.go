@@ -1,6 +1,6 @@
 // Package tasks answers: what is measured of a sample, and what is it worth?
 //
-// Each task (segmentation, explain, multilabel, faithfulness) has a file of its name, with an implementation of
+// Each task (segmentation, explain, multilabel, faithfulness, interactive) has a file of its name, with an implementation of
 // [Task], which says what it needs, what its records hold and which scores follow from them. [Score] turns the
 // records of a run into cells with intervals, and [Finish] writes them. Nothing here runs a network: a [View] brings
 // what one saw.
@@ -16,6 +16,7 @@ import (
 	"ovbench/runners"
 	"ovbench/runners/methods"
 	"ovbench/runners/resample"
+	"ovbench/runners/sam"
 )
 
 // Task is a way to measure samples and to score what was measured.
@@ -38,12 +39,14 @@ type Needs struct {
 	Global   bool // a token of the whole picture
 	Compares bool // values of several texts that may be compared with each other
 	// Classes are those whose maps Measure reads of a sample, which no method has seen yet; nil is all. A map may cost a backward pass.
-	Classes func(v *View) ([]int, error)
+	Classes   func(v *View) ([]int, error)
+	Segmenter bool // an interactive segmenter, if the run has one
 }
 
 // All holds the tasks by the names that suites use.
 var All = map[string]Task{
 	"segmentation": segmentation{}, "explain": explain{}, "multilabel": multilabel{}, "faithfulness": faithfulness{},
+	"interactive": interactive{},
 }
 
 // Target is a data set of a run as tasks see it. It is not changed by them.
@@ -69,6 +72,9 @@ type View struct {
 	// Cosines shows images like Pixels to the unchanged model: those of the class token with every query [T], of each
 	// image. It is nil unless the task needs it.
 	Cosines func(images [][]float32) ([][]float32, error)
+	// Segment decodes a prompt on the sample's picture. It is nil where the run has no segmenter.
+	Segment   func(sam.Prompt) (*sam.Masks, error)
+	KeepMasks bool // Measured wants the prompts and their masks
 }
 
 // Seen is what one method saw of a sample.
@@ -99,6 +105,7 @@ type Measured struct {
 	Evidence []records.Evidence // of each method
 	Labels   [][]uint16         // the predicted label map of each method; nil for tasks that make none
 	Tags     []int8             // which classes are there, of tasks that rank images
+	Prompts  [][]Prompted       // of each method the prompts and masks, if they are kept
 }
 
 // each measures a sample method by method.

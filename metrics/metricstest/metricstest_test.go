@@ -249,7 +249,11 @@ func TestTags(t *testing.T) {
 }
 
 func TestPrompts(t *testing.T) {
-	each(t, metrics.PromptScores, func(t *testing.T, name string) {
+	var names []string
+	for _, s := range metrics.PromptScores() {
+		names = append(names, s.Name)
+	}
+	each(t, names, func(t *testing.T, name string) {
 		metricstest.Laws(t, metricstest.Family[metrics.PromptRecord]{
 			Draw: func(t *rapid.T) []metrics.PromptRecord {
 				return some(t, func(class int) (metrics.PromptRecord, error) {
@@ -263,8 +267,12 @@ func TestPrompts(t *testing.T) {
 					}
 					r, err := metrics.PromptsAt(points, mask, side, 0, class)
 					if rapid.Bool().Draw(t, "segmented") {
-						o, _ := metrics.OverlapOf(rapid.SliceOfN(rapid.Uint8Range(0, 1), len(mask), len(mask)).Draw(t, "pred"), mask)
-						r.Chosen, r.Oracle = &o, &o
+						masks := &metrics.PromptMasks{Chosen: rapid.IntRange(0, 2).Draw(t, "chosen")}
+						for range 3 {
+							o, _ := metrics.OverlapOf(rapid.SliceOfN(rapid.Uint8Range(0, 1), len(mask), len(mask)).Draw(t, "pred"), mask)
+							masks.Overlaps = append(masks.Overlaps, o)
+						}
+						r.Map, r.FromPoints, r.FromBox = &masks.Overlaps[0], masks, masks
 					}
 					return r, err
 				})

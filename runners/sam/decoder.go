@@ -41,13 +41,27 @@ type mlp []weights.Linear
 // Note: transformers' SamModel has 1e-6 here; the difference is 2.5e-5 of the largest logit.
 const transformerEps = 1e-5
 
-// masks takes an embedding [1, C, n, n] with its dense prompt and sparse prompts [1, P, C] to logits [1, M, 4n, 4n] and the
-// expected IoUs [1, M].
-func (d *decoder) masks(g *onnx.Graph, embedding, sparse onnx.Value) (low, iou onnx.Value) {
-	c := embedding.Shape()[1]
+// stem is what the decoder makes of a picture before it looks at a prompt: the cells [1, n·n, C], and what the attentions of the first
+// layer project them to, [1, n·n, inner]. It is a quarter of the decoder's work.
+type stem struct{ cells, keys, values, queries onnx.Value }
+
+// stemOf takes an embedding [1, C, n, n] with its dense prompt to the stem.
+func (d *decoder) stemOf(g *onnx.Graph, embedding onnx.Value) stem {
+	return d.project(g, 0, cells(g, embedding))
+}
+
+// project is what the attentions of a layer make of cells.
+func (d *decoder) project(g *onnx.Graph, layer int, k onnx.Value) stem {
+	placed, l := g.Add(k, g.Const("places", d.places)), &d.layers[layer]
+	return stem{k, l.toImage.k.Apply(g, placed), l.toImage.v.Apply(g, k), l.toTokens.q.Apply(g, placed)}
+}
+
+// masks takes a stem and sparse prompts [1, P, C] to logits [1, M, 4n, 4n] and the expected IoUs [1, M].
+func (d *decoder) masks(g *onnx.Graph, s stem, sparse onnx.Value) (low, iou onnx.Value) {
+	c := sparse.Shape()[2]
 	m := d.tokens.Shape[0]
 	first := g.Concat(1, g.Reshape(d.iou.In(g), 1, 1, c), g.Reshape(d.tokens.In(g), 1, m, c), sparse)
-	t, k := d.transform(g, first, cells(g, embedding))
+	t, k := d.transform(g, first, s)
 	token := func(i int) onnx.Value { return g.Reshape(g.Slice(t, 1, i, i+1), 1, c) }
 
 	u := g.Gelu(d.upNorm.Apply(g, upscale(g, k, d.up1, d.grid), eps))
@@ -61,10 +75,10 @@ func (d *decoder) masks(g *onnx.Graph, embedding, sparse onnx.Value) (low, iou o
 	return g.Reshape(low, 1, m, side, side), d.head.apply(g, token(0))
 }
 
-// transform runs the two-way transformer on tokens t [1, T, C] and cells k [1, n·n, C]. The tokens that came in are the positions of
+// transform runs the two-way transformer on tokens t [1, T, C] and the cells of a stem. The tokens that came in are the positions of
 // the tokens all the way through.
-func (d *decoder) transform(g *onnx.Graph, t, k onnx.Value) (tokens, cells onnx.Value) {
-	places, tokenPlaces := g.Const("places", d.places), t
+func (d *decoder) transform(g *onnx.Graph, t onnx.Value, s stem) (tokens, cells onnx.Value) {
+	places, tokenPlaces, k := g.Const("places", d.places), t, s.cells
 	norm := func(n weights.Norm, x onnx.Value) onnx.Value { return n.Apply(g, x, transformerEps) }
 	for i := range d.layers {
 		l := &d.layers[i]
@@ -75,16 +89,24 @@ func (d *decoder) transform(g *onnx.Graph, t, k onnx.Value) (tokens, cells onnx.
 			t = g.Add(t, l.self.apply(g, q, q, t, d.heads))
 		}
 		t = norm(l.norm1, t)
-		t = norm(l.norm2, g.Add(t, l.toImage.apply(g, g.Add(t, tokenPlaces), g.Add(k, places), k, d.heads)))
+		if i > 0 {
+			s = d.project(g, i, k)
+		}
+		t = norm(l.norm2, g.Add(t, l.toImage.attend(g, l.toImage.q.Apply(g, g.Add(t, tokenPlaces)), s.keys, s.values, d.heads)))
 		t = norm(l.norm3, g.Add(t, l.down.Apply(g, g.Relu(l.up.Apply(g, t)))))
-		k = norm(l.norm4, g.Add(k, l.toTokens.apply(g, g.Add(k, places), g.Add(t, tokenPlaces), t, d.heads)))
+		tokenKeys := l.toTokens.k.Apply(g, g.Add(t, tokenPlaces))
+		k = norm(l.norm4, g.Add(k, l.toTokens.attend(g, s.queries, tokenKeys, l.toTokens.v.Apply(g, t), d.heads)))
 	}
 	t = g.Add(t, d.final.apply(g, g.Add(t, tokenPlaces), g.Add(k, places), k, d.heads))
 	return norm(d.finalNorm, t), k
 }
 
 func (a *attention) apply(g *onnx.Graph, q, k, v onnx.Value, heads int) onnx.Value {
-	q, k, v = a.q.Apply(g, q), a.k.Apply(g, k), a.v.Apply(g, v)
+	return a.attend(g, a.q.Apply(g, q), a.k.Apply(g, k), a.v.Apply(g, v), heads)
+}
+
+// attend is the attention of what has been projected.
+func (a *attention) attend(g *onnx.Graph, q, k, v onnx.Value, heads int) onnx.Value {
 	scale := 1 / math.Sqrt(float64(q.Shape()[2]/heads))
 	return a.out.Apply(g, g.Attention(q, k, v, heads, float32(scale), onnx.Value{}, false))
 }

@@ -29,34 +29,52 @@ var (
 	iouNames = []string{"iou_predictions", "scores"}
 )
 
-func loadPair(lib *ort.Library, encoderPath, decoderPath string, o ort.Options) (*Segmenter, error) {
-	p := &pair{}
-	s := &Segmenter{Name: "SAM, exported", network: p, options: o}
-	open := func(path string, outputs ...string) (*ort.Session, *onnx.Foreign, error) {
+// adopted is a pair before it is loaded.
+type adopted struct {
+	info             Info
+	encoder, decoder *onnx.Foreign
+}
+
+func adoptPair(encoder, decoder string) (*adopted, error) {
+	a := &adopted{info: Info{Path: encoder + "," + decoder, Name: "SAM, exported"}}
+	adopt := func(path string, outputs ...string) (*onnx.Foreign, error) {
 		f, err := onnx.Adopt(path, func(name string) bool { return slices.Contains(outputs, name) })
 		if err != nil {
-			return nil, nil, fmt.Errorf("%w; want %s: this is not one half of an exported SAM (encoder.onnx,decoder.onnx)", err, outputs[0])
+			return nil, fmt.Errorf("%w; want %s: this is not one half of an exported SAM (encoder.onnx,decoder.onnx)", err, outputs[0])
 		}
-		s.Files = append(s.Files, f.Files...)
+		a.info.Files = append(a.info.Files, f.Files...)
 		if slices.ContainsFunc(f.Ops, func(op string) bool { return strings.Contains(op, "Quantize") || strings.HasSuffix(op, "Integer") }) {
-			s.Notes = append(s.Notes, path+" is quantised: its numbers are not those of the model it was made from")
+			a.info.Notes = append(a.info.Notes, path+" is quantised: its numbers are not those of the model it was made from")
 		}
-		session, err := lib.NewSession(path, f.Model, o)
-		return session, f, err
+		return f, nil
 	}
-	encoder, f, err := open(encoderPath, "image_embeddings")
+	var err error
+	if a.encoder, err = adopt(encoder, "image_embeddings"); err == nil {
+		a.decoder, err = adopt(decoder, slices.Concat(lowNames, iouNames)...)
+	}
+	return a, err
+}
+
+func loadPair(lib *ort.Library, encoder, decoder string, o ort.Options) (*Segmenter, error) {
+	a, err := adoptPair(encoder, decoder)
 	if err != nil {
 		return nil, err
 	}
-	p.encoder = encoder
-	if p.decoder, _, err = open(decoderPath, slices.Concat(lowNames, iouNames)...); err != nil {
+	p := &pair{}
+	s := &Segmenter{Info: a.info, network: p, options: o}
+	if p.encoder, err = lib.NewSession(encoder, a.encoder.Model, o); err == nil {
+		p.decoder, err = lib.NewSession(decoder, a.decoder.Model, o)
+	}
+	if err == nil {
+		if err = p.measure(a.encoder.Patch); err != nil {
+			err = fmt.Errorf("%s: %w", s.Path, err)
+		}
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	if err := p.measure(f.Patch); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s,%s: %w", encoderPath, decoderPath, err), s.Close())
-	}
 	if p.masks == 1 {
-		s.Notes = append(s.Notes, decoderPath+" was exported with --return-single-mask: it chooses its mask by the number of points, not by the score")
+		s.Notes = append(s.Notes, decoder+" was exported with --return-single-mask: it chooses its mask by the number of points, not by the score")
 	}
 	return s, nil
 }

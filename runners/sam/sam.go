@@ -63,13 +63,38 @@ func (m *Model) EncoderGraph() *onnx.Graph {
 	return g
 }
 
-// DecoderGraph takes an embedding [1, C, n, n], to which the dense prompt has been added, and sparse prompts [1, P, C] to
-// low-resolution logits [1, M, 4n, 4n] and expected IoUs [1, M] of the M mask tokens.
+// StemGraph takes an embedding [1, C, n, n], to which the dense prompt has been added, to what the decoder makes of it before it looks at
+// other prompts: the first inputs of [Model.DecoderGraph].
+func (m *Model) StemGraph() *onnx.Graph {
+	g := onnx.New()
+	s := m.decoder.stemOf(g, g.Input("embedding", tensor.F32, 1, m.Embed, m.Grid, m.Grid))
+	for i, v := range []onnx.Value{s.cells, s.keys, s.values, s.queries} {
+		g.Output(stemNames[i], v)
+	}
+	return g
+}
+
+var stemNames = [4]string{"cells", "first_keys", "first_values", "first_queries"}
+
+// stemShapes are those of the stem.
+func (m *Model) stemShapes() (shapes [4][]int) {
+	l := &m.decoder.layers[0]
+	for i, width := range [4]int{m.Embed, l.toImage.k.Bias.Shape[0], l.toImage.v.Bias.Shape[0], l.toTokens.q.Bias.Shape[0]} {
+		shapes[i] = []int{1, m.Grid * m.Grid, width}
+	}
+	return shapes
+}
+
+// DecoderGraph takes what [Model.StemGraph] gives and sparse prompts [1, P, C] to low-resolution logits [1, M, 4n, 4n] and expected
+// IoUs [1, M] of the M mask tokens.
 func (m *Model) DecoderGraph() *onnx.Graph {
 	g := onnx.New()
-	embedding := g.Input("embedding", tensor.F32, 1, m.Embed, m.Grid, m.Grid)
+	var in [4]onnx.Value
+	for i, shape := range m.stemShapes() {
+		in[i] = g.Input(stemNames[i], tensor.F32, shape...)
+	}
 	sparse := g.Input("sparse", tensor.F32, 1, g.Symbol("prompts"), m.Embed)
-	low, iou := m.decoder.masks(g, embedding, sparse)
+	low, iou := m.decoder.masks(g, stem{in[0], in[1], in[2], in[3]}, sparse)
 	g.Output("low_res", low)
 	g.Output("iou", iou)
 	return g

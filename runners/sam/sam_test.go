@@ -138,7 +138,7 @@ func (p recordedPrompt) prompt(t *testing.T, r recording, picture string) Prompt
 	return out
 }
 
-func compare(t *testing.T, what string, got, want tensor.Dense) {
+func compare(t testing.TB, what string, got, want tensor.Dense) {
 	t.Helper()
 	if !slices.Equal(got.Shape, want.Shape) {
 		t.Errorf("%s: shape %v, want %v", what, got.Shape, want.Shape)
@@ -193,7 +193,7 @@ func (r recording) comparePicture(t *testing.T, s *Segmenter, picture string) {
 		t.Fatal(err)
 	}
 	compare(t, picture+" embedding", values, r.array(t, picture+"_embedding"))
-	e := &Embedding{f, values}
+	e := &Embedding{Frame: f, Values: values}
 	for name, recorded := range r.index.Prompts[picture] {
 		what := picture + "_" + name
 		m, err := s.Segment(t.Context(), e, recorded.prompt(t, r, picture))
@@ -389,7 +389,7 @@ func TestSingleMaskPair(t *testing.T) {
 		}
 		// One click and its padding: the best of masks 1 to 3; more points: mask 0 (segment_anything/utils/onnx.py).
 		for name, want := range map[string]int{"one": r.index.Prompts["b"]["one"].Picked, "class0": 0} {
-			m, err := s.Segment(t.Context(), &Embedding{f, values}, r.index.Prompts["b"][name].prompt(t, r, "b"))
+			m, err := s.Segment(t.Context(), &Embedding{Frame: f, Values: values}, r.index.Prompts["b"][name].prompt(t, r, "b"))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,6 +8,7 @@ import (
 	"image"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -20,10 +21,7 @@ import (
 
 // Segmenter turns pictures and prompts into masks. Any goroutine may use it; Close it when done.
 type Segmenter struct {
-	Name  string
-	Files []string // of the weights
-	Notes []string // what the files do not say and was assumed
-
+	Info
 	store   *store // nil unless embeddings are kept
 	network network
 	options ort.Options
@@ -49,6 +47,42 @@ func Locate(name string) (string, error) {
 	return hub.Locate(name)
 }
 
+// Info is what a segmenter's files say.
+type Info struct {
+	Asked string // how the user named it, if the caller says
+	Path  string
+	Name  string
+	Files []string // of the weights
+	Notes []string // what they do not say and was assumed
+}
+
+// Inspect opens what [Load] would load, and loads nothing.
+func Inspect(path string) (*Info, error) {
+	if encoder, decoder, ok := strings.Cut(path, ","); ok {
+		a, err := adoptPair(encoder, decoder)
+		if err != nil {
+			return nil, err
+		}
+		return &a.info, nil
+	}
+	if strings.HasSuffix(path, ".onnx") {
+		return nil, errOneFile(path)
+	}
+	m, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return m.info(), nil
+}
+
+func (m *Model) info() *Info {
+	return &Info{Path: m.Path, Name: m.Name(), Files: m.Files, Notes: m.Notes}
+}
+
+func errOneFile(path string) error {
+	return fmt.Errorf("%s: an exported segmenter is two files: give encoder.onnx,decoder.onnx", path)
+}
+
 // Load opens the segmenter at path and loads it: what [Open] reads, or "encoder.onnx,decoder.onnx". The encoder is loaded when the first
 // picture needs it.
 func Load(lib *ort.Library, path string, o ort.Options) (*Segmenter, error) {
@@ -56,7 +90,7 @@ func Load(lib *ort.Library, path string, o ort.Options) (*Segmenter, error) {
 		return loadPair(lib, encoder, decoder, o)
 	}
 	if strings.HasSuffix(path, ".onnx") {
-		return nil, fmt.Errorf("%s: an exported segmenter is two files: give encoder.onnx,decoder.onnx", path)
+		return nil, errOneFile(path)
 	}
 	m, err := Open(path)
 	if err != nil {
@@ -65,8 +99,9 @@ func Load(lib *ort.Library, path string, o ort.Options) (*Segmenter, error) {
 	n := &native{model: m}
 	n.encoder = lazy(lib, m.Path+", image encoder", m.EncoderGraph, o)
 	n.masks = lazy(lib, m.Path+", mask prompts", m.MaskGraph, o)
+	n.stem = lazy(lib, m.Path+", stem of the mask decoder", m.StemGraph, o)
 	n.decoder = lazy(lib, m.Path+", mask decoder", m.DecoderGraph, o)
-	s := &Segmenter{Name: m.Name(), Files: m.Files, Notes: m.Notes, network: n, options: o}
+	s := &Segmenter{Info: *m.info(), network: n, options: o}
 	if _, err := n.decoder.get(); err != nil {
 		return nil, err
 	}
@@ -101,10 +136,14 @@ func copyFile(w io.Writer, path string) error {
 // Close frees the sessions.
 func (s *Segmenter) Close() error { return s.network.Close() }
 
-// Embedding is a picture as the decoder reads it: [1, C, n, n].
+// Embedding is a picture as the decoder reads it: [1, C, n, n]. Any goroutine may use it.
 type Embedding struct {
 	Frame
 	Values tensor.Dense
+
+	once sync.Once // makes the stem, which all prompts without a mask share
+	stem []tensor.Dense
+	err  error
 }
 
 // Embed encodes a picture, or takes its embedding from the store.
@@ -117,13 +156,13 @@ func (s *Segmenter) Embed(ctx context.Context, img *image.NRGBA) (*Embedding, er
 	rgb := f.resized(img)
 	want := []int{1, sizes.channels, sizes.grid, sizes.grid}
 	if values, ok := s.store.get(rgb, want); ok {
-		return &Embedding{f, values}, nil
+		return &Embedding{Frame: f, Values: values}, nil
 	}
 	values, err := s.network.embed(ctx, f, rgb)
 	if err != nil {
 		return nil, err
 	}
-	return &Embedding{f, values}, s.store.put(rgb, values)
+	return &Embedding{Frame: f, Values: values}, s.store.put(rgb, values)
 }
 
 // Masks are the answers to one prompt: low-resolution logits [M, 4n, 4n] and the IoU that the model expects of each. Mask 0 is the one
@@ -181,8 +220,8 @@ func (m *Masks) Logits(i int) []float32 {
 
 // native is a model whose graphs were built here.
 type native struct {
-	model                   *Model
-	encoder, masks, decoder *session
+	model                         *Model
+	encoder, masks, stem, decoder *session
 }
 
 func (n *native) shape() shape { return shape{n.model.Image, n.model.Grid, n.model.Embed} }
@@ -195,9 +234,27 @@ func (n *native) embed(ctx context.Context, f Frame, rgb resample.RGB) (tensor.D
 
 func (n *native) decode(ctx context.Context, e *Embedding, p Prompt) (low, iou tensor.Dense, err error) {
 	m := n.model
-	dense, err := n.dense(ctx, p.Mask)
+	var stem []tensor.Dense
+	if p.Mask != nil {
+		stem, err = n.stemOf(ctx, e, p.Mask)
+	} else {
+		e.once.Do(func() { e.stem, e.err = n.stemOf(context.WithoutCancel(ctx), e, nil) })
+		stem, err = e.stem, e.err
+	}
 	if err != nil {
 		return low, iou, err
+	}
+	low, iou = tensor.New(1, m.Masks, m.Low(), m.Low()), tensor.New(1, m.Masks)
+	err = n.decoder.run(ctx, append(slices.Clone(stem), m.prompts.sparse(e.list(p), m.Image)), low, iou)
+	return low.At(0), iou, err
+}
+
+// stemOf is what the decoder makes of an embedding, with or without a mask.
+func (n *native) stemOf(ctx context.Context, e *Embedding, mask []float32) ([]tensor.Dense, error) {
+	m := n.model
+	dense, err := n.dense(ctx, mask)
+	if err != nil {
+		return nil, err
 	}
 	keys := tensor.New(e.Values.Shape...)
 	cells := m.Grid * m.Grid
@@ -208,9 +265,11 @@ func (n *native) decode(ctx context.Context, e *Embedding, p Prompt) (low, iou t
 			keys.Data[i] = v + m.prompts.noMask[i/cells]
 		}
 	}
-	low, iou = tensor.New(1, m.Masks, m.Low(), m.Low()), tensor.New(1, m.Masks)
-	err = n.decoder.run(ctx, []tensor.Dense{keys, m.prompts.sparse(e.list(p), m.Image)}, low, iou)
-	return low.At(0), iou, err
+	var out []tensor.Dense
+	for _, shape := range m.stemShapes() {
+		out = append(out, tensor.New(shape...))
+	}
+	return out, n.stem.run(ctx, []tensor.Dense{keys}, out...)
 }
 
 // dense is a mask's part of a prompt, empty without one.
@@ -227,7 +286,7 @@ func (n *native) dense(ctx context.Context, mask []float32) (out tensor.Dense, e
 }
 
 func (n *native) Close() error {
-	return errors.Join(n.encoder.Close(), n.masks.Close(), n.decoder.Close())
+	return errors.Join(n.encoder.Close(), n.masks.Close(), n.stem.Close(), n.decoder.Close())
 }
 
 // session is loaded when it is first needed.
