@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+
 	"ovbench/datasets/labelmap"
 )
 

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"strings"
+
 	"ovbench/datasets/files"
 	"ovbench/datasets/labelmap"
 	"ovbench/datasets/mask"
-	"strings"
 )
 
 // maxCityscapesJSON bounds *_gtFine_polygons.json, of which the largest has some hundred kilobytes.

@@ -3,9 +3,10 @@ package datasets
 import (
 	"image"
 	"os"
-	"ovbench/datasets/labelmap"
 	"path/filepath"
 	"testing"
+
+	"ovbench/datasets/labelmap"
 )
 
 // FuzzCityscapesDrawing: whatever the bytes, no panic; a map is as large as the picture and holds label or instance ids.

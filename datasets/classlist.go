@@ -28,9 +28,9 @@ var (
 	voidComment  = regexp.MustCompile(`(?i)^#\s*_*(void|background|bg|unlabell?ed|ignored?|unknown|others?|none)_*$`)
 )
 
-// readClassList reads a file with one class per line, in the format of [Queries]. Lines may all be in quotes, and all be
-// numbered by the stored values of their classes, of which first is that of the first class. A table of names and colours is
-// read as such.
+// readClassList reads a file with one class per line, in the format of [Queries]. Lines may all be in quotes, and all
+// be numbered by the stored values of their classes, of which first is that of the first class. A table of names and
+// colours is read as such.
 func readClassList(name string, first int) (c classList, err error) {
 	lines, err := files.Lines(name)
 	if err != nil {
@@ -41,7 +41,8 @@ func readClassList(name string, first int) (c classList, err error) {
 	}
 	for i, line := range lines {
 		if voidComment.MatchString(line) {
-			return c, fmt.Errorf("%s:%d: %q is a comment here, so that the next line is class %d; if it is a class of its own, "+
+			return c, fmt.Errorf("%s:%d: %q is a comment here, so that the next line is class %d; if it is a class "+
+				"of its own, "+
 				"take the # away, else remove the line", name, i+1, line, first)
 		}
 	}
@@ -77,7 +78,8 @@ func (c *classList) plain(name string, lines []string, first int) ([]string, err
 		out[i] = m[2]
 	}
 	if numbered {
-		c.notes = append(c.notes, fmt.Sprintf("the numbers of lines of %s are taken off: they are those of the classes", name))
+		c.notes = append(c.notes, fmt.Sprintf("the numbers of lines of %s are taken off: they are those of the classes",
+			name))
 	}
 	for _, i := range rows {
 		if m := quotedLine.FindStringSubmatch(out[i]); m != nil {
@@ -85,16 +87,18 @@ func (c *classList) plain(name string, lines []string, first int) ([]string, err
 		}
 		switch {
 		case strings.Contains(out[i], "\t"):
-			return nil, fmt.Errorf("%s:%d: %q has a tab, as lines of a table have; want one name a line", name, i+1, out[i])
+			return nil, fmt.Errorf("%s:%d: %q has a tab, as lines of a table have; want one name a line", name, i+1,
+				out[i])
 		case strings.ContainsAny(out[i][:1], `"'`) || strings.HasSuffix(out[i], `"`):
-			return nil, fmt.Errorf("%s:%d: %q begins or ends with a quotation mark; want the name alone", name, i+1, out[i])
+			return nil, fmt.Errorf("%s:%d: %q begins or ends with a quotation mark; want the name alone", name, i+1,
+				out[i])
 		}
 	}
 	return out, nil
 }
 
-// areNumbered tells numbers of lines from names that begin with one, such as "2 wheeler": behind numbers stands a colon or tab,
-// or they begin with 0 or 1.
+// areNumbered tells numbers of lines from names that begin with one, such as "2 wheeler": behind numbers stands a colon
+// or tab, or they begin with 0 or 1.
 func areNumbered(lines []string, rows []int) bool {
 	for k, i := range rows {
 		m := numberedLine.FindStringSubmatch(lines[i])
@@ -108,17 +112,21 @@ func areNumbered(lines []string, rows []int) bool {
 // numberingError explains a number that is not its line's.
 func numberingError(name string, lines []string, rows []int, i int, number string, want int) error {
 	if i == rows[0] && number == "1" && want == 0 {
-		return fmt.Errorf("%s:%d: lines are numbered from 1, but label maps are read from 0; if the maps store 1 for the first "+
+		return fmt.Errorf("%s:%d: lines are numbered from 1, but label maps are read from 0; if the maps store 1 "+
+			"for the first "+
 			"class, say reduce_zero_label: true, else number from 0 or take the numbers off", name, i+1)
 	}
-	return fmt.Errorf("%s:%d: %q is numbered %s, want %d, the stored value of its class; the lines must be in the order of values "+
+	return fmt.Errorf("%s:%d: %q is numbered %s, want %d, the stored value of its class; the lines must be in the "+
+		"order of values "+
 		"without gaps", name, i+1, lines[i], number, want)
 }
 
-// colourTables are the files beside images and labels that say what colours mean: CVAT's, and that of many road data sets.
+// colourTables are the files beside images and labels that say what colours mean: CVAT's, and that of many road data
+// sets.
 var colourTables = []string{"labelmap.txt", "class_dict.csv"}
 
-// readColourTable reads lines "name:r,g,b:parts:actions", as CVAT writes them, or "name,r,g,b" with or without a header.
+// readColourTable reads lines "name:r,g,b:parts:actions", as CVAT writes them, or "name,r,g,b" with or without a
+// header.
 func readColourTable(name string) (c classList, err error) {
 	lines, err := files.Lines(name)
 	if err != nil {
@@ -134,7 +142,8 @@ func readColourTable(name string) (c classList, err error) {
 			return c, fmt.Errorf("%s:%d: %w", name, i+1, err)
 		}
 		if other, ok := c.colours[colour]; ok {
-			return c, fmt.Errorf("%s:%d: %q has the colour of %q; give each class its own", name, i+1, class, c.queries[other][0])
+			return c, fmt.Errorf("%s:%d: %q has the colour of %q; give each class its own", name, i+1, class,
+				c.queries[other][0])
 		}
 		c.colours[colour] = uint16(len(c.queries))
 		c.queries = append(c.queries, []string{class})
@@ -169,8 +178,8 @@ func colourRow(line string) (class string, colour [3]uint8, err error) {
 	return class, colour, nil
 }
 
-// readColours finds the table of colours, and gives colours the stored values of classes. Those of the table's other names are
-// not scored.
+// readColours finds the table of colours, and gives colours the stored values of classes. Those of the table's other
+// names are not scored.
 func (d *folder) readColours() error {
 	table := classList{queries: d.queries, colours: d.colours}
 	for _, name := range colourTables {
@@ -197,7 +206,8 @@ func (d *folder) readColours() error {
 		missing = slices.DeleteFunc(missing, same)
 	}
 	if len(missing) == len(d.info.Classes) {
-		return fmt.Errorf("the table of colours has none of the classes; its first is %q, the list's %q", table.queries[0][0], missing[0])
+		return fmt.Errorf("the table of colours has none of the classes; its first is %q, the list's %q",
+			table.queries[0][0], missing[0])
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("the table of colours lacks %s; give every class a colour", folderHave(missing))
@@ -228,7 +238,8 @@ func SharedQueries(classes []string, queries [][]string) string {
 				continue
 			}
 			if pairs++; pairs == 1 {
-				note = fmt.Sprintf("classes %q and %q have the text %q in common: no pixel can be told apart by it", classes[other],
+				note = fmt.Sprintf("classes %q and %q have the text %q in common: no pixel can be told apart by it",
+					classes[other],
 					classes[class], text)
 			}
 		}

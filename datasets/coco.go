@@ -3,10 +3,11 @@ package datasets
 import (
 	"fmt"
 	"maps"
-	"ovbench/datasets/labelmap"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"ovbench/datasets/labelmap"
 )
 
 // COCO on disk. One directory holds pictures, in images/<split> or <split>, and truth in one of several forms that

@@ -137,7 +137,8 @@ func parseRuns(s *jsonscan.Scanner) (*cocoRuns, error) {
 func (r *cocoRuns) mask(h, w int) (mask.RLE, error) {
 	switch {
 	case len(r.size) != 2 || r.size[0] != int64(h) || r.size[1] != int64(w):
-		return mask.RLE{}, fmt.Errorf("segmentation of size %v, want [height, width] of the picture, [%d %d]", r.size, h, w)
+		return mask.RLE{}, fmt.Errorf("segmentation of size %v, want [height, width] of the picture, [%d %d]", r.size,
+			h, w)
 	case r.counts != nil:
 		return mask.New(r.counts, h, w)
 	case r.text == "":
@@ -146,8 +147,8 @@ func (r *cocoRuns) mask(h, w int) (mask.RLE, error) {
 	return mask.Decode(r.text, h, w)
 }
 
-// mask is the annotation's mask on a picture of h x w pixels; ok is false if it has none. It is written as a list of polygons,
-// as run lengths, or as compressed run lengths, whatever iscrowd says.
+// mask is the annotation's mask on a picture of h x w pixels; ok is false if it has none. It is written as a list of
+// polygons, as run lengths, or as compressed run lengths, whatever iscrowd says.
 func (a *cocoAnnotation) mask(h, w int) (m mask.RLE, ok bool, err error) {
 	switch {
 	case a.runs != nil:

@@ -6,12 +6,13 @@ import (
 	"image"
 	"math"
 	"os"
-	"ovbench/datasets/files"
-	"ovbench/datasets/jsonscan"
 	"path"
 	"slices"
 	"strconv"
 	"time"
+
+	"ovbench/datasets/files"
+	"ovbench/datasets/jsonscan"
 )
 
 // maxCOCOAnnotation bounds the bytes of one annotation, which is read whole.
@@ -278,7 +279,8 @@ func (f *cocoFile) unsized() (notes []string) {
 		}
 	}
 	if n > 0 {
-		notes = append(notes, fmt.Sprintf("%s does not say how large %d of %d images are: they are as large as their pictures",
+		notes = append(notes, fmt.Sprintf("%s does not say how large %d of %d images are: they are as large as "+
+			"their pictures",
 			f.path, n, len(f.images)))
 	}
 	return notes

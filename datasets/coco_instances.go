@@ -4,8 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"ovbench/datasets/labelmap"
 	"slices"
+
+	"ovbench/datasets/labelmap"
 )
 
 // Label maps and objects straight from COCO's annotation files.

@@ -2,10 +2,11 @@ package datasets
 
 import (
 	"os"
-	"ovbench/datasets/labelmap"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"ovbench/datasets/labelmap"
 )
 
 // COCO-Stuff's label maps (github.com/nightrome/cocostuff): the pixel of stuffthingmaps is a category's id less one,

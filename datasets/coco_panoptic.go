@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"path/filepath"
+
 	"ovbench/datasets/files"
 	"ovbench/datasets/labelmap"
 	"ovbench/datasets/picture"
-	"path/filepath"
 )
 
 // cocoPanoptic is truth in a PNG and a list of segments for each picture: a pixel's segment is R + 256 G + 65536 B, 0

@@ -6,9 +6,6 @@ import (
 	"maps"
 	"math"
 	"os"
-	"ovbench/datasets/files"
-	"ovbench/datasets/labelmap"
-	"ovbench/datasets/mask"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -16,6 +13,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"ovbench/datasets/files"
+	"ovbench/datasets/labelmap"
+	"ovbench/datasets/mask"
 )
 
 // cocoColumns reads a table of two columns of numbers under a heading.

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
+
 	"ovbench/datasets/files"
 	"ovbench/datasets/jsonscan"
 	"ovbench/datasets/labelmap"
 	"ovbench/datasets/mask"
-	"slices"
 )
 
 // PASCAL in Detail stores the masks of all images in one JSON file of half a gigabyte, trainval_merged.json. Of its

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"ovbench/datasets/labelmap"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -19,6 +18,8 @@ import (
 	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
+
+	"ovbench/datasets/labelmap"
 )
 
 // All 2834 regions of 500 images of detail-api's sample result, painted with pycocotools 2.0.11 by

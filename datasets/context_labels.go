@@ -2,13 +2,14 @@ package datasets
 
 import (
 	"fmt"
-	"ovbench/datasets/files"
-	"ovbench/datasets/labelmap"
-	"ovbench/datasets/mat"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"ovbench/datasets/files"
+	"ovbench/datasets/labelmap"
+	"ovbench/datasets/mat"
 )
 
 // A contextTable maps the original numbers 0..459 to labels.

@@ -3,18 +3,20 @@ package datasets
 import (
 	"errors"
 	"fmt"
-	"ovbench/datasets/labelmap"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+
+	"ovbench/datasets/labelmap"
 )
 
 // maxProbes bounds, within a factor of two, how many label files are read a second time as they are stored.
 const maxProbes = 64
 
-// A Diagnosis finds the mistakes that the labels of a data set as a whole give away: values numbered from 1, masks, label maps of
-// another data set. Its state is small, and all methods but [Diagnosis.Faults] may be called from any goroutine.
+// A Diagnosis finds the mistakes that the labels of a data set as a whole give away: values numbered from 1, masks,
+// label maps of another data set. Its state is small, and all methods but [Diagnosis.Faults] may be called from any
+// goroutine.
 type Diagnosis struct {
 	ds   Dataset
 	info Info
@@ -27,7 +29,8 @@ type Diagnosis struct {
 	strays  map[uint16]*Stray
 	strayed int // samples with strays
 
-	// Of the samples probed: stored values with their pixels, and whether 0 is ignored and k is label k-1 in all of them.
+	// Of the samples probed: stored values with their pixels, and whether 0 is ignored and k is label k-1 in all of
+	// them.
 	stored  labelmap.Histogram
 	probed  int
 	reduced bool
@@ -36,12 +39,13 @@ type Diagnosis struct {
 // NewDiagnosis is that of an opened data set, yet without samples.
 func NewDiagnosis(ds Dataset) *Diagnosis {
 	info := ds.Info()
-	return &Diagnosis{ds: ds, info: info, images: make([]int, len(info.Classes)), pixels: make([]int64, len(info.Classes)),
+	return &Diagnosis{ds: ds, info: info, images: make([]int, len(info.Classes)),
+		pixels: make([]int64, len(info.Classes)),
 		strays: make(map[uint16]*Stray), stored: make(labelmap.Histogram), reduced: true}
 }
 
-// Add takes up sample i, whose tags and objects are of the data set's classes. It reads some label files a second time, as they
-// are stored.
+// Add takes up sample i, whose tags and objects are of the data set's classes. It reads some label files a second time,
+// as they are stored.
 func (t *Diagnosis) Add(i int, s Sample) {
 	t.add(s)
 	if i%(t.ds.Len()/maxProbes+1) == 0 {
@@ -189,7 +193,8 @@ func (t *Diagnosis) diagnose(list faultList) {
 		return
 	}
 	if strings.Contains(filepath.Base(path), "labelIds") && t.areTrainIDs() {
-		list.add(TrainIDs, t.samples, fmt.Sprintf("no pixel of %d label maps looked at is vegetation, sky, person or car "+
+		list.add(TrainIDs, t.samples, fmt.Sprintf("no pixel of %d label maps looked at is vegetation, sky, person "+
+			"or car "+
 			"(21, 23, 24, 26), and none is above 18", t.probed))
 	}
 	switch {
@@ -232,7 +237,8 @@ func (t *Diagnosis) fromOne() string {
 	if t.info.Name != "folder" || t.reduced || len(values) == 0 || values[0] != 1 || t.pixels[0] > 0 {
 		return ""
 	}
-	return fmt.Sprintf("no pixel of %d label maps is 0, class %q: they may count classes from 1, so that every label is one off; "+
+	return fmt.Sprintf("no pixel of %d label maps is 0, class %q: they may count classes from 1, so that every "+
+		"label is one off; "+
 		"if stored 1 is the first class, say reduce_zero_label: true", t.samples, t.info.Classes[0])
 }
 

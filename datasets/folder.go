@@ -6,11 +6,12 @@ import (
 	"maps"
 	"math"
 	"os"
-	"ovbench/datasets/files"
-	"ovbench/datasets/labelmap"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"ovbench/datasets/files"
+	"ovbench/datasets/labelmap"
 )
 
 // FolderOptions describe pictures and label maps of one's own, for the data set folder. The zero value, for which nil
@@ -74,7 +75,8 @@ func openFolder(o Options) (Dataset, error) {
 	imageDir, labelDir := d.path(d.options.Images, "images"), d.path(d.options.Labels, "labels")
 	if list := d.path("", asked+".txt"); asked != "" && d.options.List == "" {
 		d.options.List = asked + ".txt"
-		if images := filepath.Join(imageDir, asked); !exists(list) && isDir(images) { // images/<split> beside labels/<split>
+		if images := filepath.Join(imageDir, asked); !exists(list) &&
+			isDir(images) { // images/<split> beside labels/<split>
 			d.options.List, imageDir, labelDir = "", images, filepath.Join(labelDir, asked)
 		}
 	}
@@ -140,7 +142,8 @@ func (d *folder) end() int { return d.first() + len(d.info.Classes) }
 
 // pair finds the picture and the label map of every id, in the folders and below them.
 func (d *folder) pair(imageDir, labelDir string) error {
-	images, otherImages, err := folderFiles(imageDir, labelDir, folderSuffixes(d.options.ImageSuffix, folderPictures...))
+	images, otherImages, err := folderFiles(imageDir, labelDir, folderSuffixes(d.options.ImageSuffix,
+		folderPictures...))
 	if err != nil {
 		return fmt.Errorf("pictures: %w", err)
 	}
@@ -181,8 +184,8 @@ var (
 	folderLabels   = []string{".png", ".tif", ".tiff"}
 )
 
-// folderFiles maps ids to files below dir, and lists the other files. What lies in the folder beside, or below it, counts only
-// there.
+// folderFiles maps ids to files below dir, and lists the other files. What lies in the folder beside, or below it,
+// counts only there.
 func folderFiles(dir, beside string, suffixes []string) (found map[string]string, rest []string, err error) {
 	names, err := files.Tree(dir)
 	if err != nil {
@@ -206,7 +209,8 @@ func thereAre(names []string) string {
 // note says which files of a folder are left out.
 func (d *folder) note(dir string, names []string) {
 	if len(names) > 0 {
-		d.info.Notes = append(d.info.Notes, fmt.Sprintf("%d files left out, the first is %s; its ending is none of those that are read",
+		d.info.Notes = append(d.info.Notes, fmt.Sprintf("%d files left out, the first is %s; its ending is none of "+
+			"those that are read",
 			len(names), filepath.Join(dir, names[0])))
 	}
 }
@@ -225,7 +229,8 @@ func (d *folder) unlisted(imageDir, labelDir string, images, labels map[string]s
 	if len(noImage)+len(noLabel) == 0 {
 		return nil
 	}
-	return fmt.Errorf("of the ids in %s, %s no picture in %s, %s no label map in %s; mend the list or name the suffixes of files",
+	return fmt.Errorf("of the ids in %s, %s no picture in %s, %s no label map in %s; mend the list or name the "+
+		"suffixes of files",
 		d.path(d.options.List, ""), folderHave(noImage), imageDir, folderHave(noLabel), labelDir)
 }
 
@@ -242,10 +247,13 @@ func folderUnpaired(imageDir, labelDir string, images, labels map[string]string)
 	noLabel, noImage := missing(images, labels), missing(labels, images)
 	switch {
 	case len(noLabel) == len(images):
-		return fmt.Errorf("no picture in %s has a label map in %s: pictures are called such as %q, label maps such as %q; "+
-			"name what follows the id in each, the suffixes", imageDir, labelDir, images[noLabel[0]], labels[noImage[0]])
+		return fmt.Errorf("no picture in %s has a label map in %s: pictures are called such as %q, label maps such "+
+			"as %q; "+
+			"name what follows the id in each, the "+
+			"suffixes", imageDir, labelDir, images[noLabel[0]], labels[noImage[0]])
 	case len(noLabel)+len(noImage) > 0:
-		return fmt.Errorf("of the pictures in %s, %s no label map; of the label maps in %s, %s no picture; complete the "+
+		return fmt.Errorf("of the pictures in %s, %s no label map; of the label maps in %s, %s no picture; complete "+
+			"the "+
 			"pairs, or list the ids to measure", imageDir, folderHave(noLabel), labelDir, folderHave(noImage))
 	}
 	return nil
@@ -313,7 +321,8 @@ func (d *folder) apply(l labelmap.Map) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &strays) && len(strays.Pixels) == 1 && int(strays.First) == end && !d.options.ReduceZero:
-		return fmt.Errorf("%w; if the label maps count classes from 1, say reduce_zero_label: true, else add a class to the list", err)
+		return fmt.Errorf("%w; if the label maps count classes from 1, say reduce_zero_label: true, else add a "+
+			"class to the list", err)
 	}
 	return fmt.Errorf("%w; add classes to the list, or say which value to ignore", err)
 }

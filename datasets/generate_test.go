@@ -8,13 +8,14 @@ import (
 	"image/jpeg"
 	"image/png"
 	"os"
-	"ovbench/datasets/labelmap"
-	"ovbench/datasets/picture"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"ovbench/datasets/labelmap"
+	"ovbench/datasets/picture"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/VOCdevkit")

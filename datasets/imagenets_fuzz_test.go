@@ -2,8 +2,9 @@ package datasets
 
 import (
 	"os"
-	"ovbench/datasets/labelmap"
 	"testing"
+
+	"ovbench/datasets/labelmap"
 )
 
 // FuzzImageNetSLabels: whatever the bytes, no panic, and labels are in range.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"ovbench/datasets/files"
 	"path"
 	"path/filepath"
 	"slices"
@@ -14,6 +13,8 @@ import (
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
+
+	"ovbench/datasets/files"
 )
 
 // readIDs reads a split list: one id per line, or two columns "/JPEGImages/id.jpg /Labels/id.png"
@@ -61,8 +62,8 @@ func uniqueIDs(name string, lines []string) ([]string, error) {
 	return ids, nil
 }
 
-// readNames reads a list of ids of one's own: a line is an id, which may have blanks, or the name or path of its file, or two
-// columns of an image and a label path. known are the ids there are.
+// readNames reads a list of ids of one's own: a line is an id, which may have blanks, or the name or path of its file,
+// or two columns of an image and a label path. known are the ids there are.
 func readNames(name string, known map[string]string) ([]string, error) {
 	lines, err := files.Lines(name)
 	if err != nil {
@@ -126,7 +127,8 @@ func stem(p string) string {
 func checkID(id string) error {
 	if id == "" || id[0] == '.' || len(id) > 200 || strings.TrimSpace(id) != id ||
 		strings.ContainsFunc(id, func(r rune) bool { return r == '/' || r == '\\' || !unicode.IsPrint(r) }) {
-		return fmt.Errorf("%q is not an image id; an id is the name of a file without its extension: no path, no dot first, "+
+		return fmt.Errorf("%q is not an image id; an id is the name of a file without its extension: no path, no "+
+			"dot first, "+
 			"no control characters, at most 200 bytes", id)
 	}
 	return nil
@@ -156,8 +158,8 @@ func exists(p string) bool {
 	return !errors.Is(err, os.ErrNotExist)
 }
 
-// nestedIDs lists the ids of the files <dir>/<group>/<id><suffix> with their paths below dir, groups and the ids of each in
-// alphabetical order, at least one.
+// nestedIDs lists the ids of the files <dir>/<group>/<id><suffix> with their paths below dir, groups and the ids of
+// each in alphabetical order, at least one.
 func nestedIDs(dir, suffix string) (ids, paths []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -175,7 +177,8 @@ func nestedIDs(dir, suffix string) (ids, paths []string, err error) {
 		}
 		for _, id := range slices.Sorted(maps.Keys(found)) {
 			if other, ok := seen[id]; ok {
-				return nil, nil, fmt.Errorf("%s: %s%s is in %s too; an image may be counted only once", group, id, suffix, other)
+				return nil, nil, fmt.Errorf("%s: %s%s is in %s too; an image may be counted only once", group, id,
+					suffix, other)
 			}
 			seen[id] = e.Name()
 			ids, paths = append(ids, id), append(paths, filepath.Join(e.Name(), found[id]))
@@ -187,8 +190,8 @@ func nestedIDs(dir, suffix string) (ids, paths []string, err error) {
 	return ids, paths, nil
 }
 
-// filesIn maps ids to the names of files of a folder: what precedes one of the suffixes, in any case, composed (NFC). Hidden
-// files do not count.
+// filesIn maps ids to the names of files of a folder: what precedes one of the suffixes, in any case, composed (NFC).
+// Hidden files do not count.
 func filesIn(dir string, suffixes ...string) (map[string]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -219,7 +222,8 @@ func byID(dir string, names, suffixes []string) (found map[string]string, rest [
 			}
 		}
 		if other, ok := found[id]; ok {
-			return nil, nil, fmt.Errorf("%s: %s and %s have the same id; an image may be counted only once", dir, other, name)
+			return nil, nil, fmt.Errorf("%s: %s and %s have the same id; an image may be counted only once", dir, other,
+				name)
 		}
 		found[id] = name
 	}
@@ -248,8 +252,8 @@ func stemsIn(dir, suffix string) ([]string, error) {
 	return slices.Sorted(maps.Keys(found)), nil
 }
 
-// A shelf finds the files of a folder by their ids, also where the extension is written in another case (a.JPG) or the name in
-// another form (decomposed). It may be used from any goroutine.
+// A shelf finds the files of a folder by their ids, also where the extension is written in another case (a.JPG) or the
+// name in another form (decomposed). It may be used from any goroutine.
 type shelf struct {
 	dir, suffix string
 	list        func() map[string]string

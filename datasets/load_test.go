@@ -7,12 +7,13 @@ import (
 	stdjpeg "image/jpeg"
 	"os"
 	"os/exec"
-	"ovbench/datasets/jpeg"
-	"ovbench/datasets/labelmap"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+
+	"ovbench/datasets/jpeg"
+	"ovbench/datasets/labelmap"
 )
 
 // loadScenes are pictures as large as those of VOC and Cityscapes.

@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"ovbench/datasets/files"
 	"path"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"ovbench/datasets/files"
 )
 
 // nuswideImageDirs hold the pictures.

@@ -8,11 +8,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"ovbench/datasets/files"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"ovbench/datasets/files"
 )
 
 // maxNUSBytes bounds a list; the longest in circulation, all pictures with 81 flags each, has 60 MB.

@@ -6,13 +6,14 @@ import (
 	"image"
 	"image/gif"
 	"os"
-	"ovbench/datasets/files"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"ovbench/datasets/files"
 )
 
 // nuswideMini holds six drawings in the layout of the official packages.

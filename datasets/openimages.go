@@ -14,12 +14,14 @@ import (
 	"ovbench/datasets/files"
 )
 
-// The points of Open Images V7: Benenson and Ferrari, "From Colouring-in to Pointillism: Revisiting Semantic Segmentation
-// Supervision", arXiv 2210.14142. For a label that a picture may show, people said of single points whether they are on it: yes,
-// no or unsure, of which the last does not count. LeGrad and GEM measure on the validation split.
+// The points of Open Images V7: Benenson and Ferrari, "From Colouring-in to Pointillism: Revisiting Semantic
+// Segmentation Supervision", arXiv 2210.14142. For a label that a picture may show, people said of single points
+// whether they are on it: yes, no or unsure, of which the last does not count. LeGrad and GEM measure on the validation
+// split.
 
 const (
-	openImagesHomepage = "https://storage.googleapis.com/openimages/web/download_v7.html (point labels and class descriptions; pictures " +
+	openImagesHomepage = "https://storage.googleapis.com/openimages/web/download_v7.html (point labels and class " +
+		"descriptions; pictures " +
 		"of the validation split)"
 	openImagesLayout = `openimages/
   oidv7-val-annotations-point-labels.csv (ImageId, X, Y, Label, EstimatedYesNo; test and train alike)
@@ -53,7 +55,8 @@ func openOpenImages(o Options) (Dataset, error) {
 	if o.Split == "val" {
 		o.Split = "validation"
 	}
-	info := Info{Name: "openimages_points", Title: "Open Images V7, judged points", Homepage: openImagesHomepage, Layout: openImagesLayout}
+	info := Info{Name: "openimages_points", Title: "Open Images V7, judged points", Homepage: openImagesHomepage,
+		Layout: openImagesLayout}
 	if err := o.begin(&info, "validation", "the CSV file of points"); err != nil {
 		return nil, err
 	}
@@ -79,14 +82,17 @@ func openOpenImages(o Options) (Dataset, error) {
 		return nil, err
 	}
 	if len(points.ids) == 0 {
-		return nil, fmt.Errorf("none of the %d pictures with points is in %s\n%s", len(points.missing), pictures, info.help())
+		return nil, fmt.Errorf("none of the %d pictures with points is in %s\n%s", len(points.missing), pictures,
+			info.help())
 	}
 	if info.Classes, err = points.names(filepath.Join(info.Root, "oidv7-class-descriptions.csv")); err != nil {
 		return nil, err
 	}
-	info.Notes = []string{fmt.Sprintf("%d points of %d labels; %d that people were unsure of do not count", points.n, len(info.Classes), points.unsure)}
+	info.Notes = []string{fmt.Sprintf("%d points of %d labels; %d that people were unsure of do not count", points.n,
+		len(info.Classes), points.unsure)}
 	if n := len(points.missing); n > 0 {
-		info.Notes = append(info.Notes, fmt.Sprintf("%d of %d pictures with points are not on disk and are left out", n, n+len(points.ids)))
+		info.Notes = append(info.Notes, fmt.Sprintf("%d of %d pictures with points are not on disk and are left out", n,
+			n+len(points.ids)))
 	}
 	d := newOnDisk(o, info, points.ids)
 	d.files = func(i int) (string, string) { return filepath.Join(pictures, found[points.ids[i]]), "" }
@@ -132,7 +138,10 @@ func (p *openImagesPoints) read(from io.Reader, pictures map[string]string) erro
 	}
 	var at [6]int
 	for i, want := range []string{"imageid", "x", "y", "label", "estimatedyesno", "textlabel"} {
-		at[i] = slices.IndexFunc(header, func(h string) bool { return strings.ToLower(strings.Trim(h, "\ufeff \"")) == want })
+		at[i] = slices.IndexFunc(header, func(h string) bool {
+			return strings.ToLower(strings.Trim(h,
+				"\ufeff \"")) == want
+		})
 		if at[i] < 0 && want != "textlabel" {
 			return fmt.Errorf("1: columns %q, want ImageId, X, Y, Label and EstimatedYesNo", header)
 		}
@@ -228,7 +237,8 @@ func (p *openImagesPoints) order() {
 	}
 }
 
-// names are the words of labels, by the file of descriptions, else by the points themselves. Two of one name get their labels too.
+// names are the words of labels, by the file of descriptions, else by the points themselves. Two of one name get their
+// labels too.
 func (p *openImagesPoints) names(descriptions string) ([]string, error) {
 	names := slices.Clone(p.texts)
 	if exists(descriptions) {
@@ -251,7 +261,8 @@ func (p *openImagesPoints) names(descriptions string) ([]string, error) {
 	}
 	for i, name := range names {
 		if name == "" {
-			return nil, fmt.Errorf("label %s has no name: want %s, or TextLabel in the file of points", p.labels[i], descriptions)
+			return nil, fmt.Errorf("label %s has no name: want %s, or TextLabel in the file of points", p.labels[i],
+				descriptions)
 		}
 		if used[name] > 1 {
 			names[i] = name + " (" + p.labels[i] + ")"

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"ovbench/datasets/files"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"ovbench/datasets/files"
 )
 
 // classFiles holds classes/<data set>.<query set>.txt in the format of [Queries].
@@ -47,7 +48,8 @@ func QueriesOf(ds Dataset, set string) ([][]string, error) {
 	info := ds.Info()
 	if own, ok := ds.(interface{ plainQueries() [][]string }); ok && !isFile(set) {
 		if set != "" && set != plain {
-			return nil, fmt.Errorf("%s brings words of its own, so there is no query set %q of it: set protocol.queries to plain, "+
+			return nil, fmt.Errorf("%s brings words of its own, so there is no query set %q of it: set "+
+				"protocol.queries to plain, "+
 				"or to the path of a .txt file", info.Name, set)
 		}
 		return own.plainQueries(), nil

@@ -3,10 +3,11 @@ package datasets
 import (
 	"fmt"
 	"hash/fnv"
-	"ovbench/datasets/labelmap"
-	"ovbench/datasets/mask"
 	"slices"
 	"strings"
+
+	"ovbench/datasets/labelmap"
+	"ovbench/datasets/mask"
 )
 
 // Shapes is drawn, not read: scenes of shapes on textured grounds, made from a seed when asked for. Picture i of a

@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"image"
 	"os"
-	"ovbench/datasets/labelmap"
-	"ovbench/datasets/picture"
 	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"ovbench/datasets/labelmap"
+	"ovbench/datasets/picture"
 )
 
 // A Fault is one kind of thing that is wrong with a data set, and where.
@@ -68,7 +69,8 @@ var faultKinds = []struct {
 	{ReduceZero, "choose the data set whose label 0 is what these files mean by 0"},
 	{OtherLabels, "choose the data set whose label numbers these are"},
 	{OnlyBackground, "use the label maps of classes; these may be masks of one class or empty"},
-	{BlankLabels, "use another split: the truth of test splits is often not public, so that their label maps are blank"},
+	{BlankLabels, "use another split: the truth of test splits is often not public, so that their label maps are " +
+		"blank"},
 	{FromOne, "number classes from 0, or say that 0 is not scored"},
 }
 
@@ -335,7 +337,8 @@ func annotationFault(s Sample, classes int) string {
 	}
 	for i, p := range s.Points {
 		if p.Class < 0 || p.Class >= classes || !(p.X >= 0 && p.X <= 1 && p.Y >= 0 && p.Y <= 1) {
-			return fmt.Sprintf("point %d is of class %d, with %d classes, at %g, %g of the picture", i+1, p.Class, classes, p.X, p.Y)
+			return fmt.Sprintf("point %d is of class %d, with %d classes, at %g, %g of the picture", i+1, p.Class,
+				classes, p.X, p.Y)
 		}
 	}
 	w, h := float64(s.Image.Rect.Dx()), float64(s.Image.Rect.Dy())

@@ -5,13 +5,14 @@ import (
 	"image"
 	"image/color"
 	"os"
-	"ovbench/datasets/labelmap"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"ovbench/datasets/labelmap"
 )
 
 // newLabelled is a data set of n pictures of 4x4 pixels; the label file of picture i has the 16 stored values of stored(i).

@@ -98,8 +98,8 @@ var vocColours = func() labelmap.Colours {
 	return table
 }()
 
-// readVOCLabels reads the indices of a palette. Tools that save a map again may sort its palette, or write it as RGB: then VOC's
-// colours tell which index each was.
+// readVOCLabels reads the indices of a palette. Tools that save a map again may sort its palette, or write it as RGB:
+// then VOC's colours tell which index each was.
 func readVOCLabels(path string) (labelmap.Map, error) {
 	l, err := labelmap.ReadColours(path, vocColours)
 	if errors.Is(err, labelmap.ErrNoColours) || errors.Is(err, labelmap.ErrValue) {

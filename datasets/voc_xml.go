@@ -8,11 +8,12 @@ import (
 	"io"
 	"math"
 	"os"
-	"ovbench/datasets/files"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"ovbench/datasets/files"
 )
 
 // Limits on annotation files; VOC's largest has 50 KB and four levels.

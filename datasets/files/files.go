@@ -73,8 +73,8 @@ func Read(name string, limit int64) ([]byte, error) {
 // maxText bounds list and class-name files, which are read whole.
 const maxText = 16 << 20
 
-// Lines reads a text file in UTF-8, or in UTF-16 with its byte-order mark as Windows writes it. The mark, ends of lines of any
-// system and outer blanks are trimmed. Empty lines stay, so that index i is line i+1 of the file.
+// Lines reads a text file in UTF-8, or in UTF-16 with its byte-order mark as Windows writes it. The mark, ends of lines
+// of any system and outer blanks are trimmed. Empty lines stay, so that index i is line i+1 of the file.
 func Lines(name string) ([]string, error) {
 	data, err := Read(name, maxText)
 	if err != nil {

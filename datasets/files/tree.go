@@ -14,8 +14,9 @@ const (
 	maxFiles = 1 << 22
 )
 
-// Tree lists the regular files below a folder by their paths from there, with slashes, in alphabetical order of names folder by
-// folder. Links are followed, but not back into a folder that the way led through. What is hidden does not count.
+// Tree lists the regular files below a folder by their paths from there, with slashes, in alphabetical order of names
+// folder by folder. Links are followed, but not back into a folder that the way led through. What is hidden does not
+// count.
 func Tree(dir string) ([]string, error) {
 	w := walk{top: dir}
 	err := w.folder("", nil)

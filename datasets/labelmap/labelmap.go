@@ -75,8 +75,8 @@ func (t *Table) Apply(l Map) error {
 	})
 }
 
-// Replace maps l in place by a function that gives [Stray] for values that must not occur; allowed lists the others. The error is
-// a [*Strays], and l is then good for nothing.
+// Replace maps l in place by a function that gives [Stray] for values that must not occur; allowed lists the others.
+// The error is a [*Strays], and l is then good for nothing.
 func (l Map) Replace(allowed func() string, label func(v uint16) uint16) error {
 	var strays *Strays
 	var last, mapped uint16

@@ -135,7 +135,8 @@ func ReadIDs(path string) (Map, error) {
 }
 
 // ErrNoColours is a label map that stores no colours of 8 bits.
-var ErrNoColours = errors.New("not an RGB PNG of 8 bits, which ImageNet-S stores R + 256*G in; use the original label maps")
+var ErrNoColours = errors.New("not an RGB PNG of 8 bits, which ImageNet-S stores R + 256*G in; use the original " +
+	"label maps")
 
 // DecodeIDs decodes a label map whose numbers are red + 256*green.
 func DecodeIDs(data []byte) (Map, error) {

@@ -8,13 +8,14 @@ import (
 	"errors"
 	"math"
 	"os"
-	"ovbench/datasets/labelmap"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"ovbench/datasets/labelmap"
 )
 
 // What scipy.io.loadmat 1.17.1 reads of every file, recorded by testdata/context/make.py.

@@ -9,10 +9,11 @@ import (
 	"image/jpeg"
 	"image/png"
 	"os"
-	"ovbench/datasets/files"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ovbench/datasets/files"
 )
 
 // readRGB reads a golden written by testdata/make.py.
