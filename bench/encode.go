@@ -121,7 +121,7 @@ func encodeTextCommand() *cobra.Command {
 		Short: "Write text embeddings or token ids",
 		Long: `Write text embeddings [T, E] as float32 .npy. With --templates none they are the text tower's own,
 un-normalised; with a set of templates each is the normalised mean over the filled templates.
---tokens writes ids [T, context] as int32 instead, padded with 0.`,
+--tokens writes ids [T, context] as int32 instead, padded as the model has it: with 0 for CLIP.`,
 		Example: "  ovbench encode text cat dog --model openai/clip-vit-base-patch16 --templates surgery85 --out classes.npy",
 		Args:    arguments(1, -1),
 	}

@@ -109,6 +109,8 @@ type Model struct {
 	Heads        int     `json:"heads,omitempty"`
 	Embed        int     `json:"embed,omitempty"`       // width of the joint space
 	LogitScale   float64 `json:"logit_scale,omitempty"` // the factor, after exp
+	LogitBias    float64 `json:"logit_bias,omitempty"`  // added to it by models of a sigmoid loss
+	Cleaning     string  `json:"cleaning,omitempty"`    // of texts before the tokenizer, by the name of package tokenizer
 	Vocabulary   File    `json:"vocabulary,omitzero"`
 }
 

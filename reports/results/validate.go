@@ -48,6 +48,7 @@ func (r *Run) Validate() error {
 	}
 	v.plain("protocol: fields", r.Protocol.Fields)
 	v.finite("model: logit_scale", &r.Model.LogitScale)
+	v.finite("model: logit_bias", &r.Model.LogitBias)
 	for i := range r.Networks {
 		v.finite(fmt.Sprintf("network %.60q: logit_scale", r.Networks[i].Role), &r.Networks[i].Model.LogitScale)
 	}
