@@ -145,7 +145,7 @@ func (s *segmenting) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.understand(len(files)); err != nil {
+	if err := errors.Join(ort.CheckDevice(s.device, s.precision), s.understand(len(files))); err != nil {
 		return usageError{err, c.CommandPath()}
 	}
 	if s.pointsFile != "" {

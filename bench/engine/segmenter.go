@@ -84,7 +84,7 @@ func (r *run) loadSegmenter() (err error) {
 	if r.plan.segmenter == nil {
 		return nil
 	}
-	if r.segmenter, err = sam.Load(r.plan.library, r.plan.segmenter.Path, r.session()); err != nil {
+	if r.segmenter, err = sam.Load(r.plan.library, r.plan.segmenter.Path, r.session().Exact()); err != nil {
 		return err
 	}
 	if folder := r.plan.request.Embeddings; folder != "" {
