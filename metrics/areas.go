@@ -181,8 +181,8 @@ func ImageScores(records []AreaRecord, classes int, score func(Areas) (float64, 
 }
 
 // ImageClassStatistic is the mean over classes of the mean, over the images in which the class counts under v, of its
-// IoU in that image alone. Large objects and images weigh no more than small ones; it is neither the pooled mIoU nor the
-// mean of the images' mIoU, and not comparable with either.
+// IoU in that image alone. Large objects and images weigh no more than small ones; it is neither the pooled mIoU nor
+// the mean of the images' mIoU, and not comparable with either.
 func ImageClassStatistic(records []AreaRecord, classes int, v Convention) (Statistic, error) {
 	if err := checkAreas(records, classes); err != nil {
 		return nil, err

@@ -18,25 +18,42 @@ type APRule struct {
 // StepAP is the sum over distinct scores of (R_k - R_(k-1)) P_k, recall and precision of the images
 // from that score up: scikit-learn's average_precision_score. Equal scores are one step, so that
 // the order of the images does not matter.
-var StepAP = APRule{Name: "sklearn", Doc: "scikit-learn: steps of recall times precision, equal scores are one step", ap: stepAP}
+var StepAP = APRule{
+	Name: "sklearn",
+	Doc:  "scikit-learn: steps of recall times precision, equal scores are one step",
+	ap:   stepAP,
+}
 
 // VOC07AP is the mean of the highest precision at recall 0, 0.1, ..., 1 or above: PASCAL VOC up to
 // 2009. Equal scores rank by image.
 //
 // Note: the thresholds are multiples of the float 0.1 as in the tools in use, so that a recall of
 // exactly 3/10, 6/10 or 7/10 misses its own.
-var VOC07AP = APRule{Name: "voc07-11pt", Doc: "PASCAL VOC 2007: mean of the best precision at 11 levels of recall", ap: voc07AP}
+var VOC07AP = APRule{
+	Name: "voc07-11pt",
+	Doc:  "PASCAL VOC 2007: mean of the best precision at 11 levels of recall",
+	ap:   voc07AP,
+}
 
 // VOCEnvelopeAP is the area under the highest precision at each recall or above: PASCAL VOC since
 // 2010, Query2Label, SSGRL. Equal scores rank by image. It is never below the steps.
-var VOCEnvelopeAP = APRule{Name: "voc-envelope", Doc: "PASCAL VOC since 2010: area under the monotone envelope", ap: vocEnvelopeAP}
+var VOCEnvelopeAP = APRule{
+	Name: "voc-envelope",
+	Doc:  "PASCAL VOC since 2010: area under the monotone envelope",
+	ap:   vocEnvelopeAP,
+}
 
 // ASLAP is the mean of the precision at each positive, with 1e-8 added to their number: ASL,
 // DualCoOp, TaI-DPT. A class without positives has 0 and counts.
 //
 // Note: equal scores rank as the sort there happens to leave them; here the later image goes first,
 // which is what that code does with a stable sort.
-var ASLAP = APRule{Name: "asl", Doc: "ASL, DualCoOp, TaI-DPT: mean precision at the positives; classes without any are 0", ap: aslAP, zero: true}
+var ASLAP = APRule{
+	Name: "asl",
+	Doc:  "ASL, DualCoOp, TaI-DPT: mean precision at the positives; classes without any are 0",
+	ap:   aslAP,
+	zero: true,
+}
 
 // APRules lists all rules; the first is the default.
 var APRules = []APRule{StepAP, VOC07AP, VOCEnvelopeAP, ASLAP}

@@ -22,7 +22,12 @@ type BoundaryRecord Sparse
 // d = max(1, ratio * diagonal rounded half to even) pixels. Ignored truth is a class of its own
 // while boundaries are drawn, and drops out of the counts. Labels are treated as in [Count];
 // 1..MaxClasses/2 classes, ratio in 0..1.
-func CountBoundary(truth, pred []uint16, width, height, classes int, ignore uint16, ratio float64) (BoundaryRecord, error) {
+func CountBoundary(
+	truth, pred []uint16,
+	width, height, classes int,
+	ignore uint16,
+	ratio float64,
+) (BoundaryRecord, error) {
 	if classes < 1 || classes > MaxClasses/2 {
 		return nil, fmt.Errorf("%d classes, want 1..%d", classes, MaxClasses/2)
 	}
@@ -98,8 +103,8 @@ func (r BoundaryRecord) Plain() Sparse {
 	return sparseOf(counts)
 }
 
-// Boundaries reduces the record to the boundaries of its classes: all that Boundary IoU needs, a dozen numbers an image.
-// mBIoU is [Convention.MIoU] of such records.
+// Boundaries reduces the record to the boundaries of its classes: all that Boundary IoU needs, a dozen numbers an
+// image. mBIoU is [Convention.MIoU] of such records.
 func (r BoundaryRecord) Boundaries() AreaRecord {
 	var classes uint16
 	for _, c := range r {

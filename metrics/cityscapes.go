@@ -126,7 +126,12 @@ func CountCityscapes(truth, pred, instances []uint16) (CityscapesRecord, error) 
 			continue
 		}
 		if label >= cityscapesLabels || CityscapesLabels[label].InstanceSize == 0 {
-			return CityscapesRecord{}, fmt.Errorf("instance id %d at pixel %d is of label %d, which has no instances; want *_instanceIds.png", id, first, label)
+			return CityscapesRecord{}, fmt.Errorf(
+				"instance id %d at pixel %d is of label %d, which has no instances; want *_instanceIds.png",
+				id,
+				first,
+				label,
+			)
 		}
 		c := seen[id]
 		if c == nil {
@@ -164,15 +169,21 @@ func (r CityscapesRecord) check() error {
 		case i > 0 && r.Instances[i-1].ID >= c.ID:
 			return fmt.Errorf("instance %d: id %d is out of order or repeated", i, c.ID)
 		case c.Size < 1 || c.Size > math.MaxInt32-pixels || c.Class < 0 || c.Class > c.Category || c.Category > c.Size:
-			return fmt.Errorf("instance %d: %d of the class and %d of the category among %d pixels", i, c.Class, c.Category, c.Size)
+			return fmt.Errorf(
+				"instance %d: %d of the class and %d of the category among %d pixels",
+				i,
+				c.Class,
+				c.Category,
+				c.Size,
+			)
 		}
 		pixels += c.Size
 	}
 	return nil
 }
 
-// cityscapes sums the pixel-level evaluation of Cordts et al., "The Cityscapes Dataset", CVPR 2016, as cityscapesScripts
-// does it.
+// cityscapes sums the pixel-level evaluation of Cordts et al., "The Cityscapes Dataset", CVPR 2016, as
+// cityscapesScripts does it.
 type cityscapes struct {
 	pixels   *mat.Dense
 	weights  cityscapesWeights
@@ -205,8 +216,8 @@ func (c *cityscapes) add(r CityscapesRecord, times int64) {
 }
 
 // CityscapesStatistic is one of the four averages of the benchmark over resampled images: mIoU and iIoU over classes,
-// mIoU_category and iIoU_category. Instance-weighted ones are undefined where the instances of some image were not looked
-// for.
+// mIoU_category and iIoU_category. Instance-weighted ones are undefined where the instances of some image were not
+// looked for.
 func CityscapesStatistic(records []CityscapesRecord, score string) (Statistic, error) {
 	if err := known(score, "mIoU", "iIoU", "mIoU_category", "iIoU_category"); err != nil {
 		return nil, err
@@ -235,7 +246,9 @@ func CityscapesGroups(records []CityscapesRecord) (classes, categories []Citysca
 func (c *cityscapes) looksLikeTrainIDs() bool {
 	const lastTrainID = 18
 	total := mat.Sum(c.pixels)
-	above := mat.Sum(c.pixels.Slice(lastTrainID+1, cityscapesLabels, 0, cityscapesLabels+1)) // the last column is 255, for ignored
+	above := mat.Sum(
+		c.pixels.Slice(lastTrainID+1, cityscapesLabels, 0, cityscapesLabels+1),
+	) // the last column is 255, for ignored
 	return mat.Sum(c.pixels.Slice(0, cityscapesLabels, lastTrainID+1, cityscapesLabels)) == 0 && above > total/10
 }
 

@@ -214,7 +214,13 @@ func order(a, b Cell) int {
 func badTruth(truth []uint16, classes int, ignore uint16) error {
 	for i, v := range truth {
 		if int(v) >= classes && v != ignore {
-			return fmt.Errorf("truth has label %d at pixel %d, but there are %d classes and label %d is ignored; map void labels to the ignored one, and check reduce_zero_label", v, i, classes, ignore)
+			return fmt.Errorf(
+				"truth has label %d at pixel %d, but there are %d classes and label %d is ignored; map void labels to the ignored one, and check reduce_zero_label",
+				v,
+				i,
+				classes,
+				ignore,
+			)
 		}
 	}
 	return nil

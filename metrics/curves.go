@@ -1,8 +1,8 @@
 package metrics
 
-// PrecisionRecall is the mean over the classes with positives of the interpolated precision, the highest one at a recall
-// of at least k/steps, for k in 0..steps: section 4.2 of Everingham et al., IJCV 2010, with finer steps. Scores that tie
-// are taken together. It is nil if no class has positives.
+// PrecisionRecall is the mean over the classes with positives of the interpolated precision, the highest one at a
+// recall of at least k/steps, for k in 0..steps: section 4.2 of Everingham et al., IJCV 2010, with finer steps.
+// Scores that tie are taken together. It is nil if no class has positives.
 func (r *Ranking) PrecisionRecall(steps int) []float64 {
 	sum := make([]float64, steps+1)
 	classes := 0

@@ -164,7 +164,11 @@ func AUC(scores []float64) (float64, bool) {
 func CheckCurves(curves [][]float64) error {
 	for i, curve := range curves {
 		if len(curve) < 2 || len(curve) != len(curves[0]) {
-			return fmt.Errorf("the curve of image %d has %d points; one schedule of two points or more is wanted for all images", i, len(curve))
+			return fmt.Errorf(
+				"the curve of image %d has %d points; one schedule of two points or more is wanted for all images",
+				i,
+				len(curve),
+			)
 		}
 		for _, v := range curve {
 			if !(v >= 0 && v <= 1) {

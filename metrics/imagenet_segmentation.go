@@ -150,8 +150,8 @@ func (s *imageNetSegmentation) Scores() []Score {
 }
 
 // ImageNetSegmentationStatistic is one of the scores over that many images: pixAcc, the share of pixels that are right,
-// and mIoU, the mean of the IoU of background and of foreground (0 for one without pixels), both pooled over the images;
-// mAP and mF1, means over the maps.
+// and mIoU, the mean of the IoU of background and of foreground (0 for one without pixels), both pooled over the
+// images; mAP and mF1, means over the maps.
 //
 // Note: the authors' script reshapes an image's prediction to its rows before F1, so theirs is a
 // mean over rows of pixels. It is in no table; F1 here is of the whole image.

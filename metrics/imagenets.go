@@ -144,10 +144,10 @@ var ImageNetSScores = func() []string {
 
 // ImageNetSStatistic is one of the scores over resampled images: mIoU and mBIoU over all classes, absent ones being 0;
 // the same over the objects of each size (mIoU_S up to 5 % of the image, _MS 25 %, _ML 50 %, _L), where only pixels of
-// those objects and of the background are looked at and only classes with pixels in the truth count; imageAcc, the share
-// of images whose largest predicted foreground class is in the truth; and Fmeasure, the images' mean. Sizes without
-// objects are undefined. Records come from [CountBoundary] with [ImageNetSDilationRatio], one for each image, also one
-// without valid pixels. classes includes the background: 51, 301 or 920.
+// those objects and of the background are looked at and only classes with pixels in the truth count; imageAcc, the
+// share of images whose largest predicted foreground class is in the truth; and Fmeasure, the images' mean. Sizes
+// without objects are undefined. Records come from [CountBoundary] with [ImageNetSDilationRatio], one for each image,
+// also one without valid pixels. classes includes the background: 51, 301 or 920.
 func ImageNetSStatistic(records []BoundaryRecord, classes int, score string) (Statistic, error) {
 	if classes < 2 || classes > MaxClasses/2 {
 		return nil, fmt.Errorf("%d classes with background, want 2..%d", classes, MaxClasses/2)

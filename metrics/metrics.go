@@ -2,9 +2,9 @@
 //
 // What one image contributes is a small record of integers or of values of that image (here [Sparse]). A score is a
 // [Statistic]: a function of how often each image counts. With every image counted once it is the number in a table
-// ([Statistic.Once]); with drawn images it gives intervals ([Resample]) and paired comparisons ([Difference]; [SignFlip]
-// and [McNemar] test single images). There is no other way to a score, so the three cannot differ; and since only the
-// records of images are kept, shards, resumed runs and re-scoring give equal numbers.
+// ([Statistic.Once]); with drawn images it gives intervals ([Resample]) and paired comparisons ([Difference];
+// [SignFlip] and [McNemar] test single images). There is no other way to a score, so the three cannot differ; and
+// since only the records of images are kept, shards, resumed runs and re-scoring give equal numbers.
 //
 // Scores follow the rules of a named source, said beside each.
 package metrics

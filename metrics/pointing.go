@@ -221,7 +221,10 @@ func (p *pointing) Scores() []Score {
 		return nil
 	}
 	return []Score{
-		{"pointing", sum / float64(len(p.hits))}, {"pointing-seen", sum / float64(len(p.hits)-n.Absent)}, {"pointing-micro", micro},
+		{
+			"pointing",
+			sum / float64(len(p.hits)),
+		}, {"pointing-seen", sum / float64(len(p.hits)-n.Absent)}, {"pointing-micro", micro},
 	}
 }
 
@@ -271,8 +274,8 @@ func (r EnergyRecord) share() float64 {
 	return r.Inside / r.Total
 }
 
-// EnergyStatistic is "energy", the mean share inside of the mask over the maps of that many images, or "energy-class", the
-// mean over classes of the mean over their maps. A map without energy scores 0.
+// EnergyStatistic is "energy", the mean share inside of the mask over the maps of that many images, or
+// "energy-class", the mean over classes of the mean over their maps. A map without energy scores 0.
 func EnergyStatistic(records []EnergyRecord, images, classes int, score string) (Statistic, error) {
 	if err := known(score, "energy", "energy-class"); err != nil {
 		return nil, err

@@ -24,8 +24,8 @@ type JudgedPoint struct {
 	On   bool
 }
 
-// PointIoUAt compares a map of w pixels a row, stretched to 0..1 here, with the points of its class. A map that is constant or not
-// finite predicts nothing.
+// PointIoUAt compares a map of w pixels a row, stretched to 0..1 here, with the points of its class. A map that is
+// constant or not finite predicts nothing.
 func PointIoUAt(score []float32, w int, points []JudgedPoint, image, class int) (PointIoURecord, error) {
 	r := PointIoURecord{Image: image, Class: class}
 	if w < 1 || len(score) == 0 || len(score)%w != 0 {
@@ -98,10 +98,11 @@ type mean struct {
 func (m *mean) add(v float64) { m.sum, m.n = m.sum+v, m.n+1 }
 func (m *mean) of() float64   { return m.sum / float64(m.n) }
 
-// PointIoUStatistic is the IoU over points (Benenson and Ferrari, "From Colouring-in to Pointillism: Revisiting Semantic
-// Segmentation Supervision", arXiv 2210.14142, for Open Images V7): points pooled over images class by class, averaged over the
-// classes that some point is on. p-mIoU is the IoU of the points on the class, TP / (TP + FP + FN); p-mIoU-both the mean of
-// that and of the IoU of the points off it, which circulates under the same name. A class without points off it has the first alone.
+// PointIoUStatistic is the IoU over points (Benenson and Ferrari, "From Colouring-in to Pointillism: Revisiting
+// Semantic Segmentation Supervision", arXiv 2210.14142, for Open Images V7): points pooled over images class by
+// class, averaged over the classes that some point is on. p-mIoU is the IoU of the points on the class, TP / (TP + FP
+// + FN); p-mIoU-both the mean of that and of the IoU of the points off it, which circulates under the same name. A
+// class without points off it has the first alone.
 func PointIoUStatistic(records []PointIoURecord, images, classes int, score string) (Statistic, error) {
 	if err := known(score, "p-mIoU", "p-mIoU-both"); err != nil {
 		return nil, err

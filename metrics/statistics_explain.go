@@ -22,8 +22,9 @@ import (
 // and fg-mIoU@other-half of [OtherHalfStatistic].
 //
 // The task is that of CLIP Surgery's explainability tables (Li et al., arXiv 2304.05653, section 5.1). Its authors
-// searched the threshold per method and did not publish the evaluation, so the definition is ours: a pixel is foreground
-// above a threshold that is common to all classes; pixels are pooled per class; classes that occur count alike.
+// searched the threshold per method and did not publish the evaluation, so the definition is ours: a pixel is
+// foreground above a threshold that is common to all classes; pixels are pooled per class; classes that occur count
+// alike.
 //
 // Note: this mIoU is not that of segmentation, where the classes compete for each pixel.
 func ExplainStatistic(records []ExplainRecord, images, classes int, score string) (Statistic, error) {
@@ -192,8 +193,9 @@ func classMeanStatistic(values []classValue, images, classes int) Statistic {
 	}
 }
 
-// OtherHalfStatistic is fg-mIoU@other-half over that many images: each half is cut at the threshold that is best for the other
-// in the same resample. odd says in which half an image is; those of [ExplainSummary] are the odd and even indices.
+// OtherHalfStatistic is fg-mIoU@other-half over that many images: each half is cut at the threshold that is best for
+// the other in the same resample. odd says in which half an image is; those of [ExplainSummary] are the odd and even
+// indices.
 func OtherHalfStatistic(records []ExplainRecord, images, classes int, odd func(image int) bool) (Statistic, error) {
 	if err := checkExplainRecords(records, images, classes); err != nil {
 		return nil, err

@@ -75,10 +75,10 @@ func (r TagRecord) check(classes int) error {
 // TagScores are the names of [TagsStatistic].
 var TagScores = []string{"CP", "CR", "CF1", "OP", "OR", "OF1"}
 
-// TagsStatistic is one of the scores over resampled images: CP, CR and CF1 per class, then averaged over the classes that
-// are present somewhere, as mAP is; OP, OR and OF1 of all classes together. Precision is 0 where nothing is predicted, and
-// an F1, the harmonic mean of the two before it, where both of its parts are. Without a class that is present they are
-// undefined.
+// TagsStatistic is one of the scores over resampled images: CP, CR and CF1 per class, then averaged over the classes
+// that are present somewhere, as mAP is; OP, OR and OF1 of all classes together. Precision is 0 where nothing is
+// predicted, and an F1, the harmonic mean of the two before it, where both of its parts are. Without a class that is
+// present they are undefined.
 func TagsStatistic(records []TagRecord, classes int, score string) (Statistic, error) {
 	if err := checkClasses(classes); err != nil {
 		return nil, err

@@ -33,8 +33,9 @@ type CompareRequest struct {
 	Moved           int // images listed for each cell
 }
 
-// Compare compares two run folders cell by cell, from their results and records alone. Sides that answered unlike questions are refused
-// with the fields in which they differ; what a comparison may be about (the model, a method's parameters) is noted in it.
+// Compare compares two run folders cell by cell, from their results and records alone. Sides that answered unlike
+// questions are refused with the fields in which they differ; what a comparison may be about (the model, a method's
+// parameters) is noted in it.
 func Compare(r CompareRequest) (*reports.Comparison, error) {
 	a, err := results.Read(r.A)
 	if err != nil {
@@ -57,13 +58,26 @@ func Compare(r CompareRequest) (*reports.Comparison, error) {
 	noted, refused := unlike(a, b, pairs)
 	refused = append(refused, otherData(a, b, recsA, recsB)...)
 	if len(refused) > 0 && !r.AcrossProtocols {
-		lines := []error{fmt.Errorf("%s and %s answered unlike questions, so that a difference says nothing about the methods (--across-protocols compares them all the same); they differ in", r.A, r.B)}
+		lines := []error{
+			fmt.Errorf(
+				"%s and %s answered unlike questions, so that a difference says nothing about the methods (--across-protocols compares them all the same); they differ in",
+				r.A,
+				r.B,
+			),
+		}
 		for _, u := range refused {
 			lines = append(lines, errors.New("  "+u.String()))
 		}
 		return nil, errors.Join(lines...)
 	}
-	c := &reports.Comparison{Schema: reports.ComparisonSchema, A: comparedSide(r.A, a), B: comparedSide(r.B, b), Unlike: append(refused, noted...), Level: tasks.Level, Seed: r.Seed}
+	c := &reports.Comparison{
+		Schema: reports.ComparisonSchema,
+		A:      comparedSide(r.A, a),
+		B:      comparedSide(r.B, b),
+		Unlike: append(refused, noted...),
+		Level:  tasks.Level,
+		Seed:   r.Seed,
+	}
 	if c.Cells, err = r.all(a, b, recsA, recsB, pairs); err != nil {
 		return nil, err
 	}
@@ -74,7 +88,10 @@ func Compare(r CompareRequest) (*reports.Comparison, error) {
 }
 
 // load reads the records of both runs, once where they are one, as far as they are of the methods compared.
-func (r CompareRequest) load(a, b *results.Run, pairs [][2]string) (recsA, recsB map[string][]records.Record, err error) {
+func (r CompareRequest) load(
+	a, b *results.Run,
+	pairs [][2]string,
+) (recsA, recsB map[string][]records.Record, err error) {
 	var ofA, ofB []string
 	for _, p := range pairs {
 		ofA, ofB = append(ofA, p[0]), append(ofB, p[1])
@@ -89,8 +106,8 @@ func (r CompareRequest) load(a, b *results.Run, pairs [][2]string) (recsA, recsB
 	return recsA, recsB, err
 }
 
-// loadMethods reads the records of some methods of a run by data set, as [Load] reads those of all: what comparing two of a dozen methods
-// takes then depends on two.
+// loadMethods reads the records of some methods of a run by data set, as [Load] reads those of all: what comparing
+// two of a dozen methods takes then depends on two.
 func loadMethods(dir string, run *results.Run, methods []string) (map[string][]records.Record, error) {
 	type onlyNames struct {
 		records.Record
@@ -138,7 +155,11 @@ func loadMethods(dir string, run *results.Run, methods []string) (map[string][]r
 }
 
 // all compares every pair of methods on every data set that both runs have, on all cores, in the order of A.
-func (r CompareRequest) all(a, b *results.Run, recsA, recsB map[string][]records.Record, pairs [][2]string) ([]reports.ComparedCell, error) {
+func (r CompareRequest) all(
+	a, b *results.Run,
+	recsA, recsB map[string][]records.Record,
+	pairs [][2]string,
+) ([]reports.ComparedCell, error) {
 	cells, faults := make([][]reports.ComparedCell, len(a.Datasets)*len(pairs)), make([]error, len(a.Datasets)*len(pairs))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
@@ -164,7 +185,15 @@ func (r CompareRequest) all(a, b *results.Run, recsA, recsB map[string][]records
 }
 
 func comparedSide(dir string, r *results.Run) reports.ComparedSide {
-	return reports.ComparedSide{Run: dir, Suite: r.Suite.Name, Model: r.Model.Name, Backbone: r.Model.Architecture, Protocol: r.Protocol.Name, Fingerprint: r.Protocol.Fingerprint, Results: r}
+	return reports.ComparedSide{
+		Run:         dir,
+		Suite:       r.Suite.Name,
+		Model:       r.Model.Name,
+		Backbone:    r.Model.Architecture,
+		Protocol:    r.Protocol.Name,
+		Fingerprint: r.Protocol.Fingerprint,
+		Results:     r,
+	}
 }
 
 // methodPairs are the methods to compare: of A, of B.
@@ -178,13 +207,24 @@ func methodPairs(a, b *results.Run, r CompareRequest) ([][2]string, error) {
 			}
 		}
 		if len(out) == 0 {
-			return nil, fmt.Errorf("%s (%s) and %s (%s) have no method in common; name one of each with --methods", r.A, strings.Join(names(a), ", "), r.B, strings.Join(names(b), ", "))
+			return nil, fmt.Errorf(
+				"%s (%s) and %s (%s) have no method in common; name one of each with --methods",
+				r.A,
+				strings.Join(names(a), ", "),
+				r.B,
+				strings.Join(names(b), ", "),
+			)
 		}
 		return out, nil
 	case 2:
 		for i, run := range []*results.Run{a, b} {
 			if run.Method(r.Methods[i]) == nil {
-				return nil, fmt.Errorf("%s: method %q is not in the run; it has %s", []string{r.A, r.B}[i], r.Methods[i], strings.Join(names(run), ", "))
+				return nil, fmt.Errorf(
+					"%s: method %q is not in the run; it has %s",
+					[]string{r.A, r.B}[i],
+					r.Methods[i],
+					strings.Join(names(run), ", "),
+				)
 			}
 		}
 		return [][2]string{{r.Methods[0], r.Methods[1]}}, nil
@@ -270,7 +310,8 @@ func networks(r *results.Run) string {
 	return strings.Join(out, ", ")
 }
 
-// unlike are the fields in which two runs differ: those that a comparison may be about, and those that make one meaningless.
+// unlike are the fields in which two runs differ: those that a comparison may be about, and those that make one
+// meaningless.
 func unlike(a, b *results.Run, pairs [][2]string) (noted, refused differences) {
 	if a == b {
 		return nil, nil
@@ -282,7 +323,11 @@ func unlike(a, b *results.Run, pairs [][2]string) (noted, refused differences) {
 	noted.note("model", a.Model.Name, b.Model.Name)
 	noted.note("model.architecture", a.Model.Architecture, b.Model.Architecture)
 	noted.note("model.activation", a.Model.Activation, b.Model.Activation)
-	noted.note("model.weights", strings.TrimSpace(strings.Join(a.Hashes(), " ")), strings.TrimSpace(strings.Join(b.Hashes(), " ")))
+	noted.note(
+		"model.weights",
+		strings.TrimSpace(strings.Join(a.Hashes(), " ")),
+		strings.TrimSpace(strings.Join(b.Hashes(), " ")),
+	)
 	noted.note("networks", networks(a), networks(b))
 	for _, p := range pairs {
 		x, y := a.Method(p[0]), b.Method(p[1])
@@ -321,8 +366,8 @@ func unlike(a, b *results.Run, pairs [][2]string) (noted, refused differences) {
 	return noted, refused
 }
 
-// otherData are the data sets whose pictures or truth differ under the same ids. Pictures of unlike decoders are not compared,
-// nor records from before there were digests.
+// otherData are the data sets whose pictures or truth differ under the same ids. Pictures of unlike decoders are not
+// compared, nor records from before there were digests.
 func otherData(a, b *results.Run, recsA, recsB map[string][]records.Record) (out differences) {
 	if a == b {
 		return nil
@@ -352,15 +397,19 @@ func otherData(a, b *results.Run, recsA, recsB map[string][]records.Record) (out
 			ids  []string
 		}{{".pictures", pictures}, {".truth", truth}} {
 			if len(o.ids) > 0 {
-				out.note(d.Name+o.what, fmt.Sprintf("%d images of both", both), fmt.Sprintf("%d of them differ, such as %s", len(o.ids), o.ids[0]))
+				out.note(
+					d.Name+o.what,
+					fmt.Sprintf("%d images of both", both),
+					fmt.Sprintf("%d of them differ, such as %s", len(o.ids), o.ids[0]),
+				)
 			}
 		}
 	}
 	return out
 }
 
-// unlikeProtocols are the settings in which two runs differ on a data set: those of the protocol as it holds on it, where both runs say, else those
-// of the runs.
+// unlikeProtocols are the settings in which two runs differ on a data set: those of the protocol as it holds on it,
+// where both runs say, else those of the runs.
 func unlikeProtocols(a, b *results.Run, x, y *results.Dataset) (out differences) {
 	at, p, q := "protocol", a.Protocol, b.Protocol
 	if x.Protocol.Fingerprint != "" && y.Protocol.Fingerprint != "" {
@@ -391,8 +440,14 @@ func unlikeProtocols(a, b *results.Run, x, y *results.Dataset) (out differences)
 	return out
 }
 
-// cells compares one method of each side on one data set: a cell for every task and convention that both have, and every score asked for.
-func (r CompareRequest) cells(a, b *results.Run, recsA, recsB []records.Record, d results.Dataset, m [2]string) ([]reports.ComparedCell, error) {
+// cells compares one method of each side on one data set: a cell for every task and convention that both have, and
+// every score asked for.
+func (r CompareRequest) cells(
+	a, b *results.Run,
+	recsA, recsB []records.Record,
+	d results.Dataset,
+	m [2]string,
+) ([]reports.ComparedCell, error) {
 	if n := len(b.Dataset(d.Name).Classes); n != len(d.Classes) {
 		return nil, fmt.Errorf("%d and %d classes cannot be compared", len(d.Classes), n)
 	}
@@ -414,7 +469,11 @@ func (r CompareRequest) cells(a, b *results.Run, recsA, recsB []records.Record, 
 			}
 			name := cell.Convention + ":" + score
 			// A comparison says how much B gains over A: B is the first side of the pair.
-			p, err := Paired(Side{b, recsB, d.Name, m[1], name}, Side{a, recsA, d.Name, m[0], name}, PairOptions{Resamples: r.Resamples, Flips: r.Flips, Seed: r.Seed})
+			p, err := Paired(
+				Side{b, recsB, d.Name, m[1], name},
+				Side{a, recsA, d.Name, m[0], name},
+				PairOptions{Resamples: r.Resamples, Flips: r.Flips, Seed: r.Seed},
+			)
 			if err != nil {
 				return nil, err
 			}

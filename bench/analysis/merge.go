@@ -138,7 +138,10 @@ func (s *shard) absorb(other *shard) error {
 		"ovbench": {a.Tool.Version, b.Tool.Version}, "revisions of ovbench": {a.Tool.Revision, b.Tool.Revision}, cmp.Or(a.Runtime.Name, "runtime"): {a.Runtime.Version, b.Runtime.Version},
 	} {
 		if of[0] != of[1] {
-			b.Warnings = append(b.Warnings, fmt.Sprintf("joined from parts of unlike %s: %s and %s", what, cmp.Or(of[0], "unknown"), cmp.Or(of[1], "unknown")))
+			b.Warnings = append(
+				b.Warnings,
+				fmt.Sprintf("joined from parts of unlike %s: %s and %s", what, cmp.Or(of[0], "unknown"), cmp.Or(of[1], "unknown")),
+			)
 		}
 	}
 	if b.Started.Before(a.Started) {
@@ -164,8 +167,8 @@ func (s *shard) absorb(other *shard) error {
 	return nil
 }
 
-// clearMerged takes away what an earlier merge left in out: one that was killed before it had results, or one into the folder
-// that holds the shards themselves. It takes no record that the shards lack: nothing is lost.
+// clearMerged takes away what an earlier merge left in out: one that was killed before it had results, or one into
+// the folder that holds the shards themselves. It takes no record that the shards lack: nothing is lost.
 func clearMerged(out string, dirs []string, header records.Header, seen map[records.Key]string) error {
 	outside := slices.ContainsFunc(dirs, func(dir string) bool {
 		inside, err := filepath.Rel(out, dir)
@@ -192,10 +195,19 @@ func clearMerged(out string, dirs []string, header records.Header, seen map[reco
 	}
 	for _, rec := range old {
 		if _, ok := seen[rec.Key()]; !ok && rec.Error == "" {
-			return fmt.Errorf("%s holds records of its own, such as %s of %s, which no shard has: choose another --out", out, rec.ID, rec.Dataset)
+			return fmt.Errorf(
+				"%s holds records of its own, such as %s of %s, which no shard has: choose another --out",
+				out,
+				rec.ID,
+				rec.Dataset,
+			)
 		}
 	}
-	return errors.Join(os.Remove(path), os.RemoveAll(filepath.Join(out, results.FileName)), os.RemoveAll(filepath.Join(out, panelsFolder)))
+	return errors.Join(
+		os.Remove(path),
+		os.RemoveAll(filepath.Join(out, results.FileName)),
+		os.RemoveAll(filepath.Join(out, panelsFolder)),
+	)
 }
 
 const panelsFolder = "panels"

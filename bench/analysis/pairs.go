@@ -11,8 +11,9 @@ import (
 	"ovbench/reports/results"
 )
 
-// Load reads a run folder: what it measured, and the records behind its scores, in the order of data sets and samples. Samples
-// that failed are left out, and those that an earlier run in the folder measured beyond the last one's plan.
+// Load reads a run folder: what it measured, and the records behind its scores, in the order of data sets and
+// samples. Samples that failed are left out, and those that an earlier run in the folder measured beyond the last
+// one's plan.
 func Load(dir string) (*results.Run, []records.Record, error) {
 	s, err := readShard(dir)
 	if err != nil {
@@ -44,7 +45,10 @@ type Side struct {
 
 // records are those of the side's data set, failed samples left out, in the order of samples.
 func (s Side) records() []records.Record {
-	of := slices.DeleteFunc(slices.Clone(s.Records), func(r records.Record) bool { return r.Dataset != s.Dataset || r.Error != "" })
+	of := slices.DeleteFunc(
+		slices.Clone(s.Records),
+		func(r records.Record) bool { return r.Dataset != s.Dataset || r.Error != "" },
+	)
 	slices.SortFunc(of, records.ByIndex)
 	return of
 }
@@ -107,8 +111,8 @@ type Pair struct {
 	OnlyA, OnlyB      []string // ids that the other side lacks
 	A, B              float64  // the score of each side on the images of both
 	Difference        float64  // A - B
-	// Low and High bound the difference with confidence Level: the score of both sides is pooled anew over Resamples draws of the
-	// images, the same draws for both. Resamples is 0 where no interval was asked for, or none is defined.
+	// Low and High bound the difference with confidence Level: the score of both sides is pooled anew over Resamples
+	// draws of the images, the same draws for both. Resamples is 0 where no interval was asked for, or none is defined.
 	Low, High, Level float64
 	Resamples        int
 	// SignFlip tests the differences image by image; nil for scores that one image does not have.
@@ -141,8 +145,8 @@ type McNemarTest struct {
 	Both, OnlyA, OnlyB, Neither int // events hit
 }
 
-// Paired compares two sides. Samples are matched by id; both sides must have the same classes and know the same truth, which
-// the caller's protocol check says. The error names the score where it has no statistics.
+// Paired compares two sides. Samples are matched by id; both sides must have the same classes and know the same
+// truth, which the caller's protocol check says. The error names the score where it has no statistics.
 func Paired(a, b Side, o PairOptions) (*Pair, error) {
 	recsA, recsB, p := match(a.records(), b.records())
 	if p.Images == 0 {

@@ -15,9 +15,9 @@ import (
 // rescored are the keys of a suite that change scores and not records.
 var rescored = []string{"protocol.convention", "metrics", "resamples", "seed"}
 
-// Rescore computes the results of a run folder again from its records alone, without model and pictures, and writes them with
-// the records and panels to the folder out. set changes keys of the suite that no record depends on: protocol.convention,
-// metrics, resamples, seed.
+// Rescore computes the results of a run folder again from its records alone, without model and pictures, and writes
+// them with the records and panels to the folder out. set changes keys of the suite that no record depends on:
+// protocol.convention, metrics, resamples, seed.
 func Rescore(dir, out string, set map[string]string) (*results.Run, error) {
 	s, err := readScored(dir)
 	if err != nil {
@@ -27,7 +27,14 @@ func Rescore(dir, out string, set map[string]string) (*results.Run, error) {
 	var faults []error
 	for _, key := range slices.Sorted(maps.Keys(set)) {
 		if !slices.Contains(rescored, key) {
-			faults = append(faults, fmt.Errorf("%s changes records, not scores: measure again (these may change: %s)", key, strings.Join(rescored, ", ")))
+			faults = append(
+				faults,
+				fmt.Errorf(
+					"%s changes records, not scores: measure again (these may change: %s)",
+					key,
+					strings.Join(rescored, ", "),
+				),
+			)
 			continue
 		}
 		faults = append(faults, suite.Set(key, set[key]))

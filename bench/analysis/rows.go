@@ -30,14 +30,23 @@ type Row struct {
 var rowColumns = []string{"dataset", "index", "id", "method", "convention", "class", "score", "value"}
 
 func (r Row) fields() []string {
-	return []string{r.Dataset, strconv.Itoa(r.Index), r.ID, r.Method, r.Convention, r.Class, r.Score, strconv.FormatFloat(r.Value, 'g', -1, 64)}
+	return []string{
+		r.Dataset,
+		strconv.Itoa(r.Index),
+		r.ID,
+		r.Method,
+		r.Convention,
+		r.Class,
+		r.Score,
+		strconv.FormatFloat(r.Value, 'g', -1, 64),
+	}
 }
 
 // RowFormats are the forms of WriteRows.
 var RowFormats = []string{"csv", "jsonl"}
 
-// WriteRows writes records in flat form: the scores of every image alone, and by class the numbers that pooled scores are made
-// of. What is undefined has no row. Samples that failed have none.
+// WriteRows writes records in flat form: the scores of every image alone, and by class the numbers that pooled scores
+// are made of. What is undefined has no row. Samples that failed have none.
 func WriteRows(w io.Writer, format string, run *results.Run, recs []records.Record) error {
 	switch format {
 	case "csv":
@@ -98,7 +107,15 @@ func imageRows(s Side, of []records.Record, stats []tasks.Statistic, put func(Ro
 			if math.IsNaN(v) {
 				continue
 			}
-			r := Row{Dataset: s.Dataset, Index: of[i].Index, ID: of[i].ID, Method: s.Method, Convention: stat.Convention, Score: stat.Score, Value: v}
+			r := Row{
+				Dataset:    s.Dataset,
+				Index:      of[i].Index,
+				ID:         of[i].ID,
+				Method:     s.Method,
+				Convention: stat.Convention,
+				Score:      stat.Score,
+				Value:      v,
+			}
 			if err := put(r); err != nil {
 				return err
 			}
@@ -118,7 +135,17 @@ func classRowsOf(s Side, d results.Dataset, rec records.Record, put func(Row) er
 			fault = fmt.Errorf("the record of %s has class %d of %d", rec.ID, class, len(d.Classes))
 			return
 		}
-		fault = put(Row{Dataset: s.Dataset, Index: rec.Index, ID: rec.ID, Method: s.Method, Class: d.Classes[class], Score: score, Value: value})
+		fault = put(
+			Row{
+				Dataset: s.Dataset,
+				Index:   rec.Index,
+				ID:      rec.ID,
+				Method:  s.Method,
+				Class:   d.Classes[class],
+				Score:   score,
+				Value:   value,
+			},
+		)
 	}
 	e := rec.Methods[s.Method]
 	areas, err := e.Confusion.Areas(len(d.Classes))

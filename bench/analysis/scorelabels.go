@@ -51,8 +51,8 @@ func (f *FileScores) Score(name string) *results.Score {
 	return &f.Scores[at]
 }
 
-// ScoreLabels compares two folders of label maps. Every truth needs a prediction of the same size; predictions without truth
-// are an error too.
+// ScoreLabels compares two folders of label maps. Every truth needs a prediction of the same size; predictions
+// without truth are an error too.
 func ScoreLabels(ctx context.Context, s LabelScoring, progress tasks.Progress) (*FileScores, error) {
 	convention, err := metrics.FindConvention(s.Convention)
 	if err != nil {
@@ -101,7 +101,12 @@ func (s LabelScoring) pairs() (pairs []filePair, ids bool, notes []string, err e
 }
 
 // plain scores label maps of classes.
-func (s LabelScoring) plain(ctx context.Context, pairs []filePair, convention metrics.Convention, progress tasks.Progress) (*FileScores, error) {
+func (s LabelScoring) plain(
+	ctx context.Context,
+	pairs []filePair,
+	convention metrics.Convention,
+	progress tasks.Progress,
+) (*FileScores, error) {
 	ownIgnore := s.Ignore < 0
 	if ownIgnore {
 		s.Ignore = defaultIgnore
@@ -126,7 +131,15 @@ func (s LabelScoring) plain(ctx context.Context, pairs []filePair, convention me
 			shift(pred.Pix)
 		}
 		if s.Boundary {
-			b, err := metrics.CountBoundary(truth.Pix, pred.Pix, truth.W, truth.H, s.Classes, labelmap.Ignore, metrics.DilationRatio)
+			b, err := metrics.CountBoundary(
+				truth.Pix,
+				pred.Pix,
+				truth.W,
+				truth.H,
+				s.Classes,
+				labelmap.Ignore,
+				metrics.DilationRatio,
+			)
 			if err != nil {
 				return err
 			}
@@ -147,7 +160,14 @@ func (s LabelScoring) plain(ctx context.Context, pairs []filePair, convention me
 		out.Warnings = append(warnings, out.Warnings...)
 	}
 	if ownIgnore && s.Classes > defaultIgnore && err == nil {
-		out.Warnings = append(out.Warnings, fmt.Sprintf("label %d of the truth is ignored, as is usual, though it is one of %d classes; give --ignore to say which value does not count", defaultIgnore, s.Classes))
+		out.Warnings = append(
+			out.Warnings,
+			fmt.Sprintf(
+				"label %d of the truth is ignored, as is usual, though it is one of %d classes; give --ignore to say which value does not count",
+				defaultIgnore,
+				s.Classes,
+			),
+		)
 	}
 	return out, err
 }
@@ -210,10 +230,20 @@ func (f *FileScores) countPixels(records []metrics.Sparse, classes int) {
 	}
 	f.Counts["void_images"], f.Counts["undefined_classes"], f.Counts["pixels_out_of_range"] = void, undefined, int(outside)
 	if outside > 0 {
-		f.Warnings = append(f.Warnings, fmt.Sprintf("%d pixels are predicted as none of the %d classes: they are misses of the true class", outside, classes))
+		f.Warnings = append(
+			f.Warnings,
+			fmt.Sprintf(
+				"%d pixels are predicted as none of the %d classes: they are misses of the true class",
+				outside,
+				classes,
+			),
+		)
 	}
 	if len(f.Scores) == 0 {
-		f.Warnings = append(f.Warnings, "every pixel of the truth is ignored: no score is defined; check --ignore and --reduce-zero-label")
+		f.Warnings = append(
+			f.Warnings,
+			"every pixel of the truth is ignored: no score is defined; check --ignore and --reduce-zero-label",
+		)
 	}
 }
 
@@ -231,8 +261,17 @@ func (s LabelScoring) prepare(truth labelmap.Map) error {
 		case label < s.Classes:
 			truth.Pix[i] = uint16(label)
 		default:
-			return fmt.Errorf("truth has label %d at x %d, y %d, but there are %d classes (%d..%d) and label %d is ignored; map void labels to the ignored one, and check --classes, --ignore and --reduce-zero-label%s",
-				v, i%truth.W, i/truth.W, s.Classes, first, first+s.Classes-1, s.Ignore, datasets.Numbering{Classes: s.Classes, ReduceZero: s.ReduceZero}.OneOff(truth, v))
+			return fmt.Errorf(
+				"truth has label %d at x %d, y %d, but there are %d classes (%d..%d) and label %d is ignored; map void labels to the ignored one, and check --classes, --ignore and --reduce-zero-label%s",
+				v,
+				i%truth.W,
+				i/truth.W,
+				s.Classes,
+				first,
+				first+s.Classes-1,
+				s.Ignore,
+				datasets.Numbering{Classes: s.Classes, ReduceZero: s.ReduceZero}.OneOff(truth, v),
+			)
 		}
 	}
 	return nil
@@ -245,8 +284,13 @@ func (s LabelScoring) prepareIDs(truth labelmap.Map) error {
 		case int(v) == s.Ignore:
 			truth.Pix[i] = labelmap.Ignore
 		case int(v) >= len(metrics.CityscapesLabels):
-			return fmt.Errorf("truth has label %d at x %d, y %d, but label ids are 0..%d; give an --ignore if this one does not count",
-				v, i%truth.W, i/truth.W, len(metrics.CityscapesLabels)-1)
+			return fmt.Errorf(
+				"truth has label %d at x %d, y %d, but label ids are 0..%d; give an --ignore if this one does not count",
+				v,
+				i%truth.W,
+				i/truth.W,
+				len(metrics.CityscapesLabels)-1,
+			)
 		}
 	}
 	return nil
@@ -259,8 +303,8 @@ func shift(pix []uint16) {
 	}
 }
 
-// cityscapes is the whole evaluation of cityscapesScripts on label ids, with instance weights where *_instanceIds.png lie beside
-// the truth.
+// cityscapes is the whole evaluation of cityscapesScripts on label ids, with instance weights where *_instanceIds.png
+// lie beside the truth.
 func (s LabelScoring) cityscapes(ctx context.Context, pairs []filePair, progress tasks.Progress) (*FileScores, error) {
 	records := make([]metrics.CityscapesRecord, len(pairs))
 	err := eachPair(ctx, pairs, progress, func(i int, truth, pred labelmap.Map) error {
@@ -290,7 +334,9 @@ func (s LabelScoring) cityscapes(ctx context.Context, pairs []filePair, progress
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.score(&tasks.Segmented{Convention: metrics.CityscapesIoU, Classes: len(metrics.CityscapesLabels), Cityscapes: records})
+	out, err := s.score(
+		&tasks.Segmented{Convention: metrics.CityscapesIoU, Classes: len(metrics.CityscapesLabels), Cityscapes: records},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -311,10 +357,20 @@ func (s LabelScoring) cityscapes(ctx context.Context, pairs []filePair, progress
 	out.countPixels(plain, len(metrics.CityscapesLabels))
 	out.named(categories)
 	if trainIDs {
-		out.Warnings = append(out.Warnings, "the predictions look like train ids (0..18); this evaluation wants label ids (0..33)")
+		out.Warnings = append(
+			out.Warnings,
+			"the predictions look like train ids (0..18); this evaluation wants label ids (0..33)",
+		)
 	}
 	if weighted < len(pairs) {
-		out.Warnings = append(out.Warnings, fmt.Sprintf("iIoU is left out: %d of %d images have no *_instanceIds.png beside the truth", len(pairs)-weighted, len(pairs)))
+		out.Warnings = append(
+			out.Warnings,
+			fmt.Sprintf(
+				"iIoU is left out: %d of %d images have no *_instanceIds.png beside the truth",
+				len(pairs)-weighted,
+				len(pairs),
+			),
+		)
 	}
 	return out, nil
 }
@@ -323,7 +379,16 @@ func (s LabelScoring) cityscapes(ctx context.Context, pairs []filePair, progress
 func (f *FileScores) named(groups []metrics.CityscapesScores) {
 	for _, c := range groups {
 		f.ClassNames = append(f.ClassNames, c.Name)
-		f.Classes = append(f.Classes, metrics.ClassScores{Class: len(f.Classes), Intersection: c.Intersection, Truth: c.Truth, Pred: c.Pred, Scores: c.Scores})
+		f.Classes = append(
+			f.Classes,
+			metrics.ClassScores{
+				Class:        len(f.Classes),
+				Intersection: c.Intersection,
+				Truth:        c.Truth,
+				Pred:         c.Pred,
+				Scores:       c.Scores,
+			},
+		)
 	}
 }
 
@@ -350,7 +415,15 @@ func (s LabelScoring) imageNetS(ctx context.Context, pairs []filePair, progress 
 		if err := s.prepare(truth); err != nil {
 			return err
 		}
-		records[i], err = metrics.CountBoundary(truth.Pix, pred.Pix, truth.W, truth.H, s.Classes, labelmap.Ignore, metrics.ImageNetSDilationRatio)
+		records[i], err = metrics.CountBoundary(
+			truth.Pix,
+			pred.Pix,
+			truth.W,
+			truth.H,
+			s.Classes,
+			labelmap.Ignore,
+			metrics.ImageNetSDilationRatio,
+		)
 		return err
 	})
 	if err != nil {

@@ -21,7 +21,8 @@ type TagScoring struct {
 	Seed        uint64
 }
 
-// ScoreTags compares a matrix of scores with one of labels: mAP in every variant, and precision and recall of the top 3 and 5.
+// ScoreTags compares a matrix of scores with one of labels: mAP in every variant, and precision and recall of the top
+// 3 and 5.
 func ScoreTags(s TagScoring) (*FileScores, error) {
 	truth, err := readMatrix(s.Truth)
 	if err != nil {
@@ -44,7 +45,10 @@ func ScoreTags(s TagScoring) (*FileScores, error) {
 	}
 	table := &tasks.TagTable{Images: images, Classes: classes, Tags: tags, Values: pred.data, Difficult: s.Difficult}
 	out := &FileScores{Task: "multilabel", Convention: metrics.StepAP.Name, Images: images, Warnings: warnings}
-	stats := slices.DeleteFunc(table.Statistics(""), func(s tasks.Statistic) bool { return strings.HasPrefix(s.Score, "mAP-") })
+	stats := slices.DeleteFunc(
+		table.Statistics(""),
+		func(s tasks.Statistic) bool { return strings.HasPrefix(s.Score, "mAP-") },
+	)
 	if out.Classes, out.Counts, err = table.PerClass(); err == nil {
 		out.Scores, err = tasks.Evaluate(stats, images, s.Resamples, s.Seed)
 	}
@@ -57,8 +61,8 @@ func ScoreTags(s TagScoring) (*FileScores, error) {
 	return out, nil
 }
 
-// Absent says which value of a truth means that a class is absent: 0, and then -1 is difficult, or -1 as VOC, WIDER-Attribute and
-// NUS lists have it, and then 0 is difficult or unknown.
+// Absent says which value of a truth means that a class is absent: 0, and then -1 is difficult, or -1 as VOC,
+// WIDER-Attribute and NUS lists have it, and then 0 is difficult or unknown.
 type Absent string
 
 // The readings of a truth. Without one, 0 is absent, unless the counts look like the other.
@@ -69,11 +73,20 @@ const (
 )
 
 // tags reads the values of a truth.
-func (a Absent) tags(truth []float64, classes int, rule metrics.DifficultRule) (tags []metrics.Tag, warnings []string, err error) {
+func (a Absent) tags(
+	truth []float64,
+	classes int,
+	rule metrics.DifficultRule,
+) (tags []metrics.Tag, warnings []string, err error) {
 	count := map[float64]int{}
 	for i, v := range truth {
 		if v != 0 && v != 1 && v != -1 {
-			return nil, nil, fmt.Errorf("value %v at [%d, %d]; want 1 for present, and 0 and -1, see --absent", v, i/classes, i%classes)
+			return nil, nil, fmt.Errorf(
+				"value %v at [%d, %d]; want 1 for present, and 0 and -1, see --absent",
+				v,
+				i/classes,
+				i%classes,
+			)
 		}
 		count[v]++
 	}

@@ -43,7 +43,11 @@ func CheckFolder(dir string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s holds %s and other things, but no run: choose another --out, or an empty folder", dir, entries[0].Name())
+	return fmt.Errorf(
+		"%s holds %s and other things, but no run: choose another --out, or an empty folder",
+		dir,
+		entries[0].Name(),
+	)
 }
 
 // sweep takes away what a killed run was about to put in place. The lock is held.
@@ -149,9 +153,16 @@ func Open(dir string, header Header, resume bool) (_ *File, err error) {
 	case err == nil && !resume && len(old) == 0: // begun, and stopped before the first sample
 		end = 0
 	case !resume:
-		return nil, fmt.Errorf("%s holds the records of an earlier run: add --resume to continue it, or choose another --out", dir)
+		return nil, fmt.Errorf(
+			"%s holds the records of an earlier run: add --resume to continue it, or choose another --out",
+			dir,
+		)
 	case head.Fingerprint != header.Fingerprint:
-		return nil, fmt.Errorf("%s holds records of another run (it differs in %s): choose another --out", dir, header.Differ(head))
+		return nil, fmt.Errorf(
+			"%s holds records of another run (it differs in %s): choose another --out",
+			dir,
+			header.Differ(head),
+		)
 	}
 	if r.f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666); err != nil {
 		return nil, err
@@ -282,8 +293,13 @@ var errTornHeader = errors.New("the file is empty or cut in its first line; dele
 func Each(path string, do func(line []byte) error) (Header, int64, error) {
 	return each(path, func(n int, line []byte) error {
 		if err := do(line); err != nil {
-			return fmt.Errorf("%s:%d: %w; ovbench records %s --repair leaves such lines out, and run --resume measures their samples again",
-				path, n, err, filepath.Dir(path))
+			return fmt.Errorf(
+				"%s:%d: %w; ovbench records %s --repair leaves such lines out, and run --resume measures their samples again",
+				path,
+				n,
+				err,
+				filepath.Dir(path),
+			)
 		}
 		return nil
 	})
@@ -311,7 +327,11 @@ func each(path string, do func(n int, line []byte) error) (h Header, end int64, 
 				err = fmt.Errorf("schema %q, want %q", h.Schema, schema)
 			}
 			if err != nil {
-				err = fmt.Errorf("%s:1: %w; without this line nobody knows what was measured: restore the file, or measure into another folder", path, err)
+				err = fmt.Errorf(
+					"%s:1: %w; without this line nobody knows what was measured: restore the file, or measure into another folder",
+					path,
+					err,
+				)
 			}
 		case err == nil:
 			err = do(n, line)
@@ -343,8 +363,8 @@ func openRegular(path string) (*os.File, error) {
 	return os.Open(path)
 }
 
-// Repair leaves the lines out of a folder's records file that cannot be read or do not fit each other, and says which: their
-// samples are measured again with --resume. The other lines stay as they are.
+// Repair leaves the lines out of a folder's records file that cannot be read or do not fit each other, and says
+// which: their samples are measured again with --resume. The other lines stay as they are.
 func Repair(dir string) (dropped []string, err error) {
 	path := filepath.Join(dir, FileName)
 	lock := flock.New(filepath.Join(dir, LockFile))

@@ -60,8 +60,8 @@ func (h Heartbeat) String() string {
 	return s + ", last heard of " + h.Updated.Format("2006-01-02 15:04:05")
 }
 
-// pulse writes the heartbeat of this process into a run folder, every few seconds until it ends. Nothing depends on it but
-// what others are told, so a heartbeat that cannot be written is no fault.
+// pulse writes the heartbeat of this process into a run folder, every few seconds until it ends. Nothing depends on
+// it but what others are told, so a heartbeat that cannot be written is no fault.
 type pulse struct {
 	mu   sync.Mutex
 	dir  string

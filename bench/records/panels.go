@@ -39,7 +39,8 @@ func WholePanels(dir string, list []results.Panel) []results.Panel {
 			continue
 		}
 		var panel results.Panel
-		if json.NewDecoder(io.LimitReader(f, maxRecord)).Decode(&panel) == nil && panel.Dataset == p.Dataset && panel.ID == p.ID {
+		if json.NewDecoder(io.LimitReader(f, maxRecord)).Decode(&panel) == nil && panel.Dataset == p.Dataset &&
+			panel.ID == p.ID {
 			out = append(out, panel)
 		}
 		f.Close()

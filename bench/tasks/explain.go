@@ -13,9 +13,9 @@ import (
 	"ovbench/runners/methods"
 )
 
-// explain scores the map of each class that is present, each for itself: foreground IoU at a searched threshold, contrast, pixel
-// precision, the pointing game. The background of a data set is no class here. Where a data set knows things and no pixels, as
-// VOC 2007 test does, there is the pointing game alone.
+// explain scores the map of each class that is present, each for itself: foreground IoU at a searched threshold,
+// contrast, pixel precision, the pointing game. The background of a data set is no class here. Where a data set knows
+// things and no pixels, as VOC 2007 test does, there is the pointing game alone.
 type explain struct{}
 
 func (explain) Needs() Needs { return Needs{Whole: true, Surgery: true, Classes: classesPresent} }
@@ -130,8 +130,8 @@ func addMask(e *records.Evidence, p pointed, saliency []float32, mask []uint8) e
 // squareSide is the size at which the ImageNet-segmentation protocol scores maps, whatever the image is like.
 const squareSide = 224
 
-// addSquared scores a map by the ImageNet-segmentation protocol: map and mask at 224 x 224, the mask by Pillow's nearest
-// neighbour, which takes the pixel that holds the centre.
+// addSquared scores a map by the ImageNet-segmentation protocol: map and mask at 224 x 224, the mask by Pillow's
+// nearest neighbour, which takes the pixel that holds the centre.
 func addSquared(e *records.Evidence, p pointed, cells []float32, seen *Seen, mask []uint8) error {
 	saliency, _ := seen.Map(cells, squareSide, squareSide)
 	square := make([]uint8, squareSide*squareSide)
@@ -162,8 +162,8 @@ func withObjects(objects []datasets.Object) []int {
 	return slices.Compact(out)
 }
 
-// addObjects plays the pointing game in TorchRay's form: on the filled boxes of a class or, where its things have masks, on
-// their union.
+// addObjects plays the pointing game in TorchRay's form: on the filled boxes of a class or, where its things have
+// masks, on their union.
 func addObjects(e *records.Evidence, p pointed, objects []datasets.Object) error {
 	var (
 		boxes []metrics.Box
@@ -203,7 +203,9 @@ func addObjects(e *records.Evidence, p pointed, objects []datasets.Object) error
 // boxOf is a box in VOC's numbers: pixels from 1, both corners inside, fractions cut off.
 func boxOf(o datasets.Object) metrics.Box {
 	return metrics.Box{
-		XMin: int(math.Floor(o.X0)) + 1, YMin: int(math.Floor(o.Y0)) + 1, XMax: int(math.Floor(o.X1)), YMax: int(math.Floor(o.Y1)),
+		XMin: int(
+			math.Floor(o.X0),
+		) + 1, YMin: int(math.Floor(o.Y0)) + 1, XMax: int(math.Floor(o.X1)), YMax: int(math.Floor(o.Y1)),
 		Difficult: o.Difficult,
 	}
 }

@@ -13,12 +13,12 @@ import (
 	"ovbench/runners/methods"
 )
 
-// faithfulness asks whether the pixels that a map calls important are: it deletes them, most important first, or inserts them
-// into an empty image, and watches what the model says. It needs no truth.
+// faithfulness asks whether the pixels that a map calls important are: it deletes them, most important first, or
+// inserts them into an empty image, and watches what the model says. It needs no truth.
 //
-// One class is explained in each image: the one to which the class token of the unchanged model gives the highest softmax
-// probability on the whole image, as RISE does; the background of a data set is no class here. The probability of a class is
-// that of its best query, at the protocol's scale. Pixels are those of the network's input.
+// One class is explained in each image: the one to which the class token of the unchanged model gives the highest
+// softmax probability on the whole image, as RISE does; the background of a data set is no class here. The
+// probability of a class is that of its best query, at the protocol's scale. Pixels are those of the network's input.
 type faithfulness struct{}
 
 func (faithfulness) Needs() Needs {
@@ -64,8 +64,8 @@ func (v *View) explainedClass() (int, error) {
 	return class, nil
 }
 
-// bestClass is the class of the highest probability, given the cosines of a class token, and that of every class. Equal ones
-// take the first.
+// bestClass is the class of the highest probability, given the cosines of a class token, and that of every class.
+// Equal ones take the first.
 func (t *Target) bestClass(cos []float32) (best int, probabilities []float64) {
 	var (
 		asked   []float32
@@ -88,8 +88,8 @@ func (t *Target) bestClass(cos []float32) (best int, probabilities []float64) {
 	return best, probabilities
 }
 
-// riseStep is the number of pixels changed between two points, of RISE's evaluation of inputs of 224 x 224. Larger inputs take
-// larger steps, so that a curve has no more than 225 points.
+// riseStep is the number of pixels changed between two points, of RISE's evaluation of inputs of 224 x 224. Larger
+// inputs take larger steps, so that a curve has no more than 225 points.
 const riseStep = 224
 
 // rise scores the probability of the class: deletion puts the mean colour in, insertion starts from the blurred image.
@@ -111,7 +111,10 @@ func (v *View) rise(class int, order []int32) (out records.Curves, err error) {
 	if out.Deletion, err = v.curve(metrics.Perturbation{Start: v.Pixels, Finish: grey, Order: order, Schedule: schedule}, probability); err != nil {
 		return out, err
 	}
-	out.Insertion, err = v.curve(metrics.Perturbation{Start: blurred, Finish: v.Pixels, Order: order, Schedule: schedule}, probability)
+	out.Insertion, err = v.curve(
+		metrics.Perturbation{Start: blurred, Finish: v.Pixels, Order: order, Schedule: schedule},
+		probability,
+	)
 	return out, err
 }
 
@@ -135,8 +138,8 @@ func (v *View) plus(times float32, image []float32) []float32 {
 
 // gradECLIP scores whether the class is still the best: deletion puts random colours in, insertion starts from black.
 //
-// Note: the authors change pixels of the picture before it is resized and cropped, and take ImageNet's label for the truth; here
-// it is the network's input, and the class that the model sees in the whole image.
+// Note: the authors change pixels of the picture before it is resized and cropped, and take ImageNet's label for the
+// truth; here it is the network's input, and the class that the model sees in the whole image.
 func (v *View) gradECLIP(class int, order []int32) (out records.Curves, err error) {
 	hit := func(cos []float32) float64 {
 		best, _ := v.bestClass(cos)
@@ -190,8 +193,16 @@ type areas struct{ deletion, insertion [][]float64 }
 // faithfulnessMetrics are the scores of task faithfulness. Insertion, of which more is better, is the one that tables
 // show.
 var faithfulnessMetrics = []metric[*areas]{
-	underCurve("insertion", "area under the curve as pixels are inserted; high is good", func(a *areas) [][]float64 { return a.insertion }),
-	underCurve("deletion", "area under the curve of the explained class as its pixels are deleted; low is good", func(a *areas) [][]float64 { return a.deletion }),
+	underCurve(
+		"insertion",
+		"area under the curve as pixels are inserted; high is good",
+		func(a *areas) [][]float64 { return a.insertion },
+	),
+	underCurve(
+		"deletion",
+		"area under the curve of the explained class as its pixels are deleted; low is good",
+		func(a *areas) [][]float64 { return a.deletion },
+	),
 }
 
 func underCurve(name, doc string, of func(*areas) [][]float64) metric[*areas] {
@@ -236,12 +247,17 @@ func (faithfulness) Cells(c Context, recs []records.Record) (cells []Cell, err e
 			curves := form.of(r.Methods[c.Method].Faithfulness)
 			a.deletion, a.insertion = append(a.deletion, Widen(curves.Deletion)), append(a.insertion, Widen(curves.Insertion))
 		}
-		cells = append(cells, Cell{form.name, statisticsOf(form.name, faithfulnessMetrics, a), func(cell *results.Cell) error {
-			cell.Curves = append(stepCurve("insertion", metrics.MeanCurve(a.insertion)), stepCurve("deletion", metrics.MeanCurve(a.deletion))...)
-			cell.Counts["maps"], cell.Counts["constant_maps"] = len(recs), constant
-			cell.Warnings = append(cell.Warnings, flawed(flaws, len(recs))...)
-			return nil
-		}})
+		cells = append(
+			cells,
+			Cell{form.name, statisticsOf(form.name, faithfulnessMetrics, a), func(cell *results.Cell) error {
+				cell.Curves = append(
+					stepCurve("insertion", metrics.MeanCurve(a.insertion)),
+					stepCurve("deletion", metrics.MeanCurve(a.deletion))...)
+				cell.Counts["maps"], cell.Counts["constant_maps"] = len(recs), constant
+				cell.Warnings = append(cell.Warnings, flawed(flaws, len(recs))...)
+				return nil
+			}},
+		)
 	}
 	return cells, nil
 }

@@ -14,8 +14,15 @@ type Metric struct{ Name, Task, Doc string }
 // Metrics lists the scores of all tasks, each name of a task once.
 func Metrics() []Metric {
 	return slices.Concat(
-		list("segmentation", segmentationMetrics), list("explain", explainMetrics), list("explain", squaredMetrics), list("explain", judgedMetrics),
-		list("multilabel", tagMetrics), list("faithfulness", faithfulnessMetrics),
+		list(
+			"segmentation",
+			segmentationMetrics,
+		),
+		list("explain", explainMetrics),
+		list("explain", squaredMetrics),
+		list("explain", judgedMetrics),
+		list("multilabel", tagMetrics),
+		list("faithfulness", faithfulnessMetrics),
 		list("interactive", promptMetrics),
 	)
 }

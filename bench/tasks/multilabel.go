@@ -12,7 +12,8 @@ import (
 	"ovbench/runners/methods"
 )
 
-// multilabel ranks the images of each class by the class token: by cosine, by softmax over the classes, by feature surgery.
+// multilabel ranks the images of each class by the class token: by cosine, by softmax over the classes, by feature
+// surgery.
 type multilabel struct{}
 
 func (multilabel) Needs() Needs {
@@ -114,7 +115,10 @@ func (multilabel) Cells(c Context, recs []records.Record) (cells []Cell, err err
 	tables, err := c.tables(recs)
 	for w, t := range tables {
 		name := classScores[w].name
-		cells = append(cells, Cell{name, t.Statistics(name), func(cell *results.Cell) error { return t.describe(cell, c.Dataset.Classes) }})
+		cells = append(
+			cells,
+			Cell{name, t.Statistics(name), func(cell *results.Cell) error { return t.describe(cell, c.Dataset.Classes) }},
+		)
 	}
 	return cells, err
 }

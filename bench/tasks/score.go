@@ -91,7 +91,9 @@ func (c Cell) compute(suite *configs.Suite, images int) (*results.Cell, error) {
 	}
 	cell := &results.Cell{Task: suite.Task, Convention: c.Convention, Images: images, Counts: map[string]int{}}
 	if images > 1 && images < 100 && suite.Resamples > 0 {
-		cell.Warnings = []string{fmt.Sprintf("intervals from %d images are rough; a hundred or more make them useful", images)}
+		cell.Warnings = []string{
+			fmt.Sprintf("intervals from %d images are rough; a hundred or more make them useful", images),
+		}
 	}
 	var err error
 	if cell.Scores, err = Evaluate(wanted, images, suite.Resamples, suite.Seed); err != nil {
@@ -104,7 +106,10 @@ func (c Cell) compute(suite *configs.Suite, images int) (*results.Cell, error) {
 // were not planned (--limit, --only); failed; missing, because the run was interrupted or is one shard of several.
 func countSamples(cell *results.Cell, run *results.Run, d results.Dataset) {
 	if d.Official > 0 && cell.Images != d.Official {
-		cell.Warnings = append(cell.Warnings, fmt.Sprintf("%d images, not the %d of the official split %q", cell.Images, d.Official, d.Split))
+		cell.Warnings = append(
+			cell.Warnings,
+			fmt.Sprintf("%d images, not the %d of the official split %q", cell.Images, d.Official, d.Split),
+		)
 	}
 	planned, err := records.ParseRanges(d.Samples)
 	if err != nil || d.Samples == "" {

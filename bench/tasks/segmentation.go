@@ -44,11 +44,16 @@ func (segmentation) Measure(v *View) (Measured, error) {
 // maxRefined bounds the pixels of a picture whose maps are refined: weights take 64 bytes for each.
 const maxRefined = 1 << 25
 
-// decode is the label map of a picture of w x h pixels. Windows are stitched on the input first, and so is a single map whose
-// protocol resizes it twice.
+// decode is the label map of a picture of w x h pixels. Windows are stitched on the input first, and so is a single
+// map whose protocol resizes it twice.
 func decode(t *Target, w, h int, sim *Similarity) ([]uint16, error) {
 	if t.Protocol.PAMR > 0 && w*h > maxRefined {
-		return nil, fmt.Errorf("a picture of %dx%d pixels is too large to be refined (%d pixels at most): measure it with protocol.pamr 0", w, h, maxRefined)
+		return nil, fmt.Errorf(
+			"a picture of %dx%d pixels is too large to be refined (%d pixels at most): measure it with protocol.pamr 0",
+			w,
+			h,
+			maxRefined,
+		)
 	}
 	labels := make([]uint16, w*h)
 	texts := len(t.Texts)
@@ -88,8 +93,8 @@ func LabelEvidence(t *Target, index int, truth labelmap.Map, labels []uint16) (r
 	return e, err
 }
 
-// instancesOf counts the things of a sample, of data sets that tell them apart by Cityscapes' ids. It is nil where the copy
-// on disk does not have them.
+// instancesOf counts the things of a sample, of data sets that tell them apart by Cityscapes' ids. It is nil where
+// the copy on disk does not have them.
 func instancesOf(t *Target, index int, labels []uint16) (*records.Instances, error) {
 	of, ok := t.Dataset.(datasets.Instanced)
 	if !ok || len(t.Info.Classes) != len(cityscapesIDs) {
@@ -165,7 +170,11 @@ func pooled(name, doc string, score func(metrics.Convention, metrics.Areas) (flo
 	return metric[*Segmented]{
 		name: name, doc: doc, has: func(s *Segmented) bool { return s.Images != nil },
 		of: func(s *Segmented) (metrics.Statistic, error) {
-			return metrics.AreasStatistic(s.areas, s.Classes, func(a metrics.Areas) (float64, bool) { return score(s.Convention, a) })
+			return metrics.AreasStatistic(
+				s.areas,
+				s.Classes,
+				func(a metrics.Areas) (float64, bool) { return score(s.Convention, a) },
+			)
 		},
 		each: func(s *Segmented) ([]float64, error) {
 			single := s.Convention.OfImages()
@@ -254,7 +263,12 @@ func (s *Segmented) Statistics() ([]Statistic, error) {
 }
 
 func (segmentation) Cells(c Context, recs []records.Record) ([]Cell, error) {
-	s := &Segmented{Convention: metrics.MMSeg, Classes: len(c.Dataset.Classes), Images: []metrics.Sparse{}, Boundaries: []metrics.AreaRecord{}}
+	s := &Segmented{
+		Convention: metrics.MMSeg,
+		Classes:    len(c.Dataset.Classes),
+		Images:     []metrics.Sparse{},
+		Boundaries: []metrics.AreaRecord{},
+	}
 	if name, ok := c.field("convention").(string); ok {
 		var err error
 		if s.Convention, err = metrics.FindConvention(name); err != nil {
@@ -279,7 +293,9 @@ func (segmentation) Cells(c Context, recs []records.Record) ([]Cell, error) {
 		s.Boundaries = nil
 	}
 	stats, err := s.Statistics()
-	return []Cell{{s.Convention.Name, stats, func(cell *results.Cell) error { return s.describe(cell, c.Dataset.Classes) }}}, err
+	return []Cell{
+		{s.Convention.Name, stats, func(cell *results.Cell) error { return s.describe(cell, c.Dataset.Classes) }},
+	}, err
 }
 
 // isCityscapes says whether classes are the 19 of Cityscapes, in their order.
@@ -320,7 +336,10 @@ func (s *Segmented) describe(cell *results.Cell, classes []string) error {
 	}
 	cell.Counts["images_with_instances"] = looked
 	if all := len(s.Cityscapes); looked < all {
-		cell.Warnings = append(cell.Warnings, fmt.Sprintf("iIoU is left out: %d of %d images have no *_gtFine_instanceIds.png and no polygons", all-looked, all))
+		cell.Warnings = append(
+			cell.Warnings,
+			fmt.Sprintf("iIoU is left out: %d of %d images have no *_gtFine_instanceIds.png and no polygons", all-looked, all),
+		)
 	}
 	return nil
 }

@@ -21,8 +21,8 @@ type TagTable struct {
 // topKs are the numbers of classes that are predicted for every image.
 var topKs = []int{3, 5}
 
-// tagMetrics are the scores of task multilabel. Average precision ranks images within a class, so one image has none; F1
-// of the highest classes it has.
+// tagMetrics are the scores of task multilabel. Average precision ranks images within a class, so one image has none;
+// F1 of the highest classes it has.
 var tagMetrics = slices.Concat(precisionMetrics(), topMetrics(), []metric[*TagTable]{
 	difficultAs(metrics.DifficultNegative), difficultAs(metrics.DifficultPositive),
 })
@@ -30,13 +30,17 @@ var tagMetrics = slices.Concat(precisionMetrics(), topMetrics(), []metric[*TagTa
 // precisionMetrics are mAP in every variant: mAP is scikit-learn's.
 func precisionMetrics() (out []metric[*TagTable]) {
 	for _, rule := range metrics.APRules {
-		m := metric[*TagTable]{name: "mAP", doc: "mean over classes of average precision; " + rule.Doc, of: func(t *TagTable) (metrics.Statistic, error) {
-			ranking, err := t.rank(t.Difficult)
-			if err != nil {
-				return nil, err
-			}
-			return ranking.MAPStatistic(rule), nil
-		}}
+		m := metric[*TagTable]{
+			name: "mAP",
+			doc:  "mean over classes of average precision; " + rule.Doc,
+			of: func(t *TagTable) (metrics.Statistic, error) {
+				ranking, err := t.rank(t.Difficult)
+				if err != nil {
+					return nil, err
+				}
+				return ranking.MAPStatistic(rule), nil
+			},
+		}
 		if m.bare = rule.Name != metrics.StepAP.Name; m.bare {
 			m.name += "_" + rule.Name
 		}
@@ -99,8 +103,8 @@ func (t *TagTable) rank(rule metrics.DifficultRule) (*metrics.Ranking, error) {
 	return metrics.Rank(t.Values, t.Tags, t.Classes, rule)
 }
 
-// PerClass is AP and positives by class, and what else a reader must know: classes without positives, tags that are marked
-// difficult, images of which no class is present.
+// PerClass is AP and positives by class, and what else a reader must know: classes without positives, tags that are
+// marked difficult, images of which no class is present.
 func (t *TagTable) PerClass() ([]metrics.ClassScores, map[string]int, error) {
 	ranking, err := t.rank(t.Difficult)
 	if err != nil {

@@ -1,9 +1,9 @@
 // Package tasks answers: what is measured of a sample, and what is it worth?
 //
-// Each task (segmentation, explain, multilabel, faithfulness, interactive) has a file of its name, with an implementation of
-// [Task], which says what it needs, what its records hold and which scores follow from them. [Score] turns the
-// records of a run into cells with intervals, and [Finish] writes them. Nothing here runs a network: a [View] brings
-// what one saw.
+// Each task (segmentation, explain, multilabel, faithfulness, interactive) has a file of its name, with an
+// implementation of [Task], which says what it needs, what its records hold and which scores follow from them.
+// [Score] turns the records of a run into cells with intervals, and [Finish] writes them. Nothing here runs a
+// network: a [View] brings what one saw.
 package tasks
 
 import (
@@ -38,7 +38,8 @@ type Needs struct {
 	Surgery  bool // feature surgery on the similarities of maps
 	Global   bool // a token of the whole picture
 	Compares bool // values of several texts that may be compared with each other
-	// Classes are those whose maps Measure reads of a sample, which no method has seen yet; nil is all. A map may cost a backward pass.
+	// Classes are those whose maps Measure reads of a sample, which no method has seen yet; nil is all. A map may cost a
+	// backward pass.
 	Classes   func(v *View) ([]int, error)
 	Segmenter bool // an interactive segmenter, if the run has one
 }

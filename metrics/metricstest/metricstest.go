@@ -28,9 +28,9 @@ type Family[R any] struct {
 // near is the difference that adding in another order makes.
 const near = 1e-12
 
-// Laws checks that an image counted n times is as good as n such images, that the order of images does not matter, and that
-// the score lies in its range and is undefined for other numbers of images. Shards, resumed runs, intervals and paired
-// comparisons rest on it.
+// Laws checks that an image counted n times is as good as n such images, that the order of images does not matter,
+// and that the score lies in its range and is undefined for other numbers of images. Shards, resumed runs, intervals
+// and paired comparisons rest on it.
 func Laws[R any](t *testing.T, f Family[R]) {
 	t.Helper()
 	rapid.Check(t, func(t *rapid.T) {
