@@ -109,7 +109,7 @@ func (d *document) chapter(title string, all []figure, want func(figure) bool) {
 
 // facts are what one wants to know before any number.
 func factsTable(runs []*results.Run) table {
-	return sideBySide(runs, []string{"Suite", "Model", "Weights", "Protocol", "Fingerprint", "Methods", "Data sets",
+	return sideBySide(runs, []string{"Suite", "Model", "Weights", "Networks", "Protocol", "Fingerprint", "Methods", "Data sets",
 		"Images", "Result", "Measured", "Host", "Program"},
 		func(r *results.Run, k string) string {
 			switch k {
@@ -119,6 +119,8 @@ func factsTable(runs []*results.Run) table {
 				return join([]string{modelTitle(&r.Model), r.Model.Architecture}, ", ")
 			case "Weights":
 				return weightsText(r.Model.Files)
+			case "Networks":
+				return networksText(r.Networks)
 			case "Protocol":
 				return r.Protocol.Name
 			case "Fingerprint":
@@ -161,6 +163,15 @@ func bracket(s string) string {
 		return ""
 	}
 	return "(" + s + ")"
+}
+
+// networksText are the networks beside the image-text model.
+func networksText(list []results.Network) string {
+	var out []string
+	for _, n := range list {
+		out = append(out, join([]string{n.Role + ": " + n.Model.Architecture, weightsText(n.Model.Files)}, ", "))
+	}
+	return strings.Join(out, "; ")
 }
 
 func weightsText(files []results.File) string {

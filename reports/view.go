@@ -134,7 +134,13 @@ func modelKey(r *results.Run) string {
 		key += "\n" + f.SHA256
 	}
 	if strings.TrimSpace(key) == r.Model.Activation {
-		return r.Model.Name
+		key = r.Model.Name
+	}
+	for _, n := range r.Networks {
+		key += "\n" + n.Role
+		for _, f := range n.Model.Files {
+			key += "\n" + f.SHA256
+		}
 	}
 	return key
 }
