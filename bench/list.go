@@ -26,6 +26,7 @@ type item struct {
 	Params map[string]any `json:"params,omitempty"`
 	Paper  string         `json:"paper,omitempty"`
 	More   []string       `json:"query_sets,omitempty"`
+	Reads  []string       `json:"backbones,omitempty"`
 	Claim  *reports.Claim `json:"claim,omitempty"`
 }
 
@@ -43,7 +44,7 @@ var lists = map[string]func() ([]item, error){
 	},
 	"methods": func() (out []item, _ error) {
 		for _, e := range methods.All {
-			out = append(out, item{Name: e.Name, Doc: e.Doc, Paper: e.Paper, Params: methods.Params(e.New())})
+			out = append(out, item{Name: e.Name, Doc: e.Doc, Paper: e.Paper, Params: methods.Params(e.New()), Reads: e.New().Traits().Backbones})
 		}
 		return out, nil
 	},
@@ -145,6 +146,9 @@ func (it item) details() string {
 	}
 	if it.Paper != "" {
 		s += " (" + it.Paper + ")"
+	}
+	if len(it.Reads) > 0 {
+		s += "; reads --backbone " + strings.Join(it.Reads, ", ")
 	}
 	if len(it.More) > 0 {
 		s += "; queries " + strings.Join(it.More, ", ")

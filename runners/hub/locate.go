@@ -29,7 +29,7 @@ var openAIModels = map[string]string{
 	"ViT-L/14@336px": "openai/clip-vit-large-patch14-336",
 }
 
-// Family is a kind of image-text model that ovbench reads.
+// Family is a kind of model that ovbench reads.
 type Family struct {
 	Name, Forms string
 	Models      []string // common ones, by the names that [Puller.Pull] takes
@@ -49,6 +49,10 @@ var Families = []Family{
 		"timm/PE-Core-T-16-384", "timm/PE-Core-S-16-384", "timm/PE-Core-B-16", "timm/PE-Core-L-14-336", "timm/PE-Core-bigG-14-448", "facebook/PE-Core-B16-224",
 	}},
 	{"MetaCLIP 2", "transformers, open_clip", []string{"facebook/metaclip-2-worldwide-huge-quickgelu"}},
+	{"DINO and DINOv2, for --backbone dino=NAME", "transformers; torch.hub's .pth by its path", []string{
+		"facebook/dino-vitb8", "facebook/dino-vitb16", "facebook/dino-vits8", "facebook/dino-vits16", "facebook/dinov2-small", "facebook/dinov2-base",
+		"facebook/dinov2-large", "facebook/dinov2-with-registers-small", "facebook/dinov2-with-registers-base", "facebook/dinov2-with-registers-large",
+	}},
 }
 
 // openAIFile is the name under which OpenAI's package keeps a model.
