@@ -3,6 +3,7 @@ package datasets
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -178,8 +179,8 @@ func (e labelEncoding) fits(values []uint16) bool {
 
 // diagnose names the mistakes that label values give away. Strays in a few samples are damage, not a mistake.
 func (t *Diagnosis) diagnose(list faultList) {
-	if text := t.otherLabels(t.info, t.ds.Len()); text != "" {
-		list.add(OtherLabels, t.strayed, text)
+	if kind, text := t.otherLabels(t.info, t.ds.Len()); text != "" {
+		list.add(kind, t.strayed, text)
 	}
 	if t.probed == 0 {
 		return
@@ -243,21 +244,17 @@ func (t *Diagnosis) fromOne() string {
 }
 
 // otherLabels names the data sets whose numbers the strays can be, or the shift by one.
-func (t *Diagnosis) otherLabels(info Info, samples int) string {
+func (t *Diagnosis) otherLabels(info Info, samples int) (FaultKind, string) {
 	if t.strayed == 0 || 2*t.strayed < samples {
-		return ""
+		return "", ""
 	}
-	var values []uint16
-	for v := range t.strays {
-		values = append(values, v)
-	}
-	slices.Sort(values)
+	values := slices.Sorted(maps.Keys(t.strays))
 	if len(values) == 1 && int(values[0]) == len(info.Classes) && !info.Background {
-		return fmt.Sprintf("%d, one more than the last class, is the only value out of range: the files count "+
+		return FromOne, fmt.Sprintf("%d, one more than the last class, is the only value out of range: the files count "+
 			"classes from 1 and need reduce_zero_label", values[0])
 	}
 	if values[len(values)-1] >= 24000 && values[len(values)-1] <= 33999 {
-		return "values of 24000 to 33999 are Cityscapes instanceIds, 1000 x class + number"
+		return OtherLabels, "values of 24000 to 33999 are Cityscapes instanceIds, 1000 x class + number"
 	}
 	var names []string
 	for _, e := range labelEncodings {
@@ -266,9 +263,9 @@ func (t *Diagnosis) otherLabels(info Info, samples int) string {
 		}
 	}
 	if len(names) == 0 {
-		return ""
+		return "", ""
 	}
-	return fmt.Sprintf("values %s out of range fit %s", valueRanges(values), strings.Join(names, ", "))
+	return OtherLabels, fmt.Sprintf("values %s out of range fit %s", valueRanges(values), strings.Join(names, ", "))
 }
 
 // areTrainIDs is for files that should store Cityscapes labelIds 0..33, most pixels of which are above 18.

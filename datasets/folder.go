@@ -203,7 +203,11 @@ func thereAre(names []string) string {
 	if len(names) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; there are %d other files, such as %s", len(names), names[0])
+	text := fmt.Sprintf("; there are %d other files, such as %s", len(names), names[0])
+	if _, lossy := cutSuffix(names[0], []string{".jpg", ".jpeg", ".webp"}); lossy { // of label maps alone: pictures may be those
+		text += ", whose compression changes class numbers at outlines: export the label maps as PNG"
+	}
+	return text
 }
 
 // note says which files of a folder are left out.

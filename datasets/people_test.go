@@ -112,6 +112,7 @@ func TestFolderAsPeopleHaveIt(t *testing.T) {
 		{"RGB of equal channels", with(one(names), "labels/a.png", encode(t, peopleColours(255, [3]uint8{}, [3]uint8{1, 1, 1}, [3]uint8{2, 2, 2}, [3]uint8{1, 1, 1}))), datasets.FolderOptions{}, "", "a", ""},
 		{"transparent", with(one(names), "labels/a.png", encode(t, peopleColours(7, [3]uint8{}, [3]uint8{1, 1, 1}, [3]uint8{2, 2, 2}, [3]uint8{1, 1, 1}))), datasets.FolderOptions{}, "", "", "transparent in places"},
 		{"a JPEG of labels", with(one(names), "labels/a.png", jpegPicture(t)), datasets.FolderOptions{}, "", "", "export the label maps again as PNG"},
+		{"label maps in JPEG", people{"images/a.png": png, "labels/a.jpg": jpegPicture(t), "classes.txt": names}, datasets.FolderOptions{}, "", "", "export the label maps as PNG"},
 		{"labels from 1", with(one(names), "labels/a.png", encode(t, peopleGrey(1, 2, 3, 2))), datasets.FolderOptions{}, "", "", "reduce_zero_label: true"},
 		{"labels from 1, said", with(one(names), "labels/a.png", encode(t, peopleGrey(1, 2, 3, 2))), datasets.FolderOptions{ReduceZero: true}, "", "a", ""},
 		{"mixed case", people{"images/a.Png": png, "labels/a.pNG": grey, "classes.txt": names}, datasets.FolderOptions{}, "", "a", ""},

@@ -71,7 +71,7 @@ var faultKinds = []struct {
 	{OnlyBackground, "use the label maps of classes; these may be masks of one class or empty"},
 	{BlankLabels, "use another split: the truth of test splits is often not public, so that their label maps are " +
 		"blank"},
-	{FromOne, "number classes from 0, or say that 0 is not scored"},
+	{FromOne, "say reduce_zero_label: true (data set folder), or number classes from 0"},
 }
 
 // maxExamples bounds Fault.Examples.

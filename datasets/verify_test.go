@@ -77,7 +77,7 @@ func TestInspectNamesMistakes(t *testing.T) {
 		{"labelIds read as trainIds", "_gtFine_labelTrainIds.png", named(19, false), labelmap.NewTable(19, 255, false), through(0, 33), OtherLabels, 9, // the first picture has 0..15
 			"values 19..33 out of range fit Cityscapes labelIds, PASCAL Context with 59 classes, COCO-Object with background"},
 		{"ADE20K", ".png", whole(named(150, false)), labelmap.NewTable(150, 255, true), through(0, 150), "", 0, ""},
-		{"reduce_zero_label forgotten", ".png", named(150, false), labelmap.NewTable(150, 255, false), spread(0, 1, 149, 150), OtherLabels, 10,
+		{"reduce_zero_label forgotten", ".png", named(150, false), labelmap.NewTable(150, 255, false), spread(0, 1, 149, 150), FromOne, 10,
 			"150, one more than the last class, is the only value out of range: the files count classes from 1 and need reduce_zero_label"},
 		{"reduce_zero_label on labels that are reduced", ".png", whole(named(19, false)), labelmap.NewTable(19, 255, true), spread(0, 0, 1, 18, 255), ReduceZero, 10,
 			`stored 0, 40 % of the pixels, is ignored, and 19, the last class "c18", never occurs: the files may count classes from 0 already`},
