@@ -6,6 +6,7 @@ import (
 	"image/png"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -126,6 +127,25 @@ func differing(t *testing.T, path string, want tensor.Dense) int {
 		}
 	}
 	return n
+}
+
+// A model whose sizes are all unusual gives what the authors' package gives.
+func TestSegmentInPython(t *testing.T) {
+	if os.Getenv("OVBENCH_PYTHON") == "" {
+		t.Skip("set OVBENCH_PYTHON to a Python with torch, torchvision and segment_anything")
+	}
+	if err := exec.Command(os.Getenv("OVBENCH_PYTHON"), "-c", "import segment_anything").Run(); err != nil {
+		t.Skip("OVBENCH_PYTHON has no segment_anything")
+	}
+	picture := filepath.Join("..", "runners", "clip", "testdata", "micro", "image.png") // 70 x 52
+	theirs, ours := t.TempDir(), t.TempDir()
+	python(t, "segment.py", picture, theirs)
+	command(t, "segment", picture, "--segmenter", filepath.Join(theirs, "sam.pth"), "--points", filepath.Join(theirs, "points.json"), "--out", ours)
+	for _, name := range []string{"low_res.npy", "iou.npy"} {
+		if d := farthest(readArray(t, filepath.Join(ours, name)), readArray(t, filepath.Join(theirs, name))); !(d < 1e-4) {
+			t.Errorf("%s is %.2g away", name, d)
+		}
+	}
 }
 
 // Scores of task interactive equal numpy's, computed from the maps and logits that the run kept: on the built-in pictures with a tiny
