@@ -11,24 +11,24 @@ const lanes = 16
 // cell is number i of a row of cells.
 func cell(row []float32, i int) *[lanes]float32 { return (*[lanes]float32)(row[lanes*i:]) }
 
-// lerp sets dst to a*w0 + b*w1.
+// lerp sets dst to a*w0 + b*w1. It takes rows of any length.
 func lerp(dst, a, b []float32, w0, w1 float32) {
 	a, b = a[:len(dst)], b[:len(dst)]
-	if vectors && len(dst) >= lanes {
-		lerpAVX2(&dst[0], &a[0], &b[0], w0, w1, len(dst)/lanes)
-		return
+	if n := len(dst) / lanes; vectors && n > 0 {
+		lerpAVX2(&dst[0], &a[0], &b[0], w0, w1, n)
+		dst, a, b = dst[n*lanes:], a[n*lanes:], b[n*lanes:]
 	}
 	for i, v := range a {
 		dst[i] = float32(v*w0) + float32(b[i]*w1)
 	}
 }
 
-// lerpAdd adds a*w0 + b*w1 to dst.
+// lerpAdd adds a*w0 + b*w1 to dst, of any length.
 func lerpAdd(dst, a, b []float32, w0, w1 float32) {
 	a, b = a[:len(dst)], b[:len(dst)]
-	if vectors && len(dst) >= lanes {
-		lerpAddAVX2(&dst[0], &a[0], &b[0], w0, w1, len(dst)/lanes)
-		return
+	if n := len(dst) / lanes; vectors && n > 0 {
+		lerpAddAVX2(&dst[0], &a[0], &b[0], w0, w1, n)
+		dst, a, b = dst[n*lanes:], a[n*lanes:], b[n*lanes:]
 	}
 	for i, v := range a {
 		dst[i] += float32(v*w0) + float32(b[i]*w1)

@@ -55,11 +55,12 @@ func TestLanes(t *testing.T) {
 		mask := maskOf(func(k int) bool { return bits>>k&1 == 1 })
 		all := maskOf(func(int) bool { return true })
 		scale := rapid.Float32Range(0.5, 100).Draw(t, "scale")
+		length := rapid.IntRange(0, lanes*n).Draw(t, "length")
 		top, lane := make([]float32, n), make([]int32, n)
 
 		for name, do := range map[string]func() []float32{
-			"lerp":    func() []float32 { dst := make([]float32, lanes*n); lerp(dst, a, b, w0, w1); return dst },
-			"lerpAdd": func() []float32 { dst := slices.Clone(c); lerpAdd(dst, a, b, w0, w1); return dst },
+			"lerp":    func() []float32 { dst := make([]float32, length); lerp(dst, a, b, w0, w1); return dst },
+			"lerpAdd": func() []float32 { dst := slices.Clone(c[:length]); lerpAdd(dst, a, b, w0, w1); return dst },
 			"stretch": func() []float32 { dst := make([]float32, lanes*n); stretch(dst, a, taps); return dst },
 			"divide":  func() []float32 { dst := slices.Clone(a); divide(dst, counts); return dst },
 			"mix":     func() []float32 { dst := make([]float32, lanes*n); mix(dst, &rows, weights); return dst },

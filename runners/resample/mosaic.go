@@ -162,10 +162,7 @@ func (l *layout) canvas(dst []float32, b box, f field, scratch *[]float32) {
 		}
 		for y, p := range ys {
 			a, c := rows[(p.i0-first)*n:][:n], rows[(p.i1-first)*n:][:n]
-			to := dst[(part.y0-b.y0+y)*w+part.x0-b.x0:][:n]
-			for x, v := range a {
-				to[x] += float32(v*p.w0) + float32(c[x]*p.w1)
-			}
+			lerpAdd(dst[(part.y0-b.y0+y)*w+part.x0-b.x0:][:n], a, c, p.w0, p.w1)
 		}
 	}
 	for y := range b.h() {
@@ -194,10 +191,7 @@ func (l *layout) picture(dst []float32, b box, canvas []float32, hull box, scrat
 	for y := range b.h() {
 		p := l.down[b.y0+y]
 		a, c := rows[(p.i0-hull.y0)*w:][:w], rows[(p.i1-hull.y0)*w:][:w]
-		to := dst[y*w:][:w]
-		for x, v := range a {
-			to[x] = float32(v*p.w0) + float32(c[x]*p.w1)
-		}
+		lerp(dst[y*w:][:w], a, c, p.w0, p.w1)
 	}
 }
 
