@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/cpu"
+
 	"ovbench/runners"
 	"ovbench/runners/clip"
 	"ovbench/runners/clip/cliptest"
@@ -159,7 +161,7 @@ func BenchmarkLoad(b *testing.B) {
 }
 
 // BenchmarkPyTorch compares with testdata/peer.py in the same run, at the same number of threads: each method alone, all in the best
-// pass that one can write there, in f32 and in bf16, against one session here in f32. Both sides take turns. The metrics are ratios of
+// pass that one can write there, in f32 and, where the processor has it, in bf16, against one session here in f32. Both sides take turns. The metrics are ratios of
 // processor seconds, the least and the largest of the repeats: other work on the machine lengthens them less than those of the clock.
 // OVBENCH_PYTHON names a Python with torch, safetensors and numpy, OVBENCH_BENCH_METHODS the methods if not seven.
 func BenchmarkPyTorch(b *testing.B) {
@@ -196,7 +198,11 @@ func BenchmarkPyTorch(b *testing.B) {
 				ours[i-1] = cpuSeconds(b) - start
 			}
 		}
-		for _, precision := range []string{"f32", "bf16"} {
+		precisions := []string{"f32"}
+		if cpu.X86.HasAVX512BF16 || cpu.X86.HasAMXBF16 { // elsewhere PyTorch would emulate it, at length
+			precisions = append(precisions, "bf16")
+		}
+		for _, precision := range precisions {
 			args := append([]string{"testdata/peer.py", m.Path, filepath.Join(dir, "pixels.npy"), strconv.Itoa(runtime.GOMAXPROCS(0)), strconv.Itoa(repeats), precision, dir}, names...)
 			out, err := exec.CommandContext(b.Context(), python, args...).Output()
 			if err != nil {

@@ -1,7 +1,6 @@
 package ort
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -97,5 +96,3 @@ func preload(library string) error {
 	}
 	return nil
 }
-
-var errNoLoader = errors.New("shared libraries are opened on Linux alone")

@@ -2,7 +2,9 @@
 
 package ort
 
-func openShared(string) error { return errNoLoader }
+import "errors"
+
+func openShared(string) error { return errors.New("shared libraries are opened on Linux alone") }
 
 func keepSignals(do func()) (changed int) {
 	do()
