@@ -36,11 +36,17 @@ func (s *Scene) lastRow(one bool) classRow {
 	if pool, ok := s.Encoder().(*clip.ResNet); ok {
 		return s.poolRow(pool, one)
 	}
+	i := s.Tower().Depth() - 1
+	x := s.Before(i)
+	return s.blockRow(x, s.Tower().Norm(s.Graph, i, x), one)
+}
+
+// blockRow is the last block on tokens x, and on what its LayerNorm makes of them.
+func (s *Scene) blockRow(x, norm onnx.Value, one bool) classRow {
 	g, t := s.Graph, s.Tower()
 	i := t.Depth() - 1
 	b := &t.Blocks[i]
-	r := classRow{x: s.Before(i), heads: t.Heads}
-	r.norm = t.Norm(g, i, r.x)
+	r := classRow{x: x, norm: norm, heads: t.Heads}
 	r.q, r.k, r.v = b.Q.Apply(g, t.ClassToken(g, r.norm)), b.K.Apply(g, r.norm), b.V.Apply(g, r.norm)
 	r.attend(g, t.Scale(), one)
 	r.class = g.Add(t.ClassToken(g, r.x), t.Out(g, i, r.attended))

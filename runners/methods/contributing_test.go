@@ -33,9 +33,9 @@ func TestContributing(t *testing.T) {
 		block, rest, _ = strings.Cut(rest, "```\n")
 		blocks = append(blocks, block)
 	}
-	files := []string{"example_test.go", "contributing_test.go", "scored_example_test.go", "grid_example_test.go"}
+	files := []string{"example_test.go", "contributing_test.go", "scored_example_test.go", "grid_example_test.go", "explainer_example_test.go"}
 	if len(blocks) < len(files) {
-		t.Fatalf("CONTRIBUTING.md quotes %d pieces of Go, want three files and a line first", len(blocks))
+		t.Fatalf("CONTRIBUTING.md quotes %d pieces of Go, want four files and a line first", len(blocks))
 	}
 	for i, file := range files {
 		source, err := os.ReadFile(file)
