@@ -260,7 +260,3 @@ func (c rankColumn) settle(items []uint64) {
 		slices.SortFunc(items, compare)
 	}
 }
-
-// Images is the number of images, Classes that of classes.
-func (r *Ranking) Images() int  { return r.images }
-func (r *Ranking) Classes() int { return len(r.lists) }

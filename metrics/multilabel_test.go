@@ -373,7 +373,7 @@ func TestMAPStatistic(t *testing.T) {
 		t.Fatal(err)
 	}
 	mean, _, _ := r.MAP(StepAP, nil)
-	in, err := Resample(r.Images(), 200, 1, 0.95, r.MAPStatistic(StepAP))
+	in, err := Resample(r.images, 200, 1, 0.95, r.MAPStatistic(StepAP))
 	if err != nil || in.Estimate != mean || !(in.Low < mean && mean < in.High) {
 		t.Errorf("mAP %v, interval %+v, %v", mean, in, err)
 	}
@@ -404,7 +404,7 @@ func BenchmarkResampledMAP(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	times := make([]int32, r.Images())
+	times := make([]int32, r.images)
 	for range times {
 		times[rand.IntN(len(times))]++
 	}
