@@ -95,6 +95,7 @@ func (p *Plan) openBackbones() error {
 	maps.Copy(named, p.request.Backbones)
 	var err error
 	if p.backbones, err = OpenBackbones(named); err != nil {
+		p.unopened = true
 		return p.suite.Fault("backbones", "%v", err)
 	}
 	return nil

@@ -74,6 +74,7 @@ type Plan struct {
 	suite     *configs.Suite
 	model     *Model
 	backbones []Backbone
+	unopened  bool // some of those that are named could not be opened, which is said
 	library   *ort.Library
 	task      tasks.Task
 	methods   []runners.Named          // of the suite

@@ -292,7 +292,9 @@ func didYouMean(model string) string {
 	for _, f := range Families {
 		known = append(known, f.Models...)
 	}
-	known = slices.DeleteFunc(known, func(name string) bool { return name == model })
+	if slices.Contains(known, model) {
+		return "" // rightly spelled, only not here
+	}
 	slices.Sort(known)
 	near, least := []string(nil), max(2, len(model)/4)+1
 	for _, name := range slices.Compact(known) {
