@@ -13,6 +13,10 @@ import (
 
 var datasetFields = []field[Dataset]{
 	needed(key("name", "which data set (ovbench list datasets)", func(d *Dataset) *string { return &d.Name }, datasetName)),
+	optional(key("id", "what records and tables call it, where one data set stands twice; its name unless written", func(d *Dataset) *string { return &d.ID }, nameKind),
+		func(d *Dataset) bool { return d.ID == "" }),
+	optional(key("title", "a line for people; its own unless written", func(d *Dataset) *string { return &d.Title }, text(200, false)),
+		func(d *Dataset) bool { return d.Title == "" }),
 	optional(key("root", "its directory, from the folder of the suite; it goes before --data", func(d *Dataset) *string { return &d.Root }, text(1000, false)),
 		func(d *Dataset) bool { return d.Root == "" }),
 	optional(key("split", "the usual evaluation split unless written", func(d *Dataset) *string { return &d.Split }, text(200, false)),

@@ -266,7 +266,7 @@ func TestSchema(t *testing.T) {
 		required []string
 	}{
 		{"suite", suite, []string{"name", "title", "doc", "model", "models", "backbones", "segmenter", "task", "datasets", "methods", "protocol", "metrics", "panels", "seed", "resamples"}, []string{"datasets", "methods", "protocol"}},
-		{"dataset", dataset, []string{"name", "root", "split", "queries", "limit", "label_names", "labelled_only", "apply_exif", "images", "labels", "classes", "list", "image_suffix", "label_suffix", "ignore", "reduce_zero_label", "background"}, []string{"name"}},
+		{"dataset", dataset, []string{"name", "id", "title", "root", "split", "queries", "limit", "label_names", "labelled_only", "apply_exif", "images", "labels", "classes", "list", "image_suffix", "label_suffix", "ignore", "reduce_zero_label", "background"}, []string{"name"}},
 		{"protocol", protocol, []string{"base", "name", "resize", "size", "long", "filter", "mean", "window", "stride", "pad", "positions", "templates", "queries", "redundant", "scale", "threshold", "area_threshold", "pamr", "ending", "decode_resize", "convention", "point_threshold", "point_shrink", "max_points", "map_threshold", "datasets"}, nil},
 	} {
 		if len(c.m.Properties) != len(c.keys) {

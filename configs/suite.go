@@ -13,6 +13,7 @@
 package configs
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,7 +49,9 @@ type Suite struct {
 
 // Dataset is one data set of a suite.
 type Dataset struct {
-	Name    string
+	Name    string // which one it is
+	ID      string // what records and tables call it, unique in a suite; "" for Name. See [Dataset.Label]
+	Title   string // a line for people; "" for its own
 	Root    string // directory; "" leaves it to --data. See [Suite.Path]
 	Split   string // "" for the usual evaluation split
 	Queries string // "" for the protocol's
@@ -64,6 +67,9 @@ type Dataset struct {
 	Ignore                        int
 	ReduceZero, Background        bool
 }
+
+// Label is what records and tables call a data set.
+func (d Dataset) Label() string { return cmp.Or(d.ID, d.Name) }
 
 // Method is one method of a suite.
 type Method struct {
@@ -102,7 +108,7 @@ var suiteFields = []field[Suite]{
 		func(s *Suite) bool { return s.Segmenter == "" }),
 	key("task", "what is measured", func(s *Suite) *string { return &s.Task }, choice(tasks)),
 	needed(key("datasets", "the images, for example [voc20] (ovbench list datasets)", func(s *Suite) *[]Dataset { return &s.Datasets },
-		list(datasetKind, "[voc20]", "data set", func(d Dataset) string { return d.Name }))),
+		list(datasetKind, "[voc20]", "data set", Dataset.Label))),
 	needed(key("methods", "what reads the model, for example [clip, clip_surgery] (ovbench list methods)", func(s *Suite) *[]Method { return &s.Methods },
 		list(methodKind, "[clip, clip_surgery]", "label", func(m Method) string { return m.Name }))),
 	needed(key("protocol", "how it is measured, for example clip-surgery (ovbench list protocols)", func(s *Suite) *Protocol { return &s.Protocol }, protocolKind)),
@@ -241,9 +247,9 @@ func (s *Suite) Canonical() []byte {
 // not where the data lies, not the number of pictures.
 func (s *Suite) Fingerprint() string { return fingerprint(writeFields(s.impersonal(), suiteFields)) }
 
-// RecordsFingerprint is Fingerprint less the keys that only scoring reads, how many samples are measured, and the names of
-// networks, which are known by their weights: a record depends on all the rest. A key is part of it unless it is taken out
-// here.
+// RecordsFingerprint is Fingerprint less the keys that only scoring reads, how many samples are measured, and the
+// names of networks, which are known by their weights: a record depends on all the rest. A key is part of it unless
+// it is taken out here.
 func (s *Suite) RecordsFingerprint() string {
 	c := s.impersonal()
 	c.Model, c.Models, c.Backbones, c.Segmenter = "", nil, nil, ""
@@ -260,7 +266,7 @@ func (s *Suite) impersonal() *Suite {
 	c.Name, c.Title, c.Doc, c.Panels, c.Protocol.Name = "", "", "", 0, ""
 	c.Datasets = slices.Clone(s.Datasets)
 	for i := range c.Datasets {
-		c.Datasets[i].Root = ""
+		c.Datasets[i].Root, c.Datasets[i].Title = "", ""
 	}
 	return &c
 }

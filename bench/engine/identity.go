@@ -50,7 +50,7 @@ func (p *Plan) header(out *results.Run) (records.Header, error) {
 		fault = errors.Join(fault, err)
 		protocol := t.Protocol
 		protocol.Convention = ""
-		add("data set "+d.Name, d, names, t.Info.Split, t.Info.ListSHA256, t.Info.Classes, t.Info.Background, t.queries,
+		add("data set "+d.Label(), d, names, t.Info.Split, t.Info.ListSHA256, t.Info.Classes, t.Info.Background, t.queries,
 			values(protocol), p.departing(&t))
 	}
 	return records.NewHeader(parts), fault

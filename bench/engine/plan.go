@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -240,7 +241,7 @@ func (p *Plan) openTarget(d configs.Dataset) (target, error) {
 	// A sample that cannot be read is measured, and recorded, as failed; here it only tells nothing.
 	if first, err := sampleZero(ds); err == nil {
 		if err := p.task.Check(first); err != nil {
-			return target{}, fmt.Errorf("%s does not do: %w", d.Name, err)
+			return target{}, fmt.Errorf("%s does not do: %w", d.Label(), err)
 		}
 	}
 	proto := p.suite.ProtocolOf(d)
@@ -249,6 +250,7 @@ func (p *Plan) openTarget(d configs.Dataset) (target, error) {
 		Target:  tasks.Target{Dataset: ds, Info: ds.Info(), Protocol: proto},
 		framing: framingOf(proto, d), set: set,
 	}
+	t.Info.Name, t.Info.Title = d.Label(), cmp.Or(d.Title, t.Info.Title)
 	t.Whole = t.framing.whole()
 	if err := p.checkFraming(t); err != nil {
 		return target{}, err
@@ -268,13 +270,13 @@ func (p *Plan) openTarget(d configs.Dataset) (target, error) {
 		}
 	}
 	if t.Rule.Threshold > 0 && !t.Info.Background {
-		return target{}, fmt.Errorf("%s has no background, so protocol.threshold %v would turn its first class into one; set it to 0", d.Name, t.Rule.Threshold)
+		return target{}, fmt.Errorf("%s has no background, so protocol.threshold %v would turn its first class into one; set it to 0", d.Label(), t.Rule.Threshold)
 	}
 	if t.Rule.Area > 0 && !t.Info.Background {
-		return target{}, fmt.Errorf("%s has no background, so protocol.area_threshold %v would spare its first class alone; set it to 0", d.Name, t.Rule.Area)
+		return target{}, fmt.Errorf("%s has no background, so protocol.area_threshold %v would spare its first class alone; set it to 0", d.Label(), t.Rule.Area)
 	}
 	if (t.Rule.Threshold > 0 || t.Rule.Area > 0) && p.explains() {
-		return target{}, fmt.Errorf("%s has a threshold of probabilities, which explanations are not: set protocol.threshold and protocol.area_threshold to 0", d.Name)
+		return target{}, fmt.Errorf("%s has a threshold of probabilities, which explanations are not: set protocol.threshold and protocol.area_threshold to 0", d.Label())
 	}
 	if err := t.Rule.Check(len(t.Texts)); err != nil {
 		return target{}, err
