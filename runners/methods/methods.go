@@ -90,7 +90,7 @@ var All = []Entry{
 	}},
 	{"legrad", "positive gradients by the attention of the last blocks, each with a score of its own; costs a fourteenth of a forward pass a text", "Bousselham et al., arXiv 2404.03214", func() Method { return &LeGrad{Blocks: "2"} }},
 	{"gscorecam", "channels weighted by what the model says of the picture behind them; costs a forward pass a channel", "Chen et al., ACCV 2022; Score-CAM is arXiv 1910.01279", func() Method { return &GScoreCAM{K: 300} }},
-	{"clip_es", "Grad-CAM where the image is read from its patches, by the text's probability among the others; costs a sixteenth of a forward pass a text", "Lin et al., arXiv 2212.09506", func() Method { return &CLIPES{} }},
+	{"clip_es", "Grad-CAM where the image is read from its patches, by the text's probability among the others; costs a twelfth of a forward pass a text", "Lin et al., arXiv 2212.09506", func() Method { return &CLIPES{} }},
 }
 
 // Names are the names of All.
