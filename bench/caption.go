@@ -40,7 +40,8 @@ func (e *explanation) runCaption(c *cobra.Command) error {
 	case !given:
 		form = methods.NoSurgery
 	case form == methods.Empty:
-		return usagef(c.CommandPath(), "--redundant empty is of no use for the tokens of a caption: use none, labels or paper")
+		return usagef(c.CommandPath(),
+			"--redundant empty is of no use for the tokens of a caption: use none, labels or paper")
 	}
 	if c.Flags().Changed("templates") {
 		return usagef(c.CommandPath(), "--templates is for --text: a caption is read as it is")
@@ -68,13 +69,15 @@ func (e *explanation) runCaption(c *cobra.Command) error {
 }
 
 // captionSimilarities are the cosines of the picture with the n tokens of the caption.
-func (e *explanation) captionSimilarities(c *cobra.Command, questions []question, img *image.NRGBA) (caption runners.Caption, s similarity, err error) {
+func (e *explanation) captionSimilarities(c *cobra.Command, questions []question,
+	img *image.NRGBA) (caption runners.Caption, s similarity, err error) {
 	v, err := e.openImages(c, questions)
 	if err != nil {
 		return caption, s, err
 	}
 	defer v.Close()
-	if caption, err = runners.EncodeCaption(c.Context(), v.lib, v.model.Model, v.model.Tokenizer, e.caption, e.session().Exact()); err != nil {
+	if caption, err = runners.EncodeCaption(c.Context(), v.lib, v.model.Model, v.model.Tokenizer, e.caption,
+		e.session().Exact()); err != nil {
 		return caption, s, err
 	}
 	runners.Normalize(caption.Embeddings)
@@ -145,7 +148,8 @@ func (e *explanation) writeCaption(c *cobra.Command, img *image.NRGBA, s similar
 	if err != nil {
 		return err
 	}
-	if err := reports.WritePNG(filepath.Join(e.out, "caption.png"), draw.Caption(img, whole, e.caption, strip)); err != nil {
+	if err := reports.WritePNG(filepath.Join(e.out, "caption.png"), draw.Caption(img, whole, e.caption,
+		strip)); err != nil {
 		return err
 	}
 	return table.Flush()

@@ -10,10 +10,13 @@ import (
 	"ovbench/runners/clip"
 )
 
-// Scores are those of the patches alone, ranks fall with them, ties keep the reading order, and peaks are middles of patches.
+// Scores are those of the patches alone, ranks fall with them, ties keep the reading order, and peaks are middles of
+// patches.
 func TestRankTokens(t *testing.T) {
-	c := runners.Caption{IDs: []int32{9, 4, 5, 8}, Words: []string{"[start]", "do", "g", "[end]"}, Open: []bool{false, true, false, false}}
-	s := similarity{Maps: runners.Maps{Rows: 2, Cols: 3, Global: []float32{0.9, 0.9, 0.9, 0.9}, Patches: []float32{ // the global token does not count
+	c := runners.Caption{IDs: []int32{9, 4, 5, 8}, Words: []string{"[start]", "do", "g", "[end]"},
+		Open: []bool{false, true, false, false}}
+	// the global token does not count
+	s := similarity{Maps: runners.Maps{Rows: 2, Cols: 3, Global: []float32{0.9, 0.9, 0.9, 0.9}, Patches: []float32{
 		0.1, 0.0, -0.2, 0.0,
 		0.0, 0.3, -0.1, 0.0,
 		0.0, 0.0, -0.1, 0.0,
@@ -46,12 +49,15 @@ func TestPresence(t *testing.T) {
 	}
 	e.texts = []string{"cat", "dog"}
 	// Under a sigmoid each text stands by itself: 1 / (1 + exp(-(100·0.25 - 24))).
-	alone := e.presence(sight{global: []float32{0.25, 0.24}, model: &clip.Model{LogitScale: 100, LogitBias: -24, Sigmoid: true}}, false)
-	if p := alone[0].Probability; p < 0.731 || p > 0.7311 || alone[1].Probability < 0.4999 || alone[1].Probability > 0.5001 {
+	alone := e.presence(sight{global: []float32{0.25, 0.24}, model: &clip.Model{LogitScale: 100, LogitBias: -24,
+		Sigmoid: true}}, false)
+	if p := alone[0].Probability; p < 0.731 || p > 0.7311 || alone[1].Probability < 0.4999 ||
+		alone[1].Probability > 0.5001 {
 		t.Errorf("%v", alone)
 	}
 	two := e.presence(sight{global: []float32{0.25, 0.24}, model: &clip.Model{LogitScale: 100}}, false)
-	if p := two[0].Probability; p < 0.731 || p > 0.7311 || two[0].Probability+two[1].Probability < 0.9999 || two[1].Text != "dog" {
+	if p := two[0].Probability; p < 0.731 || p > 0.7311 || two[0].Probability+two[1].Probability < 0.9999 ||
+		two[1].Text != "dog" {
 		t.Errorf("%v", two)
 	}
 }

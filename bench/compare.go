@@ -44,13 +44,16 @@ may differ and are named above the table.
 --fail-below X makes the exit status 1 where the difference of any cell is less than X percent points, as shown in
 the table; with --confident, where the lower bound of its interval is. A test that nothing got worse by more than half
 a point: ovbench compare base new --fail-below -0.5 --confident`,
-		Example: "  ovbench compare out/before out/after --out out/compared\n  ovbench compare out/voc20 --methods clip,clip_surgery",
-		Args:    arguments(1, 2),
+		Example: "  ovbench compare out/before out/after --out out/compared\n  ovbench compare out/voc20 --methods " +
+			"clip,clip_surgery",
+		Args: arguments(1, 2),
 	}
 	f := c.Flags()
-	f.StringSliceVar(&cmp.Methods, "methods", nil, "a method of A and one of B (default: every method that both runs have)")
+	f.StringSliceVar(&cmp.Methods, "methods", nil,
+		"a method of A and one of B (default: every method that both runs have)")
 	f.StringSliceVar(&cmp.Scores, "score", nil, "`names` of the scores to compare (default: the headline of each cell)")
-	f.BoolVar(&cmp.AcrossProtocols, "across-protocols", false, "compare runs of unlike protocols, data, class names, devices or precisions all the same")
+	f.BoolVar(&cmp.AcrossProtocols, "across-protocols", false,
+		"compare runs of unlike protocols, data, class names, devices or precisions all the same")
 	f.IntVar(&cmp.Resamples, "resamples", 2000, "bootstrap resamples of the images behind intervals; 0 for none")
 	f.IntVar(&cmp.Flips, "flips", 10000, "random sign patterns behind p, where there are more than 20 images")
 	f.Uint64Var(&cmp.Seed, "seed", 0, "seed of the resamples and the sign patterns")
@@ -58,8 +61,10 @@ a point: ovbench compare base new --fail-below -0.5 --confident`,
 	f.StringVar(&cmp.below, "fail-below", "", "exit with 1 if a difference is less than `X` percent points")
 	f.BoolVar(&cmp.confident, "confident", false, "with --fail-below: judge the lower bound of the interval")
 	f.BoolVar(&cmp.asJSON, "json", false, "print JSON")
-	f.StringVar(&cmp.out, "out", "", "`folder` for compare.md, .json, .csv, .tex and .html, images.csv, and panels of the images that moved most")
-	f.StringSliceVar(&cmp.formats, "format", nil, "`formats` of --out: "+strings.Join(reports.ComparisonFormats(), ", ")+" (default: all)")
+	f.StringVar(&cmp.out, "out", "",
+		"`folder` for compare.md, .json, .csv, .tex and .html, images.csv, and panels of the images that moved most")
+	f.StringSliceVar(&cmp.formats, "format", nil, "`formats` of --out: "+strings.Join(reports.ComparisonFormats(),
+		", ")+" (default: all)")
 	f.IntVar(&cmp.digits, "digits", 2, "decimals of percentages in tables")
 	f.StringArrayVar(&cmp.labels, "label", nil, "`name` of a run in place of its folder; twice, for A and B")
 	c.RunE = cmp.run
@@ -75,7 +80,8 @@ func (cmp *comparison) limit(usage string, dirs []string) (float64, error) {
 	case cmp.below != "" && (err != nil || math.IsNaN(limit) || math.IsInf(limit, 0)):
 		return 0, usagef(usage, "--fail-below %q: want percent points, such as -0.5", cmp.below)
 	case len(cmp.Methods) != 0 && len(cmp.Methods) != 2:
-		return 0, usagef(usage, "--methods names %d methods; want one of A and one of B, such as clip,clip_surgery", len(cmp.Methods))
+		return 0, usagef(usage, "--methods names %d methods; want one of A and one of B, such as clip,clip_surgery",
+			len(cmp.Methods))
 	case len(dirs) == 1 && len(cmp.Methods) == 0:
 		return 0, usagef(usage, "one run: name a second, or two methods with --methods")
 	case cmp.digits < 1 || cmp.digits > 6:
@@ -133,7 +139,9 @@ func writeComparison(c *cobra.Command, compared *reports.Comparison, dir string,
 	}
 	drawn := slices.ContainsFunc(files, func(f string) bool { return filepath.Ext(f) == ".png" })
 	if ids := compared.MovedIDs(); len(ids) > 0 && !drawn && (len(formats) == 0 || slices.Contains(formats, "png")) {
-		fmt.Fprintf(c.ErrOrStderr(), "no panels: the runs kept none of the images that moved most; ovbench run SUITE --only %s --out DIR draws them\n", strings.Join(ids, ","))
+		fmt.Fprintf(c.ErrOrStderr(),
+			"no panels: the runs kept none of the images that moved most; ovbench run SUITE --only %s --out DIR draws them\n",
+			strings.Join(ids, ","))
 	}
 	return nil
 }

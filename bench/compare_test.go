@@ -24,7 +24,8 @@ func TestCompareInPython(t *testing.T) {
 	voc := filepath.Join(data, "VOCdevkit", "VOC2012")
 	for _, task := range []string{"segmentation", "explain"} {
 		dir := filepath.Join(t.TempDir(), task)
-		command(t, "run", "voc21", "--model", "micro", "--data", voc, "--set", "protocol.size=72", "--set", "datasets=[voc21, voc20]", "--set", "task="+task, "--out", dir)
+		command(t, "run", "voc21", "--model", "micro", "--data", voc, "--set", "protocol.size=72", "--set",
+			"datasets=[voc21, voc20]", "--set", "task="+task, "--out", dir)
 		args := []string{"compare", dir, "--methods", "clip,clip_surgery", "--resamples", "20000", "--json"}
 		if task == "explain" {
 			args = append(args, "--score", "pointing-seen")
@@ -70,10 +71,12 @@ func TestCompareInPython(t *testing.T) {
 				continue
 			}
 			if got.Wins != want.Wins || got.Losses != want.Losses || got.Ties != want.Ties {
-				t.Errorf("%s: %d, %d, %d images; in Python %d, %d, %d", got.Dataset, got.Wins, got.Losses, got.Ties, want.Wins, want.Losses, want.Ties)
+				t.Errorf("%s: %d, %d, %d images; in Python %d, %d, %d", got.Dataset, got.Wins, got.Losses, got.Ties, want.Wins,
+					want.Losses, want.Ties)
 			}
 			// Other draws: bounds of 20,000 resamples of 8 images are a few percent of the width apart.
-			if slack := 0.05 * (want.High - want.Low); math.Abs(*got.Low-want.Low) > slack || math.Abs(*got.High-want.High) > slack {
+			if slack := 0.05 * (want.High - want.Low); math.Abs(*got.Low-want.Low) > slack ||
+				math.Abs(*got.High-want.High) > slack {
 				t.Errorf("%s: interval %v to %v, in Python %v to %v", got.Dataset, *got.Low, *got.High, want.Low, want.High)
 			}
 		}

@@ -16,12 +16,13 @@ import (
 	"ovbench/runners/vit"
 )
 
-// flagValues are what a shell may complete flags with: by the name of the flag or, where a name means something else in one
-// command, by "command flag".
+// flagValues are what a shell may complete flags with: by the name of the flag or, where a name means something else in
+// one command, by "command flag".
 var flagValues = map[string]func() []string{
-	"activation":     fixed(string(vit.QuickGELU), string(vit.GELU)),
-	"convention":     func() []string { return strings.Split(conventionNames(), ", ") },
-	"difficult":      fixed(string(metrics.DifficultSkip), string(metrics.DifficultNegative), string(metrics.DifficultPositive)),
+	"activation": fixed(string(vit.QuickGELU), string(vit.GELU)),
+	"convention": func() []string { return strings.Split(conventionNames(), ", ") },
+	"difficult": fixed(string(metrics.DifficultSkip), string(metrics.DifficultNegative),
+		string(metrics.DifficultPositive)),
 	"format":         func() []string { return append(reports.Formats(), onTerminal) },
 	"method":         methods.Names,
 	"model":          func() []string { return append([]string{"demo", "micro"}, hub.Cached()...) },
@@ -30,11 +31,12 @@ var flagValues = map[string]func() []string{
 	"positions":      fixed("reference", string(vit.Bilinear), string(vit.Bicubic), string(vit.BicubicAntialias)),
 	"records format": func() []string { return analysis.RowFormats },
 	"prompt":         fixed("points", "box", "both"),
-	"redundant":      fixed(string(methods.Labels), string(methods.Empty), string(methods.Paper), string(methods.NoSurgery)),
-	"resize":         fixed(string(clip.Squash), string(clip.Crop)),
-	"save":           fixed("maps", "labels", "masks"),
-	"task":           fixed("segmentation", "multilabel"),
-	"templates":      clip.TemplateNames,
+	"redundant": fixed(string(methods.Labels), string(methods.Empty), string(methods.Paper),
+		string(methods.NoSurgery)),
+	"resize":    fixed(string(clip.Squash), string(clip.Crop)),
+	"save":      fixed("maps", "labels", "masks"),
+	"task":      fixed("segmentation", "multilabel"),
+	"templates": clip.TemplateNames,
 }
 
 func fixed(values ...string) func() []string { return func() []string { return values } }
@@ -57,7 +59,8 @@ func completeFlags(c *cobra.Command) {
 			directive = cobra.ShellCompDirectiveDefault
 		}
 		list := strings.HasSuffix(f.Value.Type(), "Slice")
-		err := c.RegisterFlagCompletionFunc(f.Name, func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+		err := c.RegisterFlagCompletionFunc(f.Name, func(_ *cobra.Command, _ []string, begun string) ([]string,
+			cobra.ShellCompDirective) {
 			if !list {
 				return values(), directive
 			}

@@ -34,8 +34,8 @@ type campaign struct {
 // hang is how long a command may take: far longer than it does.
 const hang = 2 * time.Minute
 
-// run runs a command and kills it with sig after a while; 0 lets it end. It returns what it said and its exit status, -1 if it
-// was killed. A command that hangs is told to dump its goroutines, and fails the test.
+// run runs a command and kills it with sig after a while; 0 lets it end. It returns what it said and its exit status,
+// -1 if it was killed. A command that hangs is told to dump its goroutines, and fails the test.
 func (c *campaign) run(after time.Duration, sig syscall.Signal, args ...string) (output string, status int) {
 	c.t.Helper()
 	cmd := exec.Command(c.program, args...)
@@ -118,9 +118,9 @@ func (c *campaign) remains(dir string) (out remains) {
 	return out
 }
 
-// A run that is killed at any moment, any number of times, and continued, leaves the records and scores of one that was not, to
-// the byte; so does a merge of such runs. No command hangs, and no crash looks like wrong usage. OVBENCH_CRASH is the number of
-// kills, OVBENCH_CRASH_SEED repeats a campaign.
+// A run that is killed at any moment, any number of times, and continued, leaves the records and scores of one that was
+// not, to the byte; so does a merge of such runs. No command hangs, and no crash looks like wrong usage. OVBENCH_CRASH
+// is the number of kills, OVBENCH_CRASH_SEED repeats a campaign.
 func TestCrashes(t *testing.T) {
 	lib, err := ort.Find()
 	if err != nil {
@@ -160,7 +160,8 @@ func TestCrashes(t *testing.T) {
 	whole := finish(measure("whole")...)
 	want := c.remains("whole")
 	if !want.Complete || len(want.Records) == 0 || len(want.Panels) == 0 {
-		t.Fatalf("the run that nobody kills: %d records, %d panels, complete %v", len(want.Records), len(want.Panels), want.Complete)
+		t.Fatalf("the run that nobody kills: %d records, %d panels, complete %v", len(want.Records), len(want.Panels),
+			want.Complete)
 	}
 	interrupted := 0
 	killed := func(args ...string) bool {

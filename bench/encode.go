@@ -43,14 +43,17 @@ func encodeImageCommand() *cobra.Command {
 		Long: `Write projected tokens [B, 1+N, E] of pictures as float32 .npy, one row of B per file, in order.
 The global token comes first, where the method has one, patches follow row by row; nothing is normalised.
 --pixels writes what the image tower sees instead, [B, 3, H, W]: resized and normalised as the model wants it.`,
-		Example: "  ovbench encode image a.jpg b.png --model openai/clip-vit-base-patch16 --method clip_surgery --size 512 --out tokens.npy",
-		Args:    arguments(1, -1),
+		Example: "  ovbench encode image a.jpg b.png --model openai/clip-vit-base-patch16 --method clip_surgery --size 512 " +
+			"--out tokens.npy",
+		Args: arguments(1, -1),
 	}
 	f.add(c)
 	pictures.addPictures(c)
-	c.Flags().StringVar(&method, "method", "clip", "`method` (ovbench list methods), with parameters as in naclip:attn=kk:sigma=3")
+	c.Flags().StringVar(&method, "method", "clip",
+		"`method` (ovbench list methods), with parameters as in naclip:attn=kk:sigma=3")
 	c.Flags().Var(&size, "size", "network input in pixels (default: the model's own)")
-	c.Flags().StringVar(&positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-size, bicubic-antialias, or reference for the method's own")
+	c.Flags().StringVar(&positions, "positions", "reference",
+		"positional interpolation: bilinear, bicubic, bicubic-size, bicubic-antialias, or reference for the method's own")
 	c.Flags().StringVar(&fit, "resize", string(clip.Squash), "squash, or crop for shorter side and centre crop")
 	c.Flags().BoolVar(&seen, "pixels", false, "write normalised pixels, not tokens")
 	c.Flags().StringVar(&out, "out", "", ".npy `file` to write")
@@ -78,7 +81,8 @@ The global token comes first, where the method has one, patches follow row by ro
 		if err != nil {
 			return err
 		}
-		images, err := runners.NewImages(lib, m.Model, named, runners.ImageOptions{Height: h, Width: w, Positions: p, Backbones: towers, Session: f.session()})
+		images, err := runners.NewImages(lib, m.Model, named, runners.ImageOptions{Height: h, Width: w, Positions: p,
+			Backbones: towers, Session: f.session()})
 		if err != nil {
 			return err
 		}

@@ -11,8 +11,8 @@ import (
 	"ovbench/reports/results"
 )
 
-// TestPythonMethod runs the example of a method in Python. Without its smoothing it is plain CLIP, so its imported scores are
-// those of a run of clip; with it they are others.
+// TestPythonMethod runs the example of a method in Python. Without its smoothing it is plain CLIP, so its imported
+// scores are those of a run of clip; with it they are others.
 func TestPythonMethod(t *testing.T) {
 	if os.Getenv("OVBENCH_PYTHON") == "" {
 		t.Skip("set OVBENCH_PYTHON to a Python with numpy, Pillow and onnxruntime")
@@ -38,11 +38,14 @@ resamples: 0
 		t.Fatal(err)
 	}
 	do("run", "mine.yaml", "--out", "run")
-	do("export", "--model", "demo", "--method", "clip", "--positions", "bicubic", "--similarities", "--size", "96", "--standard-ops", "--out", "clip.onnx")
-	do(append([]string{"encode", "text", "--model", "demo", "--templates", "surgery85", "--out", "texts.npy"}, strings.Split(strings.TrimSpace(string(words)), "\n")...)...)
+	do("export", "--model", "demo", "--method", "clip", "--positions", "bicubic", "--similarities", "--size", "96",
+		"--standard-ops", "--out", "clip.onnx")
+	do(append([]string{"encode", "text", "--model", "demo", "--templates", "surgery85", "--out", "texts.npy"},
+		strings.Split(strings.TrimSpace(string(words)), "\n")...)...)
 	score := func(smooth string) float64 {
 		t.Helper()
-		c := exec.CommandContext(t.Context(), os.Getenv("OVBENCH_PYTHON"), script, "clip.onnx", "texts.npy", "pictures/JPEGImages", "96", "pred"+smooth, "--smooth", smooth)
+		c := exec.CommandContext(t.Context(), os.Getenv("OVBENCH_PYTHON"), script, "clip.onnx", "texts.npy",
+			"pictures/JPEGImages", "96", "pred"+smooth, "--smooth", smooth)
 		if out, err := c.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}

@@ -141,7 +141,8 @@ func (e *explanation) run(c *cobra.Command) error {
 			return fmt.Errorf("%s: %w", seen.methods[i].spec, err)
 		}
 	}
-	err = writeFile(filepath.Join(e.out, "presence.json"), func(w io.Writer) error { return json.NewEncoder(w).Encode(texts) })
+	err = writeFile(filepath.Join(e.out, "presence.json"),
+		func(w io.Writer) error { return json.NewEncoder(w).Encode(texts) })
 	switch {
 	case err != nil:
 		return err
@@ -159,7 +160,8 @@ func (e *explanation) drawMap(name string, img *image.NRGBA, heat []float32, p p
 }
 
 // writeSegmented writes pictures with masks beside their maps, and the masks.
-func (e *explanation) writeSegmented(c *cobra.Command, v *viewer, img *image.NRGBA, s similarity, seen []presence) error {
+func (e *explanation) writeSegmented(c *cobra.Command, v *viewer, img *image.NRGBA, s similarity,
+	seen []presence) error {
 	segmenter, err := e.openSegmenter(c, v.lib, e.session().Exact())
 	if err != nil {
 		return err
@@ -175,7 +177,8 @@ func (e *explanation) writeSegmented(c *cobra.Command, v *viewer, img *image.NRG
 		if len(p.Points) == 0 {
 			return e.drawMap(name, img, heat, p) // of a constant map, which was said
 		}
-		k, err := e.cutOut(c.Context(), segmenter, embedding, p, heat, img, e.out, named.unique(slug(p.Text)), filepath.Base(name))
+		k, err := e.cutOut(c.Context(), segmenter, embedding, p, heat, img, e.out, named.unique(slug(p.Text)),
+			filepath.Base(name))
 		cuts = append(cuts, k)
 		return err
 	})
@@ -230,7 +233,8 @@ func (e *explanation) cut(name string, heat []float32, w, h int) error {
 }
 
 // write writes into dir what one method says, all but the pictures of the maps, which figure does under a name.
-func (e *explanation) write(c *cobra.Command, img *image.NRGBA, dir string, s similarity, seen []presence, figure func(name string, img *image.NRGBA, heat []float32, p prompt) error) error {
+func (e *explanation) write(c *cobra.Command, img *image.NRGBA, dir string, s similarity, seen []presence,
+	figure func(name string, img *image.NRGBA, heat []float32, p prompt) error) error {
 	h, w := img.Rect.Dy(), img.Rect.Dx()
 	var prompts []prompt
 	table := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
@@ -262,7 +266,8 @@ func (e *explanation) write(c *cobra.Command, img *image.NRGBA, dir string, s si
 		})
 	}
 	if err == nil {
-		err = writeFile(filepath.Join(dir, "points.json"), func(w io.Writer) error { return json.NewEncoder(w).Encode(prompts) })
+		err = writeFile(filepath.Join(dir, "points.json"),
+			func(w io.Writer) error { return json.NewEncoder(w).Encode(prompts) })
 	}
 	if err != nil {
 		return err
@@ -270,8 +275,8 @@ func (e *explanation) write(c *cobra.Command, img *image.NRGBA, dir string, s si
 	return table.Flush()
 }
 
-// writeSheet writes what each of several methods says into a folder of its name, and all maps on one sheet: texts are its rows, methods
-// its columns.
+// writeSheet writes what each of several methods says into a folder of its name, and all maps on one sheet: texts are
+// its rows, methods its columns.
 func (e *explanation) writeSheet(c *cobra.Command, img *image.NRGBA, seen sight, texts []presence) error {
 	folders := names{}
 	var columns []string

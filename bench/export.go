@@ -27,15 +27,19 @@ func exportCommand() *cobra.Command {
 		Long: `Write an ONNX model with one output of projected tokens [batch, 1+N, E] per method, the global token first, for an
 input pixels [batch, 3, H, W]: a resized picture's own values in 0..255, R, G, B, as float32. Weights of more than 1 GiB go to a .data file beside it. Attention and QuickGELU use
 ONNX Runtime's own operators (domain com.microsoft) unless --standard-ops is given.`,
-		Example: "  ovbench export --model openai/clip-vit-base-patch16 --method clip --method clip_surgery --size 512 --out surgery.onnx",
-		Args:    arguments(0, 0),
+		Example: "  ovbench export --model openai/clip-vit-base-patch16 --method clip --method clip_surgery --size 512 " +
+			"--out surgery.onnx",
+		Args: arguments(0, 0),
 	}
 	f.add(c)
-	c.Flags().StringSliceVar(&names, "method", nil, "`methods`, repeated or separated by commas, with parameters as in naclip:attn=kk:sigma=3 (default clip_surgery)")
+	c.Flags().StringSliceVar(&names, "method", nil,
+		"`methods`, repeated or separated by commas, with parameters as in naclip:attn=kk:sigma=3 (default clip_surgery)")
 	c.Flags().Var(&size, "size", "network input in pixels (default: the model's own)")
-	c.Flags().StringVar(&positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-size, bicubic-antialias, or reference for the method's own")
+	c.Flags().StringVar(&positions, "positions", "reference",
+		"positional interpolation: bilinear, bicubic, bicubic-size, bicubic-antialias, or reference for the method's own")
 	c.Flags().BoolVar(&standard, "standard-ops", false, "use operators of the ONNX standard only")
-	c.Flags().BoolVar(&sims, "similarities", false, "take normalised texts [texts, E] as second input and give cosines [batch, 1+N, texts]")
+	c.Flags().BoolVar(&sims, "similarities", false,
+		"take normalised texts [texts, E] as second input and give cosines [batch, 1+N, texts]")
 	c.Flags().BoolVar(&text, "print", false, "print the graph to standard output")
 	c.Flags().StringVar(&out, "out", "", ".onnx `file` to write")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -62,7 +66,8 @@ ONNX Runtime's own operators (domain com.microsoft) unless --standard-ops is giv
 		if err != nil {
 			return err
 		}
-		o := runners.ImageOptions{Height: h, Width: w, Positions: p, Similarities: sims, StandardOps: standard, Backbones: towers}
+		o := runners.ImageOptions{Height: h, Width: w, Positions: p, Similarities: sims, StandardOps: standard,
+			Backbones: towers}
 		g, alone, err := shared(m.Model, named, o)
 		if err != nil {
 			return err

@@ -28,15 +28,21 @@ type modelFlags struct {
 }
 
 func (f *modelFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.model, "model", "", "`model`: Hugging Face directory, name in its cache, .safetensors, .pt, or demo")
-	c.Flags().StringVar(&f.vocab, "vocab", "", "vocab.json + merges.txt `directory`, or bpe_simple_vocab_16e6.txt.gz, if the checkpoint brings none")
-	c.Flags().StringVar(&f.activation, "activation", "", "quick_gelu or gelu, where the checkpoint does not say (LAION and DataComp: gelu)")
-	c.Flags().StringVar(&f.runtime, "runtime", "", "ONNX Runtime `library` (default: ONNXRUNTIME_SHARED_LIBRARY_PATH, then what is found)")
+	c.Flags().StringVar(&f.model, "model", "",
+		"`model`: Hugging Face directory, name in its cache, .safetensors, .pt, or demo")
+	c.Flags().StringVar(&f.vocab, "vocab", "",
+		"vocab.json + merges.txt `directory`, or bpe_simple_vocab_16e6.txt.gz, if the checkpoint brings none")
+	c.Flags().StringVar(&f.activation, "activation", "",
+		"quick_gelu or gelu, where the checkpoint does not say (LAION and DataComp: gelu)")
+	c.Flags().StringVar(&f.runtime, "runtime", "",
+		"ONNX Runtime `library` (default: ONNXRUNTIME_SHARED_LIBRARY_PATH, then what is found)")
 	c.Flags().IntVar(&f.threads, "threads", 0, "`N` threads of the network (default: all cores)")
 	c.Flags().TextVar(&f.device, "device", ort.Device{}, "the `device` of the network: cpu, openvino, cuda, cuda:N")
 	c.Flags().TextVar(&f.precision, "precision", ort.F32, "`type` of products: f32, bf16 or f16, as the device has it")
-	c.Flags().StringArrayVar(&f.backbones, "backbone", nil, "`name=path` of a further network that a method asks for, such as dino=facebook/dino-vitb8; repeat for more")
-	c.Flags().BoolVar(&f.mmap, "mmap", false, "map weights instead of packing them: slower, but shared by all processes of a host")
+	c.Flags().StringArrayVar(&f.backbones, "backbone", nil,
+		"`name=path` of a further network that a method asks for, such as dino=facebook/dino-vitb8; repeat for more")
+	c.Flags().BoolVar(&f.mmap, "mmap", false,
+		"map weights instead of packing them: slower, but shared by all processes of a host")
 }
 
 func (f *modelFlags) options() engine.ModelOptions {
@@ -53,7 +59,8 @@ func (f *modelFlags) namedBackbones(c *cobra.Command) (map[string]string, error)
 	for _, s := range f.backbones {
 		name, path, ok := strings.Cut(s, "=")
 		if _, twice := out[name]; !ok || name == "" || path == "" || twice {
-			return nil, usagef(c.CommandPath(), "--backbone %q: want NAME=PATH, each name once, such as dino=facebook/dino-vitb8", s)
+			return nil, usagef(c.CommandPath(),
+				"--backbone %q: want NAME=PATH, each name once, such as dino=facebook/dino-vitb8", s)
 		}
 		out[name] = path
 	}
@@ -88,7 +95,8 @@ func (f *modelFlags) openModel(c *cobra.Command) (*engine.Model, error) {
 }
 
 // openBy is the model, opened with its vocabulary or without.
-func (f *modelFlags) openBy(c *cobra.Command, open func(engine.ModelOptions) (*engine.Model, error)) (*engine.Model, error) {
+func (f *modelFlags) openBy(c *cobra.Command, open func(engine.ModelOptions) (*engine.Model, error)) (*engine.Model,
+	error) {
 	if f.model == "" {
 		return nil, usagef(c.CommandPath(), "--model is missing: name a checkpoint, or demo (ovbench list models)")
 	}
@@ -107,7 +115,8 @@ func (f *modelFlags) open(c *cobra.Command) (*engine.Model, *ort.Library, error)
 	return f.openWith(c, engine.OpenModel)
 }
 
-func (f *modelFlags) openWith(c *cobra.Command, open func(engine.ModelOptions) (*engine.Model, error)) (*engine.Model, *ort.Library, error) {
+func (f *modelFlags) openWith(c *cobra.Command, open func(engine.ModelOptions) (*engine.Model, error)) (*engine.Model,
+	*ort.Library, error) {
 	if err := ort.CheckDevice(f.device, f.precision); err != nil {
 		return nil, nil, usageError{err, c.CommandPath()}
 	}

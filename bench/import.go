@@ -19,7 +19,8 @@ type importFlags struct {
 func (f *importFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.im.Dir, "pred", "", "`folder` of predictions")
 	c.Flags().StringVar(&f.im.Name, "as", "", "`name` of the program, as a method of the run")
-	c.Flags().BoolVar(&f.im.ReduceZero, "reduce-zero-label", false, "label maps are numbered from 1: 0 is none of the classes")
+	c.Flags().BoolVar(&f.im.ReduceZero, "reduce-zero-label", false,
+		"label maps are numbered from 1: 0 is none of the classes")
 	c.Flags().StringVar(&f.out, "out", "", "`folder` to write")
 	f.addData(c)
 	c.Flags().BoolVar(&f.resume, "resume", false, "continue an earlier import into --out")

@@ -93,7 +93,8 @@ func suiteText(s *datasets.Survey, folder, out, model string) (string, error) {
 		line("    "+text, comment)
 	}
 	option(s.Folder.ReduceZero, "reduce_zero_label: true", "stored 0 does not count, stored k is class k-1")
-	option(s.Folder.Ignore != 0, fmt.Sprintf("ignore: %d", cmp.Or(s.Folder.Ignore, 255)), "the stored value that does not count; 255 unless written")
+	option(s.Folder.Ignore != 0, fmt.Sprintf("ignore: %d", cmp.Or(s.Folder.Ignore, 255)),
+		"the stored value that does not count; 255 unless written")
 	option(s.Folder.Background, "background: true", "class 0 is everything else")
 	option(false, "apply_exif: true", "turn pictures as their EXIF says; labels were drawn on turned ones")
 	line("methods: [clip, clip_surgery]", "ovbench list methods")
@@ -103,7 +104,8 @@ func suiteText(s *datasets.Survey, folder, out, model string) (string, error) {
 
 // quoted is a YAML scalar.
 func quoted(text string) string {
-	if strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./") == "" && strings.Trim(text, "-.0123456789") != "" {
+	if strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./") == "" &&
+		strings.Trim(text, "-.0123456789") != "" {
 		return text
 	}
 	return fmt.Sprintf("%q", text)

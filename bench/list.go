@@ -44,7 +44,8 @@ var lists = map[string]func() ([]item, error){
 	},
 	"methods": func() (out []item, _ error) {
 		for _, e := range methods.All {
-			out = append(out, item{Name: e.Name, Doc: e.Doc, Paper: e.Paper, Params: methods.Params(e.New()), Reads: e.New().Traits().Backbones})
+			out = append(out, item{Name: e.Name, Doc: e.Doc, Paper: e.Paper, Params: methods.Params(e.New()),
+				Reads: e.New().Traits().Backbones})
 		}
 		return out, nil
 	},

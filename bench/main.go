@@ -29,8 +29,8 @@ func main() {
 	os.Exit(code)
 }
 
-// run executes one command line and returns its exit code. Names of others reach a terminal as texts: what it would obey
-// in them is taken out. Data that go elsewhere stay as they are.
+// run executes one command line and returns its exit code. Names of others reach a terminal as texts: what it would
+// obey in them is taken out. Data that go elsewhere stay as they are.
 func run(ctx context.Context, stdout, stderr io.Writer, args []string) int {
 	stderr = plain.Writer{To: stderr}
 	if isTerminal(stdout) {
@@ -69,9 +69,12 @@ with ONNX Runtime, and reports scores with their protocol, interval and provenan
 		title    string
 		commands []*cobra.Command
 	}{
-		{"Measure:", []*cobra.Command{runCommand(), checkCommand(), mergeCommand(), rescoreCommand(), importCommand(), submitCommand(), statusCommand()}},
-		{"Look at results:", []*cobra.Command{reportCommand(), compareCommand(), panelsCommand(), recordsCommand(), scoreCommand()}},
-		{"Use a model:", []*cobra.Command{explainCommand(), segmentCommand(), encodeCommand(), exportCommand(), pullCommand()}},
+		{"Measure:", []*cobra.Command{runCommand(), checkCommand(), mergeCommand(), rescoreCommand(), importCommand(),
+			submitCommand(), statusCommand()}},
+		{"Look at results:", []*cobra.Command{reportCommand(), compareCommand(), panelsCommand(), recordsCommand(),
+			scoreCommand()}},
+		{"Use a model:", []*cobra.Command{explainCommand(), segmentCommand(), encodeCommand(), exportCommand(),
+			pullCommand()}},
 		{"Find out:", []*cobra.Command{listCommand(), doctorCommand(), schemaCommand()}},
 		{"Set up:", []*cobra.Command{setupCommand(), initCommand(), shapesCommand()}},
 	} {
@@ -87,7 +90,8 @@ with ONNX Runtime, and reports scores with their protocol, interval and provenan
 	return root
 }
 
-// finish ends every help text with the exit codes, turns wrong arguments into usage errors, and has shells complete flags.
+// finish ends every help text with the exit codes, turns wrong arguments into usage errors, and has shells complete
+// flags.
 func finish(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		finish(sub)
@@ -116,7 +120,8 @@ func wordedFlag(err error) error {
 	if m == nil {
 		return err
 	}
-	want := map[string]string{"ParseInt": "want a whole number", "ParseUint": "want a whole number from 0", "ParseFloat": "want a number", "ParseBool": "want true or false"}[m[1]]
+	want := map[string]string{"ParseInt": "want a whole number", "ParseUint": "want a whole number from 0",
+		"ParseFloat": "want a number", "ParseBool": "want true or false"}[m[1]]
 	if m[2] != "invalid syntax" {
 		want = "a number too large"
 	}

@@ -33,15 +33,24 @@ func (f *mapFlags) addMaps(c *cobra.Command) {
 	f.addPictures(c)
 	f.size = sizeFlag{512, 512}
 	c.Flags().StringArrayVar(&f.texts, "text", nil, "`text` to look for; repeat for more")
-	c.Flags().StringArrayVar(&f.methods, "method", []string{"clip_surgery"}, "`method` (ovbench list methods), with parameters as in naclip:attn=kk:sigma=3")
+	c.Flags().StringArrayVar(&f.methods, "method", []string{"clip_surgery"},
+		"`method` (ovbench list methods), with parameters as in naclip:attn=kk:sigma=3")
 	c.Flags().Var(&f.size, "size", "network input in pixels")
-	c.Flags().StringVar(&f.positions, "positions", "reference", "positional interpolation: bilinear, bicubic, bicubic-size, bicubic-antialias, or reference for the method's own")
-	c.Flags().StringVar(&f.templates, "templates", "surgery85", "none, openai80, surgery85, or a `file` with one template a line")
-	c.Flags().StringVar(&f.redundant, "redundant", "", "labels, empty, paper (Eq. 6-9 as printed) or none (default: by method and number of texts)")
-	c.Flags().StringVar(&f.ending, "ending", "", "how values become maps: minmax-resize, resize-minmax, relu-minmax-resize, relu-minmax-resize-minmax (default: the method's own)")
-	c.Flags().Float32Var(&f.points.Threshold, "point-threshold", methods.DefaultPoints.Threshold, "least value of a point on the object")
-	c.Flags().IntVar(&f.points.Shrink, "point-shrink", methods.DefaultPoints.Shrink, "reduce maps by this factor before points are taken")
-	c.Flags().IntVar(&f.points.Most, "max-points", 0, "take the surest `N` points on the object and as many off it (default: all)")
+	c.Flags().StringVar(&f.positions, "positions", "reference",
+		"positional interpolation: bilinear, bicubic, bicubic-size, bicubic-antialias, or reference for the method's own")
+	c.Flags().StringVar(&f.templates, "templates", "surgery85",
+		"none, openai80, surgery85, or a `file` with one template a line")
+	c.Flags().StringVar(&f.redundant, "redundant", "",
+		"labels, empty, paper (Eq. 6-9 as printed) or none (default: by method and number of texts)")
+	c.Flags().StringVar(&f.ending, "ending", "",
+		"how values become maps: minmax-resize, resize-minmax, relu-minmax-resize, relu-minmax-resize-minmax (default: the "+
+			"method's own)")
+	c.Flags().Float32Var(&f.points.Threshold, "point-threshold", methods.DefaultPoints.Threshold,
+		"least value of a point on the object")
+	c.Flags().IntVar(&f.points.Shrink, "point-shrink", methods.DefaultPoints.Shrink,
+		"reduce maps by this factor before points are taken")
+	c.Flags().IntVar(&f.points.Most, "max-points", 0,
+		"take the surest `N` points on the object and as many off it (default: all)")
 }
 
 // checkPoints wants options that Points can take.
@@ -141,7 +150,8 @@ func (f *mapFlags) openImages(c *cobra.Command, questions []question) (*viewer, 
 	return v, err
 }
 
-// openViewer loads the image tower and encodes the texts, with the empty one if a form of feature surgery or the caller asks for it.
+// openViewer loads the image tower and encodes the texts, with the empty one if a form of feature surgery or the caller
+// asks for it.
 func (f *mapFlags) openViewer(c *cobra.Command, questions []question, withEmpty bool) (*viewer, error) {
 	templates, err := clip.Templates(f.templates)
 	if err != nil {
@@ -197,7 +207,8 @@ func (v *viewer) look(ctx context.Context, file string, img *image.NRGBA) (sight
 }
 
 // compare is that for texts [T, E], which are normalised. Some of them, at the end, steer no method.
-func (v *viewer) compare(ctx context.Context, file string, img *image.NRGBA, texts tensor.Dense, passive int) (sight, error) {
+func (v *viewer) compare(ctx context.Context, file string, img *image.NRGBA, texts tensor.Dense, passive int) (sight,
+	error) {
 	pixels, err := clip.Preprocess(img, v.h, v.w, clip.Squash, v.model.Filter)
 	var scan runners.Scan
 	if err == nil {

@@ -87,7 +87,8 @@ func mergeParts(c *cobra.Command, dir, out string) error {
 		}
 	}
 	if len(folders) == 0 {
-		return missingError{fmt.Errorf("no part below %s has results yet\n%s", dir, missingParts(dir, missing, status.Shards))}
+		return missingError{fmt.Errorf("no part below %s has results yet\n%s", dir, missingParts(dir, missing,
+			status.Shards))}
 	}
 	r, err := analysis.Merge(folders, out)
 	if err != nil {

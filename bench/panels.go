@@ -56,7 +56,8 @@ The folder --out gets a PNG for each sample, in the order of the ranking, and pa
 	c.Flags().StringVar(&rank.Method, "by", "", "rank by this `method` (default: the mean of all)")
 	c.Flags().StringVar(&rank.Baseline, "baseline", "", "rank by the difference of --by to this `method`")
 	c.Flags().StringVar(&rank.Score, "score", "", "rank by this `score` of single images (default: the main one)")
-	c.Flags().StringSliceVar(&rank.Classes, "classes", nil, "images that have one of these `classes`, by the IoU of these alone")
+	c.Flags().StringSliceVar(&rank.Classes, "classes", nil,
+		"images that have one of these `classes`, by the IoU of these alone")
 	c.Flags().StringVar(&data, "data", "", "`root` of the data sets (default: as the run had it)")
 	c.Flags().StringVar(&out, "out", "", "`folder` to write")
 	c.RunE = func(c *cobra.Command, dirs []string) error {
@@ -169,9 +170,10 @@ func stacked(list []image.Image) image.Image {
 	return out
 }
 
-// withPictures is a run with pictures of the samples: those it kept, if it kept all of them, or else made again. done takes
-// away what was made.
-func withPictures(c *cobra.Command, dir string, list []analysis.Ranked, data, out string) (*results.Run, func(), error) {
+// withPictures is a run with pictures of the samples: those it kept, if it kept all of them, or else made again. done
+// takes away what was made.
+func withPictures(c *cobra.Command, dir string, list []analysis.Ranked, data, out string) (*results.Run, func(),
+	error) {
 	run, err := results.Read(dir)
 	if err != nil {
 		return nil, nil, err
@@ -205,7 +207,8 @@ func remake(c *cobra.Command, run *results.Run, list []analysis.Ranked, data, ou
 		return nil, fmt.Errorf("its suite: %w", err)
 	}
 	suite.Panels, suite.Resamples = len(list), 0
-	plan := func(f *suiteFlags, command *cobra.Command, of func(engine.Request) (*engine.Plan, error)) (*engine.Plan, error) {
+	plan := func(f *suiteFlags, command *cobra.Command, of func(engine.Request) (*engine.Plan, error)) (*engine.Plan,
+		error) {
 		if err := command.ParseFlags(run.Command[2:]); err != nil {
 			return nil, fmt.Errorf("its command %q: %w", strings.Join(run.Command, " "), err)
 		}
@@ -237,7 +240,10 @@ func remake(c *cobra.Command, run *results.Run, list []analysis.Ranked, data, ou
 		var f importFlags
 		command := &cobra.Command{Use: "import"}
 		f.add(command)
-		p, err = plan(&f.suiteFlags, command, func(r engine.Request) (*engine.Plan, error) { return engine.NewImport(r, f.im) })
+		p, err = plan(&f.suiteFlags, command, func(r engine.Request) (*engine.Plan,
+			error) {
+			return engine.NewImport(r, f.im)
+		})
 	default:
 		return nil, fmt.Errorf("results do not say by which command it was made: measure with panels: N in the suite")
 	}
@@ -272,7 +278,8 @@ func sayChanges(c *cobra.Command, dir, again string, list []analysis.Ranked) err
 			lines[i] = string(raw)
 		}
 		if lines[0] != lines[1] && lines[0] != "" && lines[1] != "" {
-			fmt.Fprintf(c.ErrOrStderr(), "ovbench: warning: %s is not as %s recorded it: the picture shows what comes out now\n", r.ID, dir)
+			fmt.Fprintf(c.ErrOrStderr(), "ovbench: warning: %s is not as %s recorded it: the picture shows what comes out now\n",
+				r.ID, dir)
 		}
 	}
 	return nil

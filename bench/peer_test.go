@@ -16,8 +16,8 @@ import (
 	"ovbench/reports/results"
 )
 
-// python runs one of the scripts under testdata/peer, or skips where OVBENCH_PYTHON names no Python, or one that lacks a module
-// (exit status 3).
+// python runs one of the scripts under testdata/peer, or skips where OVBENCH_PYTHON names no Python, or one that lacks
+// a module (exit status 3).
 func python(t *testing.T, script string, args ...string) string {
 	t.Helper()
 	py := os.Getenv("OVBENCH_PYTHON")
@@ -52,18 +52,25 @@ func TestExportInPython(t *testing.T) {
 		t.Skip("set OVBENCH_PYTHON to a Python with numpy, onnx and onnxruntime")
 	}
 	micro := filepath.Join("..", "runners", "clip", "testdata", "micro")
-	rivals := []string{"maskclip_tokens_48x64", "sclip_tokens_48x64", "clearclip_tokens_48x64", "naclip_tokens_48x64", "../../../testdata/rivals/resclip_naclip_rcs_pixels_48x64"}
+	rivals := []string{"maskclip_tokens_48x64", "sclip_tokens_48x64", "clearclip_tokens_48x64", "naclip_tokens_48x64",
+		"../../../testdata/rivals/resclip_naclip_rcs_pixels_48x64"}
 	residual := "resclip:from=3:to=6:sfr=false"
 	for _, c := range []struct {
 		name, pixels string
 		tokens       []string
 		flags        []string
 	}{
-		{"fused", "pixels_32", []string{"clip_tokens_32", "surgery_tokens_32"}, []string{"--method", "clip,clip_surgery", "--size", "32"}},
-		{"standard", "pixels_72", []string{"surgery_tokens_72"}, []string{"--method", "clip_surgery", "--size", "72", "--standard-ops"}},
-		{"oblong", "pixels_48x64", []string{"clip_tokens_48x64"}, []string{"--method", "clip", "--size", "48x64", "--positions", "bicubic"}},
-		{"rivals", "pixels_48x64", rivals, []string{"--method", "maskclip:residual=false,sclip,clearclip,naclip," + residual, "--size", "48x64"}},
-		{"standard rivals", "pixels_48x64", rivals, []string{"--method", "maskclip:residual=false,sclip,clearclip,naclip," + residual, "--size", "48x64", "--standard-ops"}},
+		{"fused", "pixels_32", []string{"clip_tokens_32", "surgery_tokens_32"}, []string{"--method", "clip,clip_surgery",
+			"--size", "32"}},
+		{"standard", "pixels_72", []string{"surgery_tokens_72"}, []string{"--method", "clip_surgery", "--size", "72",
+			"--standard-ops"}},
+		{"oblong", "pixels_48x64", []string{"clip_tokens_48x64"}, []string{"--method", "clip", "--size", "48x64",
+			"--positions", "bicubic"}},
+		{"rivals", "pixels_48x64", rivals, []string{"--method", "maskclip:residual=false,sclip,clearclip,naclip," + residual,
+			"--size", "48x64"}},
+		{"standard rivals", "pixels_48x64", rivals,
+			[]string{"--method", "maskclip:residual=false,sclip,clearclip,naclip," + residual, "--size", "48x64",
+				"--standard-ops"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			model := filepath.Join(t.TempDir(), "model.onnx")
@@ -96,9 +103,11 @@ func TestScoresInPython(t *testing.T) {
 	}
 	for suite, reduce := range map[string][]string{"voc21": nil, "voc20": {"reduce_zero_label"}} {
 		dir := filepath.Join(t.TempDir(), suite)
-		command(t, "run", suite, "--model", "micro", "--data", voc, "--set", "protocol.size=72", "--out", dir, "--save", "maps,labels")
+		command(t, "run", suite, "--model", "micro", "--data", voc, "--set", "protocol.size=72", "--out", dir, "--save",
+			"maps,labels")
 		var theirs map[string]map[string]float64
-		if err := json.Unmarshal([]byte(python(t, "scores.py", append([]string{dir, voc}, reduce...)...)), &theirs); err != nil {
+		if err := json.Unmarshal([]byte(python(t, "scores.py", append([]string{dir, voc}, reduce...)...)),
+			&theirs); err != nil {
 			t.Fatal(err)
 		}
 		r, err := results.Read(dir)
@@ -132,7 +141,8 @@ func TestTasksInPython(t *testing.T) {
 	voc := filepath.Join(data, "VOCdevkit", "VOC2012")
 	for _, task := range []string{"explain", "multilabel"} {
 		dir := filepath.Join(t.TempDir(), task)
-		command(t, "run", "voc21", "--model", "micro", "--data", voc, "--set", "protocol.size=72", "--set", "task="+task, "--out", dir, "--save", "maps")
+		command(t, "run", "voc21", "--model", "micro", "--data", voc, "--set", "protocol.size=72", "--set", "task="+task,
+			"--out", dir, "--save", "maps")
 		var theirs map[string]map[string]map[string]float64 // by method, convention, score
 		if err := json.Unmarshal([]byte(python(t, "explain.py", dir, voc)), &theirs); err != nil {
 			t.Fatal(err)
@@ -167,7 +177,8 @@ func TestRecordsInPandas(t *testing.T) {
 	flat := filepath.Join(t.TempDir(), "records.csv")
 	command(t, "records", dir, "--out", flat)
 	var theirs map[string]float64
-	if err := json.Unmarshal([]byte(python(t, "records.py", flat, filepath.Join(dir, "records.jsonl"))), &theirs); err != nil {
+	if err := json.Unmarshal([]byte(python(t, "records.py", flat, filepath.Join(dir, "records.jsonl"))),
+		&theirs); err != nil {
 		t.Fatal(err)
 	}
 	r, err := results.Read(dir)
@@ -238,7 +249,8 @@ func compareScores(t *testing.T, at string, want map[string]*float64, got map[st
 	}
 }
 
-// Curves of a run have the areas that onnxruntime and torch give in Python, from the pictures and the maps that the run kept.
+// Curves of a run have the areas that onnxruntime and torch give in Python, from the pictures and the maps that the run
+// kept.
 func TestFaithfulnessInPython(t *testing.T) {
 	if os.Getenv("OVBENCH_PYTHON") == "" {
 		t.Skip("set OVBENCH_PYTHON to a Python with numpy, scipy, torch, Pillow and onnxruntime")
@@ -250,13 +262,16 @@ func TestFaithfulnessInPython(t *testing.T) {
 	voc := filepath.Join(data, "VOCdevkit", "VOC2012")
 	work := t.TempDir()
 	dir, model, texts := filepath.Join(work, "run"), filepath.Join(work, "model.onnx"), filepath.Join(work, "texts.npy")
-	command(t, "run", "voc21", "--model", "micro", "--data", voc, "--set", "protocol.size=64", "--set", "task=faithfulness",
-		"--set", "protocol.templates=openai80", "--set", "protocol.queries=plain", "--set", "panels=8", "--out", dir, "--save", "maps")
+	command(t, "run", "voc21", "--model", "micro", "--data", voc, "--set", "protocol.size=64", "--set",
+		"task=faithfulness",
+		"--set", "protocol.templates=openai80", "--set", "protocol.queries=plain", "--set", "panels=8", "--out", dir,
+		"--save", "maps")
 	r, err := results.Read(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	command(t, "export", "--model", "micro", "--method", "clip", "--similarities", "--size", "64", "--positions", r.Protocol.Fields["positions"].(string), "--out", model)
+	command(t, "export", "--model", "micro", "--method", "clip", "--similarities", "--size", "64", "--positions",
+		r.Protocol.Fields["positions"].(string), "--out", model)
 	args := []string{"encode", "text", "--model", "micro", "--templates", "openai80", "--out", texts}
 	for _, q := range r.Datasets[0].Queries {
 		args = append(args, q...)

@@ -12,7 +12,8 @@ import (
 	"ovbench/reports/results"
 )
 
-// startProfile notes in dir what the program's cores do from now on, until stop is called, which notes what is in memory then.
+// startProfile notes in dir what the program's cores do from now on, until stop is called, which notes what is in
+// memory then.
 func startProfile(dir string) (stop func() error, err error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
@@ -39,7 +40,8 @@ func startProfile(dir string) (stop func() error, err error) {
 // spent says where a run's time went.
 func spent(r *results.Run) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%.1f s, %.0f %% of %d cores busy; by stage, of all workers together:\n", r.Timing.Wall, 100*r.Utilisation(), r.Host.Cores)
+	fmt.Fprintf(&b, "%.1f s, %.0f %% of %d cores busy; by stage, of all workers together:\n", r.Timing.Wall,
+		100*r.Utilisation(), r.Host.Cores)
 	for _, stage := range r.Timing.Stages() {
 		fmt.Fprintf(&b, "  %-10s %8.2f s\n", stage, r.Timing.Seconds[stage])
 	}

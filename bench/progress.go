@@ -33,7 +33,8 @@ func newProgress(w io.Writer) *progress {
 // Start begins a stage.
 func (p *progress) Start(stage string, total int) {
 	p.stage, p.total, p.begun = stage, total, time.Now()
-	p.draw(stage, int64(total), progressbar.OptionShowCount(), progressbar.OptionSetElapsedTime(false), progressbar.OptionSetPredictTime(false))
+	p.draw(stage, int64(total), progressbar.OptionShowCount(), progressbar.OptionSetElapsedTime(false),
+		progressbar.OptionSetPredictTime(false))
 }
 
 // StartBytes begins a stage that counts bytes. A negative total is unknown.
@@ -68,7 +69,8 @@ func (p *progress) At(done int) {
 	}
 }
 
-// left is how long the rest of a stage takes if it goes on as it began, in words; nothing in the first second, which says little.
+// left is how long the rest of a stage takes if it goes on as it began, in words; nothing in the first second, which
+// says little.
 func left(elapsed time.Duration, done, total int) string {
 	if done < 1 || done >= total || elapsed < time.Second {
 		return ""

@@ -10,13 +10,14 @@ import (
 	"ovbench/reports/results"
 )
 
-// The label maps of runs under protocols with windows, padding, refinement and thresholds are those that numpy makes of the
-// exported method, from pixels on, holding the whole canvas of every query.
+// The label maps of runs under protocols with windows, padding, refinement and thresholds are those that numpy makes of
+// the exported method, from pixels on, holding the whole canvas of every query.
 func TestProtocolsInPython(t *testing.T) {
 	if os.Getenv("OVBENCH_PYTHON") == "" {
 		t.Skip("set OVBENCH_PYTHON to a Python with numpy, Pillow and onnxruntime")
 	}
-	const common = ", size: 56, filter: bicubic, templates: openai80, queries: plain, datasets: {voc21: {scale: 40, threshold: 0.08, area_threshold: 0.1}}"
+	const common = ", size: 56, filter: bicubic, templates: openai80, queries: plain, datasets: {voc21: {scale: 40, " +
+		"threshold: 0.08, area_threshold: 0.1}}"
 	for name, protocol := range map[string]string{
 		"windows": "base: sclip, window: 32, stride: 20" + common,
 		"padded":  "base: clearclip, window: 29, stride: 13" + common,
@@ -26,7 +27,8 @@ func TestProtocolsInPython(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			suite, run := filepath.Join(dir, "suite.yaml"), filepath.Join(dir, "run")
-			text := "model: micro\ndatasets: [{name: voc21, root: <demo>}]\nmethods: [sclip]\npanels: 8\nresamples: 0\nprotocol: {" + protocol + "}\n"
+			text := "model: micro\ndatasets: [{name: voc21, root: <demo>}]\nmethods: [sclip]\npanels: 8\nresamples: " +
+				"0\nprotocol: {" + protocol + "}\n"
 			if err := os.WriteFile(suite, []byte(text), 0o666); err != nil {
 				t.Fatal(err)
 			}

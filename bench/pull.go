@@ -18,8 +18,9 @@ checksum. What is there already is not fetched again, and an interrupted downloa
 lies. HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are heeded.
 
 Models of other kinds than CLIP are read where ovbench list models says so. Weights have licences of their own.`,
-		Example: "  ovbench pull openai/clip-vit-base-patch16\n  ovbench pull laion/CLIP-ViT-B-16-laion2B-s34B-b88K@main\n  ovbench pull RN50",
-		Args:    arguments(1, 1),
+		Example: "  ovbench pull openai/clip-vit-base-patch16\n  ovbench pull laion/CLIP-ViT-B-16-laion2B-s34B-b88K@main\n " +
+			" ovbench pull RN50",
+		Args: arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			bar := newProgress(c.ErrOrStderr())
 			defer bar.finish()

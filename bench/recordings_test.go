@@ -16,7 +16,8 @@ import (
 var recorded = map[string]string{
 	"clip": "clip", "surgery": "clip_surgery", "surgery_normalised": "clip_surgery:resnet=normalised", "sclip": "sclip",
 	"naclip": "naclip", "clearclip": "clearclip", "maskclip": "maskclip:residual=false",
-	"naclip_reduced_naclip": "naclip", "naclip_vanilla_naclip": "naclip:arch=vanilla", "naclip_reduced_kk": "naclip:attn=kk", "naclip_reduced_nonly": "naclip:attn=nonly",
+	"naclip_reduced_naclip": "naclip", "naclip_vanilla_naclip": "naclip:arch=vanilla",
+	"naclip_reduced_kk": "naclip:attn=kk", "naclip_reduced_nonly": "naclip:attn=nonly",
 	"clearclip_clearclip_noresidual": "clearclip", "clearclip_clearclip_residual": "clearclip:residual=true",
 	"clearclip_maskclip_noresidual": "maskclip:residual=false", "clearclip_maskclip_residual": "maskclip",
 	"clearclip_sclip_noresidual": "sclip:residual=false", "clearclip_sclip_residual": "sclip",
@@ -24,9 +25,9 @@ var recorded = map[string]string{
 	"gem_iter1": "gem", "gem_iter2": "gem:iterations=2",
 }
 
-// Every recorded array of tokens comes out of a picture by a command line of model, method and size alone, be the picture a
-// PNG or a JPEG; bare checkpoints have no vocabulary, and none is named. The arrays were recorded with the authors' code
-// (torch 1.13, float32); index.json beside them says what each is.
+// Every recorded array of tokens comes out of a picture by a command line of model, method and size alone, be the
+// picture a PNG or a JPEG; bare checkpoints have no vocabulary, and none is named. The arrays were recorded with the
+// authors' code (torch 1.13, float32); index.json beside them says what each is.
 func TestEncodeGivesRecordings(t *testing.T) {
 	micro := filepath.Join("..", "runners", "clip", "testdata", "micro")
 	encodeRecordings(t, micro, filepath.Join(micro, "hf"), map[string]string{"": filepath.Join(micro, "image.png")})

@@ -90,8 +90,10 @@ convention or with more resamples, and write a run folder.`,
 		Example: "  ovbench rescore out/ade20k --convention ade20k --out out/ade20k-devkit",
 		Args:    arguments(1, 1),
 	}
-	c.Flags().StringVar(&convention, "convention", "", "how intersection and union are counted: "+conventionNames()+" (default: as in the run)")
-	c.Flags().IntVar(&resamples, "resamples", 0, "bootstrap resamples of the images, 0 for no intervals (default: as in the run)")
+	c.Flags().StringVar(&convention, "convention", "",
+		"how intersection and union are counted: "+conventionNames()+" (default: as in the run)")
+	c.Flags().IntVar(&resamples, "resamples", 0,
+		"bootstrap resamples of the images, 0 for no intervals (default: as in the run)")
 	c.Flags().Uint64Var(&seed, "seed", 0, "seed of the resamples (default: as in the run)")
 	c.Flags().StringVar(&metricList, "metrics", "", "`names` of the scores wanted, in order (default: as in the run)")
 	c.Flags().StringVar(&out, "out", "", "`folder` to write")
@@ -103,7 +105,8 @@ convention or with more resamples, and write a run folder.`,
 			return usageError{err, c.CommandPath()}
 		}
 		set := map[string]string{}
-		for flag, key := range map[string]string{"convention": "protocol.convention", "resamples": "resamples", "seed": "seed", "metrics": "metrics"} {
+		for flag, key := range map[string]string{"convention": "protocol.convention", "resamples": "resamples",
+			"seed": "seed", "metrics": "metrics"} {
 			if f := c.Flag(flag); f.Changed {
 				set[key] = f.Value.String()
 			}

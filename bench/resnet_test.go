@@ -14,7 +14,8 @@ import (
 func TestCommandsWithResNet(t *testing.T) {
 	dir := t.TempDir()
 	model, err := cliptest.WriteResNet(dir, cliptest.ResNet{
-		Stages: [4]int{1, 2, 1, 1}, Width: 8, Image: 64, Embed: 12, Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647,
+		Stages: [4]int{1, 2, 1, 1}, Width: 8, Image: 64, Embed: 12, Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1},
+		Vocab: 647,
 	}, 2)
 	if err != nil {
 		t.Fatal(err)

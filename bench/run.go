@@ -41,7 +41,8 @@ func (f *suiteFlags) add(c *cobra.Command) {
 	f.addData(c)
 	c.Flag("model").Usage += "; repeated, one run of each (default: the suite's)"
 	c.Flag("model").Value = &repeated{list: &f.models, last: &f.model}
-	c.Flags().StringSliceVar(&f.methods, "method", nil, "`methods` in place of the suite's, repeated or separated by commas, with parameters as in naclip:attn=kk:sigma=3")
+	c.Flags().StringSliceVar(&f.methods, "method", nil,
+		"`methods` in place of the suite's, repeated or separated by commas, with parameters as in naclip:attn=kk:sigma=3")
 }
 
 // addData adds the flags that need no model.
@@ -52,7 +53,8 @@ func (f *suiteFlags) addData(c *cobra.Command) {
 	c.Flags().IntVar(&f.limit, "limit", 0, "measure the first `N` samples of each data set")
 	c.Flags().StringSliceVar(&f.only, "only", nil, "measure these sample `ids`")
 	c.Flags().StringArrayVar(&f.set, "set", nil, "change the suite: `key=value`, such as protocol.size=336")
-	c.Flags().StringSliceVar(&f.datasets, "dataset", nil, "`data sets` in place of the suite's, repeated or separated by commas")
+	c.Flags().StringSliceVar(&f.datasets, "dataset", nil,
+		"`data sets` in place of the suite's, repeated or separated by commas")
 	c.Flags().StringVar(&f.protocol, "protocol", "", "`protocol` in place of the suite's (ovbench list protocols)")
 }
 
@@ -98,11 +100,13 @@ func named(err error, flag string) error {
 
 // suite is one by name, or one that asks for a data set what is usual.
 func (f *suiteFlags) suite(c *cobra.Command, name string) (*configs.Suite, error) {
-	if !slices.ContainsFunc(datasets.All, func(e datasets.Entry) bool { return e.Name == name }) || slices.Contains(configs.Names(), name) {
+	if !slices.ContainsFunc(datasets.All, func(e datasets.Entry) bool { return e.Name == name }) ||
+		slices.Contains(configs.Names(), name) {
 		return configs.Load(name, tasks.Known())
 	}
 	if f.model == "" && c.Flag("model") != nil {
-		fmt.Fprintln(c.ErrOrStderr(), "ovbench: no --model is given: the built-in one, which has seen nothing but pictures of shapes")
+		fmt.Fprintln(c.ErrOrStderr(),
+			"ovbench: no --model is given: the built-in one, which has seen nothing but pictures of shapes")
 	}
 	text := fmt.Sprintf("model: demo\ndatasets: [%s]\nmethods: [clip, clip_surgery]\nprotocol: clip-surgery\n", name)
 	return configs.Parse(name+".yaml", []byte(text), tasks.Known())
@@ -111,7 +115,8 @@ func (f *suiteFlags) suite(c *cobra.Command, name string) (*configs.Suite, error
 // request is what the flags ask of a suite.
 func (f *suiteFlags) request(c *cobra.Command, s *configs.Suite) (engine.Request, error) {
 	if c.Flag("limit").Changed && f.limit == 0 {
-		return engine.Request{}, usagef(c.CommandPath(), "--limit 0 measures nothing: leave --limit out to measure all samples")
+		return engine.Request{},
+			usagef(c.CommandPath(), "--limit 0 measures nothing: leave --limit out to measure all samples")
 	}
 	for flag, n := range map[string]int{"limit": f.limit, "threads": f.threads} {
 		if n < 0 {
@@ -276,7 +281,8 @@ func (f *suiteFlags) withModels(c *cobra.Command, s *configs.Suite, folder strin
 	for _, m := range list {
 		name := records.Clean(strings.TrimSuffix(filepath.Base(m), filepath.Ext(m)))
 		if before, ok := seen[name]; ok {
-			return nil, usagef(c.CommandPath(), "the models %s and %s would both be measured into %s: rename one", before, m, filepath.Join(folder, name))
+			return nil, usagef(c.CommandPath(), "the models %s and %s would both be measured into %s: rename one", before, m,
+				filepath.Join(folder, name))
 		}
 		seen[name] = m
 		one := *s

@@ -49,12 +49,16 @@ images_with_instances too. Of a multilabel task: classes_without_positives, diff
 	c.Flags().StringVar(&labels.Truth, "truth", "", "`folder` of label maps, or .npy file")
 	c.Flags().StringVar(&labels.Pred, "pred", "", "`folder` of label maps, or .npy file")
 	c.Flags().IntVar(&labels.Classes, "classes", 0, "number of classes")
-	c.Flags().IntVar(&labels.Ignore, "ignore", 255, "value of the truth that does not count (default for imagenet_s: 1000)")
+	c.Flags().IntVar(&labels.Ignore, "ignore", 255,
+		"value of the truth that does not count (default for imagenet_s: 1000)")
 	c.Flags().BoolVar(&labels.ReduceZero, "reduce-zero-label", false, "the truth's 0 is ignored, its k is class k-1")
 	c.Flags().StringVar(&labels.Convention, "convention", "mmseg", "how intersection and union are counted")
-	c.Flags().BoolVar(&labels.Boundary, "boundary", false, "Boundary IoU too: mBIoU, of borders 2 % of the image diagonal wide (imagenet_s: always, 3 %)")
-	c.Flags().StringVar(&difficult, "difficult", string(metrics.DifficultSkip), "what a difficult or unknown label counts as: skip, negative, positive")
-	c.Flags().StringVar(&absent, "absent", "", "`value` of the truth for an absent class: 0, and -1 is difficult; or -1, and 0 is difficult or unknown")
+	c.Flags().BoolVar(&labels.Boundary, "boundary", false,
+		"Boundary IoU too: mBIoU, of borders 2 % of the image diagonal wide (imagenet_s: always, 3 %)")
+	c.Flags().StringVar(&difficult, "difficult", string(metrics.DifficultSkip),
+		"what a difficult or unknown label counts as: skip, negative, positive")
+	c.Flags().StringVar(&absent, "absent", "",
+		"`value` of the truth for an absent class: 0, and -1 is difficult; or -1, and 0 is difficult or unknown")
 	c.Flags().IntVar(&labels.Resamples, "resamples", 0, "bootstrap resamples of the images, for 95 % intervals")
 	c.Flags().Uint64Var(&labels.Seed, "seed", 1, "of the resamples")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -84,11 +88,13 @@ images_with_instances too. Of a multilabel task: classes_without_positives, diff
 			if !slices.Contains(difficultRules, metrics.DifficultRule(difficult)) {
 				return usagef(usage, "--difficult %q is not known; known are skip, negative, positive", difficult)
 			}
-			if a := analysis.Absent(absent); a != analysis.AbsentUnsaid && a != analysis.AbsentZero && a != analysis.AbsentNegative {
+			if a := analysis.Absent(absent); a != analysis.AbsentUnsaid && a != analysis.AbsentZero &&
+				a != analysis.AbsentNegative {
 				return usagef(usage, "--absent %q is not known; known are 0, -1", absent)
 			}
 			f, err = analysis.ScoreTags(analysis.TagScoring{
-				Absent: analysis.Absent(absent), Truth: labels.Truth, Pred: labels.Pred, Classes: labels.Classes, Difficult: metrics.DifficultRule(difficult), Resamples: labels.Resamples, Seed: labels.Seed,
+				Absent: analysis.Absent(absent), Truth: labels.Truth, Pred: labels.Pred, Classes: labels.Classes,
+				Difficult: metrics.DifficultRule(difficult), Resamples: labels.Resamples, Seed: labels.Seed,
 			})
 		default:
 			return usagef(usage, "--task %q is not known; known are segmentation, multilabel", task)
@@ -108,7 +114,8 @@ images_with_instances too. Of a multilabel task: classes_without_positives, diff
 	return c
 }
 
-var difficultRules = []metrics.DifficultRule{metrics.DifficultSkip, metrics.DifficultNegative, metrics.DifficultPositive}
+var difficultRules = []metrics.DifficultRule{metrics.DifficultSkip, metrics.DifficultNegative,
+	metrics.DifficultPositive}
 
 // labelFlags sets defaults that depend on the convention, and refuses flags that go with another task or convention.
 func labelFlags(c *cobra.Command, task string, labels *analysis.LabelScoring) error {
@@ -128,9 +135,11 @@ func labelFlags(c *cobra.Command, task string, labels *analysis.LabelScoring) er
 	case labels.Resamples < 0:
 		return usagef(c.CommandPath(), "--resamples %d: want 0 for no intervals, or how many", labels.Resamples)
 	case labelIDs && labels.ReduceZero:
-		return usagef(c.CommandPath(), "--reduce-zero-label does not go with Cityscapes' label ids (--classes 34), which are fixed")
+		return usagef(c.CommandPath(),
+			"--reduce-zero-label does not go with Cityscapes' label ids (--classes 34), which are fixed")
 	case labelIDs && labels.Boundary:
-		return usagef(c.CommandPath(), "--boundary does not go with Cityscapes' label ids (--classes 34); score train ids with --classes 19")
+		return usagef(c.CommandPath(),
+			"--boundary does not go with Cityscapes' label ids (--classes 34); score train ids with --classes 19")
 	}
 	if !c.Flag("ignore").Changed {
 		labels.Ignore = -1 // the convention's own

@@ -56,7 +56,8 @@ func TestScripts(t *testing.T) {
 			return os.CopyFS(filepath.Join(e.WorkDir, "data"), datasets.Demo())
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "samescores": sameScores, "samevalue": sameValue, "samecell": sameCell, "shape": shape, "truncate": truncate,
+			"code": code, "samescores": sameScores, "samevalue": sameValue, "samecell": sameCell, "shape": shape,
+			"truncate": truncate,
 		},
 	})
 }

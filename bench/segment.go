@@ -58,8 +58,10 @@ SamModel or its name in the Hugging Face cache, and a pair of exported files, en
 	s.addMasks(c)
 	c.Flags().StringVar(&s.pointsFile, "points", "", "JSON `file` with points, as explain writes it")
 	c.Flags().StringVar(&s.box, "box", "", "rectangle `x0,y0,x1,y1` in pixels of the picture")
-	c.Flags().StringVar(&s.as, "prompt", "points", "what a map becomes: points, box (around the part that holds its peak) or both")
-	c.Flags().Float32Var(&s.boxThreshold, "box-threshold", methods.DefaultBoxThreshold, "value of the map that bounds the part for --prompt box")
+	c.Flags().StringVar(&s.as, "prompt", "points",
+		"what a map becomes: points, box (around the part that holds its peak) or both")
+	c.Flags().Float32Var(&s.boxThreshold, "box-threshold", methods.DefaultBoxThreshold,
+		"value of the map that bounds the part for --prompt box")
 	c.Flags().StringVar(&s.out, "out", "", "`folder` to write")
 	return c
 }
@@ -68,8 +70,10 @@ SamModel or its name in the Hugging Face cache, and a pair of exported files, en
 type segmenterFlags struct{ segmenter, keep string }
 
 func (f *segmenterFlags) addSegmenter(c *cobra.Command) {
-	c.Flags().StringVar(&f.segmenter, "segmenter", "", "`SAM`: .pth, directory, name in the Hugging Face cache, or encoder.onnx,decoder.onnx")
-	c.Flags().StringVar(&f.keep, "keep-embeddings", "", "keep encoded pictures in this `folder` (4 MB each) and take those it has; without a value, in the cache")
+	c.Flags().StringVar(&f.segmenter, "segmenter", "",
+		"`SAM`: .pth, directory, name in the Hugging Face cache, or encoder.onnx,decoder.onnx")
+	c.Flags().StringVar(&f.keep, "keep-embeddings", "",
+		"keep encoded pictures in this `folder` (4 MB each) and take those it has; without a value, in the cache")
 	c.Flag("keep-embeddings").NoOptDefVal = inCache
 }
 
@@ -117,7 +121,8 @@ type maskFlags struct {
 
 func (f *maskFlags) addMasks(c *cobra.Command) {
 	f.addSegmenter(c)
-	c.Flags().StringVar(&f.pick, "pick", "score", "mask to take: score, the highest expected IoU of masks 1 to 3, or single, mask 0")
+	c.Flags().StringVar(&f.pick, "pick", "score",
+		"mask to take: score, the highest expected IoU of masks 1 to 3, or single, mask 0")
 }
 
 func (f *maskFlags) checkPick() error {
@@ -243,7 +248,8 @@ func (s *segmenting) all(c *cobra.Command, files []string, apart bool) error {
 			faults = append(faults, err)
 		}
 		for _, k := range cuts {
-			fmt.Fprintf(table, header+"%s\t%d\t%.3f\t%.3f\t%s\n", k.Text, k.Picked, k.IoU[k.Picked], k.Area, filepath.Join(dir, k.Mask))
+			fmt.Fprintf(table, header+"%s\t%d\t%.3f\t%.3f\t%s\n", k.Text, k.Picked, k.IoU[k.Picked], k.Area,
+				filepath.Join(dir, k.Mask))
 			header = ""
 		}
 		bar.At(i + 1)
@@ -297,7 +303,8 @@ func (s *segmenting) one(ctx context.Context, file string, img *image.NRGBA, dir
 }
 
 // promptsOf makes prompts of the maps of texts, and gives the maps at the size of the picture.
-func (s *segmenting) promptsOf(ctx context.Context, file string, img *image.NRGBA) (out []prompt, heats func(i int) []float32, err error) {
+func (s *segmenting) promptsOf(ctx context.Context, file string, img *image.NRGBA) (out []prompt,
+	heats func(i int) []float32, err error) {
 	seen, err := s.viewer.look(ctx, file, img)
 	if err != nil {
 		return nil, nil, err
@@ -330,7 +337,8 @@ func (s *segmenting) promptsOf(ctx context.Context, file string, img *image.NRGB
 }
 
 // cutOut decodes a prompt and writes its mask and figure below dir.
-func (f *maskFlags) cutOut(ctx context.Context, s *sam.Segmenter, e *sam.Embedding, p prompt, heat []float32, img *image.NRGBA, dir, name, figure string) (cut, error) {
+func (f *maskFlags) cutOut(ctx context.Context, s *sam.Segmenter, e *sam.Embedding, p prompt, heat []float32,
+	img *image.NRGBA, dir, name, figure string) (cut, error) {
 	m, err := s.Segment(ctx, e, p.sam())
 	if err != nil {
 		return cut{}, err
@@ -354,7 +362,8 @@ func (f *maskFlags) cutOut(ctx context.Context, s *sam.Segmenter, e *sam.Embeddi
 	if err := reports.WritePNG(filepath.Join(dir, k.Mask), picture); err != nil {
 		return k, err
 	}
-	seg := draw.Segmented{Image: img, Heat: heat, Mask: mask, Title: p.Text, Note: fmt.Sprintf("mask %d, expected IoU %.2f", k.Picked, m.IoU[k.Picked])}
+	seg := draw.Segmented{Image: img, Heat: heat, Mask: mask, Title: p.Text,
+		Note: fmt.Sprintf("mask %d, expected IoU %.2f", k.Picked, m.IoU[k.Picked])}
 	for i, q := range p.Points {
 		seg.Marks = append(seg.Marks, draw.PointMark{X: q[0], Y: q[1], On: p.Labels[i] == 1})
 	}
@@ -369,7 +378,8 @@ func (f *maskFlags) cutOut(ctx context.Context, s *sam.Segmenter, e *sam.Embeddi
 func writeCuts(dir string, cuts []cut) error {
 	low := cuts[0].low.Shape
 	err := writeFile(filepath.Join(dir, "low_res.npy"), func(w io.Writer) error {
-		return tensor.WriteNPYRows(w, append([]int{len(cuts)}, low...), func(i int) ([]float32, error) { return cuts[i].low.Data, nil })
+		return tensor.WriteNPYRows(w, append([]int{len(cuts)}, low...),
+			func(i int) ([]float32, error) { return cuts[i].low.Data, nil })
 	})
 	if err == nil {
 		err = writeFile(filepath.Join(dir, "iou.npy"), func(w io.Writer) error {
@@ -377,7 +387,8 @@ func writeCuts(dir string, cuts []cut) error {
 		})
 	}
 	if err == nil {
-		err = writeFile(filepath.Join(dir, "prompts.json"), func(w io.Writer) error { return json.NewEncoder(w).Encode(cuts) })
+		err = writeFile(filepath.Join(dir, "prompts.json"),
+			func(w io.Writer) error { return json.NewEncoder(w).Encode(cuts) })
 	}
 	return err
 }
@@ -412,7 +423,8 @@ func readPrompts(path string) ([]prompt, error) {
 	}
 	for i, p := range out {
 		if len(p.Points) != len(p.Labels) || slices.ContainsFunc(p.Labels, func(l int) bool { return l != 0 && l != 1 }) {
-			return nil, fmt.Errorf("%s: prompt %d, %q: want a label for each point, 1 on the object or 0 off it", path, i, p.Text)
+			return nil, fmt.Errorf("%s: prompt %d, %q: want a label for each point, 1 on the object or 0 off it", path, i,
+				p.Text)
 		}
 		out[i].Text = cmp.Or(p.Text, "prompt "+strconv.Itoa(i+1))
 	}

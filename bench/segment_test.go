@@ -18,9 +18,9 @@ import (
 	"ovbench/runners/tensor"
 )
 
-// Every recorded prompt of points or a box gives the recorded logits, scores and mask by a command line, be the picture a PNG or a
-// JPEG and the segmenter a .pth file, a directory or an exported pair. The arrays were recorded with segment-anything 1.0;
-// index.json beside them says what each is.
+// Every recorded prompt of points or a box gives the recorded logits, scores and mask by a command line, be the picture
+// a PNG or a JPEG and the segmenter a .pth file, a directory or an exported pair. The arrays were recorded with
+// segment-anything 1.0; index.json beside them says what each is.
 func TestSegmentGivesRecordings(t *testing.T) {
 	root := os.Getenv("OVBENCH_SHARED")
 	if root == "" {
@@ -140,7 +140,8 @@ func TestSegmentInPython(t *testing.T) {
 	picture := filepath.Join("..", "runners", "clip", "testdata", "micro", "image.png") // 70 x 52
 	theirs, ours := t.TempDir(), t.TempDir()
 	python(t, "segment.py", picture, theirs)
-	command(t, "segment", picture, "--segmenter", filepath.Join(theirs, "sam.pth"), "--points", filepath.Join(theirs, "points.json"), "--out", ours)
+	command(t, "segment", picture, "--segmenter", filepath.Join(theirs, "sam.pth"), "--points",
+		filepath.Join(theirs, "points.json"), "--out", ours)
 	for _, name := range []string{"low_res.npy", "iou.npy"} {
 		if d := farthest(readArray(t, filepath.Join(ours, name)), readArray(t, filepath.Join(theirs, name))); !(d < 1e-4) {
 			t.Errorf("%s is %.2g away", name, d)
@@ -148,8 +149,8 @@ func TestSegmentInPython(t *testing.T) {
 	}
 }
 
-// Scores of task interactive equal numpy's, computed from the maps and logits that the run kept: on the built-in pictures with a tiny
-// segmenter of random weights, and on real ones with a recorded one.
+// Scores of task interactive equal numpy's, computed from the maps and logits that the run kept: on the built-in
+// pictures with a tiny segmenter of random weights, and on real ones with a recorded one.
 func TestInteractiveInPython(t *testing.T) {
 	if os.Getenv("OVBENCH_PYTHON") == "" {
 		t.Skip("set OVBENCH_PYTHON to a Python with numpy, Pillow and scipy")
@@ -177,7 +178,8 @@ func TestInteractiveInPython(t *testing.T) {
 
 func interactiveInPython(t *testing.T, data, segmenter string, side int) {
 	dir := filepath.Join(t.TempDir(), "run")
-	command(t, "run", "interactive_voc", "--model", "micro", "--segmenter", segmenter, "--data", data, "--set", "protocol.size=160",
+	command(t, "run", "interactive_voc", "--model", "micro", "--segmenter", segmenter, "--data", data, "--set",
+		"protocol.size=160",
 		"--set", "protocol.point_threshold=0.7", "--out", dir, "--save", "maps,masks")
 	var theirs map[string]map[string]float64
 	voc := filepath.Join(data, "VOCdevkit", "VOC2012")

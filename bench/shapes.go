@@ -58,7 +58,8 @@ Splits are train, dev, val, and heldout, which has the pairs of colour and shape
 		if out == "" {
 			return usagef(c.CommandPath(), "--out is missing: name the folder to write")
 		}
-		write, ok := map[string]func(*shapesWriter) error{"voc": writeVOC, "captions": writeCaptions, "npy": writeNPYPictures}[layout]
+		write, ok := map[string]func(*shapesWriter) error{"voc": writeVOC, "captions": writeCaptions,
+			"npy": writeNPYPictures}[layout]
 		if !ok {
 			return usagef(c.CommandPath(), "--layout %q is not known; known are voc, captions, npy", layout)
 		}
@@ -101,7 +102,8 @@ type shapesWriter struct {
 	bar            *progress
 }
 
-// each makes all samples, several at a time, and hands them over in order. What prepare makes of a sample is made in parallel.
+// each makes all samples, several at a time, and hands them over in order. What prepare makes of a sample is made in
+// parallel.
 func each[T any](w *shapesWriter, prepare func(i int, s datasets.Sample) (T, error), use func(i int, v T) error) error {
 	const portion = 64
 	for first := 0; first < w.ds.Len(); first += portion {
@@ -177,9 +179,11 @@ func writeVOC(w *shapesWriter) error {
 	var ids []string
 	err := each(w, func(_ int, s datasets.Sample) (struct{}, error) {
 		return struct{}{}, errors.Join(
-			w.file("JPEGImages/"+s.ID+".jpg", func(f io.Writer) error { return jpeg.Encode(f, s.Image, &jpeg.Options{Quality: 95}) }),
+			w.file("JPEGImages/"+s.ID+".jpg",
+				func(f io.Writer) error { return jpeg.Encode(f, s.Image, &jpeg.Options{Quality: 95}) }),
 			w.file("SegmentationClass/"+s.ID+".png", func(f io.Writer) error { return labelmap.Encode(f, s.Labels) }),
-			w.file("SegmentationObject/"+s.ID+".png", func(f io.Writer) error { return labelmap.Encode(f, datasets.ObjectMap(s)) }),
+			w.file("SegmentationObject/"+s.ID+".png",
+				func(f io.Writer) error { return labelmap.Encode(f, datasets.ObjectMap(s)) }),
 		)
 	}, func(i int, _ struct{}) error { ids = append(ids, w.ds.ID(i)); return nil })
 	if err != nil {

@@ -97,7 +97,8 @@ func startSlurm(t *testing.T) *slurm {
 	}
 	var conf bytes.Buffer
 	err = slurmConf.Execute(&conf, map[string]any{
-		"Host": s.host, "User": strings.TrimSpace(string(user)), "Dir": dir, "CPUs": runtime.NumCPU(), "Port": freePort(t), "NodePort": freePort(t),
+		"Host": s.host, "User": strings.TrimSpace(string(user)), "Dir": dir, "CPUs": runtime.NumCPU(), "Port": freePort(t),
+		"NodePort": freePort(t),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -106,12 +107,14 @@ func startSlurm(t *testing.T) *slurm {
 	for i := range key {
 		key[i] = byte(i * 37) // of a cluster that nobody else can reach
 	}
-	if err := errors.Join(os.WriteFile(filepath.Join(dir, "slurm.conf"), conf.Bytes(), 0o644), os.WriteFile(filepath.Join(dir, "munge.key"), key, 0o600)); err != nil {
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, "slurm.conf"), conf.Bytes(), 0o644),
+		os.WriteFile(filepath.Join(dir, "munge.key"), key, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("SLURM_CONF", filepath.Join(dir, "slurm.conf"))
 	t.Cleanup(s.stop)
-	s.must("munged", "--force", "--key-file="+dir+"/munge.key", "--socket="+dir+"/munge.socket", "--pid-file="+dir+"/munged.pid",
+	s.must("munged", "--force", "--key-file="+dir+"/munge.key", "--socket="+dir+"/munge.socket",
+		"--pid-file="+dir+"/munged.pid",
 		"--log-file="+dir+"/munged.log", "--seed-file="+dir+"/munge.seed")
 	s.must("slurmctld", "-c")
 	s.must("slurmd")
@@ -190,18 +193,20 @@ func (s *slurm) idle() {
 	})
 }
 
-// TestSlurm carries a run through what clusters do to jobs: one task is killed, one told to stop, one loses its node. What
-// comes of it is the run of one process, and nothing was measured twice.
+// TestSlurm carries a run through what clusters do to jobs: one task is killed, one told to stop, one loses its node.
+// What comes of it is the run of one process, and nothing was measured twice.
 func TestSlurm(t *testing.T) {
 	s := startSlurm(t)
 	dir := t.TempDir()
 	ovbench := filepath.Join(dir, "ovbench")
 	s.must("go", "build", "-o", ovbench, ".")
-	run := []string{"demo", "--set", "methods=[clip, clip_surgery, gem]", "--set", "resamples=100", "--limit", "400", "--jobs", "1"}
+	run := []string{"demo", "--set", "methods=[clip, clip_surgery, gem]", "--set", "resamples=100", "--limit", "400",
+		"--jobs", "1"}
 	s.must(ovbench, append([]string{"run", "--out", filepath.Join(dir, "whole"), "--threads", "1"}, run...)...)
 
 	out := filepath.Join(dir, "all parts")
-	s.must(ovbench, append([]string{"submit", "slurm", "--shards", "4", "--at-once", "1", "--cpus", "1", "--out", out, "--now"}, run...)...)
+	s.must(ovbench, append([]string{"submit", "slurm", "--shards", "4", "--at-once", "1", "--cpus", "1", "--out", out,
+		"--now"}, run...)...)
 	lines := func(part int) string {
 		raw, _ := os.ReadFile(filepath.Join(cluster.Folder(out, part, 4), "records.jsonl"))
 		return string(raw)

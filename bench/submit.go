@@ -53,7 +53,8 @@ func (f *submitFlags) addJob(c *cobra.Command, r *runFlags) {
 	c.Flags().IntVar(&f.job.GPUs, "gpus", 0, "`N` GPUs of a part")
 	c.Flags().StringVar(&f.job.Memory, "mem", "", "`memory` of a part, such as 16G")
 	c.Flags().StringVar(&f.job.Time, "time", "", "`limit` of a part, such as 2:00:00")
-	c.Flags().StringVar(&f.job.Image, "image", "", "`container` to run in: an Apptainer file for Slurm, an image's name for Kubernetes")
+	c.Flags().StringVar(&f.job.Image, "image", "",
+		"`container` to run in: an Apptainer file for Slurm, an image's name for Kubernetes")
 	c.Flags().BoolVar(&f.now, "now", false, "submit the job, too")
 }
 
@@ -166,7 +167,8 @@ whatever became of the parts: it exits with 3 if any is missing, and its log nam
 		}
 		jobFile, mergeFile := filepath.Join(f.job.Out, cluster.SlurmJob), filepath.Join(f.job.Out, cluster.SlurmMerge)
 		if !f.now {
-			fmt.Fprintf(c.OutOrStdout(), "id=$(sbatch --parsable %s)\nsbatch --dependency=afterany:${id%%%%;*} %s\n", cluster.Shell(jobFile), cluster.Shell(mergeFile))
+			fmt.Fprintf(c.OutOrStdout(), "id=$(sbatch --parsable %s)\nsbatch --dependency=afterany:${id%%%%;*} %s\n",
+				cluster.Shell(jobFile), cluster.Shell(mergeFile))
 			return nil
 		}
 		id, err := sbatch(c, jobFile)
@@ -177,7 +179,8 @@ whatever became of the parts: it exits with 3 if any is missing, and its log nam
 		if err != nil {
 			return fmt.Errorf("job %s is submitted, the one that joins its parts is not: %w", id, err)
 		}
-		fmt.Fprintf(c.OutOrStdout(), "job %s with %d parts, job %s to join them; ovbench status %s\n", id, f.job.Shards, next, cluster.Shell(f.job.Out))
+		fmt.Fprintf(c.OutOrStdout(), "job %s with %d parts, job %s to join them; ovbench status %s\n", id, f.job.Shards, next,
+			cluster.Shell(f.job.Out))
 		return nil
 	}
 	return c

@@ -7,8 +7,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// departable are the fields that may have a value of their own on a data set. Positions and templates hold for a run: the
-// network and its texts are the same for all data sets.
+// departable are the fields that may have a value of their own on a data set. Positions and templates hold for a run:
+// the network and its texts are the same for all data sets.
 var departable = func() (out []field[Protocol]) {
 	for _, f := range protocolFields {
 		if !slices.Contains([]string{"name", "mean", "positions", "templates", "redundant", "ending"}, f.key) {
@@ -156,7 +156,8 @@ func (r *reader) checkKeys(n *yaml.Node, at string, p Protocol) bool {
 	case p.Resize == "short-side" && p.Long > 0 && p.Long < p.Size.H:
 		message = fmt.Sprintf("long %d is less than the shorter side, size %d", p.Long, p.Size.H)
 	case p.Window > 0 && (p.Stride < 1 || p.Stride > p.Window):
-		message = fmt.Sprintf("windows of %d need a stride from 1 to %d, got %d; give the stride, and with --set before the window", p.Window, p.Window, p.Stride)
+		message = fmt.Sprintf("windows of %d need a stride from 1 to %d, got %d; give the stride, and with --set before "+
+			"the window", p.Window, p.Window, p.Stride)
 	case p.Window > 0 && p.Window < minSide:
 		message = fmt.Sprintf("windows of %d pixels are smaller than a patch; want %d to %d", p.Window, minSide, maxSide)
 	default:

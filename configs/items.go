@@ -12,31 +12,49 @@ import (
 )
 
 var datasetFields = []field[Dataset]{
-	needed(key("name", "which data set (ovbench list datasets)", func(d *Dataset) *string { return &d.Name }, datasetName)),
-	optional(key("id", "what records and tables call it, where one data set stands twice; its name unless written", func(d *Dataset) *string { return &d.ID }, nameKind),
+	needed(key("name", "which data set (ovbench list datasets)", func(d *Dataset) *string { return &d.Name },
+		datasetName)),
+	optional(key("id", "what records and tables call it, where one data set stands twice; its name unless written",
+		func(d *Dataset) *string { return &d.ID }, nameKind),
 		func(d *Dataset) bool { return d.ID == "" }),
-	optional(key("title", "a line for people; its own unless written", func(d *Dataset) *string { return &d.Title }, text(200, false)),
+	optional(key("title", "a line for people; its own unless written", func(d *Dataset) *string { return &d.Title },
+		text(200, false)),
 		func(d *Dataset) bool { return d.Title == "" }),
-	optional(key("root", "its directory, from the folder of the suite; it goes before --data", func(d *Dataset) *string { return &d.Root }, text(1000, false)),
+	optional(key("root", "its directory, from the folder of the suite; it goes before --data",
+		func(d *Dataset) *string { return &d.Root }, text(1000, false)),
 		func(d *Dataset) bool { return d.Root == "" }),
-	optional(key("split", "the usual evaluation split unless written", func(d *Dataset) *string { return &d.Split }, text(200, false)),
+	optional(key("split", "the usual evaluation split unless written", func(d *Dataset) *string { return &d.Split },
+		text(200, false)),
 		func(d *Dataset) bool { return d.Split == "" }),
-	optional(key("queries", "a query set or a .txt file; the protocol's unless written", func(d *Dataset) *string { return &d.Queries }, text(1000, false)),
+	optional(key("queries", "a query set or a .txt file; the protocol's unless written",
+		func(d *Dataset) *string { return &d.Queries }, text(1000, false)),
 		func(d *Dataset) bool { return d.Queries == "" }),
-	optional(key("limit", "only the first images; all unless written", func(d *Dataset) *int { return &d.Limit }, whole(1, 1_000_000_000)),
+	optional(key("limit", "only the first images; all unless written", func(d *Dataset) *int { return &d.Limit },
+		whole(1, 1_000_000_000)),
 		func(d *Dataset) bool { return d.Limit == 0 }),
-	optionalText("label_names", "a file that says what stored numbers mean, where copies differ: PASCAL Context", func(d *Dataset) *string { return &d.LabelNames }),
-	optionalToggle("labelled_only", "leave out images without labels: NUS-WIDE", func(d *Dataset) *bool { return &d.LabelledOnly }),
-	optionalToggle("apply_exif", "turn pictures as their EXIF orientation says; annotations refer to stored pixels almost everywhere", func(d *Dataset) *bool { return &d.ApplyEXIF }),
-	optionalText("images", "folder: the pictures, below root; images unless written", func(d *Dataset) *string { return &d.Images }),
+	optionalText("label_names", "a file that says what stored numbers mean, where copies differ: PASCAL Context",
+		func(d *Dataset) *string { return &d.LabelNames }),
+	optionalToggle("labelled_only", "leave out images without labels: NUS-WIDE",
+		func(d *Dataset) *bool { return &d.LabelledOnly }),
+	optionalToggle("apply_exif",
+		"turn pictures as their EXIF orientation says; annotations refer to stored pixels almost everywhere",
+		func(d *Dataset) *bool { return &d.ApplyEXIF }),
+	optionalText("images", "folder: the pictures, below root; images unless written",
+		func(d *Dataset) *string { return &d.Images }),
 	optionalText("labels", "folder: the label maps; labels unless written", func(d *Dataset) *string { return &d.Labels }),
-	optionalText("classes", "folder: one class a line; classes.txt unless written", func(d *Dataset) *string { return &d.Classes }),
-	optionalText("list", "folder: one id a line; all pictures unless written", func(d *Dataset) *string { return &d.List }),
-	optionalText("image_suffix", "folder: what follows the id in names of pictures", func(d *Dataset) *string { return &d.ImageSuffix }),
-	optionalText("label_suffix", "folder: what follows the id in names of label maps", func(d *Dataset) *string { return &d.LabelSuffix }),
-	optional(key("ignore", "folder: stored value that is not scored; 255 and 65535 unless written", func(d *Dataset) *int { return &d.Ignore }, whole(1, 65535)),
+	optionalText("classes", "folder: one class a line; classes.txt unless written",
+		func(d *Dataset) *string { return &d.Classes }),
+	optionalText("list", "folder: one id a line; all pictures unless written",
+		func(d *Dataset) *string { return &d.List }),
+	optionalText("image_suffix", "folder: what follows the id in names of pictures",
+		func(d *Dataset) *string { return &d.ImageSuffix }),
+	optionalText("label_suffix", "folder: what follows the id in names of label maps",
+		func(d *Dataset) *string { return &d.LabelSuffix }),
+	optional(key("ignore", "folder: stored value that is not scored; 255 and 65535 unless written",
+		func(d *Dataset) *int { return &d.Ignore }, whole(1, 65535)),
 		func(d *Dataset) bool { return d.Ignore == 0 }),
-	optionalToggle("reduce_zero_label", "folder: stored 0 is not scored, stored k is class k-1", func(d *Dataset) *bool { return &d.ReduceZero }),
+	optionalToggle("reduce_zero_label", "folder: stored 0 is not scored, stored k is class k-1",
+		func(d *Dataset) *bool { return &d.ReduceZero }),
 	optionalToggle("background", "folder: class 0 is everything else", func(d *Dataset) *bool { return &d.Background }),
 }
 
@@ -84,9 +102,11 @@ var datasetKind = kind[Dataset]{
 		} else {
 			d.Name, _ = datasetName.read(r, n, at)
 		}
-		if known, ok := r.known.Queries[d.Name]; ok && d.Queries != "" && !IsFile(d.Queries) && !slices.Contains(known, d.Queries) {
+		if known, ok := r.known.Queries[d.Name]; ok && d.Queries != "" && !IsFile(d.Queries) &&
+			!slices.Contains(known, d.Queries) {
 			p := r.places[join(at, "queries")]
-			r.fault(&yaml.Node{Line: p.line, Column: p.column}, "%s: query set %s %s (ovbench list datasets)", d.Name, quote(d.Queries), notKnown(d.Queries, known))
+			r.fault(&yaml.Node{Line: p.line, Column: p.column}, "%s: query set %s %s (ovbench list datasets)", d.Name,
+				quote(d.Queries), notKnown(d.Queries, known))
 		}
 		return d, len(r.faults) == before
 	},
@@ -96,7 +116,8 @@ var datasetKind = kind[Dataset]{
 	},
 }
 
-const methodForms = "want a name, name:parameter=value, {method: {parameter: value}} or {name: label, method: name, parameter: value}"
+const methodForms = "want a name, name:parameter=value, {method: {parameter: value}} or {name: label, method: name, " +
+	"parameter: value}"
 
 // methodKind is a bare name, kind:parameter=value, {kind: {parameters}}, or {name, method, parameters …}.
 var methodKind = kind[Method]{

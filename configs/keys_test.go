@@ -8,16 +8,19 @@ import (
 
 // changed are values for keys of a suite, unlike those of the suite below.
 var changed = map[string]string{
-	"backbones": "{dino: other}", "segmenter": "other", "name": "other", "title": "other", "doc": "other", "model": "other", "models": "[other, another]", "task": "explain",
+	"backbones": "{dino: other}", "segmenter": "other", "name": "other", "title": "other", "doc": "other",
+	"model": "other", "models": "[other, another]", "task": "explain",
 	"metrics": "[aAcc]", "panels": "9", "seed": "9", "resamples": "9",
 	"datasets": "[{name: d, split: other}]", "methods": "[{k: {x: 1}}]", "protocol": "sclip",
 }
 
-// Keys that change no record: names and texts for people, what only scoring reads, and networks, which are known by their
-// weights. All others do, whatever is added.
-var personal, scoring = []string{"name", "title", "doc", "panels"}, []string{"model", "models", "backbones", "segmenter", "metrics", "seed", "resamples"}
+// Keys that change no record: names and texts for people, what only scoring reads, and networks, which are known by
+// their weights. All others do, whatever is added.
+var personal, scoring = []string{"name", "title", "doc", "panels"}, []string{"model", "models", "backbones",
+	"segmenter", "metrics", "seed", "resamples"}
 
-// Every key of a suite, of a data set and of a protocol changes what a run is known by, or is listed above as one that does not.
+// Every key of a suite, of a data set and of a protocol changes what a run is known by, or is listed above as one that
+// does not.
 func TestEveryKeyIsPartOfTheIdentity(t *testing.T) {
 	const base = "datasets: [{name: d}]\nmethods: [k]\nprotocol: {base: clip-surgery}\n"
 	parse := func(text string) *Suite {
@@ -65,7 +68,8 @@ func TestEveryKeyIsPartOfTheIdentity(t *testing.T) {
 			if v == "" || err != nil {
 				continue
 			}
-			check("datasets."+f.key, after, f.key != "root" && f.key != "title", f.key != "root" && f.key != "limit" && f.key != "title")
+			check("datasets."+f.key, after, f.key != "root" && f.key != "title", f.key != "root" && f.key != "limit" &&
+				f.key != "title")
 			value = v
 			break
 		}
@@ -74,9 +78,13 @@ func TestEveryKeyIsPartOfTheIdentity(t *testing.T) {
 		}
 	}
 	values := map[string]string{
-		"resize": "short-side", "size": "100", "long": "64", "filter": "bilinear", "mean": "imagenet", "window": "64, stride: 32", "stride": "9, window: 64", "pad": "patch",
-		"positions": "bicubic", "templates": "none", "queries": "words", "redundant": "none", "scale": "50", "threshold": "0.1",
-		"area_threshold": "0.1", "point_threshold": "0.7", "point_shrink": "3", "max_points": "4", "map_threshold": "0.4", "pamr": "2", "ending": "resize-minmax", "decode_resize": "bilinear-twice", "convention": "ade20k", "datasets": "{d: {size: 64}}",
+		"resize": "short-side", "size": "100", "long": "64", "filter": "bilinear", "mean": "imagenet",
+		"window": "64, stride: 32", "stride": "9, window: 64", "pad": "patch",
+		"positions": "bicubic", "templates": "none", "queries": "words", "redundant": "none", "scale": "50",
+		"threshold":      "0.1",
+		"area_threshold": "0.1", "point_threshold": "0.7", "point_shrink": "3", "max_points": "4", "map_threshold": "0.4",
+		"pamr": "2", "ending": "resize-minmax", "decode_resize": "bilinear-twice", "convention": "ade20k",
+		"datasets": "{d: {size: 64}}",
 	}
 	for _, f := range allFields {
 		value, ok := values[f.key]
@@ -87,6 +95,7 @@ func TestEveryKeyIsPartOfTheIdentity(t *testing.T) {
 			t.Errorf("key protocol.%s has no value in this test", f.key)
 			continue
 		}
-		check("protocol."+f.key, parse(strings.Replace(base, "clip-surgery}", "clip-surgery, "+f.key+": "+value+"}", 1)), true, f.key != "convention")
+		check("protocol."+f.key, parse(strings.Replace(base, "clip-surgery}", "clip-surgery, "+f.key+": "+value+"}", 1)),
+			true, f.key != "convention")
 	}
 }

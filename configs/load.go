@@ -37,7 +37,8 @@ func Load(nameOrPath string, known Known) (*Suite, error) {
 	if !strings.ContainsAny(nameOrPath, `/\`) && !strings.HasSuffix(nameOrPath, ".yaml") && !strings.HasSuffix(nameOrPath, ".yml") {
 		data, err := builtins.ReadFile(nameOrPath + ".yaml")
 		if err != nil || nameOrPath+".yaml" == protocolsFile {
-			return nil, fmt.Errorf("suite %s %s (ovbench list suites; a file's name ends in .yaml)", quote(nameOrPath), notKnown(nameOrPath, Names()))
+			return nil, fmt.Errorf("suite %s %s (ovbench list suites; a file's name ends in .yaml)", quote(nameOrPath),
+				notKnown(nameOrPath, Names()))
 		}
 		return Parse(nameOrPath+".yaml", data, known)
 	}

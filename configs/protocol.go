@@ -19,31 +19,36 @@ import (
 // Protocol is all that changes a number and is not the method, the model or the data. It is a value; copies share
 // Departures, which nobody changes in place. The zero Protocol measures nothing: take one of [Protocols] and change it.
 //
-// Published protocols have constants per data set. They are Departures here: what holds on one data set is [Protocol.On].
+// Published protocols have constants per data set. They are Departures here: what holds on one data set is
+// [Protocol.On].
 //
 // Where Templates or Queries name a file, the protocol holds its path only; a record of a run needs its
 // content beside.
 type Protocol struct {
-	Name          string  // as declared; String adds where it departs from the built-in of that name
-	Resize        string  // how an image meets the network: "squash" to Size, or "short-side", which keeps its shape
-	Size          Size    // of the network's input, in pixels; for short-side the shorter side, twice
-	Long          int     // short-side: limit of the longer side; 0 for none
-	Filter        string  // of Resize: "bicubic", "bilinear", "lanczos", Pillow's, antialiased; "cv2-linear"
-	Mean          string  // colours are normalised by the statistics of "clip" or "imagenet"
-	Window        int     // side of sliding windows in pixels; 0: the network sees the whole input at once
-	Stride        int     // between windows; without windows of no effect
-	Pad           string  // windows that are no whole number of patches: "none" leaves the rest out, "patch" puts zeros around, "corner" behind
-	Positions     string  // positional embeddings on other grids: reference (the method's own), bilinear, bicubic, bicubic-size, bicubic-antialias
-	Templates     string  // prompts around a query: none, photo, openai7, openai80, surgery85, or a file
-	Queries       string  // words of the classes: a query set of the data set, or a file
-	Redundant     string  // feature surgery, for tasks that rank a class by itself: reference (the method's own), labels, paper, empty, none
+	Name   string // as declared; String adds where it departs from the built-in of that name
+	Resize string // how an image meets the network: "squash" to Size, or "short-side", which keeps its shape
+	Size   Size   // of the network's input, in pixels; for short-side the shorter side, twice
+	Long   int    // short-side: limit of the longer side; 0 for none
+	Filter string // of Resize: "bicubic", "bilinear", "lanczos", Pillow's, antialiased; "cv2-linear"
+	Mean   string // colours are normalised by the statistics of "clip" or "imagenet"
+	Window int    // side of sliding windows in pixels; 0: the network sees the whole input at once
+	Stride int    // between windows; without windows of no effect
+	Pad    string // windows that are no whole number of patches: "none" leaves the rest out, "patch" puts zeros around, "corner" behind
+	// positional embeddings on other grids: reference (the method's own), bilinear, bicubic, bicubic-size,
+	// bicubic-antialias
+	Positions string
+	Templates string // prompts around a query: none, photo, openai7, openai80, surgery85, or a file
+	Queries   string // words of the classes: a query set of the data set, or a file
+	// feature surgery, for tasks that rank a class by itself: reference (the method's own), labels, paper, empty, none
+	Redundant     string
 	Scale         float64 // CLIP's logit scale: factor of the cosines before softmax
 	Threshold     float64 // pixels whose best probability is lower become class 0; 0 for none
 	AreaThreshold float64 // classes above 0 that win at most this share of such pixels are barred; 0 for none
 	PAMR          int     // iterations of pixel-adaptive mask refinement; 0 for none
-	Ending        string  // how values become maps, for tasks that score maps: reference (the method's own), or steps such as minmax-resize
-	DecodeResize  string  // maps to the size of the truth: "bilinear", or "bilinear-twice" by way of the network's input
-	Convention    string  // of intersection and union: "mmseg"
+	// how values become maps, for tasks that score maps: reference (the method's own), or steps such as minmax-resize
+	Ending       string
+	DecodeResize string // maps to the size of the truth: "bilinear", or "bilinear-twice" by way of the network's input
+	Convention   string // of intersection and union: "mmseg"
 
 	// Of task interactive; the zero values stand for the Default constants.
 	PointThreshold float64 // least value, in 0..1, of a point on the object
@@ -54,8 +59,8 @@ type Protocol struct {
 	Departures []Departure
 }
 
-// What a protocol that says nothing of points means: the values of CLIP Surgery's code, and half of a map's peak for its mask
-// and box, of which nothing is published.
+// What a protocol that says nothing of points means: the values of CLIP Surgery's code, and half of a map's peak for
+// its mask and box, of which nothing is published.
 const (
 	DefaultPointThreshold = 0.8
 	DefaultPointShrink    = 2
@@ -124,13 +129,15 @@ var (
 // protocolFields is every key of a protocol. All but the name change numbers.
 var protocolFields = []field[Protocol]{
 	needed(key("name", "what tables call this protocol", func(p *Protocol) *string { return &p.Name }, text(80, false))),
-	needed(key("resize", "how an image meets the network: squash fills size and ignores the image's shape, short-side keeps it",
+	needed(key("resize", "how an image meets the network: squash fills size and ignores the image's shape, short-side "+
+		"keeps it",
 		func(p *Protocol) *string { return &p.Resize }, choice([]string{"squash", "short-side"}))),
 	needed(key("size", "input of the network in pixels: one number for a square or the shorter side, or HxW",
 		func(p *Protocol) *Size { return &p.Size }, sizeKind)),
 	needed(key("long", "resize short-side: limit of the longer side in pixels; 0 for none",
 		func(p *Protocol) *int { return &p.Long }, whole(0, maxSide))),
-	needed(key("filter", "kernel of resize: bicubic, bilinear and lanczos are Pillow's, antialiased; cv2-linear is OpenCV's",
+	needed(key("filter", "kernel of resize: bicubic, bilinear and lanczos are Pillow's, antialiased; cv2-linear is "+
+		"OpenCV's",
 		func(p *Protocol) *string { return &p.Filter }, choice([]string{"bicubic", "bilinear", "lanczos", "cv2-linear"}))),
 	needed(key("mean", "statistics that normalise the colours: clip or imagenet",
 		func(p *Protocol) *string { return &p.Mean }, choice([]string{"clip", "imagenet"}))),
@@ -138,41 +145,57 @@ var protocolFields = []field[Protocol]{
 		func(p *Protocol) *int { return &p.Window }, whole(0, maxSide))),
 	needed(key("stride", "pixels between windows; of no effect without windows",
 		func(p *Protocol) *int { return &p.Stride }, whole(0, maxSide))),
-	needed(key("pad", "where a window is no whole number of patches: none leaves the rest out; patch puts zeros around, which the map covers too; corner puts them right and below, and the map is the window's",
+	needed(key("pad", "where a window is no whole number of patches: none leaves the rest out; patch puts zeros around, "+
+		"which the map covers too; corner puts them right and below, and the map is the window's",
 		func(p *Protocol) *string { return &p.Pad }, choice([]string{"none", "patch", "corner"}))),
 	needed(key("positions", "positional embeddings on other grids; reference is the method's own way",
-		func(p *Protocol) *string { return &p.Positions }, choice([]string{"reference", "bilinear", "bicubic", "bicubic-size", "bicubic-antialias"}))),
+		func(p *Protocol) *string { return &p.Positions }, choice([]string{"reference", "bilinear", "bicubic", "bicubic-size",
+			"bicubic-antialias"}))),
 	needed(key("templates", "prompts around a query: none, photo, openai7, openai80, surgery85, or a .txt file",
-		func(p *Protocol) *string { return &p.Templates }, choiceOrFile("none", "photo", "openai7", "openai80", "surgery85"))),
+		func(p *Protocol) *string { return &p.Templates }, choiceOrFile("none", "photo", "openai7", "openai80",
+			"surgery85"))),
 	needed(key("queries", "words that stand for the classes: a query set (ovbench list datasets) or a .txt file",
 		func(p *Protocol) *string { return &p.Queries }, text(1000, false))),
 	needed(key("redundant", "feature surgery, for tasks explain and multilabel; reference is the method's own",
-		func(p *Protocol) *string { return &p.Redundant }, choice([]string{"reference", "labels", "paper", "empty", "none"}))),
+		func(p *Protocol) *string { return &p.Redundant }, choice([]string{"reference", "labels", "paper", "empty",
+			"none"}))),
 	needed(key("scale", "factor of the cosines before softmax, CLIP's logit scale; matters with a threshold",
 		func(p *Protocol) *float64 { return &p.Scale }, scaleKind)),
 	needed(key("threshold", "a pixel whose best probability is lower becomes class 0, background; 0 for none",
 		func(p *Protocol) *float64 { return &p.Threshold }, thresholdKind)),
-	needed(key("area_threshold", "classes but background that win at most this share of the pixels such classes win lose them; 0 for none",
+	needed(key("area_threshold",
+		"classes but background that win at most this share of the pixels such classes win lose them; 0 for none",
 		func(p *Protocol) *float64 { return &p.AreaThreshold }, thresholdKind)),
 	needed(key("pamr", "iterations of pixel-adaptive mask refinement; 0 for none",
 		func(p *Protocol) *int { return &p.PAMR }, whole(0, 1000))),
-	optional(key("ending", "how values become the maps that tasks explain and faithfulness score: the method's own way (reference, as without this key), or steps: relu takes negative values for 0, minmax stretches to 0..1, resize enlarges",
-		func(p *Protocol) *string { return &p.Ending }, choice([]string{"reference", "minmax-resize", "resize-minmax", "relu-minmax-resize", "relu-minmax-resize-minmax"})),
+	optional(key("ending",
+		"how values become the maps that tasks explain and faithfulness score: the method's own way (reference, as without "+
+			"this key), or steps: relu takes negative values for 0, minmax stretches to 0..1, resize enlarges",
+		func(p *Protocol) *string { return &p.Ending }, choice([]string{"reference", "minmax-resize", "resize-minmax",
+			"relu-minmax-resize", "relu-minmax-resize-minmax"})),
 		func(p *Protocol) bool { return p.Ending == "" || p.Ending == "reference" }),
-	needed(key("decode_resize", "maps to the size of the truth: bilinear (align_corners=False), or bilinear-twice by way of the network's input, as windows are always",
-		func(p *Protocol) *string { return &p.DecodeResize }, choice([]string{"bilinear", "bilinear-twice"}, "bicubic", "nearest"))),
+	needed(key("decode_resize",
+		"maps to the size of the truth: bilinear (align_corners=False), or bilinear-twice by way of the network's input, "+
+			"as windows are always",
+		func(p *Protocol) *string { return &p.DecodeResize }, choice([]string{"bilinear", "bilinear-twice"}, "bicubic",
+			"nearest"))),
 	needed(key("convention", "how intersection and union are counted",
-		func(p *Protocol) *string { return &p.Convention }, choice([]string{"mmseg", "cityscapes", "cocostuff", "ade20k", "imagenet_s"}))),
-	optional(key("point_threshold", "task interactive: least value of a point on the object, in a map from 0 to 1; 0.8 unless written",
+		func(p *Protocol) *string { return &p.Convention }, choice([]string{"mmseg", "cityscapes", "cocostuff", "ade20k",
+			"imagenet_s"}))),
+	optional(key("point_threshold",
+		"task interactive: least value of a point on the object, in a map from 0 to 1; 0.8 unless written",
 		func(p *Protocol) *float64 { return &p.PointThreshold }, shareKind),
 		func(p *Protocol) bool { return p.PointThreshold == 0 || p.PointThreshold == DefaultPointThreshold }),
-	optional(key("point_shrink", "task interactive: maps are reduced by this factor before points are taken; 2 unless written",
+	optional(key("point_shrink",
+		"task interactive: maps are reduced by this factor before points are taken; 2 unless written",
 		func(p *Protocol) *int { return &p.PointShrink }, whole(1, 64)),
 		func(p *Protocol) bool { return p.PointShrink == 0 || p.PointShrink == DefaultPointShrink }),
 	optional(key("max_points", "task interactive: points on the object, the surest, and as many off it; 0 for all",
 		func(p *Protocol) *int { return &p.MaxPoints }, whole(0, 10_000)),
 		func(p *Protocol) bool { return p.MaxPoints == 0 }),
-	optional(key("map_threshold", "task interactive: what is over this value of a map is its mask without a segmenter, and bounds its box; 0.5 unless written",
+	optional(key("map_threshold",
+		"task interactive: what is over this value of a map is its mask without a segmenter, and bounds its box; 0.5 "+
+			"unless written",
 		func(p *Protocol) *float64 { return &p.MapThreshold }, shareKind),
 		func(p *Protocol) bool { return p.MapThreshold == 0 || p.MapThreshold == DefaultMapThreshold }),
 }
@@ -361,8 +384,10 @@ var protocolKind = kind[Protocol]{
 	read:  readProtocol,
 	write: func(p Protocol) any { return writeFields(&p, allFields) },
 	schema: func() object {
-		base := field[Protocol]{key: "base", doc: "the protocol to start from", schema: func() object { return object{{"enum", protocolNames()}} }}
-		return object{{"anyOf", []any{object{{"enum", protocolNames()}}, mapping(append([]field[Protocol]{base}, allFields...), false)}}}
+		base := field[Protocol]{key: "base", doc: "the protocol to start from",
+			schema: func() object { return object{{"enum", protocolNames()}} }}
+		return object{{"anyOf", []any{object{{"enum", protocolNames()}},
+			mapping(append([]field[Protocol]{base}, allFields...), false)}}}
 	},
 }
 
@@ -391,7 +416,8 @@ func readProtocol(r *reader, n *yaml.Node, at string) (Protocol, bool) {
 		}
 		missing := slices.DeleteFunc(required(protocolFields), func(k string) bool { return hasKey(n, k) })
 		if !based && len(missing) > 0 {
-			r.fault(n, "%s lacks %s; write base: %s and only what departs from it (ovbench list protocols)", at, strings.Join(missing, ", "), protocols()[0].Name)
+			r.fault(n, "%s lacks %s; write base: %s and only what departs from it (ovbench list protocols)", at,
+				strings.Join(missing, ", "), protocols()[0].Name)
 		}
 		// The base was read before the keys that depart from it, wherever it stands. What is written for all data
 		// sets holds on all of them, whatever the base says of one.

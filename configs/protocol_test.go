@@ -14,7 +14,8 @@ import (
 // 8, 17, 22, 25 and 32 of their repository.
 func TestClipSurgeryProtocol(t *testing.T) {
 	want := Protocol{
-		Name: "clip-surgery", Resize: "squash", Size: Size{512, 512}, Filter: "bicubic", Mean: "clip", Pad: "none", Positions: "bilinear", Templates: "surgery85",
+		Name: "clip-surgery", Resize: "squash", Size: Size{512, 512}, Filter: "bicubic", Mean: "clip", Pad: "none",
+		Positions: "bilinear", Templates: "surgery85",
 		Queries: "plain", Redundant: "reference", Scale: 100, Threshold: 0, DecodeResize: "bilinear", Convention: "mmseg",
 	}
 	got, ok := builtin("clip-surgery")
@@ -48,7 +49,8 @@ func TestProtocolFingerprint(t *testing.T) {
 func TestUsualPoints(t *testing.T) {
 	p, _ := builtin("clip-surgery")
 	written := p
-	written.PointThreshold, written.PointShrink, written.MapThreshold = DefaultPointThreshold, DefaultPointShrink, DefaultMapThreshold
+	written.PointThreshold, written.PointShrink, written.MapThreshold = DefaultPointThreshold, DefaultPointShrink,
+		DefaultMapThreshold
 	if p.Fingerprint() != written.Fingerprint() || written.String() != "clip-surgery" {
 		t.Errorf("%s is another protocol", written)
 	}
@@ -59,7 +61,8 @@ func TestEveryFieldCounts(t *testing.T) {
 	base, _ := builtin("sclip") // where every field has an effect
 	base.Departures, base.Long = nil, 0
 	fields := reflect.TypeFor[Protocol]()
-	if got, want := len(base.Fields()), fields.NumField()-7; got != want { // neither the name, nor departures and an ending it has not, and of points the usual ones
+	// neither the name, nor departures and an ending it has not, and of points the usual ones
+	if got, want := len(base.Fields()), fields.NumField()-7; got != want {
 		t.Errorf("%d fields, want %d", got, want)
 	}
 	for i := range fields.NumField() {
@@ -95,7 +98,8 @@ func TestProtocolWords(t *testing.T) {
 	a, _ := builtin("clip-surgery")
 	b := a
 	b.Size, b.Scale = Size{224, 336}, 40
-	if got, want := differences(a, b), []difference{{"size", "512x512", "224x336"}, {"scale", "100", "40"}}; !reflect.DeepEqual(got, want) {
+	if got, want := differences(a, b), []difference{{"size", "512x512", "224x336"},
+		{"scale", "100", "40"}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("differences %q, want %q", got, want)
 	}
 	if got := differences(a, a); got != nil {
@@ -116,14 +120,16 @@ func TestProtocolWords(t *testing.T) {
 func TestSummary(t *testing.T) {
 	for name, want := range map[string]string{
 		"clip-surgery": "squash 512x512, templates surgery85, queries plain",
-		"naclip":       "short side 336, windows of 224 at stride 112, templates openai80, queries sclip, refined by colours; departs from this on voc21, voc20, context60, coco_object, cityscapes",
+		"naclip": "short side 336, windows of 224 at stride 112, templates openai80, queries sclip, refined by " +
+			"colours; departs from this on voc21, voc20, context60, coco_object, cityscapes",
 	} {
 		if p, _ := builtin(name); p.Summary() != want {
 			t.Errorf("%s: %s, want %s", name, p.Summary(), want)
 		}
 	}
 	p, _ := builtin("sclip")
-	if got, want := p.On("voc21").Summary(), "short side 336, windows of 224 at stride 112, templates openai80, queries sclip, threshold 0.1 at scale 65"; got != want {
+	if got, want := p.On("voc21").Summary(), "short side 336, windows of 224 at stride 112, templates openai80, queries "+
+		"sclip, threshold 0.1 at scale 65"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -145,7 +151,9 @@ func TestProtocolForms(t *testing.T) {
 	want.Size = Size{64, 64}
 	for _, form := range []string{
 		"{base: clip-surgery, size: 64}", "{size: 64, base: clip-surgery}", "{base: clip-surgery, size: 64x64}",
-		"{name: clip-surgery, resize: squash, size: 64, long: 0, filter: bicubic, mean: clip, window: 0, stride: 0, pad: none, positions: bilinear, templates: surgery85, queries: plain, redundant: reference, scale: 1e2, threshold: -0.0, area_threshold: 0, pamr: 0, decode_resize: bilinear, convention: mmseg}",
+		"{name: clip-surgery, resize: squash, size: 64, long: 0, filter: bicubic, mean: clip, window: 0, stride: 0, pad: " +
+			"none, positions: bilinear, templates: surgery85, queries: plain, redundant: reference, scale: 1e2, threshold: " +
+			"-0.0, area_threshold: 0, pamr: 0, decode_resize: bilinear, convention: mmseg}",
 	} {
 		if got := mustParse(t, head+form).Protocol; !reflect.DeepEqual(got, want) || got.Fingerprint() != want.Fingerprint() {
 			t.Errorf("%s: %+v", form, got)
@@ -153,25 +161,37 @@ func TestProtocolForms(t *testing.T) {
 	}
 }
 
-// Constants of the published configurations (SCLIP, NACLIP, ClearCLIP, ProxyCLIP, SC-CLIP, LPOSS: cfg_*.py; MaskCLIP's as its paper's
-// supplement has them).
+// Constants of the published configurations (SCLIP, NACLIP, ClearCLIP, ProxyCLIP, SC-CLIP, LPOSS: cfg_*.py; MaskCLIP's
+// as its paper's supplement has them).
 func TestPublishedConstants(t *testing.T) {
 	for _, c := range []struct{ protocol, dataset, want string }{
 		{"sclip", "voc21", "336 224/112 none 65 0.1 0.1 0 sclip"}, {"sclip", "voc20", "336 224/112 none 40 0 0 0 sclip"},
-		{"sclip", "context60", "336 224/112 none 50 0.1 0 0 sclip"}, {"sclip", "context59", "336 224/112 none 40 0 0 0 sclip"},
-		{"sclip", "coco_object", "336 224/112 none 50 0.1 0 0 sclip"}, {"sclip", "coco_stuff", "448 224/112 none 40 0 0 0 sclip"},
+		{"sclip", "context60", "336 224/112 none 50 0.1 0 0 sclip"},
+		{"sclip", "context59", "336 224/112 none 40 0 0 0 sclip"},
+		{"sclip", "coco_object", "336 224/112 none 50 0.1 0 0 sclip"},
+		{"sclip", "coco_stuff", "448 224/112 none 40 0 0 0 sclip"},
 		{"sclip", "cityscapes", "560 224/112 none 40 0 0 0 sclip"}, {"sclip", "ade20k", "336 224/112 none 40 0 0 0 sclip"},
 		{"naclip", "voc21", "336 0/0 none 40 0.1 0 10 sclip"}, {"naclip", "voc20", "336 0/0 none 40 0 0 10 sclip"},
-		{"naclip", "context60", "336 224/112 none 40 0.1 0 10 sclip"}, {"naclip", "coco_object", "336 224/112 none 40 0.1 0 10 sclip"},
-		{"naclip", "coco_stuff", "336 224/112 none 40 0 0 10 sclip"}, {"naclip", "cityscapes", "560 224/112 none 40 0 0 10 sclip"},
-		{"clearclip", "voc21", "448 448/224 patch 50 0.5 0 0 clearclip"}, {"clearclip", "context60", "448 448/224 patch 50 0.15 0 0 clearclip"},
-		{"clearclip", "coco_object", "448 448/224 patch 50 0.4 0 0 clearclip"}, {"clearclip", "cityscapes", "448 224/224 patch 50 0 0 0 sclip"},
-		{"clearclip", "ade20k", "448 448/224 patch 50 0 0 0 sclip"}, {"maskclip", "context59", "520 0/0 corner 100 0 0 0 plain"},
-		{"lposs", "voc21", "448 224/112 none 100 0 0 0 proxyclip"}, {"lposs", "cityscapes", "448 224/112 none 100 0 0 0 sclip"},
-		{"proxyclip", "voc21", "336 336/112 patch 40 0.2 0 0 proxyclip"}, {"proxyclip", "context60", "336 336/112 patch 40 0.15 0 0 proxyclip"},
-		{"proxyclip", "coco_object", "336 336/112 patch 40 0.25 0 0 proxyclip"}, {"proxyclip", "cityscapes", "448 224/112 patch 40 0 0 0 sclip"},
-		{"proxyclip", "ade20k", "448 336/112 patch 40 0 0 0 sclip"}, {"sc-clip", "voc21", "336 224/112 none 50 0.15 0.1 0 sclip"},
-		{"sc-clip", "coco_object", "336 224/112 none 55 0.35 0 0 sclip"}, {"sc-clip", "cityscapes", "560 224/112 none 40 0 0 0 sclip"},
+		{"naclip", "context60", "336 224/112 none 40 0.1 0 10 sclip"}, {"naclip", "coco_object",
+			"336 224/112 none 40 0.1 0 10 sclip"},
+		{"naclip", "coco_stuff", "336 224/112 none 40 0 0 10 sclip"},
+		{"naclip", "cityscapes", "560 224/112 none 40 0 0 10 sclip"},
+		{"clearclip", "voc21", "448 448/224 patch 50 0.5 0 0 clearclip"}, {"clearclip", "context60",
+			"448 448/224 patch 50 0.15 0 0 clearclip"},
+		{"clearclip", "coco_object", "448 448/224 patch 50 0.4 0 0 clearclip"}, {"clearclip", "cityscapes",
+			"448 224/224 patch 50 0 0 0 sclip"},
+		{"clearclip", "ade20k", "448 448/224 patch 50 0 0 0 sclip"}, {"maskclip", "context59",
+			"520 0/0 corner 100 0 0 0 plain"},
+		{"lposs", "voc21", "448 224/112 none 100 0 0 0 proxyclip"},
+		{"lposs", "cityscapes", "448 224/112 none 100 0 0 0 sclip"},
+		{"proxyclip", "voc21", "336 336/112 patch 40 0.2 0 0 proxyclip"}, {"proxyclip", "context60",
+			"336 336/112 patch 40 0.15 0 0 proxyclip"},
+		{"proxyclip", "coco_object", "336 336/112 patch 40 0.25 0 0 proxyclip"}, {"proxyclip", "cityscapes",
+			"448 224/112 patch 40 0 0 0 sclip"},
+		{"proxyclip", "ade20k", "448 336/112 patch 40 0 0 0 sclip"},
+		{"sc-clip", "voc21", "336 224/112 none 50 0.15 0.1 0 sclip"},
+		{"sc-clip", "coco_object", "336 224/112 none 55 0.35 0 0 sclip"}, {"sc-clip", "cityscapes",
+			"560 224/112 none 40 0 0 0 sclip"},
 	} {
 		whole, ok := builtin(c.protocol)
 		p := whole.On(c.dataset)
@@ -179,7 +199,8 @@ func TestPublishedConstants(t *testing.T) {
 		for _, x := range p.Fields() {
 			f[x.Key] = x.Value
 		}
-		got := fmt.Sprintf("%d %s/%s %s %s %s %s %s %s", p.Size.H, f["window"], f["stride"], f["pad"], f["scale"], f["threshold"], f["area_threshold"], f["pamr"], f["queries"])
+		got := fmt.Sprintf("%d %s/%s %s %s %s %s %s %s", p.Size.H, f["window"], f["stride"], f["pad"], f["scale"],
+			f["threshold"], f["area_threshold"], f["pamr"], f["queries"])
 		if !ok || got != c.want {
 			t.Errorf("%s on %s: %s, want %s", c.protocol, c.dataset, got, c.want)
 		}
@@ -204,10 +225,12 @@ func TestDepartures(t *testing.T) {
 	if p := whole.On("voc21"); p.Scale != 65 || p.Threshold != 0.1 || whole.On("coco_stuff").Size.H != 448 {
 		t.Errorf("a suite changed the built-in protocol: %+v", p)
 	}
-	if got, want := s.Protocol.String(), "sclip (scale=30, datasets=voc21: threshold=0.2 area_threshold=0.1; context60: threshold=0.1; coco_object: threshold=0.1; coco_stuff: size=448x448; cityscapes: size=560x560)"; got != want {
+	if got, want := s.Protocol.String(), "sclip (scale=30, datasets=voc21: threshold=0.2 area_threshold=0.1; context60: "+
+		"threshold=0.1; coco_object: threshold=0.1; coco_stuff: size=448x448; cityscapes: size=560x560)"; got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
-	for _, kv := range [][2]string{{"protocol.threshold", "0.3"}, {"protocol.datasets.voc20.scale", "10"}, {"protocol.datasets.voc21.area_threshold", ""}} {
+	for _, kv := range [][2]string{{"protocol.threshold", "0.3"}, {"protocol.datasets.voc20.scale", "10"},
+		{"protocol.datasets.voc21.area_threshold", ""}} {
 		if err := s.Set(kv[0], kv[1]); err != nil {
 			t.Fatal(err)
 		}
@@ -265,9 +288,14 @@ func TestSchema(t *testing.T) {
 		keys     []string
 		required []string
 	}{
-		{"suite", suite, []string{"name", "title", "doc", "model", "models", "backbones", "segmenter", "task", "datasets", "methods", "protocol", "metrics", "panels", "seed", "resamples"}, []string{"datasets", "methods", "protocol"}},
-		{"dataset", dataset, []string{"name", "id", "title", "root", "split", "queries", "limit", "label_names", "labelled_only", "apply_exif", "images", "labels", "classes", "list", "image_suffix", "label_suffix", "ignore", "reduce_zero_label", "background"}, []string{"name"}},
-		{"protocol", protocol, []string{"base", "name", "resize", "size", "long", "filter", "mean", "window", "stride", "pad", "positions", "templates", "queries", "redundant", "scale", "threshold", "area_threshold", "pamr", "ending", "decode_resize", "convention", "point_threshold", "point_shrink", "max_points", "map_threshold", "datasets"}, nil},
+		{"suite", suite, []string{"name", "title", "doc", "model", "models", "backbones", "segmenter", "task", "datasets",
+			"methods", "protocol", "metrics", "panels", "seed", "resamples"}, []string{"datasets", "methods", "protocol"}},
+		{"dataset", dataset, []string{"name", "id", "title", "root", "split", "queries", "limit", "label_names",
+			"labelled_only", "apply_exif", "images", "labels", "classes", "list", "image_suffix", "label_suffix", "ignore",
+			"reduce_zero_label", "background"}, []string{"name"}},
+		{"protocol", protocol, []string{"base", "name", "resize", "size", "long", "filter", "mean", "window", "stride", "pad",
+			"positions", "templates", "queries", "redundant", "scale", "threshold", "area_threshold", "pamr", "ending",
+			"decode_resize", "convention", "point_threshold", "point_shrink", "max_points", "map_threshold", "datasets"}, nil},
 	} {
 		if len(c.m.Properties) != len(c.keys) {
 			t.Errorf("%s: %d keys, want %d", c.name, len(c.m.Properties), len(c.keys))

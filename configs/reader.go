@@ -58,7 +58,8 @@ func (r *reader) parse(data []byte) *yaml.Node {
 	if !r.checkText(data) {
 		return nil
 	}
-	loader, err := yaml.NewLoader(bytes.NewReader(data), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
+	loader, err := yaml.NewLoader(bytes.NewReader(data),
+		yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
 	if err != nil {
 		r.fault(&yaml.Node{}, "%v", err)
 		return nil
@@ -100,7 +101,8 @@ func (r *reader) checkText(data []byte) bool {
 			return false
 		case c == '\n':
 			line++
-		case c < ' ' && c != '\t' && c != '\r' || c >= 0x7f && c < 0xa0 && c != 0x85 || c == 0xfffe || c == 0xffff || c == 0xfeff:
+		case c < ' ' && c != '\t' && c != '\r' || c >= 0x7f && c < 0xa0 && c != 0x85 || c == 0xfffe || c == 0xffff ||
+			c == 0xfeff:
 			r.fault(&yaml.Node{Line: line}, "control character %U; delete it", c)
 			return false
 		}
@@ -135,12 +137,14 @@ func (r *reader) syntax(data []byte, err error) {
 	switch m := e.Message; {
 	case strings.Contains(m, "exceeded max depth"):
 		r.fault(n, "more than %d levels of lists and mappings; a suite needs three", maxDepth)
-	case strings.Contains(m, "tab character"), strings.Contains(m, "cannot start any token") && indentedByTab(data, at.Line):
+	case strings.Contains(m, "tab character"), strings.Contains(m, "cannot start any token") &&
+		indentedByTab(data, at.Line):
 		r.fault(n, "a tab indents this line; YAML wants blanks")
 	case strings.Contains(m, "cannot start any token"):
 		r.fault(n, "not valid YAML: a text must not begin like this; put quotes around it")
 	case strings.Contains(m, "mapping values are not allowed"):
-		r.fault(n, "not valid YAML: a colon where none may stand; check the indentation, or put quotes around a text with a colon")
+		r.fault(n, "not valid YAML: a colon where none may stand; check the indentation, or put quotes around a text with "+
+			"a colon")
 	case strings.Contains(m, "unknown anchor"):
 		r.fault(n, noAliases)
 	default:

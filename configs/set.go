@@ -31,8 +31,8 @@ func (s *Suite) Set(key, value string) error {
 	return nil
 }
 
-// undepart takes a key of the protocol, such as "protocol.scale", out of what the tree says of single data sets: set, it
-// holds on all of them.
+// undepart takes a key of the protocol, such as "protocol.scale", out of what the tree says of single data sets: set,
+// it holds on all of them.
 func undepart(root *yaml.Node, key string) {
 	name, ok := strings.CutPrefix(key, "protocol.")
 	below := func(n *yaml.Node, key string) *yaml.Node {

@@ -21,19 +21,23 @@ func TestSet(t *testing.T) {
 		{"protocol.size", "224x336", strings.Replace(file, "448", "224x336", 1)},
 		{"protocol.threshold", "0.1", strings.Replace(file, "448", "448, threshold: 0.1", 1)},
 		{"protocol", "clip-surgery", datasets + methods + "protocol: clip-surgery\n" + rest},
-		{"protocol", "{base: clip-surgery, scale: 40}", datasets + methods + "protocol: {base: clip-surgery, scale: 40}\n" + rest},
+		{"protocol", "{base: clip-surgery, scale: 40}", datasets + methods + "protocol: {base: clip-surgery, scale: 40}\n" +
+			rest},
 		{"panels", "0", datasets + methods + protocol + "panels: 0\n"},
 		{"panels", "", datasets + methods + protocol},
 		{"seed", " 18446744073709551615 ", file + "seed: 18446744073709551615\n"},
 		{"title", "on: a #1 \"title\"", file + "title: 'on: a #1 \"title\"'\n"},
 		{"title", "null", file + "title: 'null'\n"},
 		{"methods", "clip, clip_surgery", datasets + "methods: [clip, clip_surgery]\n" + protocol + rest},
-		{"methods", "[clip, {clip_surgery: {depth: 4}}]", datasets + "methods: [clip, {clip_surgery: {depth: 4}}]\n" + protocol + rest},
+		{"methods", "[clip, {clip_surgery: {depth: 4}}]", datasets + "methods: [clip, {clip_surgery: {depth: 4}}]\n" +
+			protocol + rest},
 		{"methods.clip_surgery.depth", "4", strings.Replace(file, "clip_surgery,", "{clip_surgery: {depth: 4}},", 1)},
-		{"methods.clip_surgery.blocks", "[1, 2]", strings.Replace(file, "clip_surgery,", "{clip_surgery: {blocks: [1, 2]}},", 1)},
+		{"methods.clip_surgery.blocks", "[1, 2]", strings.Replace(file, "clip_surgery,", "{clip_surgery: {blocks: [1, 2]}},",
+			1)},
 		{"methods.CS v2.0.depth", "4", strings.Replace(file, "depth: 2", "depth: 4", 1)},
 		{"methods.CS v2.0.name", "CS", strings.Replace(file, "CS v2.0", "CS", 1)},
-		{"datasets.voc21.root", "~/my data", "datasets: [voc20, {name: voc21, root: ~/my data}]\n" + methods + protocol + rest},
+		{"datasets.voc21.root", "~/my data", "datasets: [voc20, {name: voc21, root: ~/my data}]\n" + methods + protocol +
+			rest},
 		{"datasets.voc21.limit", "5", "datasets: [voc20, {name: voc21, limit: 5}]\n" + methods + protocol + rest},
 		{"metrics", "mIoU", file + "metrics: [mIoU]\n"},
 	} {
@@ -47,7 +51,8 @@ func TestSet(t *testing.T) {
 }
 
 func TestSetFaults(t *testing.T) {
-	const file = "datasets: [voc20]\nmethods: [clip, {name: a, clip: }, {name: b, method: clip_surgery, depth: 1}]\nprotocol: clip-surgery\npanels: 7\n"
+	const file = "datasets: [voc20]\nmethods: [clip, {name: a, clip: }, {name: b, method: clip_surgery, depth: " +
+		"1}]\nprotocol: clip-surgery\npanels: 7\n"
 	for _, c := range []struct{ key, value, want string }{
 		{"protocol.size", "big", `--set: protocol.size: want a whole number or HxW, got "big"`},
 		{"protocol.siz", "224", `--set: key "protocol.siz" is not known; did you mean "size"?`},
@@ -80,7 +85,8 @@ func TestSetFaults(t *testing.T) {
 
 // Two items that go by one name are told apart by labels only.
 func TestSetAmbiguous(t *testing.T) {
-	s := mustParse(t, "datasets: [voc20]\nmethods: [{clip_surgery: {depth: 1}}, {clip_surgery: {depth: 2}}]\nprotocol: clip-surgery\n")
+	s := mustParse(t, "datasets: [voc20]\nmethods: [{clip_surgery: {depth: 1}}, {clip_surgery: {depth: 2}}]\nprotocol: "+
+		"clip-surgery\n")
 	const want = `--set: methods: 2 items for "clip_surgery.depth"; give them names in the suite`
 	if err := s.Set("methods.clip_surgery.depth", "3"); err == nil || err.Error() != want {
 		t.Errorf("%v\nwant %s", err, want)
@@ -89,7 +95,8 @@ func TestSetAmbiguous(t *testing.T) {
 
 // Of labels that begin alike the longest is meant, wherever it stands.
 func TestSetLongestLabel(t *testing.T) {
-	for _, methods := range []string{"{name: a.b, method: clip_surgery}, {name: a, method: clip}", "{name: a, method: clip}, {name: a.b, method: clip_surgery}"} {
+	for _, methods := range []string{"{name: a.b, method: clip_surgery}, {name: a, method: clip}",
+		"{name: a, method: clip}, {name: a.b, method: clip_surgery}"} {
 		s := mustParse(t, "datasets: [voc20]\nmethods: ["+methods+"]\nprotocol: clip-surgery\n")
 		if err := s.Set("methods.a.b.depth", "3"); err != nil {
 			t.Error(err)
@@ -112,7 +119,8 @@ func TestSetKeepsLines(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for path, want := range map[string]string{"methods[0]": "suite.yaml:2: x", "methods[1].depth": "--set: x", "protocol.scale": "suite.yaml:3: x", "panels": "--set: x"} {
+	for path, want := range map[string]string{"methods[0]": "suite.yaml:2: x", "methods[1].depth": "--set: x",
+		"protocol.scale": "suite.yaml:3: x", "panels": "--set: x"} {
 		if got := s.Fault(path, "x").Error(); got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)
 		}

@@ -28,18 +28,19 @@ import (
 type Suite struct {
 	Name       string // of letters, digits and - _ . ; the file's name unless written
 	Title, Doc string
-	Model      string            // "" leaves it to --model
-	Models     []string          // in place of Model: the suite is measured with each, as if by itself
-	Backbones  map[string]string // further networks that methods ask for, by the names they ask with; nil for none. See [Suite.Path]
-	Segmenter  string            // a Segment Anything model, of tasks and methods that cut out objects; "" leaves it to --segmenter, or does without
-	Task       string            // segmentation, explain, multilabel, faithfulness or interactive
-	Datasets   []Dataset
-	Methods    []Method
-	Protocol   Protocol
-	Metrics    []string // empty for all of the task
-	Panels     int      // images per data set whose pictures are kept
-	Seed       uint64   // of all that is drawn at random
-	Resamples  int      // of the bootstrap; 0 for no intervals
+	Model      string   // "" leaves it to --model
+	Models     []string // in place of Model: the suite is measured with each, as if by itself
+	// further networks that methods ask for, by the names they ask with; nil for none. See [Suite.Path]
+	Backbones map[string]string
+	Segmenter string // a Segment Anything model, of tasks and methods that cut out objects; "" leaves it to --segmenter, or does without
+	Task      string // segmentation, explain, multilabel, faithfulness or interactive
+	Datasets  []Dataset
+	Methods   []Method
+	Protocol  Protocol
+	Metrics   []string // empty for all of the task
+	Panels    int      // images per data set whose pictures are kept
+	Seed      uint64   // of all that is drawn at random
+	Resamples int      // of the bootstrap; 0 for no intervals
 
 	File string // as given to Load or Parse; what is relative in the suite is relative to its folder
 
@@ -98,25 +99,38 @@ var suiteFields = []field[Suite]{
 		func(s *Suite) bool { return s.Title == "" }),
 	optional(key("doc", "what the suite is for", func(s *Suite) *string { return &s.Doc }, text(10_000, true)),
 		func(s *Suite) bool { return s.Doc == "" }),
-	optional(key("model", "Hugging Face name or directory, .safetensors or .pt file, or demo", func(s *Suite) *string { return &s.Model }, text(1000, false)),
+	optional(key("model", "Hugging Face name or directory, .safetensors or .pt file, or demo",
+		func(s *Suite) *string { return &s.Model }, text(1000, false)),
 		func(s *Suite) bool { return s.Model == "" }),
-	optional(key("models", "several in place of model, for example [openai/clip-vit-base-patch16, mine.pt]: one run of each", func(s *Suite) *[]string { return &s.Models },
-		list(text(1000, false), "[openai/clip-vit-base-patch16, mine.pt]", "model", func(m string) string { return m })), func(s *Suite) bool { return len(s.Models) == 0 }),
-	optional(key("backbones", "further networks that methods read, for example {dino: facebook/dino-vitb8}", func(s *Suite) *map[string]string { return &s.Backbones }, namedTexts("{dino: facebook/dino-vitb8}")),
+	optional(key("models",
+		"several in place of model, for example [openai/clip-vit-base-patch16, mine.pt]: one run of each",
+		func(s *Suite) *[]string { return &s.Models },
+		list(text(1000, false), "[openai/clip-vit-base-patch16, mine.pt]", "model", func(m string) string { return m })),
+		func(s *Suite) bool { return len(s.Models) == 0 }),
+	optional(key("backbones", "further networks that methods read, for example {dino: facebook/dino-vitb8}",
+		func(s *Suite) *map[string]string { return &s.Backbones }, namedTexts("{dino: facebook/dino-vitb8}")),
 		func(s *Suite) bool { return len(s.Backbones) == 0 }),
-	optional(key("segmenter", "Segment Anything model of task interactive: a .pth file, a directory, a name in the Hugging Face cache, or encoder.onnx,decoder.onnx", func(s *Suite) *string { return &s.Segmenter }, text(1000, false)),
+	optional(key("segmenter",
+		"Segment Anything model of task interactive: a .pth file, a directory, a name in the Hugging Face cache, or "+
+			"encoder.onnx,decoder.onnx", func(s *Suite) *string { return &s.Segmenter }, text(1000, false)),
 		func(s *Suite) bool { return s.Segmenter == "" }),
 	key("task", "what is measured", func(s *Suite) *string { return &s.Task }, choice(tasks)),
-	needed(key("datasets", "the images, for example [voc20] (ovbench list datasets)", func(s *Suite) *[]Dataset { return &s.Datasets },
+	needed(key("datasets", "the images, for example [voc20] (ovbench list datasets)",
+		func(s *Suite) *[]Dataset { return &s.Datasets },
 		list(datasetKind, "[voc20]", "data set", Dataset.Label))),
-	needed(key("methods", "what reads the model, for example [clip, clip_surgery] (ovbench list methods)", func(s *Suite) *[]Method { return &s.Methods },
+	needed(key("methods", "what reads the model, for example [clip, clip_surgery] (ovbench list methods)",
+		func(s *Suite) *[]Method { return &s.Methods },
 		list(methodKind, "[clip, clip_surgery]", "label", func(m Method) string { return m.Name }))),
-	needed(key("protocol", "how it is measured, for example clip-surgery (ovbench list protocols)", func(s *Suite) *Protocol { return &s.Protocol }, protocolKind)),
-	optional(key("metrics", "the scores of cells, in this order; all of the task unless written (ovbench list metrics)", func(s *Suite) *[]string { return &s.Metrics },
-		list(metricName, "[mIoU]", "metric", func(m string) string { return m })), func(s *Suite) bool { return len(s.Metrics) == 0 }),
+	needed(key("protocol", "how it is measured, for example clip-surgery (ovbench list protocols)",
+		func(s *Suite) *Protocol { return &s.Protocol }, protocolKind)),
+	optional(key("metrics", "the scores of cells, in this order; all of the task unless written (ovbench list metrics)",
+		func(s *Suite) *[]string { return &s.Metrics },
+		list(metricName, "[mIoU]", "metric", func(m string) string { return m })),
+		func(s *Suite) bool { return len(s.Metrics) == 0 }),
 	key("panels", "images per data set whose pictures are kept", func(s *Suite) *int { return &s.Panels }, whole(0, 1000)),
 	key("seed", "of all that is drawn at random", func(s *Suite) *uint64 { return &s.Seed }, seed),
-	key("resamples", "of the bootstrap behind the intervals; 0 for none", func(s *Suite) *int { return &s.Resamples }, whole(0, 1_000_000)),
+	key("resamples", "of the bootstrap behind the intervals; 0 for none", func(s *Suite) *int { return &s.Resamples },
+		whole(0, 1_000_000)),
 }
 
 var (
@@ -142,7 +156,8 @@ var nameKind = func() kind[string] {
 
 // readSuite is the suite in the mapping root.
 func (r *reader) readSuite(root *yaml.Node) *Suite {
-	s := &Suite{Name: stem(r.file), Task: tasks[0], Panels: 4, Resamples: 2000, File: r.file, known: r.known, places: r.places}
+	s := &Suite{Name: stem(r.file), Task: tasks[0], Panels: 4, Resamples: 2000, File: r.file, known: r.known,
+		places: r.places}
 	if root.Kind != yaml.MappingNode {
 		r.fault(root, "want a mapping with %s, got %s", strings.Join(required(suiteFields), ", "), describe(root))
 		return s
@@ -154,14 +169,17 @@ func (r *reader) readSuite(root *yaml.Node) *Suite {
 	for i, m := range s.Metrics {
 		if of := r.known.Metrics[s.Task]; r.known.Metrics != nil && !slices.Contains(of, m) {
 			p := r.places[fmt.Sprintf("metrics[%d]", i)]
-			r.fault(&yaml.Node{Line: p.line, Column: p.column}, "metric %s is none of task %s; it has %s", quote(m), s.Task, strings.Join(of, ", "))
+			r.fault(&yaml.Node{Line: p.line, Column: p.column}, "metric %s is none of task %s; it has %s", quote(m), s.Task,
+				strings.Join(of, ", "))
 		}
 	}
 	for i, d := range s.Datasets {
 		set := s.ProtocolOf(d).Queries
-		if known, ok := r.known.Queries[d.Name]; ok && d.Queries == "" && set != "" && !IsFile(set) && !slices.Contains(known, set) {
+		if known, ok := r.known.Queries[d.Name]; ok && d.Queries == "" && set != "" && !IsFile(set) &&
+			!slices.Contains(known, set) {
 			p := r.places[fmt.Sprintf("datasets[%d]", i)]
-			r.fault(&yaml.Node{Line: p.line, Column: p.column}, "%s: query set %s of the protocol %s (ovbench list datasets)", d.Name, quote(set), notKnown(set, known))
+			r.fault(&yaml.Node{Line: p.line, Column: p.column}, "%s: query set %s of the protocol %s (ovbench list datasets)",
+				d.Name, quote(set), notKnown(set, known))
 		}
 	}
 	return s

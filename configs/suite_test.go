@@ -46,7 +46,8 @@ func TestGood(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Suite{
-		Name: "table-1", Title: "A table: 21 classes", Doc: "Two lines\nof text.", Model: "../models/vit", Segmenter: "../models/sam.pth", Task: "segmentation",
+		Name: "table-1", Title: "A table: 21 classes", Doc: "Two lines\nof text.", Model: "../models/vit",
+		Segmenter: "../models/sam.pth", Task: "segmentation",
 		Datasets: []Dataset{
 			{Name: "voc20"},
 			{Name: "voc21", Root: "../data/VOC2012", Split: "val", Queries: "words/mine.txt", Limit: 100},
@@ -59,8 +60,10 @@ func TestGood(t *testing.T) {
 				"depth": 4, "scale": 2.5, "mode": "on", "dual": true, "blocks": []any{1, 2.0, "x"}}},
 		},
 		Protocol: Protocol{
-			Name: "mine", Resize: "squash", Size: Size{224, 336}, Filter: "bicubic", Mean: "clip", Pad: "none", Positions: "bicubic-antialias",
-			Templates: "prompts.txt", Queries: "sclip", Redundant: "reference", Scale: 40, Threshold: 0.1, DecodeResize: "bilinear", Convention: "mmseg", PointThreshold: 0.7,
+			Name: "mine", Resize: "squash", Size: Size{224, 336}, Filter: "bicubic", Mean: "clip", Pad: "none",
+			Positions: "bicubic-antialias",
+			Templates: "prompts.txt", Queries: "sclip", Redundant: "reference", Scale: 40, Threshold: 0.1,
+			DecodeResize: "bilinear", Convention: "mmseg", PointThreshold: 0.7,
 		},
 		Metrics: []string{"mIoU", "aAcc"}, Panels: 0, Seed: 1<<64 - 1, Resamples: 500, File: "testdata/good.yaml",
 	}
@@ -71,10 +74,12 @@ func TestGood(t *testing.T) {
 
 func TestDefaults(t *testing.T) {
 	s := mustParse(t, small)
-	if s.Name != "suite" || s.Task != "segmentation" || s.Panels != 4 || s.Resamples != 2000 || s.Seed != 0 || s.Metrics != nil {
+	if s.Name != "suite" || s.Task != "segmentation" || s.Panels != 4 || s.Resamples != 2000 || s.Seed != 0 ||
+		s.Metrics != nil {
 		t.Errorf("defaults: %+v", s)
 	}
-	for file, want := range map[string]string{"a/My suite (2).yaml": "My-suite-2-", "..": "suite", "": "suite", "x.y.yml": "x.y"} {
+	for file, want := range map[string]string{"a/My suite (2).yaml": "My-suite-2-", "..": "suite", "": "suite",
+		"x.y.yml": "x.y"} {
 		if got := stem(file); got != want || !goodName.MatchString(got) {
 			t.Errorf("stem(%q) = %q, want %q", file, got, want)
 		}
@@ -163,7 +168,8 @@ func TestFault(t *testing.T) {
 func TestHome(t *testing.T) {
 	t.Setenv("HOME", "/home/me")
 	s := &Suite{File: "dir/suite.yaml"}
-	for name, want := range map[string]string{"~/data": "/home/me/data", "~": "/home/me", "$HOME/data": "/home/me/data", "${HOME}/x": "/home/me/x",
+	for name, want := range map[string]string{"~/data": "/home/me/data", "~": "/home/me", "$HOME/data": "/home/me/data",
+		"${HOME}/x": "/home/me/x",
 		"~you/data": "dir/~you/data", "$HOMES": "dir/$HOMES", "data/~": "dir/data/~"} {
 		if got := s.Path(name); got != filepath.FromSlash(want) {
 			t.Errorf("%s is %s, want %s", name, got, want)
@@ -173,7 +179,8 @@ func TestHome(t *testing.T) {
 
 func TestPath(t *testing.T) {
 	s := &Suite{File: "a/b/x.yaml"}
-	for name, want := range map[string]string{"": "", "data": "a/b/data", "../data": "a/data", "/data": "/data", DemoRoot: DemoRoot} {
+	for name, want := range map[string]string{"": "", "data": "a/b/data", "../data": "a/data", "/data": "/data",
+		DemoRoot: DemoRoot} {
 		if got := s.Path(name); got != want {
 			t.Errorf("Path(%q) = %q, want %q", name, got, want)
 		}
@@ -186,7 +193,11 @@ func TestPath(t *testing.T) {
 }
 
 func TestBuiltIn(t *testing.T) {
-	if got, want := Names(), []string{"ade20k", "camvid", "cityscapes", "coco_object", "coco_stuff", "context59", "context60", "demo", "demo_explain", "demo_interactive", "demo_tags", "explain_clip_surgery", "explain_grad_eclip", "explain_grad_eclip_pointing", "explain_legrad", "imagenet_s50", "interactive_coco", "interactive_imagenet_s50", "interactive_voc", "micro", "multilabel", "nuswide", "ovs8", "voc20", "voc21", "voc_explain", "voc_faithfulness"}; !reflect.DeepEqual(got, want) {
+	if got, want := Names(), []string{"ade20k", "camvid", "cityscapes", "coco_object", "coco_stuff", "context59",
+		"context60", "demo", "demo_explain", "demo_interactive", "demo_tags", "explain_clip_surgery", "explain_grad_eclip",
+		"explain_grad_eclip_pointing", "explain_legrad", "imagenet_s50", "interactive_coco", "interactive_imagenet_s50",
+		"interactive_voc", "micro", "multilabel", "nuswide", "ovs8", "voc20", "voc21", "voc_explain",
+		"voc_faithfulness"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("Names() = %v, want %v", got, want)
 	}
 	all := known
@@ -226,7 +237,8 @@ func TestLoadErrors(t *testing.T) {
 
 // Without a table of names every name is accepted.
 func TestUnchecked(t *testing.T) {
-	s, err := Parse("f.yaml", []byte("datasets: [x]\nmethods: [{y: {z: 1}}]\nprotocol: {base: clip-surgery, queries: w}\nmetrics: [v]\n"), Known{})
+	s, err := Parse("f.yaml",
+		[]byte("datasets: [x]\nmethods: [{y: {z: 1}}]\nprotocol: {base: clip-surgery, queries: w}\nmetrics: [v]\n"), Known{})
 	if err != nil || s.Datasets[0].Name != "x" || s.Methods[0].Params["z"] != 1 {
 		t.Errorf("%+v, %v", s, err)
 	}
@@ -234,7 +246,8 @@ func TestUnchecked(t *testing.T) {
 
 // The protocol's queries bind only data sets without their own.
 func TestOwnQueries(t *testing.T) {
-	s := mustParse(t, "datasets: [{name: voc20, queries: sclip}, voc21]\nmethods: [clip]\nprotocol: {base: clip-surgery, queries: clearclip}\n")
+	s := mustParse(t, "datasets: [{name: voc20, queries: sclip}, voc21]\nmethods: [clip]\nprotocol: {base: "+
+		"clip-surgery, queries: clearclip}\n")
 	if a, b := s.ProtocolOf(s.Datasets[0]).Queries, s.ProtocolOf(s.Datasets[1]).Queries; a != "sclip" || b != "clearclip" {
 		t.Errorf("queries %s, %s", a, b)
 	}
@@ -244,7 +257,8 @@ func TestOwnQueries(t *testing.T) {
 func TestManyFaults(t *testing.T) {
 	_, err := Parse("f.yaml", []byte(strings.Repeat("no_such_key: 1\n", 1000)), known)
 	lines := strings.Split(err.Error(), "\n")
-	if len(lines) != maxShown+1 || !strings.Contains(lines[maxShown], "and 953 more") { // an unknown key, 999 repeats, 3 missing keys; 50 are shown
+	if len(lines) != maxShown+1 ||
+		!strings.Contains(lines[maxShown], "and 953 more") { // an unknown key, 999 repeats, 3 missing keys; 50 are shown
 		t.Errorf("%d lines, the last %q", len(lines), lines[len(lines)-1])
 	}
 }
@@ -259,7 +273,8 @@ func TestBounds(t *testing.T) {
 		text, first string
 		faults      int
 	}{
-		"list":    {"methods: [" + strings.Repeat("1,", 1001) + "]\n", "f.yaml:1: more than 1000 entries, too many for a suite", 1},
+		"list": {"methods: [" + strings.Repeat("1,", 1001) + "]\n",
+			"f.yaml:1: more than 1000 entries, too many for a suite", 1},
 		"mapping": {strings.Repeat("a: 1\n", 1001), "f.yaml:1: more than 1000 entries, too many for a suite", 1},
 		"bomb":    {bomb, "f.yaml:1: " + noAliases, 26 + 25*4},
 		"large":   {strings.Repeat("#", maxFile+1), "f.yaml: " + tooLarge, 1},
@@ -298,24 +313,35 @@ func genParam() *rapid.Generator[any] {
 }
 
 func genSuite(t *rapid.T) *Suite {
-	label := rapid.Map(genText, func(s string) string { return strings.TrimSpace(s[:min(len(s), 60)]) }).Filter(func(s string) bool { return s != "" && strings.ToValidUTF8(s, "") == s })
+	label := rapid.Map(genText,
+		func(s string) string {
+			return strings.TrimSpace(s[:min(len(s),
+				60)])
+		}).Filter(func(s string) bool { return s != "" && strings.ToValidUTF8(s, "") == s })
 	maybe := rapid.OneOf(rapid.Just(""), label)
 	name := rapid.StringMatching(`[A-Za-z0-9][A-Za-z0-9_.-]{0,20}`)
 	s := &Suite{
-		Name: name.Draw(t, "name"), Title: maybe.Draw(t, "title"), Doc: strings.TrimSpace(rapid.StringMatching("([ -~]|\n|\t|é){0,200}").Draw(t, "doc")),
+		Name: name.Draw(t, "name"), Title: maybe.Draw(t, "title"),
+		Doc:   strings.TrimSpace(rapid.StringMatching("([ -~]|\n|\t|é){0,200}").Draw(t, "doc")),
 		Model: maybe.Draw(t, "model"), Task: rapid.SampledFrom(tasks).Draw(t, "task"), File: "f.yaml",
 		Protocol: Protocol{
-			Name: label.Draw(t, "protocol"), Resize: "squash", Long: rapid.IntRange(0, maxSide).Draw(t, "long"), Mean: "imagenet", Pad: "patch",
-			Stride: rapid.IntRange(0, maxSide).Draw(t, "stride"), AreaThreshold: rapid.Float64Range(0, 0.999).Draw(t, "area"), PAMR: rapid.IntRange(0, 1000).Draw(t, "pamr"),
-			Filter: rapid.SampledFrom([]string{"bicubic", "cv2-linear"}).Draw(t, "filter"), DecodeResize: "bilinear", Convention: "mmseg",
-			Size:      Size{rapid.IntRange(minSide, maxSide).Draw(t, "h"), rapid.IntRange(minSide, maxSide).Draw(t, "w")},
-			Positions: rapid.SampledFrom([]string{"reference", "bilinear", "bicubic", "bicubic-size", "bicubic-antialias"}).Draw(t, "positions"),
+			Name: label.Draw(t, "protocol"), Resize: "squash", Long: rapid.IntRange(0, maxSide).Draw(t, "long"),
+			Mean: "imagenet", Pad: "patch",
+			Stride: rapid.IntRange(0, maxSide).Draw(t, "stride"), AreaThreshold: rapid.Float64Range(0, 0.999).Draw(t, "area"),
+			PAMR:   rapid.IntRange(0, 1000).Draw(t, "pamr"),
+			Filter: rapid.SampledFrom([]string{"bicubic", "cv2-linear"}).Draw(t, "filter"), DecodeResize: "bilinear",
+			Convention: "mmseg",
+			Size:       Size{rapid.IntRange(minSide, maxSide).Draw(t, "h"), rapid.IntRange(minSide, maxSide).Draw(t, "w")},
+			Positions: rapid.SampledFrom([]string{"reference", "bilinear", "bicubic", "bicubic-size",
+				"bicubic-antialias"}).Draw(t, "positions"),
 			Templates: rapid.SampledFrom([]string{"none", "openai80", "surgery85", "x.txt", "a b/c"}).Draw(t, "templates"),
 			Redundant: rapid.SampledFrom([]string{"reference", "labels", "none"}).Draw(t, "redundant"),
-			Queries:   label.Draw(t, "queries"), Scale: rapid.Float64Range(1e-9, 1000).Draw(t, "scale"), Threshold: rapid.Float64Range(0, 0.999).Draw(t, "threshold"),
+			Queries:   label.Draw(t, "queries"), Scale: rapid.Float64Range(1e-9, 1000).Draw(t, "scale"),
+			Threshold: rapid.Float64Range(0, 0.999).Draw(t, "threshold"),
 		},
 		Metrics: rapid.SliceOfNDistinct(label, 0, 3, rapid.ID[string]).Draw(t, "metrics"),
-		Panels:  rapid.IntRange(0, 1000).Draw(t, "panels"), Seed: rapid.Uint64().Draw(t, "seed"), Resamples: rapid.IntRange(0, 1_000_000).Draw(t, "resamples"),
+		Panels:  rapid.IntRange(0, 1000).Draw(t, "panels"), Seed: rapid.Uint64().Draw(t, "seed"), Resamples: rapid.IntRange(0,
+			1_000_000).Draw(t, "resamples"),
 	}
 	if len(s.Metrics) == 0 {
 		s.Metrics = nil
@@ -323,9 +349,12 @@ func genSuite(t *rapid.T) *Suite {
 	for _, n := range rapid.SliceOfNDistinct(label, 1, 4, rapid.ID[string]).Draw(t, "datasets") {
 		s.Datasets = append(s.Datasets, Dataset{Name: n, Root: maybe.Draw(t, "root"), Split: maybe.Draw(t, "split"),
 			Queries: maybe.Draw(t, "queries"), Limit: rapid.IntRange(0, 1e9).Draw(t, "limit"),
-			LabelNames: maybe.Draw(t, "label names"), LabelledOnly: rapid.Bool().Draw(t, "labelled only"), ApplyEXIF: rapid.Bool().Draw(t, "exif"), Images: maybe.Draw(t, "images"), Labels: maybe.Draw(t, "labels"),
-			Classes: maybe.Draw(t, "classes"), List: maybe.Draw(t, "list"), ImageSuffix: maybe.Draw(t, "image suffix"), LabelSuffix: maybe.Draw(t, "label suffix"),
-			Ignore: rapid.IntRange(0, 65535).Draw(t, "ignore"), ReduceZero: rapid.Bool().Draw(t, "reduce zero"), Background: rapid.Bool().Draw(t, "background")})
+			LabelNames: maybe.Draw(t, "label names"), LabelledOnly: rapid.Bool().Draw(t, "labelled only"),
+			ApplyEXIF: rapid.Bool().Draw(t, "exif"), Images: maybe.Draw(t, "images"), Labels: maybe.Draw(t, "labels"),
+			Classes: maybe.Draw(t, "classes"), List: maybe.Draw(t, "list"), ImageSuffix: maybe.Draw(t, "image suffix"),
+			LabelSuffix: maybe.Draw(t, "label suffix"),
+			Ignore:      rapid.IntRange(0, 65535).Draw(t, "ignore"), ReduceZero: rapid.Bool().Draw(t, "reduce zero"),
+			Background: rapid.Bool().Draw(t, "background")})
 	}
 	for _, n := range rapid.SliceOfNDistinct(label, 0, 3, rapid.ID[string]).Draw(t, "departures") {
 		d := Departure{Dataset: n, Keys: []string{"queries"}, Values: Protocol{Queries: label.Draw(t, "departing queries")}}
@@ -337,7 +366,8 @@ func genSuite(t *rapid.T) *Suite {
 	used := map[string]bool{}
 	for range rapid.IntRange(1, 4).Draw(t, "methods") {
 		m := Method{Kind: label.Draw(t, "kind")}
-		params := rapid.MapOfN(label.Filter(func(s string) bool { return s != "name" && s != "method" }), genParam(), 0, 3).Draw(t, "params")
+		params := rapid.MapOfN(label.Filter(func(s string) bool { return s != "name" && s != "method" }), genParam(), 0,
+			3).Draw(t, "params")
 		if len(params) > 0 {
 			m.Params = params
 		}
@@ -372,9 +402,12 @@ func TestCanonicalRoundTrip(t *testing.T) {
 
 func TestSuiteFingerprint(t *testing.T) {
 	base := mustParse(t, small).Fingerprint()
-	same := []string{"name=other", "title=x", "doc=x", "panels=9", "datasets.voc20.root=/data", "protocol.name=other", "task=segmentation"}
-	other := []string{"model=x", "datasets=voc21", "datasets.voc20.limit=1", "datasets.voc20.split=train", "datasets.voc20.queries=sclip",
-		"methods=clip", "methods=clip_surgery,clip", "methods.clip_surgery.depth=3", "protocol.size=224", "metrics=mIoU", "seed=1", "resamples=1"}
+	same := []string{"name=other", "title=x", "doc=x", "panels=9", "datasets.voc20.root=/data", "protocol.name=other",
+		"task=segmentation"}
+	other := []string{"model=x", "datasets=voc21", "datasets.voc20.limit=1", "datasets.voc20.split=train",
+		"datasets.voc20.queries=sclip",
+		"methods=clip", "methods=clip_surgery,clip", "methods.clip_surgery.depth=3", "protocol.size=224", "metrics=mIoU",
+		"seed=1", "resamples=1"}
 	seen := map[string]string{base: "the suite"}
 	for i, kv := range append(same, other...) {
 		s := mustParse(t, small)

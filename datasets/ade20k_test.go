@@ -18,7 +18,8 @@ import (
 func TestADE20K(t *testing.T) {
 	for _, split := range []string{"", "val", "validation"} {
 		ds := open(t, "ade20k", datasets.Options{Root: "testdata/ade20k", Split: split})
-		if in := ds.Info(); in.Split != "validation" || in.Official != 2000 || ds.Len() != 2 || ds.ID(1) != "ADE_val_00000002" {
+		if in := ds.Info(); in.Split != "validation" || in.Official != 2000 || ds.Len() != 2 ||
+			ds.ID(1) != "ADE_val_00000002" {
 			t.Errorf("split %q: %d pictures of %s", split, ds.Len(), in.Split)
 		}
 		for i, want := range [][]uint16{{labelmap.Ignore, 0, 149}, {76, labelmap.Ignore}} {
@@ -45,7 +46,8 @@ func TestADE20KErrors(t *testing.T) {
 	}{
 		{datasets.Options{}, []string{"ade20k: no data directory", "ADEChallengeData2016.zip", "images/validation/<id>.jpg"}},
 		{datasets.Options{Root: full}, []string{"ADE20K_2021_17_01 is the full ADE20K", "want the scene parsing benchmark"}},
-		{datasets.Options{Root: "picture/testdata/pixels"}, []string{"images/validation and annotations/validation are together in none of"}},
+		{datasets.Options{Root: "picture/testdata/pixels"},
+			[]string{"images/validation and annotations/validation are together in none of"}},
 		{datasets.Options{Root: "testdata", Split: "test"}, []string{`split "test" is not known`}},
 	} {
 		_, err := datasets.Open("ade20k", test.o)
@@ -58,8 +60,10 @@ func TestADE20KErrors(t *testing.T) {
 	grey := image.NewGray(image.Rect(0, 0, 24, 16))
 	grey.Pix[25] = 151
 	for want, data := range map[string][]byte{
-		"is in the colours of the full ADE20K (class = R/10*256 + G); want the label map of ADEChallengeData2016": encode(t, image.NewNRGBA(image.Rect(0, 0, 24, 16))),
-		"label value is out of range: 151 at x 1, y 1; allowed are 0..150, 255":                                   encode(t, grey),
+		"is in the colours of the full ADE20K (class = R/10*256 + G); want the label map of ADEChallengeData2016": encode(t,
+			image.NewNRGBA(image.Rect(0, 0, 24, 16))),
+		"label value is out of range: 151 at x 1, y 1; allowed are 0..150, 255": encode(t,
+			grey),
 	} {
 		root := t.TempDir()
 		if err := os.CopyFS(root, os.DirFS("testdata/ade20k")); err != nil {
@@ -67,7 +71,8 @@ func TestADE20KErrors(t *testing.T) {
 		}
 		path := filepath.Join(root, set, "annotations/validation/ADE_val_00000001.png")
 		put(t, path, data)
-		if _, err := open(t, "ade20k", datasets.Options{Root: root}).At(0); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+		if _, err := open(t, "ade20k", datasets.Options{Root: root}).At(0); err == nil ||
+			!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
@@ -78,7 +83,8 @@ func TestRealADE20K(t *testing.T) {
 	dir := filepath.Join(shared(t), "samples/ade20k")
 	root := t.TempDir()
 	for _, sub := range []string{"images", "annotations"} {
-		if err := os.CopyFS(filepath.Join(root, sub, "validation"), os.DirFS(filepath.Join(dir, "sampleData", sub))); err != nil {
+		if err := os.CopyFS(filepath.Join(root, sub, "validation"),
+			os.DirFS(filepath.Join(dir, "sampleData", sub))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -64,7 +64,8 @@ func TestCamVidErrors(t *testing.T) {
 func TestRealCamVid(t *testing.T) {
 	ds := open(t, "camvid", datasets.Options{Root: filepath.Join(shared(t), "samples/camvid")})
 	datasetstest.Run(t, ds)
-	if notes := ds.Info().Notes; ds.Len() != 20 || len(notes) != 1 || !strings.HasPrefix(notes[0], "20 pictures of the folder images") {
+	if notes := ds.Info().Notes; ds.Len() != 20 || len(notes) != 1 ||
+		!strings.HasPrefix(notes[0], "20 pictures of the folder images") {
 		t.Errorf("%d pictures, notes %q", ds.Len(), notes)
 	}
 	got := make(map[uint16]int)
@@ -77,7 +78,8 @@ func TestRealCamVid(t *testing.T) {
 			got[v] += n
 		}
 	}
-	want := map[uint16]int{0: 582407, 1: 967242, 2: 40068, 3: 834535, 4: 327724, 5: 335037, 6: 30909, 7: 21091, 8: 137231, 9: 25392, 10: 8954, labelmap.Ignore: 145410}
+	want := map[uint16]int{0: 582407, 1: 967242, 2: 40068, 3: 834535, 4: 327724, 5: 335037, 6: 30909, 7: 21091, 8: 137231,
+		9: 25392, 10: 8954, labelmap.Ignore: 145410}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

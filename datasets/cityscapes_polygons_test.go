@@ -9,7 +9,8 @@ import (
 	"ovbench/datasets/labelmap"
 )
 
-// FuzzCityscapesDrawing: whatever the bytes, no panic; a map is as large as the picture and holds label or instance ids.
+// FuzzCityscapesDrawing: whatever the bytes, no panic; a map is as large as the picture and holds label or instance
+// ids.
 func FuzzCityscapesDrawing(f *testing.F) {
 	seeds, err := filepath.Glob("testdata/cityscapes/gtFine/val/*/*.json")
 	if err != nil || len(seeds) == 0 {
@@ -30,7 +31,8 @@ func FuzzCityscapesDrawing(f *testing.F) {
 		}
 		path := filepath.Join(dir, "x.json")
 		write(t, path, data)
-		for _, paint := range []func(*cityscapesDrawing) (labelmap.Map, error){(*cityscapesDrawing).labelIDs, (*cityscapesDrawing).instanceIDs} {
+		for _, paint := range []func(*cityscapesDrawing) (labelmap.Map, error){(*cityscapesDrawing).labelIDs,
+			(*cityscapesDrawing).instanceIDs} {
 			l, err := cityscapesDrawn(paint)(path, "x.png", image.Pt(w, h))
 			if err != nil {
 				continue

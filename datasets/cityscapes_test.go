@@ -44,8 +44,8 @@ const (
 	cityscapesFirstFolder = "gtFine/val/alpha/" + cityscapesFirst
 )
 
-// Whatever form the truth is read from, classes are those of the labelTrainIds files, which cityscapesscripts 2.3.0 with
-// Pillow 13.0.0 made of the polygons.
+// Whatever form the truth is read from, classes are those of the labelTrainIds files, which cityscapesscripts 2.3.0
+// with Pillow 13.0.0 made of the polygons.
 func TestCityscapesForms(t *testing.T) {
 	for _, test := range []struct {
 		without     []string
@@ -56,7 +56,8 @@ func TestCityscapesForms(t *testing.T) {
 		{[]string{trainIDs, labelIDs, instances}, polygons, "label maps are drawn from the polygons"},
 	} {
 		ds := open(t, "cityscapes", datasets.Options{Root: cityscapesTree(t, test.without...)})
-		if got := strings.Join(ds.Info().Notes, "; "); !strings.HasPrefix(got, test.notes) || (got == "") != (test.notes == "") {
+		if got := strings.Join(ds.Info().Notes, "; "); !strings.HasPrefix(got, test.notes) ||
+			(got == "") != (test.notes == "") {
 			t.Errorf("%s: notes %q, want %q", test.form, got, test.notes)
 		}
 		var ids []string
@@ -125,7 +126,8 @@ func TestCityscapesInstances(t *testing.T) {
 		if i != 1 {
 			continue
 		}
-		want := map[uint16]int{2: 63, 4: 30, 7: 1069, 8: 54, 18: 289, 19: 46, 21: 33, 23: 648, 24: 9, 26: 45, 24000: 11, 26000: 78,
+		want := map[uint16]int{2: 63, 4: 30, 7: 1069, 8: 54, 18: 289, 19: 46, 21: 33, 23: 648, 24: 9, 26: 45, 24000: 11,
+			26000: 78,
 			28000: 60, 30000: 115, 30001: 10, 33000: 6, 33001: 17}
 		if diff := cmp.Diff(want, histogram(a)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
@@ -143,7 +145,8 @@ func TestCityscapesInstances(t *testing.T) {
 		}
 	}
 	bare := open(t, "cityscapes", datasets.Options{Root: cityscapesTree(t, instances, polygons)})
-	if _, err := bare.(datasets.Instanced).Instances(0); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), instances) {
+	if _, err := bare.(datasets.Instanced).Instances(0); !errors.Is(err, os.ErrNotExist) ||
+		!strings.Contains(err.Error(), instances) {
 		t.Errorf("without any file: %v", err)
 	}
 }
@@ -166,10 +169,13 @@ func TestCityscapesMistakes(t *testing.T) {
 		is         error
 		want       string
 	}{
-		{"label ids as train ids", trainIDs, file(labelIDs), labelmap.ErrValue, "holds label ids under the name of train ids, the classic mistake with Cityscapes; delete the labelTrainIds files"},
-		{"train ids as label ids", labelIDs, file(trainIDs), labelmap.ErrValue, "holds train ids under the name of label ids, the classic mistake"},
+		{"label ids as train ids", trainIDs, file(labelIDs), labelmap.ErrValue,
+			"holds label ids under the name of train ids, the classic mistake with Cityscapes; delete the labelTrainIds files"},
+		{"train ids as label ids", labelIDs, file(trainIDs), labelmap.ErrValue,
+			"holds train ids under the name of label ids, the classic mistake"},
 		{"instances as train ids", trainIDs, file(instances), labelmap.ErrValue, "label"},
-		{"colours", labelIDs, encode(t, image.NewNRGBA(image.Rect(0, 0, 96, 48))), nil, "of Cityscapes' files *_gtFine_color.png is for people"},
+		{"colours", labelIDs, encode(t, image.NewNRGBA(image.Rect(0, 0, 96, 48))), nil,
+			"of Cityscapes' files *_gtFine_color.png is for people"},
 		{"other size", trainIDs, encode(t, image.NewGray(image.Rect(0, 0, 48, 96))), datasets.ErrSize, "is 48x96"},
 		{"drawing of other size", polygons, drawing(`"imgWidth":1000000000,"imgHeight":1000000000`, ""), datasets.ErrSize, "1000000000x1000000000"},
 		{"no JSON", polygons, []byte("<html>"), nil, "not a drawing of Cityscapes"},
@@ -258,7 +264,8 @@ func TestCityscapesIncomplete(t *testing.T) {
 		got = append(got, f.Error())
 	}
 	// Three pictures instead of val's 500, and what was removed of the first of the forms that lack one picture each.
-	if len(got) != 2 || !strings.Contains(got[0], "500") || !strings.Contains(got[1], "missing label map: 1 ("+filepath.Join(root, cityscapesFirstFolder+trainIDs)) {
+	if len(got) != 2 || !strings.Contains(got[0], "500") ||
+		!strings.Contains(got[1], "missing label map: 1 ("+filepath.Join(root, cityscapesFirstFolder+trainIDs)) {
 		t.Errorf("faults %q", got)
 	}
 }
@@ -274,12 +281,14 @@ func TestCityscapesOpenErrors(t *testing.T) {
 		want []string
 	}{
 		{datasets.Options{}, []string{"cityscapes: no data directory", "gtFine_trainvaltest.zip", "leftImg8bit/val/<city>"}},
-		{datasets.Options{Root: "picture/testdata/pixels"}, []string{filepath.FromSlash("picture/testdata/pixels/cityscapes"), "leftImg8bit and gtFine"}},
+		{datasets.Options{Root: "picture/testdata/pixels"}, []string{filepath.FromSlash("picture/testdata/pixels/cityscapes"),
+			"leftImg8bit and gtFine"}},
 		{datasets.Options{Root: "testdata", Split: "train"}, []string{`split "train"`, "splits are train, val, test"}},
 		{datasets.Options{Root: "testdata", Split: "../val"}, []string{`split: "../val" is not`}},
 		{datasets.Options{Root: twice}, []string{"gamma: " + cityscapesFirst + "_leftImg8bit.png is in alpha too"}},
 		{datasets.Options{Root: empty}, []string{"no <folder>/<id>_leftImg8bit.png in"}},
-		{datasets.Options{Root: cityscapesTree(t, trainIDs, labelIDs, polygons)}, []string{"no truth for any picture, such as ", cityscapesFirst + labelIDs}},
+		{datasets.Options{Root: cityscapesTree(t, trainIDs, labelIDs, polygons)},
+			[]string{"no truth for any picture, such as ", cityscapesFirst + labelIDs}},
 	} {
 		_, err := datasets.Open("cityscapes", test.o)
 		for _, want := range test.want {
@@ -375,7 +384,8 @@ func TestRealCityscapesPolygons(t *testing.T) {
 	const id = "frankfurt_000000_000001"
 	dir := filepath.Join(shared(t), "samples/cityscapes/derived_polygons")
 	root := t.TempDir()
-	put(t, filepath.Join(root, "leftImg8bit/val/frankfurt", id+"_leftImg8bit.png"), encode(t, image.NewGray(image.Rect(0, 0, 96, 48))))
+	put(t, filepath.Join(root, "leftImg8bit/val/frankfurt", id+"_leftImg8bit.png"),
+		encode(t, image.NewGray(image.Rect(0, 0, 96, 48))))
 	data, err := os.ReadFile(filepath.Join(dir, "gtFine/val/frankfurt", id+polygons))
 	if err != nil {
 		t.Fatal(err)
@@ -393,7 +403,8 @@ func TestRealCityscapesPolygons(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[uint16]int{0: 850, 2: 991, 7: 41, 10: 799, 11: 121, 13: 556, labelmap.Ignore: 1250} // numpy 2.4.6, of labelTrainIds
+	// numpy 2.4.6, of labelTrainIds
+	want := map[uint16]int{0: 850, 2: 991, 7: 41, 10: 799, 11: 121, 13: 556, labelmap.Ignore: 1250}
 	if diff := cmp.Diff(want, histogram(s.Labels)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -84,7 +84,8 @@ func writeCOCO(w *bufio.Writer, size int) (annotations int) {
 			write("%d.%02d", r.u(640), r.u(100))
 		}
 		write(`]], "area": %d.%04d, "iscrowd": 0, "image_id": %d, "bbox": [%d.%02d, %d.%02d, %d.%02d, %d.%02d], "category_id": 1, "id": %d}`,
-			r.u(99999), r.u(9999), annotations/7, r.u(640), r.u(100), r.u(480), r.u(100), r.u(300), r.u(100), r.u(300), r.u(100), annotations)
+			r.u(99999), r.u(9999), annotations/7, r.u(640), r.u(100), r.u(480), r.u(100), r.u(300), r.u(100), r.u(300), r.u(100),
+			annotations)
 	}
 	write(`], "images": [`)
 	for i := range annotations/7 + 1 {
@@ -98,8 +99,8 @@ func writeCOCO(w *bufio.Writer, size int) (annotations int) {
 	return annotations
 }
 
-// BenchmarkOpenCOCOFile indexes a generated file of 512 MB (of 16 MB with -short). It reports the most memory the process
-// ever held and, where python3 is found, how often the index is done in the time of Python's json.load.
+// BenchmarkOpenCOCOFile indexes a generated file of 512 MB (of 16 MB with -short). It reports the most memory the
+// process ever held and, where python3 is found, how often the index is done in the time of Python's json.load.
 func BenchmarkOpenCOCOFile(b *testing.B) {
 	size := 512 << 20
 	if testing.Short() {
@@ -131,7 +132,8 @@ func BenchmarkOpenCOCOFile(b *testing.B) {
 		return
 	}
 	start := time.Now()
-	if out, err := exec.Command(python, "-c", "import json, sys; json.load(open(sys.argv[1]))", name).CombinedOutput(); err != nil {
+	if out, err := exec.Command(python, "-c", "import json, sys; json.load(open(sys.argv[1]))",
+		name).CombinedOutput(); err != nil {
 		b.Logf("python3: %v: %s", err, out)
 		return
 	}

@@ -117,7 +117,8 @@ func realCOCO(t *testing.T, links map[string]string) (root string) {
 	return root
 }
 
-// Panoptic label maps of panopticapi's sample, against rgb2id and the category of each segment, which were recorded as PNG.
+// Panoptic label maps of panopticapi's sample, against rgb2id and the category of each segment, which were recorded as
+// PNG.
 func TestRealCOCOPanoptic(t *testing.T) {
 	const sample = "coco_panoptic/panopticapi_sample_data/"
 	root := realCOCO(t, map[string]string{
@@ -144,7 +145,8 @@ func TestRealCOCOPanoptic(t *testing.T) {
 				category = categories[v].id
 			}
 			if int64(want.Pix[p]) != category || object.Pix[p] != objects[category] {
-				t.Fatalf("%s: pixel %d is label %d, category %d, want %d, object %d", id, p, v, category, want.Pix[p], object.Pix[p])
+				t.Fatalf("%s: pixel %d is label %d, category %d, want %d, object %d", id, p, v, category, want.Pix[p],
+					object.Pix[p])
 			}
 		}
 	}
@@ -163,7 +165,8 @@ func realLabels(t *testing.T, dir, id string) labelmap.Map {
 func TestRealCOCOStuff(t *testing.T) {
 	labels := cocoLabels(len(cocoThings), cocoStuff)
 	labels[cocoOther.id] = labelmap.Stray
-	f, err := openCOCOFile(filepath.Join(Shared(t), "samples/cocostuff/stuff_examples.json"), labels, cocoStuff, []cocoCategory{cocoOther})
+	f, err := openCOCOFile(filepath.Join(Shared(t), "samples/cocostuff/stuff_examples.json"), labels, cocoStuff,
+		[]cocoCategory{cocoOther})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,10 +190,11 @@ func TestRealCOCOStuff(t *testing.T) {
 	}
 }
 
-// Six polygons of COCO val2017: the file's area is that of the polygon, the mask's differs by what the outline cuts. The
-// pixel counts are pycocotools 2.0.11's.
+// Six polygons of COCO val2017: the file's area is that of the polygon, the mask's differs by what the outline cuts.
+// The pixel counts are pycocotools 2.0.11's.
 func TestRealCOCOPolygons(t *testing.T) {
-	f, err := openCOCOFile(filepath.Join(Shared(t), "samples/coco/instances_val2017_subset.json"), cocoLabels(0, cocoThings), cocoThings)
+	f, err := openCOCOFile(filepath.Join(Shared(t), "samples/coco/instances_val2017_subset.json"),
+		cocoLabels(0, cocoThings), cocoThings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +208,8 @@ func TestRealCOCOPolygons(t *testing.T) {
 		for _, o := range objects {
 			areas[f.images[i].file] = append(areas[f.images[i].file], o.Mask.Area())
 			x0, y0, x1, y1 := o.Mask.Box()
-			if off := max(math.Abs(float64(x0)-o.X0), math.Abs(float64(y0)-o.Y0), math.Abs(float64(x1)-o.X1), math.Abs(float64(y1)-o.Y1)); off > 1 {
+			if off := max(math.Abs(float64(x0)-o.X0), math.Abs(float64(y0)-o.Y0), math.Abs(float64(x1)-o.X1),
+				math.Abs(float64(y1)-o.Y1)); off > 1 {
 				t.Errorf("%s: the mask's box %d %d %d %d is %.1f pixels away from %v", f.images[i].file, x0, y0, x1, y1, off, o)
 			}
 		}

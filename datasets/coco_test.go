@@ -99,23 +99,36 @@ func TestCOCOForms(t *testing.T) {
 		name, note string
 		tree       []string
 	}{
-		{"coco_object", "stuffthingmaps in stuffthingmaps/val2017", []string{"images/val2017 > coco/val2017", "stuffthingmaps/val2017 > coco/stuffthingmaps/val2017"}},
-		{"coco_object", "stuffthingmaps in annotations/val2017", []string{"images/val2017 > data/coco_object/images/val2017", "stuffthingmaps/val2017 > data/coco_object/annotations/val2017"}},
-		{"coco_object", "converted maps annotations/val2017/*_instanceTrainIds.png", []string{"images/val2017", "annotations/val2017"}},
-		{"coco_object", "converted maps", []string{"images/val2017 > coco_stuff164k/images/val2017", "annotations/val2017 > coco_stuff164k/annotations/val2017"}},
-		{"coco_object", "painted from annotations/instances_val2017.json", []string{"images/val2017 > coco/images/val2017", "annotations/*.json > coco/annotations"}},
-		{"coco_stuff", "stuffthingmaps in annotations/stuffthingmaps/val2017", []string{"images/val2017", "stuffthingmaps/val2017 > annotations/stuffthingmaps/val2017"}},
-		{"coco_stuff", "stuffthingmaps in annotations/val2017", []string{"images/val2017", "stuffthingmaps/val2017 > annotations/val2017", "annotations/val2017/* > annotations/val2017"}},
-		{"coco_stuff", "converted maps annotations/val2017/*_labelTrainIds.png", []string{"images/val2017 > data/coco_stuff164k/images/val2017", "annotations/val2017 > data/coco_stuff164k/annotations/val2017"}},
-		{"coco_stuff", "painted from annotations/stuff_val2017.json and annotations/instances_val2017.json", []string{"images/val2017 > val2017", "annotations/*.json > annotations"}},
+		{"coco_object", "stuffthingmaps in stuffthingmaps/val2017", []string{"images/val2017 > coco/val2017",
+			"stuffthingmaps/val2017 > coco/stuffthingmaps/val2017"}},
+		{"coco_object", "stuffthingmaps in annotations/val2017", []string{"images/val2017 > data/coco_object/images/val2017",
+			"stuffthingmaps/val2017 > data/coco_object/annotations/val2017"}},
+		{"coco_object", "converted maps annotations/val2017/*_instanceTrainIds.png", []string{"images/val2017",
+			"annotations/val2017"}},
+		{"coco_object", "converted maps", []string{"images/val2017 > coco_stuff164k/images/val2017",
+			"annotations/val2017 > coco_stuff164k/annotations/val2017"}},
+		{"coco_object", "painted from annotations/instances_val2017.json", []string{"images/val2017 > coco/images/val2017",
+			"annotations/*.json > coco/annotations"}},
+		{"coco_stuff", "stuffthingmaps in annotations/stuffthingmaps/val2017", []string{"images/val2017",
+			"stuffthingmaps/val2017 > annotations/stuffthingmaps/val2017"}},
+		{"coco_stuff", "stuffthingmaps in annotations/val2017", []string{"images/val2017",
+			"stuffthingmaps/val2017 > annotations/val2017", "annotations/val2017/* > annotations/val2017"}},
+		{"coco_stuff", "converted maps annotations/val2017/*_labelTrainIds.png",
+			[]string{"images/val2017 > data/coco_stuff164k/images/val2017",
+				"annotations/val2017 > data/coco_stuff164k/annotations/val2017"}},
+		{"coco_stuff", "painted from annotations/stuff_val2017.json and annotations/instances_val2017.json",
+			[]string{"images/val2017 > val2017", "annotations/*.json > annotations"}},
 		{"coco_panoptic", "", []string{"images/val2017 > val2017", "annotations"}},
-		{"coco_panoptic", "", []string{"images/val2017 > coco/images/val2017", "annotations/panoptic_val2017.json > coco/annotations/panoptic_val2017.json", "annotations/panoptic_val2017 > coco/panoptic_val2017"}},
+		{"coco_panoptic", "", []string{"images/val2017 > coco/images/val2017",
+			"annotations/panoptic_val2017.json > coco/annotations/panoptic_val2017.json",
+			"annotations/panoptic_val2017 > coco/panoptic_val2017"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			ds := open(t, test.name, datasets.Options{Root: cocoTree(t, test.tree...)})
 			datasetstest.Run(t, ds)
 			info := ds.Info()
-			if notes := strings.Join(info.Notes, "\n"); !strings.Contains(notes, test.note) || (test.note == "") != (notes == "") {
+			if notes := strings.Join(info.Notes, "\n"); !strings.Contains(notes, test.note) ||
+				(test.note == "") != (notes == "") {
 				t.Errorf("%v: notes %q, want %q", test.tree, notes, test.note)
 			}
 			if info.Split != "val2017" || info.Official != 5000 || ds.Len() != len(expected) {
@@ -150,7 +163,8 @@ func TestCOCOFormOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, name := range []string{"coco_object", "coco_stuff"} {
-			if notes := open(t, name, datasets.Options{Root: root}).Info().Notes; len(notes) != 1 || !strings.Contains(notes[0], step.note) {
+			if notes := open(t, name, datasets.Options{Root: root}).Info().Notes; len(notes) != 1 ||
+				!strings.Contains(notes[0], step.note) {
 				t.Errorf("%s without %s: notes %q, want %q", name, step.remove, notes, step.note)
 			}
 		}
@@ -160,7 +174,8 @@ func TestCOCOFormOrder(t *testing.T) {
 // COCO's ids in the order of labels.
 func cocoClassOf(t *testing.T, ds datasets.Dataset, category int) int {
 	t.Helper()
-	name, ok := map[int]string{1: "person", 13: "stop sign", 17: "cat", 44: "bottle", 62: "chair", 90: "toothbrush"}[category]
+	name, ok := map[int]string{1: "person", 13: "stop sign", 17: "cat", 44: "bottle", 62: "chair",
+		90: "toothbrush"}[category]
 	for i, c := range ds.Info().Classes {
 		if ok && c == name {
 			return i
@@ -195,7 +210,8 @@ func TestCOCOObjects(t *testing.T) {
 				w := e.Objects[k]
 				tags[cocoClassOf(t, ds, w.Category)] = datasets.Present
 				box := [4]float64{o.X0, o.Y0, o.X1 - o.X0, o.Y1 - o.Y0}
-				if o.Class != cocoClassOf(t, ds, w.Category) || o.Crowd != (w.Crowd == 1) || box != w.Box || o.Mask.Encode() != w.Mask {
+				if o.Class != cocoClassOf(t, ds, w.Category) || o.Crowd != (w.Crowd == 1) || box != w.Box ||
+					o.Mask.Encode() != w.Mask {
 					t.Errorf("%s: object %d is %+v, want %+v", s.ID, k, o, w)
 				}
 				if o.Crowd {
@@ -218,7 +234,8 @@ func TestCOCOObjects(t *testing.T) {
 func TestCOCOLabelledOnly(t *testing.T) {
 	ds := open(t, "coco", datasets.Options{Root: cocoRoot, LabelledOnly: true})
 	want := []string{"1 of 2 pictures have no annotation and are left out"}
-	if info := ds.Info(); ds.Len() != 1 || ds.ID(0) != "COCO_val2014_000000000724" || info.Official != 0 || !cmp.Equal(info.Notes, want) {
+	if info := ds.Info(); ds.Len() != 1 || ds.ID(0) != "COCO_val2014_000000000724" || info.Official != 0 ||
+		!cmp.Equal(info.Notes, want) {
 		t.Errorf("%d samples of %+v", ds.Len(), info)
 	}
 }
@@ -237,7 +254,8 @@ func TestCOCOIndentedAnnotations(t *testing.T) {
 	}
 	put(t, name, data)
 	for _, n := range []string{"coco_object", "coco_stuff"} {
-		plain, indented := open(t, n, datasets.Options{Root: cocoTree(t, "images/val2017", "annotations/*.json > annotations")}), open(t, n, datasets.Options{Root: root})
+		plain, indented := open(t, n, datasets.Options{Root: cocoTree(t, "images/val2017",
+			"annotations/*.json > annotations")}), open(t, n, datasets.Options{Root: root})
 		for i := range plain.Len() {
 			a, errA := plain.At(i)
 			b, errB := indented.At(i)
@@ -389,11 +407,15 @@ func TestCOCOMapErrors(t *testing.T) {
 		data       []byte
 		want       string
 	}{
-		{"coco_object", "stuffthingmaps/val2017/000000000139.png", grey(11), "11 at x 5, y 7; allowed are 0..10, 12..24,"}, // never used: converted already
+		{"coco_object", "stuffthingmaps/val2017/000000000139.png", grey(11), "11 at x 5, y 7; allowed are 0..10, 12..24,"},
+		// never used: converted already
 		{"coco_stuff", "stuffthingmaps/val2017/000000000139.png", grey(182), "182 at x 5, y 7"},
-		{"coco_object", "annotations/val2017/000000000139_instanceTrainIds.png", grey(81), "81 at x 5, y 7; allowed are 0..80"},
-		{"coco_object", "annotations/val2017/000000000139_instanceTrainIds.png", grey(255), "255 at x 5, y 7; allowed are 0..80"}, // void is background
-		{"coco_stuff", "annotations/val2017/000000000139_labelTrainIds.png", grey(171), "171 at x 5, y 7; allowed are 0..170, 255"},
+		{"coco_object", "annotations/val2017/000000000139_instanceTrainIds.png", grey(81),
+			"81 at x 5, y 7; allowed are 0..80"},
+		{"coco_object", "annotations/val2017/000000000139_instanceTrainIds.png", grey(255),
+			"255 at x 5, y 7; allowed are 0..80"}, // void is background
+		{"coco_stuff", "annotations/val2017/000000000139_labelTrainIds.png", grey(171),
+			"171 at x 5, y 7; allowed are 0..170, 255"},
 		{"coco_panoptic", "annotations/panoptic_val2017/000000000139.png", encode(t, colour), "segment 16777215 at x 0, y 0"},
 		{"coco_panoptic", "annotations/panoptic_val2017/000000000139.png", grey(1), "panoptic label maps are RGB PNG"},
 		{"coco_panoptic", "annotations/panoptic_val2017/000000000139.png", nil, "zero bytes"},
@@ -405,7 +427,8 @@ func TestCOCOMapErrors(t *testing.T) {
 		root := cocoTree(t, tree...)
 		put(t, filepath.Join(root, test.path), test.data)
 		_, err := open(t, test.name, datasets.Options{Root: root}).At(0)
-		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), filepath.FromSlash(test.path)) {
+		if err == nil || !strings.Contains(err.Error(), test.want) ||
+			!strings.Contains(err.Error(), filepath.FromSlash(test.path)) {
 			t.Errorf("%s: %v, want %q", test.path, err, test.want)
 		}
 	}
@@ -446,15 +469,20 @@ func TestCOCOOpenErrors(t *testing.T) {
 		o    datasets.Options
 		want []string
 	}{
-		{"coco_object", datasets.Options{}, []string{"no data directory", "stuffthingmaps_trainval2017.zip", "_instanceTrainIds.png"}},
+		{"coco_object", datasets.Options{}, []string{"no data directory", "stuffthingmaps_trainval2017.zip",
+			"_instanceTrainIds.png"}},
 		{"coco_object", datasets.Options{Root: cocoRoot, Split: "../val"}, []string{`split: "../val" is not`}},
 		{"coco_object", datasets.Options{Root: cocoRoot, Split: "train2017"}, []string{`split "train2017": no directory images/train2017 or train2017`, "splits there are: val2014, val2017"}},
-		{"coco_object", datasets.Options{Root: pictures}, []string{"pictures are in " + filepath.Join(pictures, "images/val2017"), "nothing that says what is in them"}},
-		{"coco_stuff", datasets.Options{Root: cocoTree(t, "images/val2017", "annotations/stuff_val2017.json")}, []string{"instances_val2017.json is missing"}},
+		{"coco_object", datasets.Options{Root: pictures}, []string{"pictures are in " + filepath.Join(pictures,
+			"images/val2017"), "nothing that says what is in them"}},
+		{"coco_stuff", datasets.Options{Root: cocoTree(t, "images/val2017", "annotations/stuff_val2017.json")},
+			[]string{"instances_val2017.json is missing"}},
 		{"coco_stuff", datasets.Options{Root: few}, []string{few, "lacks image 285 of 36x48 pixels"}},
-		{"coco_stuff", datasets.Options{Root: cocoTree(t, "images/val2017", "annotations/instances_val2017.json", "annotations/instances_val2014.json > annotations/stuff_val2017.json")},
+		{"coco_stuff", datasets.Options{Root: cocoTree(t, "images/val2017", "annotations/instances_val2017.json",
+			"annotations/instances_val2014.json > annotations/stuff_val2017.json")},
 			[]string{`is none of the 92 there are`}},
-		{"coco_panoptic", datasets.Options{Root: cocoTree(t, "images/val2017", "annotations/panoptic_val2017.json")}, []string{"unpack panoptic_val2017.zip"}},
+		{"coco_panoptic", datasets.Options{Root: cocoTree(t, "images/val2017", "annotations/panoptic_val2017.json")},
+			[]string{"unpack panoptic_val2017.zip"}},
 		{"coco", datasets.Options{Root: pictures}, []string{`split "val2014"`, "splits there are: val2017"}},
 	} {
 		_, err := datasets.Open(test.name, test.o)
@@ -471,14 +499,16 @@ func TestCOCOVerify(t *testing.T) {
 	root := cocoTree(t, "images/val2017", "stuffthingmaps")
 	remove(t, filepath.Join(root, "stuffthingmaps/val2017/000000000285.png"))
 	got := make(map[datasets.FaultKind]int)
-	for _, f := range datasets.Inspect(t.Context(), open(t, "coco_stuff", datasets.Options{Root: root}), datasets.InspectOptions{}).Faults {
+	for _, f := range datasets.Inspect(t.Context(), open(t, "coco_stuff", datasets.Options{Root: root}),
+		datasets.InspectOptions{}).Faults {
 		got[f.Kind] = f.Count
 	}
 	if diff := cmp.Diff(map[datasets.FaultKind]int{datasets.WrongCount: 4, datasets.MissingLabel: 1}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	put(t, filepath.Join(root, "images/val2017/000000000139.png"), nil)
-	if _, err := datasets.Open("coco_stuff", datasets.Options{Root: root}); err == nil || !strings.Contains(err.Error(), "have the same id") {
+	if _, err := datasets.Open("coco_stuff", datasets.Options{Root: root}); err == nil ||
+		!strings.Contains(err.Error(), "have the same id") {
 		t.Error(err)
 	}
 }

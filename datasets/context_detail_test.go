@@ -65,7 +65,8 @@ func TestRealDetailRegions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != want || len(d.images) != 500 || len(d.masks) != 2834 || d.classes != 59 {
+	if got := hex.EncodeToString(h.Sum(nil)); got != want || len(d.images) != 500 || len(d.masks) != 2834 ||
+		d.classes != 59 {
 		t.Errorf("%d images, %d regions of %d classes, digest %s", len(d.images), len(d.masks), d.classes, got)
 	}
 }
@@ -77,7 +78,8 @@ const (
 )
 
 func TestDetailErrors(t *testing.T) {
-	if d, err := readDetail(strings.NewReader("{" + detailImages + "," + detailRegions + "}")); err != nil || len(d.masks) != 1 {
+	if d, err := readDetail(strings.NewReader("{" + detailImages + "," + detailRegions + "}")); err != nil ||
+		len(d.masks) != 1 {
 		t.Fatal(d, err)
 	}
 	for _, test := range []struct{ file, want string }{
@@ -137,14 +139,16 @@ func TestDetailRegionErrors(t *testing.T) {
 	}
 }
 
-// twinDetail lists what encoding/json reads of a file: of each region its image and category, and of each image its regions.
+// twinDetail lists what encoding/json reads of a file: of each region its image and category, and of each image its
+// regions.
 func twinDetail(data []byte) (images []string, regions map[string][]string, err error) {
 	var file map[string]json.RawMessage
 	var list, masks []map[string]json.RawMessage
 	for _, step := range []struct {
 		from func() []byte
 		to   any
-	}{{func() []byte { return data }, &file}, {func() []byte { return file["images"] }, &list}, {func() []byte { return file["annos_segmentation"] }, &masks}} {
+	}{{func() []byte { return data }, &file}, {func() []byte { return file["images"] }, &list},
+		{func() []byte { return file["annos_segmentation"] }, &masks}} {
 		if err := json.Unmarshal(step.from(), step.to); err != nil {
 			return nil, nil, err
 		}

@@ -54,13 +54,15 @@ var contextNames = []string{
 
 // context59Numbers are the original numbers of the 59 classes that are scored, in their order: that of mmsegmentation,
 // which is by number and thereby alphabetical.
-var context59Numbers = []uint16{2, 9, 18, 19, 22, 23, 25, 31, 33, 34, 44, 45, 46, 59, 65, 68, 72, 80, 85, 98, 104, 105, 113, 115,
+var context59Numbers = []uint16{2, 9, 18, 19, 22, 23, 25, 31, 33, 34, 44, 45, 46, 59, 65, 68, 72, 80, 85, 98, 104, 105,
+	113, 115,
 	144, 158, 159, 162, 187, 189, 207, 220, 232, 258, 259, 260, 284, 295, 296, 308, 324, 326, 347, 349, 354, 355, 360, 366,
 	368, 397, 415, 416, 420, 424, 427, 440, 445, 454, 458}
 
 // contextVOCFirst are the same numbers in the other order in circulation, of 59_labels.txt and of detail-api's
 // evaluation: VOC's twenty classes as VOC numbers them, then the rest.
-var contextVOCFirst = []uint16{2, 23, 25, 31, 34, 45, 59, 65, 72, 98, 397, 113, 207, 258, 284, 308, 347, 368, 416, 427, 9, 18, 22, 33,
+var contextVOCFirst = []uint16{2, 23, 25, 31, 34, 45, 59, 65, 72, 98, 397, 113, 207, 258, 284, 308, 347, 368, 416, 427,
+	9, 18, 22, 33,
 	44, 46, 68, 80, 85, 104, 115, 144, 158, 159, 162, 187, 189, 220, 232, 259, 260, 105, 296, 355, 295, 324, 326, 349, 354,
 	360, 366, 19, 415, 420, 424, 440, 445, 454, 458}
 

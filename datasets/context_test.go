@@ -138,7 +138,8 @@ func TestContextVerify(t *testing.T) {
 	for _, parts := range [][]string{{contextPNG, contextSplits}, {contextJSON}, {contextMat, contextSplits}} {
 		root := contextTree(t, parts...)
 		for _, name := range []string{"context59", "context60"} {
-			for _, f := range datasets.Inspect(t.Context(), open(t, name, datasets.Options{Root: root}), datasets.InspectOptions{}).Faults {
+			for _, f := range datasets.Inspect(t.Context(), open(t, name, datasets.Options{Root: root}),
+				datasets.InspectOptions{}).Faults {
 				if f.Kind != datasets.WrongCount {
 					t.Errorf("%s, %s: %v", name, parts[0], f)
 				}
@@ -150,7 +151,8 @@ func TestContextVerify(t *testing.T) {
 	truncate(t, filepath.Join(root, "VOC2010/trainval/2008_900001.mat"))
 	put(t, filepath.Join(root, "VOC2010/JPEGImages/2008_900003.jpg"), jpegOf(t, 5, 6))
 	var got []datasets.FaultKind
-	for _, f := range datasets.Inspect(t.Context(), open(t, "context60", datasets.Options{Root: root}), datasets.InspectOptions{}).Faults {
+	for _, f := range datasets.Inspect(t.Context(), open(t, "context60", datasets.Options{Root: root}),
+		datasets.InspectOptions{}).Faults {
 		got = append(got, f.Kind)
 	}
 	want := []datasets.FaultKind{datasets.WrongCount, datasets.MissingLabel, datasets.SizeMismatch, datasets.Unreadable}
@@ -267,7 +269,8 @@ func TestContextOrders(t *testing.T) {
 	var numbered, bare strings.Builder
 	bare.WriteString("background\r\n")
 	// As the list of iSeg spells them.
-	spelling := map[string]string{"aeroplane": "airplane", "diningtable": "table", "pottedplant": "plant", "tvmonitor": "monitor", "clothes": "cloth", "bedcloth": "bedclothes"}
+	spelling := map[string]string{"aeroplane": "airplane", "diningtable": "table", "pottedplant": "plant",
+		"tvmonitor": "monitor", "clothes": "cloth", "bedcloth": "bedclothes"}
 	for i, name := range order {
 		fmt.Fprintf(&numbered, "%d: %s\n", i+1, name)
 		if s, ok := spelling[name]; ok {
@@ -296,9 +299,12 @@ func TestContextOrders(t *testing.T) {
 		{"ours, nothing to go by", same, "", "", false, "", ""},
 		{"ours, with VOC's labels", same, "", "", true, "", ""},
 		{"ours, other list elsewhere", same, "VOC2010/59_labels.txt", numbered.String(), true, "", ""},
-		{"VOC first, with its list", toVOCFirst, folder + "59_labels.txt", numbered.String(), true, "re-mapped from the order of", ""},
-		{"VOC first, with bare names", toVOCFirst, folder + "labels.txt", bare.String(), false, "re-mapped from the order of", ""},
-		{"VOC first, with a list elsewhere that is named", toVOCFirst, "names.txt", numbered.String(), false, "re-mapped from the order of", ""},
+		{"VOC first, with its list", toVOCFirst, folder + "59_labels.txt", numbered.String(), true,
+			"re-mapped from the order of", ""},
+		{"VOC first, with bare names", toVOCFirst, folder + "labels.txt", bare.String(), false, "re-mapped from the order of",
+			""},
+		{"VOC first, with a list elsewhere that is named", toVOCFirst, "names.txt", numbered.String(), false,
+			"re-mapped from the order of", ""},
 		{"VOC first, with VOC's labels", toVOCFirst, "", "", true, "", "to have the numbers re-mapped put 59_labels.txt"},
 		{"already reduced, with VOC's labels", reduced, "", "", true, "", "the numbers follow neither"},
 	} {
@@ -326,7 +332,8 @@ func TestContextOrders(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if notes := strings.Join(ds.Info().Notes[1:], "; "); !strings.Contains(notes, test.note) || (test.note == "") != (notes == "") {
+			if notes := strings.Join(ds.Info().Notes[1:], "; "); !strings.Contains(notes, test.note) ||
+				(test.note == "") != (notes == "") {
 				t.Errorf("notes %q, want %q", notes, test.note)
 			}
 			for i := range ds.Len() {
@@ -371,8 +378,10 @@ func TestContextOpenErrors(t *testing.T) {
 		o    datasets.Options
 		want []string
 	}{
-		{"context60", datasets.Options{}, []string{"no data directory is given", "trainval_merged.json", "SegmentationClassContext/<id>.png", "trainval/<id>.mat"}},
-		{"context60", datasets.Options{Root: "picture/testdata/pixels"}, []string{filepath.FromSlash("picture/testdata/pixels/VOCdevkit/VOC2010"), "VOCtrainval_03-May-2010.tar"}},
+		{"context60", datasets.Options{}, []string{"no data directory is given", "trainval_merged.json",
+			"SegmentationClassContext/<id>.png", "trainval/<id>.mat"}},
+		{"context60", datasets.Options{Root: "picture/testdata/pixels"},
+			[]string{filepath.FromSlash("picture/testdata/pixels/VOCdevkit/VOC2010"), "VOCtrainval_03-May-2010.tar"}},
 		{"context459", datasets.Options{Root: otherList}, []string{"no label maps in any of", "trainval/<id>.mat"}},
 		{"context60", datasets.Options{Root: noPictures}, []string{"trainval_merged.json is there, but no JPEGImages"}},
 		{"context60", datasets.Options{Root: contextTree(t, contextMat)}, []string{`split "val": none of`, "pascalcontext_val.txt", "lists there are: none"}},
@@ -392,7 +401,8 @@ func TestContextOpenErrors(t *testing.T) {
 // What is wrong with a sample is said with its file.
 func TestContextSampleErrors(t *testing.T) {
 	mats := contextTree(t, contextMat, contextSplits)
-	put(t, filepath.Join(mats, "VOC2010/trainval/2008_900001.mat"), append([]byte("MATLAB 7.3 MAT-file"), make([]byte, 600)...))
+	put(t, filepath.Join(mats, "VOC2010/trainval/2008_900001.mat"), append([]byte("MATLAB 7.3 MAT-file"),
+		make([]byte, 600)...))
 	pngs := contextTree(t, contextPNG, contextSplits)
 	renumber(t, pngs, func(string, uint16) uint8 { return 60 })
 	detail := contextTree(t, contextJSON, contextSplits)

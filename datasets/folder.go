@@ -204,7 +204,8 @@ func thereAre(names []string) string {
 		return ""
 	}
 	text := fmt.Sprintf("; there are %d other files, such as %s", len(names), names[0])
-	if _, lossy := cutSuffix(names[0], []string{".jpg", ".jpeg", ".webp"}); lossy { // of label maps alone: pictures may be those
+	if _, lossy := cutSuffix(names[0], []string{".jpg", ".jpeg",
+		".webp"}); lossy { // of label maps alone: pictures may be those
 		text += ", whose compression changes class numbers at outlines: export the label maps as PNG"
 	}
 	return text

@@ -52,7 +52,8 @@ func TestFolderQueries(t *testing.T) {
 	}
 	short := filepath.Join(t.TempDir(), "x.txt")
 	put(t, short, []byte("one\ntwo\n"))
-	if _, err := datasets.QueriesOf(ds, short); err == nil || !strings.Contains(err.Error(), "2 classes, but folder has 3") {
+	if _, err := datasets.QueriesOf(ds, short); err == nil ||
+		!strings.Contains(err.Error(), "2 classes, but folder has 3") {
 		t.Errorf("two lines: %v", err)
 	}
 	if _, err := datasets.Queries("folder", ""); err == nil || !strings.Contains(err.Error(), "its own list of classes") {
@@ -65,8 +66,8 @@ func TestFolderQueries(t *testing.T) {
 	}
 }
 
-// folderTree writes a class list, pictures of 4x2 pixels and label maps of one value: entries such as "images/a.jpg" and
-// "labels/a.png=7".
+// folderTree writes a class list, pictures of 4x2 pixels and label maps of one value: entries such as "images/a.jpg"
+// and "labels/a.png=7".
 func folderTree(t *testing.T, classes int, entries ...string) string {
 	t.Helper()
 	root := t.TempDir()
@@ -97,7 +98,8 @@ func TestFolderOptions(t *testing.T) {
 		split   string
 		want    string // ids and their label
 	}{
-		{"upper case, hidden and other files", 3, []string{"images/b.JPG", "images/a.jpeg", "images/._a.jpg", "images/x.txt", "labels/a.png=2", "labels/b.PNG=1"},
+		{"upper case, hidden and other files", 3, []string{"images/b.JPG", "images/a.jpeg", "images/._a.jpg", "images/x.txt",
+			"labels/a.png=2", "labels/b.PNG=1"},
 			datasets.FolderOptions{}, "", "a=2 b=1"},
 		{"suffixes", 3, []string{"rgb/a_left.png", "rgb/a_right.png", "masks/a_gt.png=1"},
 			datasets.FolderOptions{Images: "rgb", Labels: "masks", ImageSuffix: "_left.png", LabelSuffix: "_gt.png"}, "", "a=1"},
@@ -108,9 +110,12 @@ func TestFolderOptions(t *testing.T) {
 		{"split", 3, []string{"images/a.png", "labels/a.png=0", "val.txt"}, datasets.FolderOptions{}, "val", "a=0"},
 		{"reduce zero", 3, []string{"images/a.png", "labels/a.png=0", "images/b.png", "labels/b.png=3"},
 			datasets.FolderOptions{ReduceZero: true}, "", "a=65535 b=2"},
-		{"255 is void", 255, []string{"images/a.png", "labels/a.png=255", "images/b.png", "labels/b.png=254"}, datasets.FolderOptions{}, "", "a=65535 b=254"},
-		{"255 is a class", 256, []string{"images/a.png", "labels/a.png=255", "images/b.png", "labels/b.png=65535"}, datasets.FolderOptions{}, "", "a=255 b=65535"},
-		{"255 is a class, shifted", 255, []string{"images/a.png", "labels/a.png=255"}, datasets.FolderOptions{ReduceZero: true}, "", "a=254"},
+		{"255 is void", 255, []string{"images/a.png", "labels/a.png=255", "images/b.png", "labels/b.png=254"},
+			datasets.FolderOptions{}, "", "a=65535 b=254"},
+		{"255 is a class", 256, []string{"images/a.png", "labels/a.png=255", "images/b.png", "labels/b.png=65535"},
+			datasets.FolderOptions{}, "", "a=255 b=65535"},
+		{"255 is a class, shifted", 255, []string{"images/a.png", "labels/a.png=255"},
+			datasets.FolderOptions{ReduceZero: true}, "", "a=254"},
 		{"own void", 3, []string{"images/a.png", "labels/a.png=9"}, datasets.FolderOptions{Ignore: 9}, "", "a=65535"},
 		{"1000 classes", 1000, []string{"images/a.png", "labels/a.png=999"}, datasets.FolderOptions{}, "", "a=999"},
 	} {
@@ -155,13 +160,17 @@ func TestFolderErrors(t *testing.T) {
 		want    string
 	}{
 		{"no pictures", "x", []string{"labels/a.png"}, datasets.FolderOptions{}, "no such file"},
-		{"no label maps", "x", []string{"images/a.png", "labels/a.txt"}, datasets.FolderOptions{}, "labels: no label map; label maps end in .png"},
-		{"no picture in the folder", "x", []string{"images/a.bmp", "labels/a.png"}, datasets.FolderOptions{}, "images: no picture; pictures end in .jpg"},
-		{"unpaired", "x", []string{"images/a.png", "images/b.png", "images/c.png", "images/d.png", "images/e.png", "labels/e.png", "labels/f.png"}, datasets.FolderOptions{},
+		{"no label maps", "x", []string{"images/a.png", "labels/a.txt"}, datasets.FolderOptions{},
+			"labels: no label map; label maps end in .png"},
+		{"no picture in the folder", "x", []string{"images/a.bmp", "labels/a.png"}, datasets.FolderOptions{},
+			"images: no picture; pictures end in .jpg"},
+		{"unpaired", "x", []string{"images/a.png", "images/b.png", "images/c.png", "images/d.png", "images/e.png",
+			"labels/e.png", "labels/f.png"}, datasets.FolderOptions{},
 			"images, 4 (a, b, c, …) have no label map; of the label maps in "},
 		{"suffixes differ", "x", []string{"images/a_rgb.png", "labels/a_mask.png"}, datasets.FolderOptions{}, `pictures are called such as "a_rgb.png", label maps such as "a_mask.png"; name what follows the id`},
 		{"twice", "x", append(pair, "images/a.jpg"), datasets.FolderOptions{}, "a.jpg and a.png have the same id"},
-		{"no name", "x", []string{"images/a\x01b.png"}, datasets.FolderOptions{}, "is not an image id; an id is the name of a file"},
+		{"no name", "x", []string{"images/a\x01b.png"}, datasets.FolderOptions{},
+			"is not an image id; an id is the name of a file"},
 		{"listed but missing", "x", pair, datasets.FolderOptions{List: "classes.txt"}, "1 (x) has no picture in"},
 		{"no list", "x", pair, datasets.FolderOptions{List: "none.txt"}, "list of ids: "},
 		{"class twice", "x\ny\nx", pair, datasets.FolderOptions{}, `classes 0 and 2 are both called "x"`},
@@ -169,8 +178,11 @@ func TestFolderErrors(t *testing.T) {
 		{"ambiguous class", "person, human", pair, datasets.FolderOptions{}, "may be one query or several"},
 		{"void is a class", "x\ny", pair, datasets.FolderOptions{Ignore: 1}, `ignore 1 is the stored value of class "y"`},
 		{"void below", "x\ny", pair, datasets.FolderOptions{Ignore: -1}, "ignore -1: want a stored value"},
-		{"no such class", "x\ny", []string{"images/a.png", "labels/a.png=2"}, datasets.FolderOptions{}, "2 at x 0, y 0; allowed are the 2 classes as 0..1; not scored is 255, 65535; if the label maps count classes from 1, say reduce_zero_label: true"},
-		{"255 is not void", "x\ny", []string{"images/a.png", "labels/a.png=255"}, datasets.FolderOptions{Ignore: 9, ReduceZero: true}, "255 at x 0, y 0; allowed are the 2 classes as 1..2; not scored is 0, 9; add classes to the list"},
+		{"no such class", "x\ny", []string{"images/a.png", "labels/a.png=2"}, datasets.FolderOptions{},
+			"2 at x 0, y 0; allowed are the 2 classes as 0..1; not scored is 255, 65535; if the label maps count classes from " +
+				"1, say reduce_zero_label: true"},
+		{"255 is not void", "x\ny", []string{"images/a.png", "labels/a.png=255"}, datasets.FolderOptions{Ignore: 9,
+			ReduceZero: true}, "255 at x 0, y 0; allowed are the 2 classes as 1..2; not scored is 0, 9; add classes to the list"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			root := folderTree(t, 0, test.entries...)
@@ -187,13 +199,16 @@ func TestFolderErrors(t *testing.T) {
 			}
 		})
 	}
-	if _, err := datasets.Open("folder", datasets.Options{}); err == nil || !strings.Contains(err.Error(), "labels/<id>.png") {
+	if _, err := datasets.Open("folder", datasets.Options{}); err == nil ||
+		!strings.Contains(err.Error(), "labels/<id>.png") {
 		t.Errorf("no root: %v", err)
 	}
-	if _, err := datasets.Open("folder", datasets.Options{Root: "picture/testdata/pixels"}); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "list of classes: ") {
+	if _, err := datasets.Open("folder", datasets.Options{Root: "picture/testdata/pixels"}); !errors.Is(err,
+		os.ErrNotExist) || !strings.Contains(err.Error(), "list of classes: ") {
 		t.Errorf("no class list: %v", err)
 	}
-	if _, err := datasets.Open("folder", datasets.Options{Root: "testdata/folder", Split: "../x"}); err == nil || !strings.Contains(err.Error(), "split: ") {
+	if _, err := datasets.Open("folder", datasets.Options{Root: "testdata/folder", Split: "../x"}); err == nil ||
+		!strings.Contains(err.Error(), "split: ") {
 		t.Errorf("split: %v", err)
 	}
 }

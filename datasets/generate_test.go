@@ -68,35 +68,44 @@ var (
 
 var scenes = []scene{
 	{"demo_000001", 120, 90, room, []thing{
-		{"diningtable", color.NRGBA{120, 75, 40, 255}, []shape{box(10, 58, 110, 68), box(18, 68, 24, 90), box(96, 68, 102, 90)}},
+		{"diningtable", color.NRGBA{120, 75, 40, 255}, []shape{box(10, 58, 110, 68), box(18, 68, 24, 90),
+			box(96, 68, 102, 90)}},
 		{"bottle", color.NRGBA{30, 110, 60, 255}, []shape{box(50, 28, 66, 58), box(55, 12, 61, 28)}},
 	}},
 	{"demo_000002", 96, 128, sky, []thing{
-		{"aeroplane", color.NRGBA{235, 235, 240, 255}, []shape{oval(48, 50, 38, 8), triangle(48, 20, 12, 50), triangle(18, 30, 8, 50)}},
+		{"aeroplane", color.NRGBA{235, 235, 240, 255}, []shape{oval(48, 50, 38, 8), triangle(48, 20, 12, 50),
+			triangle(18, 30, 8, 50)}},
 	}},
 	{"demo_000003", 128, 96, street, []thing{
-		{"car", color.NRGBA{200, 30, 30, 255}, []shape{box(14, 48, 84, 72), box(28, 32, 70, 48), oval(30, 72, 9, 9), oval(68, 72, 9, 9)}},
+		{"car", color.NRGBA{200, 30, 30, 255}, []shape{box(14, 48, 84, 72), box(28, 32, 70, 48), oval(30, 72, 9, 9),
+			oval(68, 72, 9, 9)}},
 		{"person", color.NRGBA{60, 60, 160, 255}, []shape{oval(106, 26, 8, 8), box(98, 34, 114, 84)}},
 	}},
 	{"demo_000004", 121, 91, meadow, []thing{
-		{"sheep", color.NRGBA{240, 238, 225, 255}, []shape{oval(44, 50, 26, 17), box(28, 60, 33, 82), box(54, 60, 59, 82), oval(74, 40, 9, 8)}},
-		{"dog", color.NRGBA{90, 55, 30, 255}, []shape{oval(96, 66, 17, 9), box(84, 70, 88, 86), box(105, 70, 109, 86), oval(112, 54, 7, 7)}},
+		{"sheep", color.NRGBA{240, 238, 225, 255}, []shape{oval(44, 50, 26, 17), box(28, 60, 33, 82), box(54, 60, 59, 82),
+			oval(74, 40, 9, 8)}},
+		{"dog", color.NRGBA{90, 55, 30, 255}, []shape{oval(96, 66, 17, 9), box(84, 70, 88, 86), box(105, 70, 109, 86),
+			oval(112, 54, 7, 7)}},
 	}},
 	{"demo_000005", 90, 120, room, []thing{
 		{"tvmonitor", color.NRGBA{25, 25, 30, 255}, []shape{box(16, 24, 76, 66), box(42, 66, 50, 76), box(30, 76, 62, 82)}},
 		{"pottedplant", color.NRGBA{40, 140, 50, 255}, []shape{triangle(70, 62, 16, 96), box(62, 96, 78, 114)}},
 	}},
 	{"demo_000006", 128, 96, water, []thing{
-		{"boat", color.NRGBA{160, 90, 50, 255}, []shape{box(20, 62, 108, 70), oval(64, 70, 40, 12), triangle(64, 10, 30, 58), box(63, 10, 66, 62)}},
+		{"boat", color.NRGBA{160, 90, 50, 255}, []shape{box(20, 62, 108, 70), oval(64, 70, 40, 12), triangle(64, 10, 30, 58),
+			box(63, 10, 66, 62)}},
 		{"bird", color.NRGBA{250, 250, 250, 255}, []shape{oval(106, 22, 12, 5), triangle(104, 10, 6, 22)}},
 	}},
 	{"demo_000007", 96, 128, meadow, []thing{
-		{"horse", color.NRGBA{130, 70, 30, 255}, []shape{oval(44, 74, 28, 15), box(22, 80, 28, 116), box(60, 80, 66, 116), box(62, 42, 72, 76), oval(76, 42, 13, 7)}},
+		{"horse", color.NRGBA{130, 70, 30, 255}, []shape{oval(44, 74, 28, 15), box(22, 80, 28, 116), box(60, 80, 66, 116),
+			box(62, 42, 72, 76), oval(76, 42, 13, 7)}},
 		{"person", color.NRGBA{200, 160, 40, 255}, []shape{oval(44, 24, 8, 9), box(36, 33, 52, 64)}},
 	}},
 	{"demo_000008", 113, 87, room, []thing{
-		{"sofa", color.NRGBA{150, 40, 70, 255}, []shape{box(10, 34, 102, 58), box(6, 46, 18, 78), box(94, 46, 106, 78), box(10, 58, 102, 74)}},
-		{"cat", color.NRGBA{230, 140, 50, 255}, []shape{oval(58, 48, 16, 10), oval(76, 38, 8, 8), triangle(72, 24, 4, 36), triangle(80, 24, 4, 36)}},
+		{"sofa", color.NRGBA{150, 40, 70, 255}, []shape{box(10, 34, 102, 58), box(6, 46, 18, 78), box(94, 46, 106, 78),
+			box(10, 58, 102, 74)}},
+		{"cat", color.NRGBA{230, 140, 50, 255}, []shape{oval(58, 48, 16, 10), oval(76, 38, 8, 8), triangle(72, 24, 4, 36),
+			triangle(80, 24, 4, 36)}},
 	}},
 }
 
@@ -185,7 +194,8 @@ func TestGenerate(t *testing.T) {
 				t.Fatal(err)
 			}
 			write(t, imagePath, b.Bytes())
-			write(t, labelPath, encodePNG(t, &image.Paletted{Pix: s.labels(), Stride: s.w, Rect: image.Rect(0, 0, s.w, s.h), Palette: labelmap.Palette()}))
+			write(t, labelPath, encodePNG(t, &image.Paletted{Pix: s.labels(), Stride: s.w, Rect: image.Rect(0, 0, s.w, s.h),
+				Palette: labelmap.Palette()}))
 		}
 		img, err := picture.Read(imagePath, picture.AsStored)
 		if err != nil {

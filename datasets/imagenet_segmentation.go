@@ -13,10 +13,11 @@ import (
 	"ovbench/datasets/labelmap"
 )
 
-// ImageNet-segmentation: Guillaumin, Küttel and Ferrari, "ImageNet Auto-Annotation with Segmentation Propagation", IJCV 2014, in
-// the selection of 4,276 pictures that Chefer et al., "Transformer Interpretability Beyond Attention Visualization", CVPR 2021,
-// explain: one object a picture, its class in the picture's name. The scores of their protocol are those of task explain under
-// the convention imagenet-segmentation. Their file gtsegs_ijcv.mat is MATLAB's of version 7.3, so it is unpacked once.
+// ImageNet-segmentation: Guillaumin, Küttel and Ferrari, "ImageNet Auto-Annotation with Segmentation Propagation", IJCV
+// 2014, in the selection of 4,276 pictures that Chefer et al., "Transformer Interpretability Beyond Attention
+// Visualization", CVPR 2021, explain: one object a picture, its class in the picture's name. The scores of their
+// protocol are those of task explain under the convention imagenet-segmentation. Their file gtsegs_ijcv.mat is MATLAB's
+// of version 7.3, so it is unpacked once.
 
 const (
 	imagenetSegmentationHomepage = "http://calvin-vision.net/bigstuff/proj-imagenet/data/gtsegs_ijcv.mat"
@@ -103,8 +104,8 @@ func (d *ownWords) plainQueries() [][]string {
 	return out
 }
 
-// readSynsets reads the names of classes, in the order of the list, and their numbers by synset. A name that two have, such as
-// crane, gets its synset too.
+// readSynsets reads the names of classes, in the order of the list, and their numbers by synset. A name that two have,
+// such as crane, gets its synset too.
 func readSynsets(info Info) (names []string, class map[string]int, err error) {
 	var lines []string
 	name := ""
@@ -126,7 +127,8 @@ func readSynsets(info Info) (names []string, class map[string]int, err error) {
 		synset, rest, _ := strings.Cut(line, " ")
 		word, _, _ := strings.Cut(rest, ",")
 		if word = strings.TrimSpace(word); imagenetSynset.FindString(synset) != synset || word == "" {
-			return nil, nil, fmt.Errorf("%s:%d: %q, want a synset and its name, such as n01440764 tench, Tinca tinca", name, i+1, line)
+			return nil, nil, fmt.Errorf("%s:%d: %q, want a synset and its name, such as n01440764 tench, Tinca tinca", name, i+1,
+				line)
 		}
 		if _, ok := class[synset]; ok {
 			return nil, nil, fmt.Errorf("%s:%d: %s is listed twice", name, i+1, synset)

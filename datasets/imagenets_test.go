@@ -22,7 +22,8 @@ func TestImageNetS(t *testing.T) {
 		for _, root := range []string{"testdata/imagenets", "testdata/imagenets/" + folder} {
 			ds := open(t, name, datasets.Options{Root: root})
 			in := ds.Info()
-			if filepath.Base(in.Root) != folder || in.Official != test.official || !in.Background || in.Classes[0] != "background" || len(in.Classes) != test.classes+1 {
+			if filepath.Base(in.Root) != folder || in.Official != test.official || !in.Background ||
+				in.Classes[0] != "background" || len(in.Classes) != test.classes+1 {
 				t.Errorf("%s: %+v", name, in)
 			}
 			s, err := ds.At(0)
@@ -53,9 +54,12 @@ func TestImageNetSErrors(t *testing.T) {
 		want string
 	}{
 		{"imagenet_s50", datasets.Options{}, "imagenet_s50: no data directory is given; name the one that holds ImageNetS50"},
-		{"imagenet_s50", datasets.Options{Root: "testdata/imagenets", Split: "test"}, "test and test-segmentation are together in none of"},
-		{"imagenet_s50", datasets.Options{Root: "testdata/imagenets/ImageNetS300"}, "validation and validation-segmentation are together in none of"},
-		{"imagenet_s919", datasets.Options{Root: fifty}, "has 50 classes, as ImageNetS50 does, not 919; open imagenet_s50, or name the folder of ImageNetS919"},
+		{"imagenet_s50", datasets.Options{Root: "testdata/imagenets", Split: "test"},
+			"test and test-segmentation are together in none of"},
+		{"imagenet_s50", datasets.Options{Root: "testdata/imagenets/ImageNetS300"},
+			"validation and validation-segmentation are together in none of"},
+		{"imagenet_s919", datasets.Options{Root: fifty},
+			"has 50 classes, as ImageNetS50 does, not 919; open imagenet_s50, or name the folder of ImageNetS919"},
 		{"imagenet_s50", datasets.Options{Root: twice}, "n2: x.png is in n1 too"},
 	} {
 		if _, err := datasets.Open(test.name, test.o); err == nil || !strings.Contains(err.Error(), test.want) {
@@ -81,9 +85,11 @@ func TestImageNetSLabelErrors(t *testing.T) {
 		data       []byte
 		is         error
 	}{
-		{"larger subset", "51 at x 4, y 2; allowed are 0..50, 1000; it may be a label map of a larger subset", colours(color.RGBA{51, 0, 0, 255}), labelmap.ErrValue},
+		{"larger subset", "51 at x 4, y 2; allowed are 0..50, 1000; it may be a label map of a larger subset",
+			colours(color.RGBA{51, 0, 0, 255}), labelmap.ErrValue},
 		{"green", "256 at x 4, y 2", colours(color.RGBA{0, 1, 0, 255}), labelmap.ErrValue},
-		{"blue", "colour 1, 0, 7 has blue, which no label of ImageNet-S has (x 4, y 2)", colours(color.RGBA{1, 0, 7, 255}), labelmap.ErrValue},
+		{"blue", "colour 1, 0, 7 has blue, which no label of ImageNet-S has (x 4, y 2)", colours(color.RGBA{1, 0, 7, 255}),
+			labelmap.ErrValue},
 		{"grey", "not an RGB PNG of 8 bits", encode(t, image.NewGray(image.Rect(0, 0, 20, 12))), nil},
 		{"other size", "is 12x20; one of them was rotated", encode(t, opaque(12, 20)), datasets.ErrSize},
 		{"no PNG", "zero bytes", nil, nil},

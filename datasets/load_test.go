@@ -77,7 +77,8 @@ func loadWithPillow(b *testing.B, root string) float64 {
 	if python == "" {
 		return 0
 	}
-	out, err := exec.CommandContext(b.Context(), python, "testdata/load.py", filepath.Join(root, "VOC2012"), "2").CombinedOutput()
+	out, err := exec.CommandContext(b.Context(), python, "testdata/load.py", filepath.Join(root, "VOC2012"),
+		"2").CombinedOutput()
 	var seconds float64
 	var version string
 	if _, scanErr := fmt.Sscan(string(out), &seconds, &version); err != nil || scanErr != nil {

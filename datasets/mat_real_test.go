@@ -29,7 +29,8 @@ func TestRealMat(t *testing.T) {
 			sum += int(v)
 		}
 		if l.W != 640 || l.H != 427 || sum != test.sum || l.Pix[test.y*l.W+test.x] != test.pixel {
-			t.Errorf("%s: %dx%d pixels, sum %d, %d at x %d, y %d", test.file, l.W, l.H, sum, l.Pix[test.y*l.W+test.x], test.x, test.y)
+			t.Errorf("%s: %dx%d pixels, sum %d, %d at x %d, y %d", test.file, l.W, l.H, sum, l.Pix[test.y*l.W+test.x], test.x,
+				test.y)
 		}
 	}
 }

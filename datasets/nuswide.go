@@ -31,7 +31,8 @@ var nuswideConcepts = strings.Fields(`airport animal beach bear birds boats book
 	tiger tower town toy train tree valley vehicle water waterfall wedding whales window zebra`)
 
 // nuswideDirs are the names of the folder.
-var nuswideDirs = []string{"NUS-WIDE", "NUSWIDE", "NUS_WIDE", "nuswide", "nus_wide", "nus-wide", "nuswide_81", "data/nuswide_81", "nuswide_asl"}
+var nuswideDirs = []string{"NUS-WIDE", "NUSWIDE", "NUS_WIDE", "nuswide", "nus_wide", "nus-wide", "nuswide_81",
+	"data/nuswide_81", "nuswide_asl"}
 
 // A nuswideSplit is a selection of pictures and the source of its labels.
 type nuswideSplit struct {
@@ -71,7 +72,8 @@ type nuswide struct {
 func (d *nuswide) Missing() []string { return slices.Clone(d.missing) }
 
 func openNUSWIDE(o Options) (Dataset, error) {
-	info := Info{Name: "nuswide", Title: "NUS-WIDE, 81 concepts", Classes: nuswideConcepts, Homepage: nuswideHomepage, Layout: nuswideLayout}
+	info := Info{Name: "nuswide", Title: "NUS-WIDE, 81 concepts", Classes: nuswideConcepts, Homepage: nuswideHomepage,
+		Layout: nuswideLayout}
 	if o.Root == "" {
 		return nil, o.begin(&info, "test", "NUS-WIDE")
 	}
@@ -132,11 +134,13 @@ func (d *nuswideKept) fill(list nuswideList, shelf nuswideShelf, labelledOnly bo
 			if empty {
 				unlabelled++
 			}
-			d.ids, d.paths, d.tags = append(d.ids, ids[i]), append(d.paths, shelf.path(list.paths[i])), append(d.tags, list.tags[i])
+			d.ids, d.paths, d.tags = append(d.ids, ids[i]), append(d.paths, shelf.path(list.paths[i])),
+				append(d.tags, list.tags[i])
 		}
 	}
 	if len(d.ids) == 0 {
-		return fmt.Errorf("%s: none of its %d pictures is left: %d are not on disk, %d are placeholders, %d have no label", list.name, len(found), missing, placeholders, unlabelled)
+		return fmt.Errorf("%s: none of its %d pictures is left: %d are not on disk, %d are placeholders, %d have no label",
+			list.name, len(found), missing, placeholders, unlabelled)
 	}
 	what := "kept"
 	if labelledOnly {

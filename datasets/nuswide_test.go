@@ -40,7 +40,8 @@ func nuswideHas(i int, concept string) bool {
 	return slices.Contains(strings.Fields(nuswideDrawn[i].concepts), concept)
 }
 
-// nuswideMatrix is one line of 0 and 1 for each of the drawings; columns maps the flags of a drawing to what is written.
+// nuswideMatrix is one line of 0 and 1 for each of the drawings; columns maps the flags of a drawing to what is
+// written.
 func nuswideMatrix(columns func(flags []string) []string) string {
 	var b strings.Builder
 	for i := range nuswideDrawn {
@@ -165,21 +166,29 @@ func nuswidePackagings(t *testing.T) map[string]struct {
 		files   map[string]string
 		picture func(string) string
 	}{
-		"official":                     {"test", with(columns("NUS-WIDE/Groundtruth/TrainTestLabels", "_Test"), lists...), inFlickr},
-		"AllLabels, a case changed":    {"test", with(columns("Groundtruth/AllLabels", ""), "ImageList/ImageList.txt", lists[1], "ImageList/TestImageList.txt", lists[3]), inFlickr},
-		"AllLabels, all":               {"all", with(columns("Groundtruth/AllLabels", ""), lists...), inFlickr},
-		"TaI-DPT":                      {"test", with(columns("NUSWIDE/TrainTestLabels", "_Test"), "NUSWIDE/ImageList/TestImagelist.txt", nuswidePaths()), func(p string) string { return "NUSWIDE/Flickr/" + p }},
-		"AllLabels81":                  {"test", with(map[string]string{"AllLabels81.txt": nuswideMatrix(same)}, lists...), inFlickr},
-		"AllLabels81 twice, in halves": {"test", with(map[string]string{"Groundtruth/AllLabels81.txt": nuswideMatrix(func(f []string) []string { return slices.Concat(f, f) })}, lists...), inFlickr},
-		"AllLabels81 twice, in pairs": {"test", with(map[string]string{"AllLabels81": nuswideMatrix(func(f []string) (out []string) {
-			for _, v := range f {
-				out = append(out, v, v)
-			}
-			return out
-		})}, lists...), inFlickr},
-		"ASL":     {"asl-val", map[string]string{"nus_wid_data.csv": asl.String()}, flat},
-		"HashNet": {"hashnet-test", map[string]string{"data/nuswide_81/test.txt": hashnet.String()}, func(p string) string { return "data/nuswide_81/" + flat(p) }},
-		"own tags, pictures by their number": {"tags-test", with(map[string]string{"NUS_WID_Tags/Test_Tags81.txt": nuswideMatrix(same)}, lists...),
+		"official": {"test", with(columns("NUS-WIDE/Groundtruth/TrainTestLabels", "_Test"), lists...),
+			inFlickr},
+		"AllLabels, a case changed": {"test", with(columns("Groundtruth/AllLabels", ""), "ImageList/ImageList.txt",
+			lists[1], "ImageList/TestImageList.txt", lists[3]), inFlickr},
+		"AllLabels, all": {"all", with(columns("Groundtruth/AllLabels", ""), lists...), inFlickr},
+		"TaI-DPT": {"test", with(columns("NUSWIDE/TrainTestLabels", "_Test"),
+			"NUSWIDE/ImageList/TestImagelist.txt", nuswidePaths()), func(p string) string { return "NUSWIDE/Flickr/" + p }},
+		"AllLabels81": {"test", with(map[string]string{"AllLabels81.txt": nuswideMatrix(same)}, lists...),
+			inFlickr},
+		"AllLabels81 twice, in halves": {"test",
+			with(map[string]string{"Groundtruth/AllLabels81.txt": nuswideMatrix(func(f []string) []string { return slices.Concat(f, f) })}, lists...), inFlickr},
+		"AllLabels81 twice, in pairs": {"test",
+			with(map[string]string{"AllLabels81": nuswideMatrix(func(f []string) (out []string) {
+				for _, v := range f {
+					out = append(out, v, v)
+				}
+				return out
+			})}, lists...), inFlickr},
+		"ASL": {"asl-val", map[string]string{"nus_wid_data.csv": asl.String()}, flat},
+		"HashNet": {"hashnet-test", map[string]string{"data/nuswide_81/test.txt": hashnet.String()},
+			func(p string) string { return "data/nuswide_81/" + flat(p) }},
+		"own tags, pictures by their number": {"tags-test",
+			with(map[string]string{"NUS_WID_Tags/Test_Tags81.txt": nuswideMatrix(same)}, lists...),
 			func(p string) string { return "image/" + p[strings.Index(p, "_")+1:] }},
 	}
 }
@@ -217,7 +226,8 @@ func TestNUSWIDEPackagings(t *testing.T) {
 	}
 }
 
-// Counts are worked out by hand from what is removed: two of six pictures, one a placeholder, and the picture without concepts.
+// Counts are worked out by hand from what is removed: two of six pictures, one a placeholder, and the picture without
+// concepts.
 func TestNUSWIDECounts(t *testing.T) {
 	root := t.TempDir()
 	if err := os.CopyFS(root, os.DirFS(nuswideMini)); err != nil {
@@ -277,8 +287,9 @@ func TestNUSWIDEPlaceholder(t *testing.T) {
 		data []byte
 		want nuswideState
 	}{
-		"gif":            {gifFile, nuswidePlaceholder},
-		"png":            {append([]byte("\x89PNG\r\n\x1a\n"), make([]byte, nuswidePlaceholderBytes-8)...), nuswidePlaceholder},
+		"gif": {gifFile, nuswidePlaceholder},
+		"png": {append([]byte("\x89PNG\r\n\x1a\n"), make([]byte, nuswidePlaceholderBytes-8)...),
+			nuswidePlaceholder},
 		"jpeg":           {append([]byte("\xff\xd8\xff"), make([]byte, nuswidePlaceholderBytes-3)...), nuswidePresent},
 		"a byte shorter": {gifFile[:nuswidePlaceholderBytes-1], nuswidePresent},
 	} {
@@ -312,35 +323,49 @@ func TestNUSWIDEErrors(t *testing.T) {
 		split string
 		want  []string
 	}{
-		{"nothing", nil, "", []string{"no labels of a test split in any of", "NExTplusplus/NUS-WIDE", "Labels_<concept>_Test.txt"}},
+		{"nothing", nil, "", []string{"no labels of a test split in any of", "NExTplusplus/NUS-WIDE",
+			"Labels_<concept>_Test.txt"}},
 		{"lists only", lists, "test", []string{`split "test": not in this tree: no Labels_airport.txt, Labels_airport_Test.txt or AllLabels81.txt`}},
 		{"unknown split", nil, "asl-vall", []string{`split "asl-vall" is not known; did you mean "asl-val"?`, "hashnet-test"}},
-		{"a concept is missing", with("Groundtruth/TrainTestLabels/Labels_airport_Test.txt", nuswideColumn("airport")), "", []string{"Labels_animal_Test.txt", "unpack the labels of all 81 concepts"}},
-		{"short column", with("Groundtruth/TrainTestLabels/Labels_airport_Test.txt", "0\n1\n"), "", []string{"Labels_airport_Test.txt: 2 lines", "TestImagelist.txt has 6"}},
-		{"long column", with("Groundtruth/TrainTestLabels/Labels_airport_Test.txt", strings.Repeat("0\n", 7)), "", []string{"Labels_airport_Test.txt:7: more lines than the 6"}},
+		{"a concept is missing", with("Groundtruth/TrainTestLabels/Labels_airport_Test.txt", nuswideColumn("airport")), "",
+			[]string{"Labels_animal_Test.txt", "unpack the labels of all 81 concepts"}},
+		{"short column", with("Groundtruth/TrainTestLabels/Labels_airport_Test.txt", "0\n1\n"), "",
+			[]string{"Labels_airport_Test.txt: 2 lines", "TestImagelist.txt has 6"}},
+		{"long column", with("Groundtruth/TrainTestLabels/Labels_airport_Test.txt", strings.Repeat("0\n", 7)), "",
+			[]string{"Labels_airport_Test.txt:7: more lines than the 6"}},
 		{"not a flag", with("Groundtruth/TrainTestLabels/Labels_airport_Test.txt", "0\n2\n"), "", []string{`Labels_airport_Test.txt:2: "2", want 0 or 1`}},
-		{"80 columns", with("AllLabels81.txt", strings.ReplaceAll(matrix, "0 0 \r", "0 \r")), "", []string{"AllLabels81.txt:1: 80 columns, want the 81"}},
-		{"other columns below", with("AllLabels81.txt", matrix+strings.Repeat("0 ", 162)), "", []string{"AllLabels81.txt:7: more lines"}},
+		{"80 columns", with("AllLabels81.txt", strings.ReplaceAll(matrix, "0 0 \r", "0 \r")), "",
+			[]string{"AllLabels81.txt:1: 80 columns, want the 81"}},
+		{"other columns below", with("AllLabels81.txt", matrix+strings.Repeat("0 ", 162)), "",
+			[]string{"AllLabels81.txt:7: more lines"}},
 		{"short matrix", with("AllLabels81.txt", matrix[:len(matrix)/2]), "", []string{"AllLabels81.txt: 3 lines"}},
-		{"training and test labels", with("AllLabels81.txt", nuswideMatrix(func(f []string) []string { return slices.Concat(make81("0"), f) })), "", []string{"162 columns", "use Groundtruth/TrainTestLabels"}},
-		{"another list", with("ImageList/Imagelist.txt", strings.ReplaceAll(nuswidePaths(), "farm", "barn")), "", []string{"no labels of a test split"}},
+		{"training and test labels",
+			with("AllLabels81.txt", nuswideMatrix(func(f []string) []string { return slices.Concat(make81("0"), f) })), "",
+			[]string{"162 columns", "use Groundtruth/TrainTestLabels"}},
+		{"another list", with("ImageList/Imagelist.txt", strings.ReplaceAll(nuswidePaths(), "farm", "barn")), "",
+			[]string{"no labels of a test split"}},
 		{"pictures of another list", func() map[string]string {
 			f := with("ImageList/Imagelist.txt", strings.ReplaceAll(nuswidePaths(), "farm", "barn"))
 			f["AllLabels81.txt"] = matrix
 			return f
-		}(), "", []string{"TestImagelist.txt: picture 4, farm/0003_2230197395.jpg, is not in", "Imagelist.txt; the lists must be of one copy"}},
-		{"21 concepts", map[string]string{"test.txt": "a.jpg" + strings.Repeat(" 0", 21)}, "", []string{"test.txt:1: 21 flags: the subset of the 21 most frequent concepts"}},
+		}(), "", []string{"TestImagelist.txt: picture 4, farm/0003_2230197395.jpg, is not in",
+			"Imagelist.txt; the lists must be of one copy"}},
+		{"21 concepts", map[string]string{"test.txt": "a.jpg" + strings.Repeat(" 0", 21)}, "",
+			[]string{"test.txt:1: 21 flags: the subset of the 21 most frequent concepts"}},
 		{"a test.txt of something else", map[string]string{"test.txt": "1\n2\n"}, "", []string{"no labels of a test split"}},
-		{"ragged flags", map[string]string{"test.txt": "a.jpg" + strings.Repeat(" 0", 81) + "\nb.jpg 0"}, "", []string{"test.txt:2: 2 columns, want a path and the 81 concepts"}},
+		{"ragged flags", map[string]string{"test.txt": "a.jpg" + strings.Repeat(" 0", 81) + "\nb.jpg 0"}, "",
+			[]string{"test.txt:2: 2 columns, want a path and the 81 concepts"}},
 		{"csv without columns", map[string]string{"nus_wid_data.csv": "a,b,c\n"}, "", []string{`nus_wid_data.csv:1: columns ["a" "b" "c"], want filepath, label and split_name`}},
 		{"csv empty", map[string]string{"nus_wid_data.csv": ""}, "", []string{"nus_wid_data.csv:1: no header"}},
-		{"csv ragged", map[string]string{"nus_wid_data.csv": "filepath,label,split_name\nx\n"}, "", []string{"nus_wid_data.csv:2: wrong number of fields"}},
+		{"csv ragged", map[string]string{"nus_wid_data.csv": "filepath,label,split_name\nx\n"}, "",
+			[]string{"nus_wid_data.csv:2: wrong number of fields"}},
 		{"csv concept", map[string]string{"nus_wid_data.csv": "filepath,label,split_name\n\nx.jpg,\"['skyy']\",val\n"}, "", []string{`nus_wid_data.csv:3: label "skyy" is not a concept; did you mean "sky"?`}},
 		{"csv label", map[string]string{"nus_wid_data.csv": "filepath,label,split_name\nx.jpg,sky,val\n"}, "", []string{`nus_wid_data.csv:2: label "sky", want a list`}},
 		{"csv path", map[string]string{"nus_wid_data.csv": "filepath,label,split_name\n..,[],val\n"}, "", []string{`nus_wid_data.csv:2: ".." is not the path of a picture`}},
 		{"csv without the split", map[string]string{"nus_wid_data.csv": "filepath,label,split_name\nx.jpg,[],train\n"}, "asl-val", []string{`no picture is of split "asl-val"`}},
 		{"twice", map[string]string{"nus_wid_data.csv": "filepath,label,split_name\na/x.jpg,[],val\nb/x.jpg,[],val\na/x.jpg,[],val\n"}, "", []string{"nus_wid_data.csv: pictures 1 and 3 are both a/x.jpg"}},
-		{"no pictures", map[string]string{"nus_wid_data.csv": "filepath,label,split_name\nelsewhere/x.jpg,[],val\n"}, "", []string{"none of 1 pictures looked for is below", filepath.FromSlash("Flickr/elsewhere/x.jpg")}},
+		{"no pictures", map[string]string{"nus_wid_data.csv": "filepath,label,split_name\nelsewhere/x.jpg,[],val\n"}, "",
+			[]string{"none of 1 pictures looked for is below", filepath.FromSlash("Flickr/elsewhere/x.jpg")}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			root := nuswideTreeOf(t, test.files, inFlickr)
@@ -384,7 +409,8 @@ func TestNUSPath(t *testing.T) {
 			t.Errorf("%q: %q, %v, want %q", listed, got, err, want)
 		}
 	}
-	for p, want := range map[string]string{"actor/0001_2124494179.jpg": "2124494179.jpg", "8228_2275882321_a4bf6754ba_m.jpg": "2275882321.jpg", "x/123.jpg": "123.jpg", "x/_": "_", "x/a_.._b": "a_.._b"} {
+	for p, want := range map[string]string{"actor/0001_2124494179.jpg": "2124494179.jpg",
+		"8228_2275882321_a4bf6754ba_m.jpg": "2275882321.jpg", "x/123.jpg": "123.jpg", "x/_": "_", "x/a_.._b": "a_.._b"} {
 		if got := nuswideFlickrName(p); got != want {
 			t.Errorf("%s: %q, want %q", p, got, want)
 		}

@@ -23,7 +23,8 @@ type onDisk struct {
 	orientation picture.Orientation
 
 	files func(i int) (imagePath, labelPath string) // of sample i; labelPath is empty without label maps
-	truth func(i int, s *Sample) error              // fills in what is known of sample i, which has its id, paths and picture
+	// fills in what is known of sample i, which has its id, paths and picture
+	truth func(i int, s *Sample) error
 }
 
 // newOnDisk is a data set of ids, yet without files and truth.

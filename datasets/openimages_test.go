@@ -26,7 +26,8 @@ a,0.1,0.1,/m/03,YES,cc,1,0,0,
 
 func openImagesTree(t *testing.T, points, descriptions string) string {
 	picture := jpegPicture(t)
-	tree := people{"validation/a.jpg": picture, "validation/b.JPG": picture, "oidv7-val-annotations-point-labels.csv": []byte(points)}
+	tree := people{"validation/a.jpg": picture, "validation/b.JPG": picture,
+		"oidv7-val-annotations-point-labels.csv": []byte(points)}
 	if descriptions != "" {
 		tree["oidv7-class-descriptions.csv"] = []byte(descriptions)
 	}
@@ -34,7 +35,8 @@ func openImagesTree(t *testing.T, points, descriptions string) string {
 }
 
 func TestOpenImages(t *testing.T) {
-	root := openImagesTree(t, openImagesCSV, "LabelName,DisplayName\n/m/03,Crane\n/m/01,\"Bird, of prey\"\n/m/02,Crane\n/m/99,Other\n")
+	root := openImagesTree(t, openImagesCSV,
+		"LabelName,DisplayName\n/m/03,Crane\n/m/01,\"Bird, of prey\"\n/m/02,Crane\n/m/99,Other\n")
 	ds := open(t, "openimages_points", datasets.Options{Root: root})
 	datasetstest.Run(t, ds)
 	if want := []string{"Bird, of prey", "Crane (/m/02)", "Crane (/m/03)"}; !cmp.Equal(ds.Info().Classes, want) {
@@ -44,12 +46,14 @@ func TestOpenImages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []datasets.Point{{Class: 0, X: 0, Y: 1}, {Class: 1, X: 0.75, Y: 0.5, On: true}, {Class: 2, X: 0.1, Y: 0.1, On: true}}
+	want := []datasets.Point{{Class: 0, X: 0, Y: 1}, {Class: 1, X: 0.75, Y: 0.5, On: true}, {Class: 2, X: 0.1, Y: 0.1,
+		On: true}}
 	if diff := cmp.Diff(want, s.Points); s.ID != "a" || diff != "" {
 		t.Errorf("%s (-want +got):\n%s", s.ID, diff)
 	}
 	notes := strings.Join(ds.Info().Notes, "\n")
-	for _, part := range []string{"4 points of 3 labels; 1 that people were unsure of", "1 of 3 pictures with points are not on disk"} {
+	for _, part := range []string{"4 points of 3 labels; 1 that people were unsure of",
+		"1 of 3 pictures with points are not on disk"} {
 		if !strings.Contains(notes, part) {
 			t.Errorf("notes %q, want %q", notes, part)
 		}
@@ -70,12 +74,14 @@ func TestOpenImagesErrors(t *testing.T) {
 		"a,0,0":                    "csv:2: wrong number of fields",
 	} {
 		root := openImagesTree(t, head+"\n"+rows+"\n", "")
-		if _, err := datasets.Open("openimages_points", datasets.Options{Root: root}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := datasets.Open("openimages_points", datasets.Options{Root: root}); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", rows, err, want)
 		}
 	}
 	root := openImagesTree(t, "id,x,y\n", "")
-	if _, err := datasets.Open("openimages_points", datasets.Options{Root: root}); err == nil || !strings.Contains(err.Error(), "want ImageId, X, Y, Label") {
+	if _, err := datasets.Open("openimages_points", datasets.Options{Root: root}); err == nil ||
+		!strings.Contains(err.Error(), "want ImageId, X, Y, Label") {
 		t.Error(err)
 	}
 }
@@ -84,7 +90,8 @@ func TestOpenImagesErrors(t *testing.T) {
 func FuzzOpenImages(f *testing.F) {
 	f.Add([]byte(openImagesCSV), []byte("/m/01,Bird\n"))
 	f.Fuzz(func(t *testing.T, points, descriptions []byte) {
-		root := people{"validation/a.jpg": nil, "oidv7-val-annotations-point-labels.csv": points, "oidv7-class-descriptions.csv": descriptions}.write(t)
+		root := people{"validation/a.jpg": nil, "oidv7-val-annotations-point-labels.csv": points,
+			"oidv7-class-descriptions.csv": descriptions}.write(t)
 		ds, err := datasets.Open("openimages_points", datasets.Options{Root: root})
 		if err == nil && (ds.Len() != 1 || len(ds.Info().Classes) == 0) {
 			t.Fatalf("%d samples, %d classes", ds.Len(), len(ds.Info().Classes))
@@ -98,8 +105,10 @@ func TestImageNetSegmentation(t *testing.T) {
 		t.Fatal(err)
 	}
 	picture := encode(t, image.NewGray(image.Rect(0, 0, 2, 2)))
-	tree := people{"images/n00000002_7.png": picture, "labels/n00000002_7.png": label.Bytes(), "images/n00000003_1.JPEG": jpegPicture(t),
-		"labels/n00000003_1.png": label.Bytes(), "LOC_synset_mapping.txt": []byte("n00000001 tench, Tinca tinca\nn00000002 crane\nn00000003 crane, machine\n")}
+	tree := people{"images/n00000002_7.png": picture, "labels/n00000002_7.png": label.Bytes(),
+		"images/n00000003_1.JPEG": jpegPicture(t),
+		"labels/n00000003_1.png":  label.Bytes(),
+		"LOC_synset_mapping.txt":  []byte("n00000001 tench, Tinca tinca\nn00000002 crane\nn00000003 crane, machine\n")}
 	ds := open(t, "imagenet_segmentation", datasets.Options{Root: tree.write(t)})
 	datasetstest.Run(t, ds)
 	if want := []string{"background", "tench", "crane", "crane (n00000003)"}; !cmp.Equal(ds.Info().Classes, want) {
@@ -117,10 +126,11 @@ func TestImageNetSegmentation(t *testing.T) {
 	for name, test := range map[string]struct {
 		file, text, want string
 	}{
-		"no list":       {"LOC_synset_mapping.txt", "", `want a synset and its name`},
-		"another name":  {"labels/x.png", "", "does not begin with a synset"},
-		"listed twice":  {"LOC_synset_mapping.txt", "n00000001 a\nn00000001 b", "is listed twice"},
-		"another value": {"labels/n00000002_7.png", string(encode(t, peopleGrey(0, 1, 2, 1))), "2 at x 0, y 1; allowed are 0, 1 and 255"},
+		"no list":      {"LOC_synset_mapping.txt", "", `want a synset and its name`},
+		"another name": {"labels/x.png", "", "does not begin with a synset"},
+		"listed twice": {"LOC_synset_mapping.txt", "n00000001 a\nn00000001 b", "is listed twice"},
+		"another value": {"labels/n00000002_7.png", string(encode(t, peopleGrey(0, 1, 2, 1))),
+			"2 at x 0, y 1; allowed are 0, 1 and 255"},
 	} {
 		changed := people{}
 		for k, v := range tree {
@@ -138,7 +148,8 @@ func TestImageNetSegmentation(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
 		}
 	}
-	if _, err := datasets.Open("imagenet_segmentation", datasets.Options{Root: filepath.Join(t.TempDir(), "x")}); err == nil || !strings.Contains(err.Error(), "h5py") {
+	if _, err := datasets.Open("imagenet_segmentation",
+		datasets.Options{Root: filepath.Join(t.TempDir(), "x")}); err == nil || !strings.Contains(err.Error(), "h5py") {
 		t.Error(err)
 	}
 }

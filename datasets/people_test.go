@@ -62,16 +62,18 @@ func utf16(text string) []byte {
 	return out
 }
 
-// Every way of writing the same folder gives the same labels; every other is refused in words that say what to do. The right
-// labels are peopleValues.
+// Every way of writing the same folder gives the same labels; every other is refused in words that say what to do. The
+// right labels are peopleValues.
 func TestFolderAsPeopleHaveIt(t *testing.T) {
-	png, grey, names := encode(t, image.NewGray(image.Rect(0, 0, 2, 2))), encode(t, peopleGrey(peopleValues...)), []byte("sand\ngrass\nwater\n")
+	png, grey, names := encode(t, image.NewGray(image.Rect(0, 0, 2, 2))), encode(t, peopleGrey(peopleValues...)),
+		[]byte("sand\ngrass\nwater\n")
 	var tif bytes.Buffer
 	if err := tiff.Encode(&tif, image.NewGray(image.Rect(0, 0, 2, 2)), nil); err != nil {
 		t.Fatal(err)
 	}
 	cvat := []byte("# label:color_rgb:parts:actions\nbackground:0,0,0::\nsand:128,0,0::\ngrass:0,128,0::\nwater:128,128,0::\n")
-	masks := encode(t, peopleColours(255, [3]uint8{128, 0, 0}, [3]uint8{0, 128, 0}, [3]uint8{128, 128, 0}, [3]uint8{0, 128, 0}))
+	masks := encode(t, peopleColours(255, [3]uint8{128, 0, 0}, [3]uint8{0, 128, 0}, [3]uint8{128, 128, 0},
+		[3]uint8{0, 128, 0}))
 	one := func(classes []byte) people {
 		return people{"images/a.png": png, "labels/a.png": grey, "classes.txt": classes}
 	}
@@ -95,40 +97,67 @@ func TestFolderAsPeopleHaveIt(t *testing.T) {
 		{"numbers and colons", one([]byte("0: sand\n1: grass\n2: water")), datasets.FolderOptions{}, "", "a", ""},
 		{"numbers and tabs", one([]byte("0\tsand\n1\tgrass\n2\twater")), datasets.FolderOptions{}, "", "a", ""},
 		{"numbers and blanks", one([]byte("0 sand\n1 grass\n2 water")), datasets.FolderOptions{}, "", "a", ""},
-		{"numbers from 1", one([]byte("1 sand\n2 grass\n3 water")), datasets.FolderOptions{}, "", "", "reduce_zero_label: true"},
+		{"numbers from 1", one([]byte("1 sand\n2 grass\n3 water")), datasets.FolderOptions{}, "", "",
+			"reduce_zero_label: true"},
 		{"numbers with a gap", one([]byte("0: sand\n2: grass\n3: water")), datasets.FolderOptions{}, "", "", `"2: grass" is numbered 2, want 1`},
 		{"quotes", one([]byte("\"sand\",\n'grass',\n\"water\"")), datasets.FolderOptions{}, "", "a", ""},
 		{"half a quote", one([]byte("\"sand\ngrass\nwater")), datasets.FolderOptions{}, "", "", "quotation mark"},
 		{"tabs", one([]byte("sand\t3\ngrass\t4\nwater\t5")), datasets.FolderOptions{}, "", "", "has a tab"},
 		{"void as a comment", one([]byte("# void\nsand\ngrass\nwater")), datasets.FolderOptions{}, "", "", `"# void" is a comment`},
 		{"a comment", one([]byte("# of the beach\nsand\ngrass\nwater")), datasets.FolderOptions{}, "", "a", ""},
-		{"a table of colours", one([]byte("name,r,g,b\nsand,0,0,0\ngrass,0,255,0\nwater,0,0,255\n")), datasets.FolderOptions{}, "", "a", ""},
+		{"a table of colours", one([]byte("name,r,g,b\nsand,0,0,0\ngrass,0,255,0\nwater,0,0,255\n")),
+			datasets.FolderOptions{}, "", "a", ""},
 		{"CVAT", with(with(one(names), "labelmap.txt", cvat), "labels/a.png", masks), datasets.FolderOptions{}, "", "a", ""},
-		{"class_dict.csv", with(with(one(names), "class_dict.csv", []byte("name,r,g,b\nSand,128,0,0\ngrass,0,128,0\nwater,128,128,0\nvoid,0,0,0\n")), "labels/a.png", masks), datasets.FolderOptions{}, "", "a", ""},
-		{"a colour of none", with(with(one(names), "labelmap.txt", cvat), "labels/a.png", encode(t, peopleColours(255, [3]uint8{128, 1, 0}))), datasets.FolderOptions{}, "", "", "colour 128, 1, 0 is none of the 4"},
-		{"colours without a table", with(one(names), "labels/a.png", masks), datasets.FolderOptions{}, "", "", "labelmap.txt or class_dict.csv"},
-		{"a table of other classes", with(one(names), "labelmap.txt", []byte("x:1,2,3::\n")), datasets.FolderOptions{}, "", "", "has none of the classes"},
-		{"a table that lacks one", with(one(names), "labelmap.txt", []byte("sand:1,2,3::\n")), datasets.FolderOptions{}, "", "", "lacks 2 (grass, water) have"},
-		{"RGB of equal channels", with(one(names), "labels/a.png", encode(t, peopleColours(255, [3]uint8{}, [3]uint8{1, 1, 1}, [3]uint8{2, 2, 2}, [3]uint8{1, 1, 1}))), datasets.FolderOptions{}, "", "a", ""},
-		{"transparent", with(one(names), "labels/a.png", encode(t, peopleColours(7, [3]uint8{}, [3]uint8{1, 1, 1}, [3]uint8{2, 2, 2}, [3]uint8{1, 1, 1}))), datasets.FolderOptions{}, "", "", "transparent in places"},
-		{"a JPEG of labels", with(one(names), "labels/a.png", jpegPicture(t)), datasets.FolderOptions{}, "", "", "export the label maps again as PNG"},
-		{"label maps in JPEG", people{"images/a.png": png, "labels/a.jpg": jpegPicture(t), "classes.txt": names}, datasets.FolderOptions{}, "", "", "export the label maps as PNG"},
-		{"labels from 1", with(one(names), "labels/a.png", encode(t, peopleGrey(1, 2, 3, 2))), datasets.FolderOptions{}, "", "", "reduce_zero_label: true"},
-		{"labels from 1, said", with(one(names), "labels/a.png", encode(t, peopleGrey(1, 2, 3, 2))), datasets.FolderOptions{ReduceZero: true}, "", "a", ""},
-		{"mixed case", people{"images/a.Png": png, "labels/a.pNG": grey, "classes.txt": names}, datasets.FolderOptions{}, "", "a", ""},
-		{"TIFF", people{"images/a.tif": tif.Bytes(), "labels/a.png": grey, "classes.txt": names}, datasets.FolderOptions{}, "", "a", ""},
-		{"names of people", people{"images/Straße (2) é.png": png, "labels/Straße (2) e\u0301.png": grey, "classes.txt": names}, datasets.FolderOptions{}, "", "Straße (2) é", ""},
-		{"hidden files", with(with(one(names), "images/._a.png", nil), "labels/.DS_Store", nil), datasets.FolderOptions{}, "", "a", ""},
-		{"folders below", people{"images/b.png": png, "labels/b.png": grey, "images/x/a.png": png, "labels/x/a.png": grey, "classes.txt": names}, datasets.FolderOptions{}, "", "b x/a", ""},
-		{"folders of splits", people{"images/val/a.png": png, "labels/val/a.png": grey, "images/train/b.png": png, "classes.txt": names}, datasets.FolderOptions{}, "val", "a", ""},
+		{"class_dict.csv", with(with(one(names), "class_dict.csv",
+			[]byte("name,r,g,b\nSand,128,0,0\ngrass,0,128,0\nwater,128,128,0\nvoid,0,0,0\n")), "labels/a.png", masks),
+			datasets.FolderOptions{}, "", "a", ""},
+		{"a colour of none", with(with(one(names), "labelmap.txt", cvat), "labels/a.png",
+			encode(t, peopleColours(255, [3]uint8{128, 1, 0}))), datasets.FolderOptions{}, "", "",
+			"colour 128, 1, 0 is none of the 4"},
+		{"colours without a table", with(one(names), "labels/a.png", masks), datasets.FolderOptions{}, "", "",
+			"labelmap.txt or class_dict.csv"},
+		{"a table of other classes", with(one(names), "labelmap.txt", []byte("x:1,2,3::\n")), datasets.FolderOptions{}, "",
+			"", "has none of the classes"},
+		{"a table that lacks one", with(one(names), "labelmap.txt", []byte("sand:1,2,3::\n")), datasets.FolderOptions{}, "",
+			"", "lacks 2 (grass, water) have"},
+		{"RGB of equal channels", with(one(names), "labels/a.png", encode(t, peopleColours(255, [3]uint8{}, [3]uint8{1, 1, 1},
+			[3]uint8{2, 2, 2}, [3]uint8{1, 1, 1}))), datasets.FolderOptions{}, "", "a", ""},
+		{"transparent", with(one(names), "labels/a.png", encode(t, peopleColours(7, [3]uint8{}, [3]uint8{1, 1, 1},
+			[3]uint8{2, 2, 2}, [3]uint8{1, 1, 1}))), datasets.FolderOptions{}, "", "", "transparent in places"},
+		{"a JPEG of labels", with(one(names), "labels/a.png", jpegPicture(t)), datasets.FolderOptions{}, "", "",
+			"export the label maps again as PNG"},
+		{"label maps in JPEG", people{"images/a.png": png, "labels/a.jpg": jpegPicture(t), "classes.txt": names},
+			datasets.FolderOptions{}, "", "", "export the label maps as PNG"},
+		{"labels from 1", with(one(names), "labels/a.png", encode(t, peopleGrey(1, 2, 3, 2))), datasets.FolderOptions{}, "",
+			"", "reduce_zero_label: true"},
+		{"labels from 1, said", with(one(names), "labels/a.png", encode(t, peopleGrey(1, 2, 3, 2))),
+			datasets.FolderOptions{ReduceZero: true}, "", "a", ""},
+		{"mixed case", people{"images/a.Png": png, "labels/a.pNG": grey, "classes.txt": names}, datasets.FolderOptions{}, "",
+			"a", ""},
+		{"TIFF", people{"images/a.tif": tif.Bytes(), "labels/a.png": grey, "classes.txt": names}, datasets.FolderOptions{},
+			"", "a", ""},
+		{"names of people", people{"images/Straße (2) é.png": png, "labels/Straße (2) e\u0301.png": grey,
+			"classes.txt": names}, datasets.FolderOptions{}, "", "Straße (2) é", ""},
+		{"hidden files", with(with(one(names), "images/._a.png", nil), "labels/.DS_Store", nil), datasets.FolderOptions{}, "",
+			"a", ""},
+		{"folders below", people{"images/b.png": png, "labels/b.png": grey, "images/x/a.png": png, "labels/x/a.png": grey,
+			"classes.txt": names}, datasets.FolderOptions{}, "", "b x/a", ""},
+		{"folders of splits", people{"images/val/a.png": png, "labels/val/a.png": grey, "images/train/b.png": png,
+			"classes.txt": names}, datasets.FolderOptions{}, "val", "a", ""},
 		{"a list of files", with(one(names), "val.txt", []byte("a.png\n")), datasets.FolderOptions{}, "val", "a", ""},
-		{"a list of paths", with(one(names), "val.txt", []byte("\ufeff./images/a.png\r\n")), datasets.FolderOptions{}, "val", "a", ""},
-		{"a list of pairs", with(one(names), "val.txt", []byte("images/a.png labels/a.png\n")), datasets.FolderOptions{}, "val", "a", ""},
-		{"a list of Windows", with(one(names), "val.txt", utf16("data\\images\\a.png\r\n")), datasets.FolderOptions{}, "val", "a", ""},
-		{"a list with blanks", people{"images/a b.png": png, "labels/a b.png": grey, "classes.txt": names, "val.txt": []byte("a b\n")}, datasets.FolderOptions{}, "val", "a b", ""},
+		{"a list of paths", with(one(names), "val.txt", []byte("\ufeff./images/a.png\r\n")), datasets.FolderOptions{}, "val",
+			"a", ""},
+		{"a list of pairs", with(one(names), "val.txt", []byte("images/a.png labels/a.png\n")), datasets.FolderOptions{},
+			"val", "a", ""},
+		{"a list of Windows", with(one(names), "val.txt", utf16("data\\images\\a.png\r\n")), datasets.FolderOptions{}, "val",
+			"a", ""},
+		{"a list with blanks", people{"images/a b.png": png, "labels/a b.png": grey, "classes.txt": names,
+			"val.txt": []byte("a b\n")}, datasets.FolderOptions{}, "val", "a b", ""},
 		{"a list twice", with(one(names), "val.txt", []byte("a\na.png\n")), datasets.FolderOptions{}, "val", "", `val.txt:2: id "a" is already on line 1`},
-		{"a list of others", with(one(names), "val.txt", []byte("b.png\n")), datasets.FolderOptions{}, "val", "", "1 (b.png) has no picture in"},
-		{"masks beside pictures", people{"a.jpg": jpegPicture(t), "masks/a.png": grey, "classes.txt": names}, datasets.FolderOptions{Images: ".", Labels: "masks"}, "", "a", ""},
+		{"a list of others", with(one(names), "val.txt", []byte("b.png\n")), datasets.FolderOptions{}, "val", "",
+			"1 (b.png) has no picture in"},
+		{"masks beside pictures", people{"a.jpg": jpegPicture(t), "masks/a.png": grey, "classes.txt": names},
+			datasets.FolderOptions{Images: ".", Labels: "masks"}, "", "a", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			ds, err := datasets.Open("folder", datasets.Options{Root: test.files.write(t), Split: test.split, Folder: &test.o})
@@ -162,7 +191,8 @@ func TestFolderNotes(t *testing.T) {
 		"classes.txt": []byte("0: sand|beach\n1: grass\n2: water|Beach\n")}.write(t)
 	ds := open(t, "folder", datasets.Options{Root: root})
 	notes := strings.Join(ds.Info().Notes, "\n")
-	for _, want := range []string{"2 files left out, the first is " + filepath.Join(root, "images/b.bmp"), "the numbers of lines of"} {
+	for _, want := range []string{"2 files left out, the first is " + filepath.Join(root, "images/b.bmp"),
+		"the numbers of lines of"} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("notes %q, want %q", notes, want)
 		}
@@ -176,8 +206,8 @@ func TestFolderNotes(t *testing.T) {
 	}
 }
 
-// A tool that sorts palettes, or writes RGB, leaves VOC's colours: they say which class each pixel is of. An extension in capitals
-// is one.
+// A tool that sorts palettes, or writes RGB, leaves VOC's colours: they say which class each pixel is of. An extension
+// in capitals is one.
 func TestVOCAsPeopleHaveIt(t *testing.T) {
 	root := t.TempDir()
 	voc := labelmap.Palette()
@@ -244,12 +274,14 @@ func TestCOCOAsPeopleHaveIt(t *testing.T) {
 					t.Fatal("nothing changed")
 				}
 			}
-			root := people{"images/val2017/a.jpg": picture8x6.Bytes(), "annotations/instances_val2017.json": []byte(text)}.write(t)
+			root := people{"images/val2017/a.jpg": picture8x6.Bytes(),
+				"annotations/instances_val2017.json": []byte(text)}.write(t)
 			s, err := open(t, "coco", datasets.Options{Root: root, Split: "val2017"}).At(0)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(s.Objects) != 1 || s.Objects[0].Mask.Area() != 6 || s.Objects[0].X1 != 4 || s.Objects[0].Crowd || s.Tags[0] != datasets.Present {
+			if len(s.Objects) != 1 || s.Objects[0].Mask.Area() != 6 || s.Objects[0].X1 != 4 || s.Objects[0].Crowd ||
+				s.Tags[0] != datasets.Present {
 				t.Errorf("objects %+v", s.Objects)
 			}
 		})
@@ -278,7 +310,8 @@ func TestInspectAppliesEXIF(t *testing.T) {
 		t.Fatal(err)
 	}
 	stored = append(append([]byte{0xff, 0xd8, 0xff, 0xe1, 0, byte(len(exif) + 2)}, exif...), wide.Bytes()[2:]...)
-	root := people{"images/a.jpg": stored, "labels/a.png": encode(t, image.NewGray(image.Rect(0, 0, 2, 4))), "classes.txt": []byte("x\ny\n")}.write(t)
+	root := people{"images/a.jpg": stored, "labels/a.png": encode(t, image.NewGray(image.Rect(0, 0, 2, 4))),
+		"classes.txt": []byte("x\ny\n")}.write(t)
 	for o, faults := range map[picture.Orientation]int{picture.Upright: 0, picture.AsStored: 1} {
 		ds := open(t, "folder", datasets.Options{Root: root, Orientation: o})
 		if got := datasets.Inspect(t.Context(), ds, datasets.InspectOptions{}).Faults; len(got) != faults {
@@ -293,7 +326,8 @@ func TestInspectAppliesEXIF(t *testing.T) {
 // FuzzFolder opens any list of classes, list of ids and table of colours.
 func FuzzFolder(f *testing.F) {
 	f.Add([]byte("0: sand\n1: grass\n"), []byte("a.png\n"), []byte("sand:0,0,0::\ngrass:1,1,1::\n"))
-	f.Add([]byte("\xff\xfea\x00\n\x00b\x00"), []byte("images/a.png labels/a.png"), []byte("name,r,g,b\n\"a\",1,2,3\nb,4,5,6"))
+	f.Add([]byte("\xff\xfea\x00\n\x00b\x00"), []byte("images/a.png labels/a.png"),
+		[]byte("name,r,g,b\n\"a\",1,2,3\nb,4,5,6"))
 	var label, img bytes.Buffer
 	for _, b := range []*bytes.Buffer{&label, &img} {
 		if err := labelmap.Encode(b, labelmap.Map{W: 2, H: 2, Pix: []uint16{0, 1, 1, 0}}); err != nil {
@@ -302,7 +336,8 @@ func FuzzFolder(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, classes, list, table []byte) {
 		root := t.TempDir()
-		for name, data := range map[string][]byte{"classes.txt": classes, "val.txt": list, "class_dict.csv": table, "images/a.png": img.Bytes(), "labels/a.png": label.Bytes()} {
+		for name, data := range map[string][]byte{"classes.txt": classes, "val.txt": list, "class_dict.csv": table,
+			"images/a.png": img.Bytes(), "labels/a.png": label.Bytes()} {
 			p := filepath.Join(root, name)
 			if err := os.MkdirAll(filepath.Dir(p), 0o700); err != nil {
 				t.Fatal(err)
@@ -339,13 +374,15 @@ func TestSurvey(t *testing.T) {
 	}{
 		{"from 0", "a\nb\nc\n", []uint8{0, 1, 2, 255}, datasets.FolderOptions{}, "store 0..2, 255"},
 		{"from 1", "a\nb\nc\n", []uint8{0, 1, 2, 3}, datasets.FolderOptions{ReduceZero: true}, "count classes from 1"},
-		{"numbered from 1", "1: a\n2: b\n3: c\n", []uint8{1, 1, 2, 3}, datasets.FolderOptions{ReduceZero: true}, "numbers of lines"},
+		{"numbered from 1", "1: a\n2: b\n3: c\n", []uint8{1, 1, 2, 3}, datasets.FolderOptions{ReduceZero: true},
+			"numbers of lines"},
 		{"a void of its own", "a\nb\nc\n", []uint8{0, 1, 2, 99}, datasets.FolderOptions{Ignore: 99}, "99 is no class"},
 		{"background", "background\nb\nc\n", []uint8{0, 1, 2, 2}, datasets.FolderOptions{Background: true}, "3 classes"},
 		{"masks", "a\nb\n", []uint8{0, 255, 255, 0}, datasets.FolderOptions{}, "masks of 0 and 255"},
 		{"another list", "a\nb\n", []uint8{0, 7, 9, 1}, datasets.FolderOptions{}, "values 7, 9 are no class"},
 	} {
-		root := people{"imgs/a.png": png, "masks/a.png": encode(t, peopleGrey(test.values...)), "classes.txt": []byte(test.classes)}.write(t)
+		root := people{"imgs/a.png": png, "masks/a.png": encode(t, peopleGrey(test.values...)),
+			"classes.txt": []byte(test.classes)}.write(t)
 		s, err := datasets.NewSurvey(root)
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)

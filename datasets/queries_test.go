@@ -15,18 +15,23 @@ func TestQuerySets(t *testing.T) {
 	want := map[string]map[string]count{
 		"voc21": {"plain": {21, 1}, "clearclip": {21, 1}, "cliper": {47, 25}, "corrclip": {46, 26}, "freecp": {46, 26},
 			"itaclip": {80, 44}, "proxyclip": {46, 26}, "sclip": {56, 26}},
-		"voc20":   {"plain": {20, 1}, "clearclip": {20, 1}, "corrclip": {20, 1}, "freecp": {20, 1}, "proxyclip": {20, 1}, "sclip": {30, 1}},
+		"voc20": {"plain": {20, 1}, "clearclip": {20, 1}, "corrclip": {20, 1}, "freecp": {20, 1}, "proxyclip": {20, 1},
+			"sclip": {30, 1}},
 		"voc2007": {"plain": {20, 1}}, "voc2012": {"plain": {20, 1}},
 		"context60": {"plain": {60, 1}, "clearclip": {60, 1}, "cliper": {60, 1}, "corrclip": {60, 1}, "freecp": {60, 1},
 			"itaclip": {75, 1}, "proxyclip": {60, 1}, "sclip": {60, 1}},
-		"context59":  {"plain": {59, 1}, "clearclip": {59, 1}, "corrclip": {59, 1}, "freecp": {59, 1}, "proxyclip": {59, 1}, "sclip": {59, 1}},
+		"context59": {"plain": {59, 1}, "clearclip": {59, 1}, "corrclip": {59, 1}, "freecp": {59, 1}, "proxyclip": {59, 1},
+			"sclip": {59, 1}},
 		"context459": {"plain": {459, 1}, "proxyclip": {459, 1}, "trident": {459, 1}},
-		"coco_object": {"plain": {81, 1}, "clearclip": {81, 1}, "cliper": {103, 23}, "corrclip": {96, 16}, "freecp": {106, 26},
+		"coco_object": {"plain": {81, 1}, "clearclip": {81, 1}, "cliper": {103, 23}, "corrclip": {96, 16},
+			"freecp":  {106, 26},
 			"itaclip": {119, 26}, "proxyclip": {97, 17}, "sclip": {113, 26}},
 		"coco_stuff":    {"plain": {171, 1}, "corrclip": {171, 1}, "itaclip": {183, 8}, "sclip": {171, 1}},
 		"coco_panoptic": {"plain": {133, 1}}, "coco": {"plain": {80, 1}},
-		"cityscapes":   {"plain": {19, 1}, "cliper": {19, 1}, "corrclip": {19, 1}, "corrclipv2": {19, 1}, "itaclip": {26, 1}, "sclip": {19, 1}},
-		"ade20k":       {"plain": {150, 1}, "cliper": {150, 1}, "corrclip": {150, 1}, "sclip": {150, 1}, "synonyms": {333, 1}},
+		"cityscapes": {"plain": {19, 1}, "cliper": {19, 1}, "corrclip": {19, 1}, "corrclipv2": {19, 1}, "itaclip": {26, 1},
+			"sclip": {19, 1}},
+		"ade20k": {"plain": {150, 1}, "cliper": {150, 1}, "corrclip": {150, 1}, "sclip": {150, 1},
+			"synonyms": {333, 1}},
 		"camvid":       {"plain": {11, 1}},
 		"imagenet_s50": {"plain": {51, 1}, "openai": {51, 1}}, "imagenet_s300": {"plain": {301, 1}, "openai": {301, 1}},
 		"imagenet_s919": {"plain": {920, 1}, "openai": {920, 1}},
@@ -82,7 +87,8 @@ func TestQueriesOfSCLIP(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"person", "person in shirt", "person in jeans", "person in dress", "person in sweater", "person in skirt", "person in jacket"}
+	want := []string{"person", "person in shirt", "person in jeans", "person in dress", "person in sweater",
+		"person in skirt", "person in jacket"}
 	if diff := cmp.Diff(want, got[14]); diff != "" {
 		t.Errorf("person (-want +got):\n%s", diff)
 	}
@@ -97,7 +103,8 @@ func TestQueryFile(t *testing.T) {
 	}{
 		{"bars", lines(20, "a thing | another,thing "), []string{"a thing", "another,thing"}, ""},
 		{"no last newline, blank end", lines(20, "x\n\n \n"), []string{"x"}, ""},
-		{"named separator", "# separator: \"; \"\n" + lines(20, "people, person; human"), []string{"people, person", "human"}, ""},
+		{"named separator", "# separator: \"; \"\n" + lines(20, "people, person; human"), []string{"people, person", "human"},
+			""},
 		{"named bar", "#separator: \"|\"\n" + lines(20, "people, person"), []string{"people, person"}, ""},
 		{"ambiguous", lines(20, "people, person"), nil, `x.txt:20: "people, person" may be one query or several`},
 		{"too few", lines(19, "x"), nil, "x.txt: 19 classes, but voc20 has 20"},

@@ -43,8 +43,8 @@ func TestShapesConformance(t *testing.T) {
 	}
 }
 
-// Digests of the first four samples of every split, written by this test: they hold on every machine, and for as long as
-// published numbers and the built-in model rest on these pictures.
+// Digests of the first four samples of every split, written by this test: they hold on every machine, and for as long
+// as published numbers and the built-in model rest on these pictures.
 func TestShapesBytes(t *testing.T) {
 	for split, want := range map[string]string{
 		"train": "ea4cd62b4e62f31c", "dev": "26d75c9a9604876d", "val": "80735b6358b4d8d4", "heldout": "3083044026e7a35f",
@@ -72,7 +72,8 @@ func TestShapesBytes(t *testing.T) {
 // A picture depends on seed, split and number alone, not on how many there are.
 func TestShapesAreIndependent(t *testing.T) {
 	few, many := shapes(t, datasets.ShapesOptions{Images: 3}), shapes(t, datasets.ShapesOptions{Images: 1000})
-	other, next := shapes(t, datasets.ShapesOptions{Images: 3, Seed: 9}), shapes(t, datasets.ShapesOptions{Images: 3, Split: "dev"})
+	other, next := shapes(t, datasets.ShapesOptions{Images: 3, Seed: 9}),
+		shapes(t, datasets.ShapesOptions{Images: 3, Split: "dev"})
 	pix := func(ds datasets.Dataset, i int) []byte {
 		s, err := ds.At(i)
 		if err != nil {
@@ -84,7 +85,8 @@ func TestShapesAreIndependent(t *testing.T) {
 	if !bytes.Equal(first, pix(many, 2)) {
 		t.Error("picture 2 of 3 is not picture 2 of 1000")
 	}
-	for what, p := range map[string][]byte{"another number": pix(few, 1), "another seed": pix(other, 2), "another split": pix(next, 2)} {
+	for what, p := range map[string][]byte{"another number": pix(few, 1), "another seed": pix(other, 2),
+		"another split": pix(next, 2)} {
 		if bytes.Equal(first, p) {
 			t.Errorf("%s gives the same picture", what)
 		}
@@ -98,7 +100,8 @@ func TestShapesAreIndependent(t *testing.T) {
 func TestShapesTruth(t *testing.T) {
 	const images = 60
 	heldOut := map[string]bool{}
-	for _, split := range []string{"heldout", "train", "val"} { // in this order: the first says which pairs the others must lack
+	for _, split := range []string{"heldout", "train",
+		"val"} { // in this order: the first says which pairs the others must lack
 		want := split == "heldout"
 		kinds, grounds := shapes(t, datasets.ShapesOptions{Split: split, Images: images}), map[string]bool{}
 		pairs := shapes(t, datasets.ShapesOptions{Split: split, Images: images, Pairs: true})
@@ -113,7 +116,8 @@ func TestShapesTruth(t *testing.T) {
 				t.Fatal(err)
 			}
 			text := kinds.Text(i, 5)
-			if !bytes.Equal(a.Image.Pix, b.Image.Pix) || len(a.Objects) != len(text.Things) || len(b.Objects) != len(text.Things) {
+			if !bytes.Equal(a.Image.Pix, b.Image.Pix) || len(a.Objects) != len(text.Things) ||
+				len(b.Objects) != len(text.Things) {
 				t.Fatalf("%s: %d and %d objects, %d things", a.ID, len(a.Objects), len(b.Objects), len(text.Things))
 			}
 			wantKinds, wantPairs := map[string]bool{}, map[string]bool{}
@@ -207,7 +211,8 @@ func TestShapesErrors(t *testing.T) {
 			t.Errorf("%+v: got %v, want %q", test.o, err, test.want)
 		}
 	}
-	if _, err := datasets.Open("shapes", datasets.Options{Split: "test"}); err == nil || !strings.HasPrefix(err.Error(), "shapes: split") {
+	if _, err := datasets.Open("shapes", datasets.Options{Split: "test"}); err == nil ||
+		!strings.HasPrefix(err.Error(), "shapes: split") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// Shared is the folder of real sample files; the test skips without it. It is exported for the tests of package datasets_test.
+// Shared is the folder of real sample files; the test skips without it. It is exported for the tests of package
+// datasets_test.
 func Shared(t testing.TB) string {
 	t.Helper()
 	dir := os.Getenv("OVBENCH_SHARED")

@@ -15,8 +15,10 @@ import (
 	"ovbench/datasets/labelmap"
 )
 
-// newLabelled is a data set of n pictures of 4x4 pixels; the label file of picture i has the 16 stored values of stored(i).
-func newLabelled(t *testing.T, suffix string, n int, info Info, table *labelmap.Table, stored func(i, p int) uint8) *onDisk {
+// newLabelled is a data set of n pictures of 4x4 pixels; the label file of picture i has the 16 stored values of
+// stored(i).
+func newLabelled(t *testing.T, suffix string, n int, info Info, table *labelmap.Table,
+	stored func(i, p int) uint8) *onDisk {
 	t.Helper()
 	dir, ids := t.TempDir(), make([]string, n)
 	for i := range ids {
@@ -71,25 +73,40 @@ func TestInspectNamesMistakes(t *testing.T) {
 		text   string
 	}{
 		{"labelIds", "_gtFine_labelIds.png", named(34, false), asStored(), through(0, 33), "", 0, ""},
-		{"trainIds scored as labelIds", "_gtFine_labelIds.png", named(34, false), asStored(), spread(0, 1, 2, 8, 10, 13, 255), TrainIDs, 10,
+		{"trainIds scored as labelIds", "_gtFine_labelIds.png", named(34, false), asStored(), spread(0, 1, 2, 8, 10, 13, 255),
+			TrainIDs, 10,
 			"no pixel of 10 label maps looked at is vegetation, sky, person or car"},
-		{"trainIds where they belong", "_gtFine_labelTrainIds.png", named(19, false), labelmap.NewTable(19, 255, false), spread(0, 1, 2, 18, 255), "", 0, ""},
-		{"labelIds read as trainIds", "_gtFine_labelTrainIds.png", named(19, false), labelmap.NewTable(19, 255, false), through(0, 33), OtherLabels, 9, // the first picture has 0..15
+		{"trainIds where they belong", "_gtFine_labelTrainIds.png", named(19, false), labelmap.NewTable(19, 255, false),
+			spread(0, 1, 2, 18, 255), "", 0, ""},
+		{"labelIds read as trainIds", "_gtFine_labelTrainIds.png", named(19, false), labelmap.NewTable(19, 255, false),
+			through(0, 33), OtherLabels, 9, // the first picture has 0..15
 			"values 19..33 out of range fit Cityscapes labelIds, PASCAL Context with 59 classes, COCO-Object with background"},
 		{"ADE20K", ".png", whole(named(150, false)), labelmap.NewTable(150, 255, true), through(0, 150), "", 0, ""},
-		{"reduce_zero_label forgotten", ".png", named(150, false), labelmap.NewTable(150, 255, false), spread(0, 1, 149, 150), FromOne, 10,
-			"150, one more than the last class, is the only value out of range: the files count classes from 1 and need reduce_zero_label"},
-		{"reduce_zero_label on labels that are reduced", ".png", whole(named(19, false)), labelmap.NewTable(19, 255, true), spread(0, 0, 1, 18, 255), ReduceZero, 10,
+		{"reduce_zero_label forgotten", ".png", named(150, false), labelmap.NewTable(150, 255, false), spread(0, 1, 149, 150),
+			FromOne, 10,
+			"150, one more than the last class, is the only value out of range: the files count classes from 1 and need " +
+				"reduce_zero_label"},
+		{"reduce_zero_label on labels that are reduced", ".png", whole(named(19, false)), labelmap.NewTable(19, 255, true),
+			spread(0, 0, 1, 18, 255), ReduceZero, 10,
 			`stored 0, 40 % of the pixels, is ignored, and 19, the last class "c18", never occurs: the files may count classes from 0 already`},
-		{"reduced, without 0 and the last class", ".png", whole(named(19, false)), labelmap.NewTable(19, 255, true), spread(1, 2, 255), "", 0, ""},
-		{"not reduced, without the last class", ".png", whole(named(19, false)), labelmap.NewTable(19, 255, false), spread(0, 1, 255), "", 0, ""},
-		{"a part without the last class", ".png", named(19, false), labelmap.NewTable(19, 255, true), spread(0, 0, 1, 18, 255), "", 0, ""},
-		{"all background", ".png", named(21, true), labelmap.NewTable(21, 255, false), spread(0), OnlyBackground, 10, "no pixel of 10 label maps is of a class"},
-		{"all ignored", ".png", named(20, false), labelmap.NewTable(20, 255, true), spread(0, 255, 0), OnlyBackground, 10, "hold 0 and 255 alone, and 255 is read as ignore"},
-		{"masks of one class", ".png", named(21, true), labelmap.NewTable(21, 255, false), spread(0, 255), OnlyBackground, 10, "they are masks; store class 1 as 1"},
-		{"a little foreground", ".png", named(21, true), labelmap.NewTable(21, 255, false), func(i, p int) uint8 { return uint8(i * p / 9 / 15) }, "", 0, ""},
-		{"COCO-Stuff in VOC's place", ".png", named(21, true), labelmap.NewTable(21, 255, false), through(100, 181), OtherLabels, 10, "values 100..181 out of range fit COCO-Stuff stuffthingmaps"},
-		{"damage in a few", ".png", named(21, true), labelmap.NewTable(21, 255, false), func(i, p int) uint8 { return uint8(i / 8 * 60) }, LabelValue, 2, "60 at x 0, y 0"},
+		{"reduced, without 0 and the last class", ".png", whole(named(19, false)), labelmap.NewTable(19, 255, true),
+			spread(1, 2, 255), "", 0, ""},
+		{"not reduced, without the last class", ".png", whole(named(19, false)), labelmap.NewTable(19, 255, false),
+			spread(0, 1, 255), "", 0, ""},
+		{"a part without the last class", ".png", named(19, false), labelmap.NewTable(19, 255, true),
+			spread(0, 0, 1, 18, 255), "", 0, ""},
+		{"all background", ".png", named(21, true), labelmap.NewTable(21, 255, false), spread(0), OnlyBackground, 10,
+			"no pixel of 10 label maps is of a class"},
+		{"all ignored", ".png", named(20, false), labelmap.NewTable(20, 255, true), spread(0, 255, 0), OnlyBackground, 10,
+			"hold 0 and 255 alone, and 255 is read as ignore"},
+		{"masks of one class", ".png", named(21, true), labelmap.NewTable(21, 255, false), spread(0, 255), OnlyBackground, 10,
+			"they are masks; store class 1 as 1"},
+		{"a little foreground", ".png", named(21, true), labelmap.NewTable(21, 255, false),
+			func(i, p int) uint8 { return uint8(i * p / 9 / 15) }, "", 0, ""},
+		{"COCO-Stuff in VOC's place", ".png", named(21, true), labelmap.NewTable(21, 255, false), through(100, 181),
+			OtherLabels, 10, "values 100..181 out of range fit COCO-Stuff stuffthingmaps"},
+		{"damage in a few", ".png", named(21, true), labelmap.NewTable(21, 255, false),
+			func(i, p int) uint8 { return uint8(i / 8 * 60) }, LabelValue, 2, "60 at x 0, y 0"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := newLabelled(t, test.suffix, 10, test.info, test.table, test.stored)
@@ -107,7 +124,9 @@ func TestInspectNamesMistakes(t *testing.T) {
 			if f := faults[i]; f.Count != test.count || !strings.Contains(f.Error(), test.text) || f.Warning() {
 				t.Errorf("%v, want %d and %q", f, test.count, test.text)
 			}
-			if extra := slices.DeleteFunc(slices.Clone(faults), func(f Fault) bool { return f.Kind == test.want || f.Kind == LabelValue }); len(extra) > 0 && test.name != "damage in a few" {
+			if extra := slices.DeleteFunc(slices.Clone(faults),
+				func(f Fault) bool { return f.Kind == test.want || f.Kind == LabelValue }); len(extra) > 0 &&
+				test.name != "damage in a few" {
 				t.Errorf("also %v", extra)
 			}
 		})
@@ -115,18 +134,21 @@ func TestInspectNamesMistakes(t *testing.T) {
 }
 
 func TestInspectColourLabels(t *testing.T) {
-	d := newLabelled(t, "_l.png", 3, named(21, true), labelmap.NewTable(21, 255, false), func(i, p int) uint8 { return uint8(p) })
+	d := newLabelled(t, "_l.png", 3, named(21, true), labelmap.NewTable(21, 255, false),
+		func(i, p int) uint8 { return uint8(p) })
 	_, label := d.Files(1)
 	colours := image.NewNRGBA(image.Rect(0, 0, 4, 4))
 	colours.SetNRGBA(1, 1, color.NRGBA{128, 0, 0, 255})
 	write(t, label, encodePNG(t, colours))
 	faults := Inspect(t.Context(), d, InspectOptions{}).Faults
-	if len(faults) != 1 || faults[0].Kind != ColourLabels || faults[0].Count != 1 || !strings.Contains(faults[0].Error(), label) {
+	if len(faults) != 1 || faults[0].Kind != ColourLabels || faults[0].Count != 1 ||
+		!strings.Contains(faults[0].Error(), label) {
 		t.Errorf("%v", faults)
 	}
 }
 
-// Three pictures of 16 pixels: the first all 1, the second half 0 and half 255, the third with five pixels of 21 and one of 99.
+// Three pictures of 16 pixels: the first all 1, the second half 0 and half 255, the third with five pixels of 21 and
+// one of 99.
 func TestInspectCounts(t *testing.T) {
 	d := newLabelled(t, "_l.png", 3, named(21, true), labelmap.NewTable(21, 255, false), func(i, p int) uint8 {
 		switch {
@@ -151,8 +173,8 @@ func TestInspectCounts(t *testing.T) {
 	}
 }
 
-// Data sets without label maps are looked at too. The counts are those of the tags in TestVOC2007 and of the drawings of
-// NUS-WIDE; a class that is only difficult is there as an object.
+// Data sets without label maps are looked at too. The counts are those of the tags in TestVOC2007 and of the drawings
+// of NUS-WIDE; a class that is only difficult is there as an object.
 func TestInspectTags(t *testing.T) {
 	ds, err := Open("voc2007", Options{Root: "testdata/voc"})
 	if err != nil {
@@ -168,7 +190,8 @@ func TestInspectTags(t *testing.T) {
 			images[ds.Info().Classes[c]] = n
 		}
 	}
-	if diff := cmp.Diff(map[string]int{"car": 1, "person": 2, "dog": 1, "sheep": 1, "bird": 1, "boat": 1, "horse": 1}, images); diff != "" {
+	if diff := cmp.Diff(map[string]int{"car": 1, "person": 2, "dog": 1, "sheep": 1, "bird": 1, "boat": 1, "horse": 1},
+		images); diff != "" {
 		t.Errorf("pictures of VOC by class (-want +got):\n%s", diff)
 	}
 	root := t.TempDir()
@@ -192,7 +215,8 @@ func TestInspectTags(t *testing.T) {
 }
 
 func TestInspectDuplicates(t *testing.T) {
-	d := newLabelled(t, "_l.png", 4, named(21, true), labelmap.NewTable(21, 255, false), func(i, p int) uint8 { return uint8(p) })
+	d := newLabelled(t, "_l.png", 4, named(21, true), labelmap.NewTable(21, 255, false),
+		func(i, p int) uint8 { return uint8(p) })
 	first, _ := d.Files(1)
 	data, err := os.ReadFile(first)
 	if err != nil {
@@ -206,7 +230,8 @@ func TestInspectDuplicates(t *testing.T) {
 		t.Errorf("not asked for: %v", faults)
 	}
 	faults := Inspect(t.Context(), d, InspectOptions{Duplicates: true}).Faults
-	if len(faults) != 1 || faults[0].Kind != DuplicateImage || faults[0].Count != 2 || !strings.Contains(faults[0].Error(), "002 is 001; 003 is 001") {
+	if len(faults) != 1 || faults[0].Kind != DuplicateImage || faults[0].Count != 2 ||
+		!strings.Contains(faults[0].Error(), "002 is 001; 003 is 001") {
 		t.Errorf("%v", faults)
 	}
 }
@@ -238,7 +263,8 @@ func TestInspectAnnotations(t *testing.T) {
 		if test.want == "" && len(faults) == 0 {
 			continue
 		}
-		if len(faults) != 1 || faults[0].Kind != Annotation || !strings.Contains(faults[0].Error(), test.want) || test.want == "" {
+		if len(faults) != 1 || faults[0].Kind != Annotation || !strings.Contains(faults[0].Error(), test.want) ||
+			test.want == "" {
 			t.Errorf("got %v, want %q", faults, test.want)
 		}
 	}

@@ -198,7 +198,8 @@ func TestVOC2012(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info := ds.Info(); info.Split != "val" || info.Official != 5823 || len(info.Notes) != 1 || !strings.Contains(info.Notes[0], "derived from the annotations") {
+	if info := ds.Info(); info.Split != "val" || info.Official != 5823 || len(info.Notes) != 1 ||
+		!strings.Contains(info.Notes[0], "derived from the annotations") {
 		t.Errorf("%+v", info)
 	}
 	for i, want := range []string{"bottle diningtable", "aeroplane?", "pottedplant tvmonitor", "cat sofa"} {
@@ -276,7 +277,8 @@ func TestVOCTagsWithoutAnnotations(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := ds.At(0)
-	if err != nil || s.Objects != nil || tagged(vocClasses[1:], s.Tags) != "car person?" || !strings.Contains(ds.Info().Notes[0], "no boxes") {
+	if err != nil || s.Objects != nil || tagged(vocClasses[1:], s.Tags) != "car person?" ||
+		!strings.Contains(ds.Info().Notes[0], "no boxes") {
 		t.Errorf("%v, %v, %v, notes %q", err, s.Objects, s.Tags, ds.Info().Notes)
 	}
 }
@@ -301,18 +303,23 @@ func TestVOCTagsErrors(t *testing.T) {
 		o    Options
 		want []string
 	}{
-		{"no root", nil, Options{}, []string{"no data directory", "VOCtest_06-Nov-2007.tar", "VOCdevkit/VOC2007/", "ImageSets/Main/test.txt"}},
-		{"elsewhere", nil, Options{Root: "picture/testdata/pixels"}, []string{"no ImageSets/Main in any of", filepath.FromSlash("picture/testdata/pixels/VOCdevkit/VOC2007")}},
+		{"no root", nil, Options{}, []string{"no data directory", "VOCtest_06-Nov-2007.tar", "VOCdevkit/VOC2007/",
+			"ImageSets/Main/test.txt"}},
+		{"elsewhere", nil, Options{Root: "picture/testdata/pixels"}, []string{"no ImageSets/Main in any of",
+			filepath.FromSlash("picture/testdata/pixels/VOCdevkit/VOC2007")}},
 		{"upwards", nil, Options{Root: "testdata/voc", Split: "../x"}, []string{`split: "../x" is not`}},
 		{"another split", func(*testing.T, string) {}, Options{Split: "trainval"}, []string{`split "trainval"`, "splits there are: test", "VOCtrainval_06-Nov-2007.tar"}},
 		{"no pictures", drop("JPEGImages"), Options{}, []string{"JPEGImages is missing"}},
 		{"neither", drop("Annotations", "ImageSets/Main"), Options{}, []string{"no ImageSets/Main in any"}},
-		{"one list missing", drop("ImageSets/Main/cat_test.txt"), Options{}, []string{"1 of the 20 lists of classes are missing, the first is cat_test.txt"}},
-		{"three columns", replace("ImageSets/Main/cat_test.txt", "000001 1 1\n"), Options{}, []string{"cat_test.txt:1: 3 columns"}},
+		{"one list missing", drop("ImageSets/Main/cat_test.txt"), Options{},
+			[]string{"1 of the 20 lists of classes are missing, the first is cat_test.txt"}},
+		{"three columns", replace("ImageSets/Main/cat_test.txt", "000001 1 1\n"), Options{},
+			[]string{"cat_test.txt:1: 3 columns"}},
 		{"a value", replace("ImageSets/Main/cat_test.txt", "000001 2\n"), Options{}, []string{`cat_test.txt:1: value "2"`}},
 		{"another id", replace("ImageSets/Main/cat_test.txt", "000009 1\n"), Options{}, []string{`cat_test.txt:1: "000009" is not in the split`}},
 		{"twice", replace("ImageSets/Main/cat_test.txt", "000001 1\n\n000001 1\n"), Options{}, []string{`cat_test.txt:3: id "000001" is already on line 1`}},
-		{"short", replace("ImageSets/Main/cat_test.txt", "000001  1\r\n000002 -1"), Options{}, []string{"cat_test.txt: 2 ids, but the split has 4"}},
+		{"short", replace("ImageSets/Main/cat_test.txt", "000001  1\r\n000002 -1"), Options{},
+			[]string{"cat_test.txt: 2 ids, but the split has 4"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.edit != nil {
@@ -333,8 +340,10 @@ func TestVOCTagsErrors(t *testing.T) {
 		edit edit
 		want string
 	}{
-		{"annotation missing", drop("Annotations/000001.xml"), "000001.xml: no such file or directory; unpack the annotations"},
-		{"another picture", replace("Annotations/000001.xml", "<annotation><size><width>5</width><height>7</height></size></annotation>"),
+		{"annotation missing", drop("Annotations/000001.xml"),
+			"000001.xml: no such file or directory; unpack the annotations"},
+		{"another picture", replace("Annotations/000001.xml",
+			"<annotation><size><width>5</width><height>7</height></size></annotation>"),
 			"000001.xml: image and its annotation differ in size: the annotation is of a picture of 5x7, the picture has 128x96"},
 		{"broken", replace("Annotations/000001.xml", "<annotation>"), "000001.xml: line 1: "},
 		{"picture missing", drop("JPEGImages/000001.jpg"), "000001.jpg: no such file"},
@@ -345,7 +354,8 @@ func TestVOCTagsErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ds.At(0); err == nil || !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "voc2007: ") {
+		if _, err := ds.At(0); err == nil || !strings.Contains(err.Error(), test.want) ||
+			!strings.HasPrefix(err.Error(), "voc2007: ") {
 			t.Errorf("%s: got %v, want %q", test.name, err, test.want)
 		}
 	}

@@ -99,9 +99,11 @@ func TestVOC20IsVOC21Reduced(t *testing.T) {
 func TestSplitLists(t *testing.T) {
 	for _, test := range []struct{ name, list, want, err string }{
 		{"plain", "demo_000001\ndemo_000002\n", "demo_000001 demo_000002", ""},
-		{"carriage returns, blanks, no last newline", "\ufeffdemo_000003 \r\n\r\n\tdemo_000001", "demo_000003 demo_000001", ""},
+		{"carriage returns, blanks, no last newline", "\ufeffdemo_000003 \r\n\r\n\tdemo_000001", "demo_000003 demo_000001",
+			""},
 		{"two columns", "/JPEGImages/demo_000002.jpg /SegmentationClassAug/demo_000002.png", "demo_000002", ""},
-		{"columns disagree", "/JPEGImages/a.jpg /SegmentationClassAug/b.png", "", "not an image and the label of the same id"},
+		{"columns disagree", "/JPEGImages/a.jpg /SegmentationClassAug/b.png", "",
+			"not an image and the label of the same id"},
 		{"image-set flags", "demo_000001 -1", "", "not an image and the label of the same id"},
 		{"three columns", "a b c", "", "3 columns"},
 		{"twice", "a\n\nb\na\n", "", `x.txt:4: id "a" is already on line 1`},
@@ -138,8 +140,8 @@ func TestSplitLists(t *testing.T) {
 	}
 }
 
-// Label maps are taken from the folder that the list names, else from the official one, else from a grey copy; Info says
-// what is not official. Copies hold 7 everywhere, so that one sees which was read.
+// Label maps are taken from the folder that the list names, else from the official one, else from a grey copy; Info
+// says what is not official. Copies hold 7 everywhere, so that one sees which was read.
 func TestVOCLabelFolders(t *testing.T) {
 	const official, aug, raw = "SegmentationClass", "SegmentationClassAug", "SegmentationClassRaw"
 	plain, two := "demo_000001\n", "/JPEGImages/demo_000001.jpg /SegmentationClassAug/demo_000001.png"
@@ -149,10 +151,13 @@ func TestVOCLabelFolders(t *testing.T) {
 		want, notes string
 	}{
 		{"official", plain, []string{official, aug, raw}, official, ""},
-		{"augmented", plain, []string{aug, raw}, aug, "label maps are from SegmentationClassAug, not from VOC's SegmentationClass"},
+		{"augmented", plain, []string{aug, raw}, aug,
+			"label maps are from SegmentationClassAug, not from VOC's SegmentationClass"},
 		{"raw", plain, []string{raw}, raw, "label maps are from SegmentationClassRaw, not from VOC's SegmentationClass"},
-		{"named", two, []string{official, aug}, aug, "label maps are from SegmentationClassAug, not from VOC's SegmentationClass"},
-		{"named but missing", two, []string{official}, official, "label maps are from SegmentationClass; the split list names SegmentationClassAug, which is missing"},
+		{"named", two, []string{official, aug}, aug,
+			"label maps are from SegmentationClassAug, not from VOC's SegmentationClass"},
+		{"named but missing", two, []string{official}, official,
+			"label maps are from SegmentationClass; the split list names SegmentationClassAug, which is missing"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			root := copyDevkit(t)
@@ -172,7 +177,8 @@ func TestVOCLabelFolders(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := filepath.Base(filepath.Dir(s.LabelPath)); got != test.want || s.Labels.Pix[0] != 7 || s.ID != "demo_000001" {
+			if got := filepath.Base(filepath.Dir(s.LabelPath)); got != test.want || s.Labels.Pix[0] != 7 ||
+				s.ID != "demo_000001" {
 				t.Errorf("read %s from %s, label %d", s.ID, got, s.Labels.Pix[0])
 			}
 			if got := strings.Join(ds.Info().Notes, "; "); got != test.notes {
@@ -183,11 +189,13 @@ func TestVOCLabelFolders(t *testing.T) {
 	root := copyDevkit(t)
 	list := filepath.Join(root, "VOC2012/ImageSets/Segmentation/val.txt")
 	for text, want := range map[string]string{
-		two + "\n/JPEGImages/demo_000002.jpg /SegmentationClass/demo_000002.png": list + ":2: label maps in SegmentationClass, above in SegmentationClassAug",
-		"/demo_000002.jpg /../demo_000002.png":                                   list + `:1: the label path "/../demo_000002.png" names no folder`,
+		two + "\n/JPEGImages/demo_000002.jpg /SegmentationClass/demo_000002.png": list +
+			":2: label maps in SegmentationClass, above in SegmentationClassAug",
+		"/demo_000002.jpg /../demo_000002.png": list + `:1: the label path "/../demo_000002.png" names no folder`,
 	} {
 		put(t, list, []byte(text))
-		if _, err := datasets.Open("voc21", datasets.Options{Root: root}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := datasets.Open("voc21", datasets.Options{Root: root}); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
@@ -215,8 +223,11 @@ func TestOpenErrors(t *testing.T) {
 	}{
 		{"voc12", datasets.Options{}, []string{`data set "voc12" is not known`, `did you mean "voc21"?`, "voc20"}},
 		{"flickr30k", datasets.Options{}, []string{`"flickr30k" is not known (known: `}},
-		{"voc21", datasets.Options{}, []string{"voc21: no data directory", "host.robots.ox.ac.uk", "SegmentationClass/<id>.png"}},
-		{"voc21", datasets.Options{Root: "picture/testdata/pixels"}, []string{filepath.FromSlash("picture/testdata/pixels/VOCdevkit/VOC2012"), "VOCtrainval_11-May-2012.tar", "JPEGImages/<id>.jpg"}},
+		{"voc21", datasets.Options{}, []string{"voc21: no data directory", "host.robots.ox.ac.uk",
+			"SegmentationClass/<id>.png"}},
+		{"voc21", datasets.Options{Root: "picture/testdata/pixels"},
+			[]string{filepath.FromSlash("picture/testdata/pixels/VOCdevkit/VOC2012"), "VOCtrainval_11-May-2012.tar",
+				"JPEGImages/<id>.jpg"}},
 		{"voc21", datasets.Options{Root: partial}, []string{"SegmentationClass is missing", "unpacked only in part"}},
 		{"voc21", datasets.Options{Root: devkit, Split: "test"}, []string{`split "test"`, "splits there are: val"}},
 		{"voc21", datasets.Options{Root: devkit, Split: "../val"}, []string{`split: "../val" is not`}},
@@ -273,15 +284,18 @@ func TestVerifyFindsEveryFault(t *testing.T) {
 	truncate(t, img("7"))
 	put(t, label("8"), encode(t, image.NewGray(image.Rect(0, 0, 50, 60))))
 	got := make(map[datasets.FaultKind]string)
-	for _, f := range datasets.Inspect(t.Context(), open(t, "voc21", datasets.Options{Root: root, Split: "val"}), datasets.InspectOptions{}).Faults {
+	for _, f := range datasets.Inspect(t.Context(), open(t, "voc21", datasets.Options{Root: root, Split: "val"}),
+		datasets.InspectOptions{}).Faults {
 		got[f.Kind] = f.Error()
 	}
 	for kind, parts := range map[datasets.FaultKind][]string{
 		datasets.WrongCount:   {"1449"},
 		datasets.MissingImage: {": 1 (", img("1")},
 		datasets.MissingLabel: {": 1 (", label("2")},
-		datasets.SizeMismatch: {": 2 (", label("3") + " is 96x128; one of them was rotated, likely by its EXIF orientation", label("8")},
-		datasets.LabelValue:   {": 1 (", label("4") + ": label value is out of range: 21 at x 7, y 5; allowed are 0..20, 255"},
+		datasets.SizeMismatch: {": 2 (", label("3") + " is 96x128; one of them was rotated, likely by its EXIF orientation",
+			label("8")},
+		datasets.LabelValue: {": 1 (",
+			label("4") + ": label value is out of range: 21 at x 7, y 5; allowed are 0..20, 255"},
 		datasets.ColourLabels: {": 1 (", label("5") + ": label map is stored as colours"},
 		datasets.Unreadable:   {": 2 (", img("6") + ": this is HTML", img("7") + ": truncated"},
 	} {
@@ -300,10 +314,11 @@ func TestVerifyFindsEveryFault(t *testing.T) {
 func TestVerifyStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	calls := 0
-	datasets.Inspect(ctx, open(t, "voc21", datasets.Options{Root: devkit}), datasets.InspectOptions{Report: func(done, total int) {
-		calls++
-		cancel()
-	}})
+	datasets.Inspect(ctx, open(t, "voc21", datasets.Options{Root: devkit}),
+		datasets.InspectOptions{Report: func(done, total int) {
+			calls++
+			cancel()
+		}})
 	if calls == 0 || calls >= 16 {
 		t.Errorf("%d looks after being cancelled at the first", calls)
 	}

@@ -16,7 +16,8 @@ import (
 const vocPerson = `<annotation><size><width>300</width><height>200</height><depth>3</depth></size>
 <object><name>person</name>%s<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>1</xmax><ymax>1</ymax></bndbox></object></annotation>`
 
-// Edges are worked out by hand: pixels a..b counted from 1 reach from a-1 to b. The float is that of VOC 2012's 2011_003353.
+// Edges are worked out by hand: pixels a..b counted from 1 reach from a-1 to b. The float is that of VOC 2012's
+// 2011_003353.
 func TestParseVOCAnnotation(t *testing.T) {
 	person := vocAnnotation{300, 200, []Object{{Class: 14, X1: 1, Y1: 1}}}
 	for _, test := range []struct {
@@ -25,7 +26,8 @@ func TestParseVOCAnnotation(t *testing.T) {
 	}{
 		{"one pixel at the origin", fmt.Sprintf(vocPerson, "<difficult>0</difficult>"), person},
 		{"difficult is absent", fmt.Sprintf(vocPerson, ""), person},
-		{"difficult", fmt.Sprintf(vocPerson, "<difficult> 1\n</difficult>"), vocAnnotation{300, 200, []Object{{Class: 14, X1: 1, Y1: 1, Difficult: true}}}},
+		{"difficult", fmt.Sprintf(vocPerson, "<difficult> 1\n</difficult>"),
+			vocAnnotation{300, 200, []Object{{Class: 14, X1: 1, Y1: 1, Difficult: true}}}},
 		{"parts have boxes and names of their own", fmt.Sprintf(vocPerson,
 			`<part><name>head</name><difficult>1</difficult><bndbox><xmin>9</xmin><ymin>9</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></part>`), person},
 		{"sides in another order, fractions, blanks", `<annotation><object><bndbox><ymax> 330 </ymax><xmin>20</xmin><xmax>112.5</xmax>
@@ -36,9 +38,12 @@ func TestParseVOCAnnotation(t *testing.T) {
 			vocAnnotation{0, 0, []Object{{Class: 11, X0: 1, Y0: 2, X1: 4, Y1: 5}, {Class: 7, X0: 5, Y0: 6, X1: 8, Y1: 9}}}},
 		{"no objects", `<annotation/>`, vocAnnotation{objects: []Object{}}},
 		{"declared Latin-1", "<?xml version='1.0' encoding='ISO-8859-1'?><annotation><owner><name>Jos\xe9</name></owner></annotation>", vocAnnotation{objects: []Object{}}},
-		{"undeclared Latin-1", "<annotation><owner><name>Jos\xe9</name></owner></annotation>", vocAnnotation{objects: []Object{}}},
-		{"UTF-8", "\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><annotation><owner><name>José</name></owner></annotation>", vocAnnotation{objects: []Object{}}},
-		{"entities of XML", "<annotation><owner><name>a &lt;&#65;&gt; &amp; b</name></owner></annotation>", vocAnnotation{objects: []Object{}}},
+		{"undeclared Latin-1", "<annotation><owner><name>Jos\xe9</name></owner></annotation>",
+			vocAnnotation{objects: []Object{}}},
+		{"UTF-8", "\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><annotation><owner><name>José</name></owner></annotation>",
+			vocAnnotation{objects: []Object{}}},
+		{"entities of XML", "<annotation><owner><name>a &lt;&#65;&gt; &amp; b</name></owner></annotation>",
+			vocAnnotation{objects: []Object{}}},
 	} {
 		got, err := parseVOCAnnotation([]byte(test.text))
 		if err != nil {
@@ -77,7 +82,8 @@ func TestParseVOCAnnotationErrors(t *testing.T) {
 		{"words", object("<name>dog</name><bndbox><xmin>one</xmin></bndbox>"), `xmin is "one"`},
 		{"NaN", object("<name>dog</name><bndbox><xmin>NaN</xmin></bndbox>"), `xmin is "NaN"`},
 		{"infinite", object("<name>dog</name><bndbox><xmin>1e999</xmin></bndbox>"), `xmin is "1e999"`},
-		{"ends swapped", object("<name>dog</name><bndbox><xmin>9</xmin><ymin>1</ymin><xmax>8</xmax><ymax>9</ymax></bndbox>"), "from 9,1 to 8,9 is empty"},
+		{"ends swapped", object("<name>dog</name><bndbox><xmin>9</xmin><ymin>1</ymin><xmax>8</xmax><ymax>9</ymax></bndbox>"),
+			"from 9,1 to 8,9 is empty"},
 		{"difficult is a word", object("<name>dog</name><difficult>yes</difficult><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>1</xmax><ymax>1</ymax></bndbox>"), `difficult is "yes"`},
 		{"size", "<annotation><size><width>wide</width></size></annotation>", `size: "wide" is not a number`},
 	} {
@@ -106,10 +112,12 @@ func TestVOCPlace(t *testing.T) {
 	if diff := cmp.Diff([]Object{{X0: 0, Y0: 0, X1: 3, Y1: 8}}, a.objects); diff != "" {
 		t.Errorf("clipped box (-want +got):\n%s", diff)
 	}
-	if err := boxed(10, 0, 12, 3).place(10, 8); err == nil || !strings.Contains(err.Error(), "10,0,12,3 lies outside the picture of 10x8") {
+	if err := boxed(10, 0, 12, 3).place(10, 8); err == nil ||
+		!strings.Contains(err.Error(), "10,0,12,3 lies outside the picture of 10x8") {
 		t.Errorf("a box outside: %v", err)
 	}
-	if err := boxed(0, 0, 1, 1).place(8, 10); !errors.Is(err, ErrSize) || !strings.Contains(err.Error(), "of 10x8, the picture has 8x10") {
+	if err := boxed(0, 0, 1, 1).place(8, 10); !errors.Is(err, ErrSize) ||
+		!strings.Contains(err.Error(), "of 10x8, the picture has 8x10") {
 		t.Errorf("another size: %v", err)
 	}
 	if err := (vocAnnotation{}).place(8, 10); err != nil {
@@ -135,7 +143,8 @@ func FuzzVOCXML(f *testing.F) {
 		}
 		placed := a.place(64, 48) == nil
 		for _, o := range a.objects {
-			if !(o.X0 < o.X1 && o.Y0 < o.Y1) || o.Class < 0 || o.Class >= 20 || placed && (o.X0 < 0 || o.Y0 < 0 || o.X1 > 64 || o.Y1 > 48) {
+			if !(o.X0 < o.X1 && o.Y0 < o.Y1) || o.Class < 0 || o.Class >= 20 || placed && (o.X0 < 0 || o.Y0 < 0 || o.X1 > 64 ||
+				o.Y1 > 48) {
 				t.Fatalf("%+v", o)
 			}
 		}

@@ -164,7 +164,8 @@ func (r CityscapesRecord) check() error {
 	for i, c := range r.Instances {
 		label := int(c.ID) / cityscapesPerLabel
 		switch {
-		case c.ID <= cityscapesPerLabel || label >= cityscapesLabels || CityscapesLabels[label].Ignored || CityscapesLabels[label].InstanceSize == 0:
+		case c.ID <= cityscapesPerLabel || label >= cityscapesLabels || CityscapesLabels[label].Ignored ||
+			CityscapesLabels[label].InstanceSize == 0:
 			return fmt.Errorf("instance %d: id %d is of no evaluated label with instances", i, c.ID)
 		case i > 0 && r.Instances[i-1].ID >= c.ID:
 			return fmt.Errorf("instance %d: id %d is out of order or repeated", i, c.ID)

@@ -104,7 +104,8 @@ func TestReferencePlain(t *testing.T) {
 				}
 			}
 		}
-		if got, ok := imageMIoU(t, records, w.Classes, MMSeg); ok != (w.ImageMIoU != nil) || ok && math.Abs(got-*w.ImageMIoU) > 1e-9 {
+		if got, ok := imageMIoU(t, records, w.Classes, MMSeg); ok != (w.ImageMIoU != nil) || ok &&
+			math.Abs(got-*w.ImageMIoU) > 1e-9 {
 			t.Errorf("%s: image mIoU %v, %v", w.Name, got, ok)
 		}
 	}
@@ -118,9 +119,12 @@ func TestConventionsDiffer(t *testing.T) {
 		classes int
 		want    map[string]float64
 	}{
-		{[]Sparse{{{0, 0, 2}, {0, 2, 1}, {1, 1, 2}, {1, 2, 1}}}, 3, map[string]float64{"mmseg": 4. / 9, "cityscapes": 4. / 9, "cocostuff": 2. / 3, "ade20k": 4. / 9, "imagenet_s": 4. / 9}},
-		{[]Sparse{{{0, 0, 2}, {0, 2, 1}}, {{1, 1, 1}, {1, 2, 1}}}, 3, map[string]float64{"mmseg": 7. / 18, "cityscapes": 7. / 18, "cocostuff": 7. / 12, "ade20k": 7. / 18, "imagenet_s": 7. / 18}},
-		{[]Sparse{{{0, 0, 2}, {0, 1, 1}, {1, 1, 3}}}, 4, map[string]float64{"mmseg": 17. / 24, "cityscapes": 17. / 24, "cocostuff": 17. / 24, "ade20k": 17. / 48, "imagenet_s": 17. / 48}},
+		{[]Sparse{{{0, 0, 2}, {0, 2, 1}, {1, 1, 2}, {1, 2, 1}}}, 3, map[string]float64{"mmseg": 4. / 9, "cityscapes": 4. / 9,
+			"cocostuff": 2. / 3, "ade20k": 4. / 9, "imagenet_s": 4. / 9}},
+		{[]Sparse{{{0, 0, 2}, {0, 2, 1}}, {{1, 1, 1}, {1, 2, 1}}}, 3, map[string]float64{"mmseg": 7. / 18,
+			"cityscapes": 7. / 18, "cocostuff": 7. / 12, "ade20k": 7. / 18, "imagenet_s": 7. / 18}},
+		{[]Sparse{{{0, 0, 2}, {0, 1, 1}, {1, 1, 3}}}, 4, map[string]float64{"mmseg": 17. / 24, "cityscapes": 17. / 24,
+			"cocostuff": 17. / 24, "ade20k": 17. / 48, "imagenet_s": 17. / 48}},
 	} {
 		got := make(map[string]float64)
 		for _, v := range Conventions {
@@ -344,7 +348,8 @@ func TestCityscapesRefuses(t *testing.T) {
 		{[]uint16{7}, []uint16{0}, []uint16{34000}, "instance id 34000"},
 		{[]uint16{7}, []uint16{0}, []uint16{65535}, "instance id 65535"},
 	} {
-		if _, err := CountCityscapes(test.truth, test.pred, test.instances); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := CountCityscapes(test.truth, test.pred, test.instances); err == nil ||
+			!strings.Contains(err.Error(), test.want) {
 			t.Errorf("got %v, want %q", err, test.want)
 		}
 	}
@@ -364,11 +369,13 @@ func TestCityscapesRefuses(t *testing.T) {
 		{[]CityscapesInstance{{24001, math.MaxInt32, 0, 0}, {24002, 1, 0, 0}}, "instance 1"},
 	} {
 		r := CityscapesRecord{Pixels: Sparse{{24, 24, 9}}, Weighted: true, Instances: test.bad}
-		if _, err := CityscapesStatistic([]CityscapesRecord{r}, "mIoU"); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := CityscapesStatistic([]CityscapesRecord{r}, "mIoU"); err == nil ||
+			!strings.Contains(err.Error(), test.want) {
 			t.Errorf("%v: got %v, want %q", test.bad, err, test.want)
 		}
 	}
-	if _, err := CityscapesStatistic([]CityscapesRecord{{Instances: []CityscapesInstance{{24001, 1, 1, 1}}}}, "mIoU"); err == nil {
+	if _, err := CityscapesStatistic([]CityscapesRecord{{Instances: []CityscapesInstance{{24001, 1, 1, 1}}}},
+		"mIoU"); err == nil {
 		t.Error("instances without Weighted were taken")
 	}
 }
@@ -513,7 +520,8 @@ func TestBoundaryErrors(t *testing.T) {
 		{four, four, 2, 2, 1, 1.5, "ratio 1.5"},
 		{[]uint16{0, 7, 0, 0}, four, 2, 2, 1, 0.02, "label 7 at pixel 1"},
 	} {
-		if _, err := CountBoundary(test.truth, test.pred, test.width, test.height, test.classes, 255, test.ratio); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := CountBoundary(test.truth, test.pred, test.width, test.height, test.classes, 255,
+			test.ratio); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("got %v, want %q", err, test.want)
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// Expected with scikit-learn: precision_recall_curve of each class, the highest precision at a recall of k/10 or more, the
-// mean over both classes.
+// Expected with scikit-learn: precision_recall_curve of each class, the highest precision at a recall of k/10 or more,
+// the mean over both classes.
 func TestPrecisionRecall(t *testing.T) {
 	scores := []float64{.9, .2, .8, .2, .7, .9, .6, .1, .5, .4, .5, .3, .4, .8}
 	truth := []Tag{1, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 1, 0}

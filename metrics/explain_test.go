@@ -242,7 +242,8 @@ func TestExplainAgreesWithDefinition(t *testing.T) {
 	value := rapid.OneOf(
 		rapid.Float32Range(0, 1),
 		rapid.Map(rapid.IntRange(0, 100), Threshold),
-		rapid.SampledFrom([]float32{0, 1, float32(math.Copysign(0, -1)), float32(math.NaN()), -slack / 2, 1 + slack/2, 1e-40, 0.5}),
+		rapid.SampledFrom([]float32{0, 1, float32(math.Copysign(0, -1)), float32(math.NaN()), -slack / 2, 1 + slack/2, 1e-40,
+			0.5}),
 	)
 	rapid.Check(t, func(t *rapid.T) {
 		var score []float32
@@ -267,7 +268,8 @@ func FuzzExplain(f *testing.F) {
 		var mask []uint8
 		for ; len(data) >= 5; data = data[5:] {
 			mask = append(mask, data[0])
-			score = append(score, math.Float32frombits(uint32(data[1])|uint32(data[2])<<8|uint32(data[3])<<16|uint32(data[4])<<24))
+			score = append(score,
+				math.Float32frombits(uint32(data[1])|uint32(data[2])<<8|uint32(data[3])<<16|uint32(data[4])<<24))
 		}
 		if len(score) > 0 {
 			checkExplain(t, score, mask)
@@ -308,7 +310,8 @@ func TestExplainabilityRefuses(t *testing.T) {
 	} {
 		bad := good
 		spoil(&bad)
-		if _, err := ExplainStatistic([]ExplainRecord{good, bad}, 1, 2, "PxAP"); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := ExplainStatistic([]ExplainRecord{good, bad}, 1, 2, "PxAP"); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 		if _, err := SummarizeExplain([]ExplainRecord{good, bad}, 2); err == nil {
@@ -426,7 +429,8 @@ func TestImageNetSegmentationReference(t *testing.T) {
 			t.Fatal(err)
 		}
 		inter, union := [2]int64{r.TN, r.TP}, [2]int64{r.TN + r.FP + r.FN, r.TP + r.FP + r.FN}
-		if r.TP+r.TN != img.Correct || r.TP+r.TN+r.FP+r.FN != img.Labelled || inter != img.Inter || union != img.Union || math.Abs(r.AP-img.AP) > 1e-12 {
+		if r.TP+r.TN != img.Correct || r.TP+r.TN+r.FP+r.FN != img.Labelled || inter != img.Inter || union != img.Union ||
+			math.Abs(r.AP-img.AP) > 1e-12 {
 			t.Errorf("image %d: %+v, want %+v", i, r, img)
 		}
 		records = append(records, r)
@@ -480,14 +484,17 @@ func TestImageNetSegmentationGoldens(t *testing.T) {
 }
 
 func TestImageNetSegmentationErrors(t *testing.T) {
-	if _, err := ImageNetSegmentationAt([]float32{1, 2}, []uint8{Void, Void}, 4); err == nil || !strings.Contains(err.Error(), "image 4 has void pixels only") {
+	if _, err := ImageNetSegmentationAt([]float32{1, 2}, []uint8{Void, Void}, 4); err == nil ||
+		!strings.Contains(err.Error(), "image 4 has void pixels only") {
 		t.Error(err)
 	}
 	nan := float32(math.NaN())
-	if r, err := ImageNetSegmentationAt([]float32{1, nan}, []uint8{0, 1}, 0); err != nil || !r.Flat || r.FN != 1 || r.TN != 1 || r.AP != 0.5 {
+	if r, err := ImageNetSegmentationAt([]float32{1, nan}, []uint8{0, 1}, 0); err != nil || !r.Flat || r.FN != 1 ||
+		r.TN != 1 || r.AP != 0.5 {
 		t.Errorf("%+v, %v; want a flat map of AP 1/2", r, err)
 	}
-	for _, bad := range []ImageNetSegmentationRecord{{}, {TP: -1, TN: 2}, {TP: 1, AP: 1.5}, {TP: 1, AP: math.NaN()}, {TP: maxPixels + 1}} {
+	for _, bad := range []ImageNetSegmentationRecord{{}, {TP: -1, TN: 2}, {TP: 1, AP: 1.5}, {TP: 1, AP: math.NaN()},
+		{TP: maxPixels + 1}} {
 		if _, err := ImageNetSegmentationStatistic([]ImageNetSegmentationRecord{bad}, 1, "mIoU"); err == nil {
 			t.Errorf("%+v was taken", bad)
 		}

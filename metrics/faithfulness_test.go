@@ -162,7 +162,8 @@ func TestOrder(t *testing.T) {
 			t.Errorf("%v: %v, %v; want %v", test.saliency, got, err, test.want)
 		}
 	}
-	if _, err := Order([]float32{0, float32(math.NaN())}); err == nil || !strings.Contains(err.Error(), "pixel 1 is not a number") {
+	if _, err := Order([]float32{0, float32(math.NaN())}); err == nil ||
+		!strings.Contains(err.Error(), "pixel 1 is not a number") {
 		t.Error(err)
 	}
 }
@@ -277,7 +278,8 @@ func TestMeanCurve(t *testing.T) {
 		t.Errorf("mean curve %v, area %v", mean, area)
 	}
 	for want, bad := range map[string][][]float64{
-		"image 1 has 2 points": {{1, 0.5, 0}, {1, 0}}, "has 1 points": {{1}}, "not a probability": {{1, 1.5, 0}}, "the value NaN, not": {{1, math.NaN()}},
+		"image 1 has 2 points": {{1, 0.5, 0}, {1, 0}}, "has 1 points": {{1}}, "not a probability": {{1, 1.5, 0}},
+		"the value NaN, not": {{1, math.NaN()}},
 	} {
 		if err := CheckCurves(bad); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

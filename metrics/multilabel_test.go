@@ -169,7 +169,8 @@ func checkRank(t interface{ Fatalf(string, ...any) }, scores []float64, truth []
 func TestRankAgreesWithSort(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		score := rapid.OneOf(
-			rapid.SampledFrom([]float64{0, math.Copysign(0, -1), 1, -1, math.Inf(1), math.Inf(-1), 5e-324, -5e-324, math.MaxFloat64, math.Nextafter(1, 2)}),
+			rapid.SampledFrom([]float64{0, math.Copysign(0, -1), 1, -1, math.Inf(1), math.Inf(-1), 5e-324, -5e-324,
+				math.MaxFloat64, math.Nextafter(1, 2)}),
 			rapid.Float64(), rapid.Map(rapid.Float32(), func(x float32) float64 { return float64(x) }))
 		scores := rapid.SliceOfN(score, 0, 50).Draw(t, "scores")
 		truth := make([]Tag, len(scores))
@@ -249,7 +250,8 @@ func TestRankErrors(t *testing.T) {
 		{make([]float64, 20), append(make([]Tag, 19), 3), 10, DifficultSkip, "image 1, class 9: truth 3"},
 		{append(make([]float64, 19), nan), append(make([]Tag, 19), TagDifficult), 10, DifficultSkip, "score NaN"},
 	} {
-		if _, err := Rank(test.scores, test.truth, test.classes, test.d); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := Rank(test.scores, test.truth, test.classes, test.d); err == nil ||
+			!strings.Contains(err.Error(), test.want) {
 			t.Errorf("got %v, want %q", err, test.want)
 		}
 	}
@@ -278,7 +280,10 @@ func TestReferenceTags(t *testing.T) {
 				}
 				records = append(records, r)
 			}
-			got := evaluate(t, len(records), func(score string) (Statistic, error) { return TagsStatistic(records, w.Classes, score) }, TagScores...)
+			got := evaluate(t, len(records), func(score string) (Statistic,
+				error) {
+				return TagsStatistic(records, w.Classes, score)
+			}, TagScores...)
 			if diff := gocmp.Diff(byRule["plain"], got, toolTolerance, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("%s, %s (-want +got):\n%s", w.Name, how, diff)
 			}
@@ -298,8 +303,10 @@ func TestTopK(t *testing.T) {
 		d      DifficultRule
 		want   TagRecord
 	}{
-		{[]float64{1, 1, 1, 1}, []Tag{0, 0, 0, 1}, 2, DifficultSkip, TagRecord{{0, true, false}, {1, true, false}, {3, false, true}}},
-		{[]float64{0, 2, 1, 2}, []Tag{0, 1, 0, 0}, 3, DifficultSkip, TagRecord{{1, true, true}, {2, true, false}, {3, true, false}}},
+		{[]float64{1, 1, 1, 1}, []Tag{0, 0, 0, 1}, 2, DifficultSkip, TagRecord{{0, true, false}, {1, true, false},
+			{3, false, true}}},
+		{[]float64{0, 2, 1, 2}, []Tag{0, 1, 0, 0}, 3, DifficultSkip, TagRecord{{1, true, true}, {2, true, false},
+			{3, true, false}}},
 		{[]float64{inf, inf}, []Tag{0, 0}, 1, DifficultSkip, TagRecord{{0, true, false}}},
 		{[]float64{3, 2, 1}, []Tag{2, 0, 0}, 1, DifficultSkip, TagRecord{{1, true, false}}},
 		{[]float64{3, 2, 1}, []Tag{2, 0, 0}, 1, DifficultNegative, TagRecord{{0, true, false}}},

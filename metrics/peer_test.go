@@ -82,7 +82,8 @@ func against(b *testing.B, task string, classes int, inputs map[string]any, resu
 			ours()
 			best = min(best, time.Since(start).Seconds())
 		}
-		cmd := exec.CommandContext(b.Context(), python, "testdata/peer.py", task, dir, strconv.Itoa(classes), strconv.Itoa(peerRounds))
+		cmd := exec.CommandContext(b.Context(), python, "testdata/peer.py", task, dir, strconv.Itoa(classes),
+			strconv.Itoa(peerRounds))
 		out, err := cmd.Output()
 		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 			if exit.ExitCode() == 3 {

@@ -203,7 +203,10 @@ func PointingStatistic(records []PointRecord, images, classes int, score string)
 	if err := checkClasses(classes); err != nil {
 		return nil, err
 	}
-	if err := checkRecords(records, images, func(r PointRecord) (int, error) { return r.Image, r.check(classes) }); err != nil {
+	if err := checkRecords(records, images, func(r PointRecord) (int,
+		error) {
+		return r.Image, r.check(classes)
+	}); err != nil {
 		return nil, err
 	}
 	return pooled(newPointing(classes), records, images, func(i int) int { return records[i].Image }, score), nil

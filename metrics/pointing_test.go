@@ -105,7 +105,8 @@ func TestBoxesAgreeWithMask(t *testing.T) {
 		w, h := rapid.IntRange(1, 40).Draw(t, "w"), rapid.IntRange(1, 40).Draw(t, "h")
 		corner := rapid.IntRange(-5, 50)
 		boxes := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Box {
-			return Box{XMin: corner.Draw(t, "x0"), YMin: corner.Draw(t, "y0"), XMax: corner.Draw(t, "x1"), YMax: corner.Draw(t, "y1")}
+			return Box{XMin: corner.Draw(t, "x0"), YMin: corner.Draw(t, "y0"), XMax: corner.Draw(t, "x1"),
+				YMax: corner.Draw(t, "y1")}
 		}), 1, 3).Draw(t, "boxes")
 		mask := make([]uint8, w*h)
 		for _, b := range boxes {
@@ -168,7 +169,8 @@ func TestPointingByHand(t *testing.T) {
 		t.Error(diff)
 	}
 	counts, err := CountPoints(records, 3)
-	if diff := cmp.Diff(PointingCounts{Hits: 4, Misses: 2, Skipped: 1, Tied: 1, Absent: 1}, counts); diff != "" || err != nil {
+	if diff := cmp.Diff(PointingCounts{Hits: 4, Misses: 2, Skipped: 1, Tied: 1, Absent: 1}, counts); diff != "" ||
+		err != nil {
 		t.Error(diff)
 	}
 }
@@ -183,7 +185,8 @@ func TestPointingErrors(t *testing.T) {
 		}
 	}
 	nan, inf := math.NaN(), math.Inf(1)
-	for _, v := range [][3]float64{{nan, 0, 1}, {0, nan, 1}, {0, 0, nan}, {0, 0, -1}, {inf, 0, 1}, {0, 0, inf}, {0, -inf, 15}} {
+	for _, v := range [][3]float64{{nan, 0, 1}, {0, nan, 1}, {0, 0, nan}, {0, 0, -1}, {inf, 0, 1}, {0, 0, inf},
+		{0, -inf, 15}} {
 		if _, err := PointAt(make([]uint8, 4), 2, v[0], v[1], v[2]); err == nil {
 			t.Errorf("PointAt%v", v)
 		}
@@ -246,7 +249,8 @@ func TestEnergyErrors(t *testing.T) {
 	if _, err := EnergyAt([]float32{1}, nil, 0, 0); err == nil {
 		t.Error("a mask of another size was accepted")
 	}
-	for _, bad := range []EnergyRecord{{Inside: 2, Total: 1}, {Inside: -1, Total: 1}, {Total: math.NaN()}, {Total: math.Inf(1)}, {Image: -1}, {Class: -1}} {
+	for _, bad := range []EnergyRecord{{Inside: 2, Total: 1}, {Inside: -1, Total: 1}, {Total: math.NaN()},
+		{Total: math.Inf(1)}, {Image: -1}, {Class: -1}} {
 		if _, err := EnergyStatistic([]EnergyRecord{bad}, 1, 1, "energy"); err == nil {
 			t.Errorf("%+v was taken", bad)
 		}

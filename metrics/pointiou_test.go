@@ -8,7 +8,8 @@ import (
 // Worked by hand. A map of 4x2, 0 to 1 in steps: over 0.5 are the right two columns.
 func TestPointIoU(t *testing.T) {
 	score := []float32{0, 1, 2, 3, 0, 1, 2, 3}
-	a, err := PointIoUAt(score, 4, []JudgedPoint{{3.9, 1.9, true}, {0, 0, true}, {2, 0, false}, {1, 1, false}, {1.5, 0, false}}, 0, 0)
+	a, err := PointIoUAt(score, 4, []JudgedPoint{{3.9, 1.9, true}, {0, 0, true}, {2, 0, false}, {1, 1, false},
+		{1.5, 0, false}}, 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,14 +33,15 @@ type PromptRecord struct {
 	FromBox    *PromptMasks `json:"from_box,omitempty"`
 }
 
-// PromptMasks are a segmenter's masks for one prompt: the one for clear prompts, then those for ambiguous ones, or one alone.
+// PromptMasks are a segmenter's masks for one prompt: the one for clear prompts, then those for ambiguous ones, or one
+// alone.
 type PromptMasks struct {
 	Overlaps []Overlap `json:"masks"`
 	Chosen   int       `json:"chosen"` // the one that the segmenter thinks best
 }
 
-// chosen, oracle and single are the mask that the segmenter thinks best, the best of those it chose from, and the first. All are nil
-// without masks.
+// chosen, oracle and single are the mask that the segmenter thinks best, the best of those it chose from, and the
+// first. All are nil without masks.
 func (m *PromptMasks) chosen() *Overlap { return m.at(func() int { return m.Chosen }) }
 func (m *PromptMasks) single() *Overlap { return m.at(func() int { return 0 }) }
 
@@ -69,7 +70,8 @@ func (r PromptRecord) Main() Overlap {
 	return Overlap{}
 }
 
-// Scores are those of the record alone: points by kind, how many are right, and the IoU of each kind of mask that it has.
+// Scores are those of the record alone: points by kind, how many are right, and the IoU of each kind of mask that it
+// has.
 func (r PromptRecord) Scores() []Score {
 	out := []Score{
 		{"points_on", float64(r.Positive)}, {"points_on_right", float64(r.PositiveRight)},
@@ -201,20 +203,25 @@ var maskKinds = []struct {
 	prefix, suffix, doc string
 	of                  func(PromptRecord) *Overlap
 }{
-	{"mask", "", "the segmenter's masks from points, of each prompt the one that it expects most of", func(r PromptRecord) *Overlap { return r.FromPoints.chosen() }},
-	{"mask", "-oracle", "an upper bound: of each prompt the best of the masks it chose from, known from the truth", func(r PromptRecord) *Overlap { return r.FromPoints.oracle() }},
-	{"mask", "-single", "the mask that the segmenter has for clear prompts", func(r PromptRecord) *Overlap { return r.FromPoints.single() }},
-	{"box", "", "the segmenter's masks from a box, chosen likewise", func(r PromptRecord) *Overlap { return r.FromBox.chosen() }},
+	{"mask", "", "the segmenter's masks from points, of each prompt the one that it expects most of",
+		func(r PromptRecord) *Overlap { return r.FromPoints.chosen() }},
+	{"mask", "-oracle", "an upper bound: of each prompt the best of the masks it chose from, known from the truth",
+		func(r PromptRecord) *Overlap { return r.FromPoints.oracle() }},
+	{"mask", "-single", "the mask that the segmenter has for clear prompts",
+		func(r PromptRecord) *Overlap { return r.FromPoints.single() }},
+	{"box", "", "the segmenter's masks from a box, chosen likewise",
+		func(r PromptRecord) *Overlap { return r.FromBox.chosen() }},
 	{"box", "-oracle", "the upper bound from a box", func(r PromptRecord) *Overlap { return r.FromBox.oracle() }},
-	{"box", "-single", "the mask for clear prompts from a box", func(r PromptRecord) *Overlap { return r.FromBox.single() }},
+	{"box", "-single", "the mask for clear prompts from a box",
+		func(r PromptRecord) *Overlap { return r.FromBox.single() }},
 	{"map", "", "the map over a threshold, without segmenter", func(r PromptRecord) *Overlap { return r.Map }},
 }
 
 // PromptScore is a score of prompts by its name.
 type PromptScore struct{ Name, Doc string }
 
-// PromptScores are the names that [PromptStatistic] knows: of each kind of mask KIND-mIoU, pooled over each class and averaged over
-// classes, and KIND-IoU, the mean over masks; then those of points.
+// PromptScores are the names that [PromptStatistic] knows: of each kind of mask KIND-mIoU, pooled over each class and
+// averaged over classes, and KIND-IoU, the mean over masks; then those of points.
 func PromptScores() (out []PromptScore) {
 	for _, k := range maskKinds {
 		out = append(out,

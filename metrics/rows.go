@@ -44,7 +44,8 @@ func readRows(b []byte, width int, put func(row []int64) error) error {
 		case c == ']', c == ',', c == ' ', c == '\t', c == '\n', c == '\r':
 		case depth == 2 && (c == '-' || c >= '0' && c <= '9') && len(row) < width:
 			first := i
-			for i+1 < len(b) && (b[i+1] == '.' || b[i+1]|0x20 == 'e' || b[i+1] == '-' || b[i+1] == '+' || b[i+1] >= '0' && b[i+1] <= '9') {
+			for i+1 < len(b) && (b[i+1] == '.' || b[i+1]|0x20 == 'e' || b[i+1] == '-' || b[i+1] == '+' || b[i+1] >= '0' &&
+				b[i+1] <= '9') {
 				i++
 			}
 			v, err := strconv.ParseInt(string(b[first:i+1]), 10, 64)

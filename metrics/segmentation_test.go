@@ -136,7 +136,8 @@ func TestMMSegGoldens(t *testing.T) {
 
 // Worked by hand: IoU 2/3, 2/3, 0 gives 4/9; pooled 2/3, 1/2, 0 gives 7/18; 2/3 and 3/4 alone 17/24.
 func TestHandWorkedMIoU(t *testing.T) {
-	want := map[string]float64{"predicted but absent": 4. / 9, "pooled, one only predicted": 7. / 18, "two absent everywhere": 17. / 24}
+	want := map[string]float64{"predicted but absent": 4. / 9, "pooled, one only predicted": 7. / 18,
+		"two absent everywhere": 17. / 24}
 	for _, g := range readGolden(t).Cases {
 		if w, ok := want[g.Name]; ok {
 			if math.Abs(g.Scores["mIoU"]-w) > 1e-15 {
@@ -180,7 +181,8 @@ func countSlowly(truth, pred []uint16, classes int, ignore uint16) (Sparse, bool
 
 func checkCount(t interface{ Fatalf(string, ...any) }, truth, pred []uint16, classes int, ignore uint16) {
 	want, ok := countSlowly(truth, pred, classes, ignore)
-	for name, count := range map[string]func([]uint16, []uint16, int, uint16) (Sparse, error){"Count": Count, "dense": countDense, "runs": countRuns} {
+	for name, count := range map[string]func([]uint16, []uint16, int, uint16) (Sparse, error){"Count": Count,
+		"dense": countDense, "runs": countRuns} {
 		got, err := count(truth, pred, classes, ignore)
 		if ok != (err == nil) {
 			t.Fatalf("%s: %v, want success %v", name, err, ok)
@@ -240,10 +242,12 @@ func TestCountErrors(t *testing.T) {
 		{[]uint16{0, 1}, []uint16{0}, 2, "2 truth and 1 predicted pixels"},
 		{nil, nil, 0, "0 classes, want 1..4096"},
 		{nil, nil, MaxClasses + 1, "4097 classes"},
-		{[]uint16{0, 255, 21, 0}, []uint16{0, 0, 0, 0}, 21, "label 21 at pixel 2, but there are 21 classes and label 255 is ignored"},
+		{[]uint16{0, 255, 21, 0}, []uint16{0, 0, 0, 0}, 21,
+			"label 21 at pixel 2, but there are 21 classes and label 255 is ignored"},
 		{[]uint16{0, 255, 65535, 0}, []uint16{0, 0, 0, 0}, 200, "label 65535 at pixel 2"},
 	} {
-		if _, err := Count(test.truth, test.pred, test.classes, 255); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := Count(test.truth, test.pred, test.classes, 255); err == nil ||
+			!strings.Contains(err.Error(), test.want) {
 			t.Errorf("got %v, want %q", err, test.want)
 		}
 	}
@@ -264,7 +268,8 @@ func TestConfusionRefuses(t *testing.T) {
 		{Sparse{{1, 0, 1}, {0, 0, 1}}, "out of order or repeated"},
 		{Sparse{{1, 0, 1}, {1, 0, 1}}, "out of order or repeated"},
 	} {
-		if _, err := Confusion([]Sparse{good, test.bad}, 2); err == nil || !strings.Contains(err.Error(), "image 1: "+test.want) && !strings.Contains(err.Error(), test.want) {
+		if _, err := Confusion([]Sparse{good, test.bad}, 2); err == nil ||
+			!strings.Contains(err.Error(), "image 1: "+test.want) && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%v: got %v, want %q", test.bad, err, test.want)
 		}
 		if _, err := test.bad.Areas(2); err == nil {
@@ -272,7 +277,8 @@ func TestConfusionRefuses(t *testing.T) {
 		}
 	}
 	// More pixels than a float64 counts are an error, not a rounded number.
-	if _, err := Confusion([]Sparse{{{0, 0, 1 << 53}}, {{0, 0, 1}}}, 1); err == nil || !strings.Contains(err.Error(), "more than") {
+	if _, err := Confusion([]Sparse{{{0, 0, 1 << 53}}, {{0, 0, 1}}}, 1); err == nil ||
+		!strings.Contains(err.Error(), "more than") {
 		t.Error(err)
 	}
 }
@@ -282,7 +288,8 @@ func TestRows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var want Sparse
 		for range rapid.IntRange(0, 5).Draw(t, "cells") {
-			want = append(want, Cell{rapid.Uint16().Draw(t, "truth"), rapid.Uint16().Draw(t, "pred"), rapid.Int64().Draw(t, "count")})
+			want = append(want, Cell{rapid.Uint16().Draw(t, "truth"), rapid.Uint16().Draw(t, "pred"),
+				rapid.Int64().Draw(t, "count")})
 		}
 		data, err := json.Marshal(want)
 		if err != nil {
@@ -342,7 +349,8 @@ func TestPooledInterval(t *testing.T) {
 		}
 		return v
 	}
-	if a, b, c := pooled(records[0], records[0]), pooled(records[1], records[1]), pooled(records...); a != 1 || b != 0.25 || math.Abs(c-7./12) > 1e-15 {
+	if a, b, c := pooled(records[0], records[0]), pooled(records[1], records[1]), pooled(records...); a != 1 ||
+		b != 0.25 || math.Abs(c-7./12) > 1e-15 {
 		t.Fatalf("pooled mIoU %v, %v, %v, want 1, 1/4, 7/12", a, b, c)
 	}
 	counts := make(map[float64]int)
@@ -401,7 +409,8 @@ func TestResampleAgreesWithMatrices(t *testing.T) {
 }
 
 // interval is the interval of a pooled score; ok is false where there is none.
-func interval(records []Sparse, classes, b int, seed uint64, level float64, score func(Areas) (float64, bool)) (lo, hi float64, ok bool) {
+func interval(records []Sparse, classes, b int, seed uint64, level float64, score func(Areas) (float64, bool)) (lo,
+	hi float64, ok bool) {
 	reduced := make([]AreaRecord, len(records))
 	for i, r := range records {
 		var err error
@@ -425,8 +434,11 @@ func TestResampleUndefined(t *testing.T) {
 		"no resamples": func() (float64, float64, bool) { return interval(one, 2, 0, 1, 0.95, MMSeg.MIoU) },
 		"level 1":      func() (float64, float64, bool) { return interval(one, 2, 10, 1, 1, MMSeg.MIoU) },
 		"level NaN":    func() (float64, float64, bool) { return interval(one, 2, 10, 1, math.NaN(), MMSeg.MIoU) },
-		"bad record":   func() (float64, float64, bool) { return interval([]Sparse{{{5, 0, 1}}}, 2, 10, 1, 0.95, MMSeg.MIoU) },
-		"no classes":   func() (float64, float64, bool) { return interval(one, 0, 10, 1, 0.95, MMSeg.MIoU) },
+		"bad record": func() (float64, float64,
+			bool) {
+			return interval([]Sparse{{{5, 0, 1}}}, 2, 10, 1, 0.95, MMSeg.MIoU)
+		},
+		"no classes": func() (float64, float64, bool) { return interval(one, 0, 10, 1, 0.95, MMSeg.MIoU) },
 	} {
 		if lo, hi, ok := got(); ok {
 			t.Errorf("%s: %v..%v", name, lo, hi)

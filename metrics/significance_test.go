@@ -41,7 +41,8 @@ func TestSignFlipByHand(t *testing.T) {
 		d    []float64
 		want float64
 	}{
-		{[]float64{1, 2, 3}, 0.25}, {[]float64{-1, -2, -3}, 0.25}, {[]float64{1, 1}, 0.5}, {[]float64{1, -1}, 1}, {[]float64{0, 0}, 1}, {[]float64{5}, 1},
+		{[]float64{1, 2, 3}, 0.25}, {[]float64{-1, -2, -3}, 0.25}, {[]float64{1, 1}, 0.5}, {[]float64{1, -1}, 1},
+		{[]float64{0, 0}, 1}, {[]float64{5}, 1},
 		{[]float64{0.1, 0.2, -0.3}, 1}, // the sum is not exactly 0 in floats
 	} {
 		if got, exact, err := SignFlip(test.d, 0, 0); err != nil || !exact || got != test.want {
@@ -140,7 +141,8 @@ func TestHolm(t *testing.T) {
 // Tests of differences do not depend on which method comes first, nor on the order of the images.
 func TestTestsAreSymmetric(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		d := rapid.SliceOfN(rapid.Map(rapid.IntRange(-9, 9), func(v int) float64 { return float64(v) / 8 }), 1, 14).Draw(t, "differences")
+		d := rapid.SliceOfN(rapid.Map(rapid.IntRange(-9, 9), func(v int) float64 { return float64(v) / 8 }), 1, 14).Draw(t,
+			"differences")
 		swapped := make([]float64, len(d))
 		for i, k := range rapid.Permutation(indicesTo(len(d))).Draw(t, "order") {
 			swapped[i] = -d[k]

@@ -16,7 +16,8 @@ func TestResampleSmall(t *testing.T) {
 	if want := (Interval{0.5, 0, 1, 4000, 0}); err != nil || got != want {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
-	if got, err = Resample(2, 4000, 7, 0.4, MeanStatistic([]float64{0, 1})); err != nil || got.Low != 0.5 || got.High != 0.5 {
+	if got, err = Resample(2, 4000, 7, 0.4, MeanStatistic([]float64{0, 1})); err != nil || got.Low != 0.5 ||
+		got.High != 0.5 {
 		t.Errorf("%+v, %v; want 0.5 alone", got, err)
 	}
 }
@@ -141,7 +142,8 @@ func TestResampleErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, stat := range map[string]Statistic{"mean": mean, "areas": areas, "best threshold": best, "pointing": points} {
+	for name, stat := range map[string]Statistic{"mean": mean, "areas": areas, "best threshold": best,
+		"pointing": points} {
 		if _, ok := stat([]int32{1}); !ok {
 			t.Errorf("%s of the one image is undefined", name)
 		}
@@ -158,7 +160,8 @@ func TestResampleErrors(t *testing.T) {
 		t.Error("an image of 2^32 pixels")
 	}
 	records := randomExplained(t, 3, 2)
-	if _, err := ExplainStatistic(records, 2, 2, "fg-mIoU"); err == nil || !strings.Contains(err.Error(), "there are 2 images") {
+	if _, err := ExplainStatistic(records, 2, 2, "fg-mIoU"); err == nil ||
+		!strings.Contains(err.Error(), "there are 2 images") {
 		t.Error(err)
 	}
 	if _, err := ExplainStatistic(records, 3, 0, "fg-mIoU"); err == nil {

@@ -40,15 +40,18 @@ func comparison() *Comparison {
 			cell("nuswide", "mAP", 0.42, 0.44), cell("voc_explain", "pointing-seen", 0.6, 0.62)},
 	}
 	x := &c.Cells[0]
-	x.Test, x.P, x.Adjusted, x.Wins, x.Losses, x.Ties, x.MeanA, x.MeanB = "sign-flip", ptr(0.00009999), ptr(0.00029997), 1000, 400, 49, 0.3, 0.4
+	x.Test, x.P, x.Adjusted, x.Wins, x.Losses, x.Ties, x.MeanA, x.MeanB = "sign-flip", ptr(0.00009999), ptr(0.00029997),
+		1000, 400, 49, 0.3, 0.4
 	x.Each = []MovedImage{{"2007_000033", 0.1, 0.9, 0.8}, {"2007_000042", 0.5, 0.25, -0.25},
 		{"2007_000061", 0.5, 0.5, 0}}
 	x.Moved = x.Each[:2]
 	x = &c.Cells[1]
-	x.Test, x.P, x.Adjusted, x.Wins, x.Losses, x.Ties, x.Images, x.OnlyA = "sign-flip", ptr(0.4567), ptr(0.9134), 3, 5, 0, 8, 2
+	x.Test, x.P, x.Adjusted, x.Wins, x.Losses, x.Ties, x.Images, x.OnlyA = "sign-flip", ptr(0.4567), ptr(0.9134), 3, 5, 0,
+		8, 2
 	x.Low, x.High, x.Resamples = nil, nil, 0
 	x = &c.Cells[3]
-	x.Test, x.Exact, x.P, x.Adjusted, x.Wins, x.Losses, x.Ties, x.Events = "McNemar", true, ptr(0.0101), ptr(0.0303), 12, 3, 10, &Events{20, 3, 12, 5, 0.0101}
+	x.Test, x.Exact, x.P, x.Adjusted, x.Wins, x.Losses, x.Ties, x.Events = "McNemar", true, ptr(0.0101), ptr(0.0303), 12,
+		3, 10, &Events{20, 3, 12, 5, 0.0101}
 	return c
 }
 

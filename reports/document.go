@@ -109,7 +109,8 @@ func (d *document) chapter(title string, all []figure, want func(figure) bool) {
 
 // facts are what one wants to know before any number.
 func factsTable(runs []*results.Run) table {
-	return sideBySide(runs, []string{"Suite", "Model", "Weights", "Networks", "Protocol", "Fingerprint", "Methods", "Data sets",
+	return sideBySide(runs, []string{"Suite", "Model", "Weights", "Networks", "Protocol", "Fingerprint", "Methods",
+		"Data sets",
 		"Images", "Result", "Measured", "Host", "Program"},
 		func(r *results.Run, k string) string {
 			switch k {

@@ -303,7 +303,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
       th.querySelector("button").click();
       count.sorts++;
       const sort = th.getAttribute("aria-sort"), marked = table.querySelectorAll("[aria-sort]").length;
-      if (!["ascending", "descending"].includes(sort) || marked !== 1) wrong.push("aria-sort " + sort + " of " + marked);
+      if (!["ascending", "descending"].includes(sort) ||
+	marked !== 1) wrong.push("aria-sort " + sort + " of " + marked);
       if (rows.length !== size || [...rows].some(r => !seen.has(r.textContent))) wrong.push("rows were lost");
       const cells = [...rows].map(r => r.cells[column]), keys = cells.map(number);
       if (!keys.some(k => k !== null)) continue;
@@ -311,7 +312,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
       for (let i = 1; i < keys.length; i++) {
         const a = keys[i - 1], b = keys[i];
         if (a === null && b !== null) wrong.push("missing before " + b);
-        if (a !== null && b !== null && (sort === "ascending" ? a > b : a < b)) wrong.push(a + " before " + b + " " + sort);
+        if (a !== null && b !== null &&
+	(sort === "ascending" ? a > b : a < b)) wrong.push(a + " before " + b + " " + sort);
       }
     }
   });
@@ -322,7 +324,8 @@ if (form) {
   const set = values => { for (const k in values) form.elements[k].value = values[k]; form.dispatchEvent(new Event("input")); };
   const seen = s => getComputedStyle(s).display !== "none";
   const options = k => [...form.elements[k].options].map(o => o.value);
-  const iou = (s, m) => { const f = s.querySelector('figure[data-v][data-m="' + CSS.escape(m) + '"]'); return f ? +f.dataset.v : null; };
+  const iou = (s, m) => { const f = s.querySelector('figure[data-v][data-m="' + CSS.escape(m) +
+	'"]'); return f ? +f.dataset.v : null; };
   for (const m of options("m")) for (const k of options("k")) {
     set({ m, k });
     count.views++;
@@ -330,7 +333,8 @@ if (form) {
       const there = [...s.querySelectorAll("figure[data-m]")], kinds = new Set(there.map(f => f.dataset.k));
       const want = there.filter(f => f.dataset.k === (kinds.has(k) ? k : [...kinds][0]) && (!m || f.dataset.m === m));
       const on = there.filter(seen);
-      if (on.length !== want.length || on.some(f => !want.includes(f))) wrong.push("shown at " + m + ", " + k + ": " + on.length);
+      if (on.length !== want.length ||
+	on.some(f => !want.includes(f))) wrong.push("shown at " + m + ", " + k + ": " + on.length);
       if (seen(s.querySelector(".none")) === want.length > 0) wrong.push("said to be none at " + m + ", " + k);
     }
   }
@@ -342,7 +346,9 @@ if (form) {
         iou(s, m) === null || iou(s, options("b")[0]) === null ? null : iou(s, m) - iou(s, options("b")[0]));
       for (let i = 1; i < keys.length; i++) {
         if (keys[i - 1] === null && keys[i] !== null) wrong.push("no value before " + keys[i]);
-        else if (keys[i] !== null && (order[0] === "-" ? keys[i - 1] < keys[i] : keys[i - 1] > keys[i])) wrong.push(keys[i - 1] + " before " + keys[i] + " by " + order);
+        else if (keys[i] !== null &&
+	(order[0] === "-" ? keys[i - 1] < keys[i] : keys[i - 1] > keys[i])) wrong.push(keys[i - 1] + " before " + keys[i] +
+		" by " + order);
       }
     }
   }
@@ -358,19 +364,22 @@ if (form) {
     if (seen(s) !== (x !== null && x >= 0.3 && x <= 0.6)) wrong.push("filtered by IoU " + x);
   }
   set({ low: 0, high: 100, m: "" });
-  if (form.querySelector("output").textContent !== all + " of " + all + " samples" || samples().length !== all) wrong.push("samples were lost");
+  if (form.querySelector("output").textContent !== all + " of " + all + " samples" ||
+	samples().length !== all) wrong.push("samples were lost");
 }
 for (const tip of document.querySelectorAll(".tip")) {
   tip.focus();
   const box = tip.querySelector("[role=tooltip]").getBoundingClientRect();
-  if (!box.width || box.left < 0 || box.right > innerWidth + 1) wrong.push("a tooltip from " + box.left + " to " + box.right);
+  if (!box.width || box.left < 0 ||
+	box.right > innerWidth + 1) wrong.push("a tooltip from " + box.left + " to " + box.right);
 }
 for (const i of document.images) if (!i.naturalWidth && i.loading !== "lazy") wrong.push("broken " + i.alt);
 const page = document.documentElement;
 if (page.scrollWidth > innerWidth) wrong.push("the page is " + page.scrollWidth + " wide, the window " + innerWidth);
 const strip = document.querySelector(".strip");
 const height = strip ? strip.getBoundingClientRect().bottom + scrollY : 0;
-const outcome = JSON.stringify({ wrong, count, width: innerWidth, height, paper: getComputedStyle(document.body).backgroundColor });
+const outcome = JSON.stringify({ wrong, count, width: innerWidth, height,
+	paper: getComputedStyle(document.body).backgroundColor });
 document.getElementById("outcome").textContent = outcome;
 parent.postMessage(outcome, "*");
 </script>`

@@ -57,7 +57,8 @@ func TestLaTeXCompiles(t *testing.T) {
 	}
 	odd.Methods[1].Name, odd.Cells[1].Method, odd.Cells[4].Method = "*[x]", "*[x]", "*[x]"
 	odd.Warnings = []string{nasty}
-	odd.Failures = []results.Failure{{Dataset: "set0", ID: "[1]", Error: "open /a/very/long/path/without/any/space/that/does/not/fit/into/a/column/of/this/table.png: " + nasty}}
+	odd.Failures = []results.Failure{{Dataset: "set0", ID: "[1]",
+		Error: "open /a/very/long/path/without/any/space/that/does/not/fit/into/a/column/of/this/table.png: " + nasty}}
 	far := rich(plan{methods: 3, sets: 3, classes: 4})
 	for i, name := range []string{"視覚物体分類とその手術", "مجموعة بيانات طويلة", "Ωμέγα"} {
 		far.Datasets[i].Title = name
@@ -124,7 +125,8 @@ func TestLaTeXText(t *testing.T) {
 func TestLaTeXKeepsItsShape(t *testing.T) {
 	ours := regexp.MustCompile(`\\(textbackslash|textasciitilde|textasciicircum|textless|textgreater|textbar|textquotedbl|textasciigrave|textquotesingle|textperiodcentered|scriptsize|ldots|pm|alpha|allowbreak)\b|\\[{}$&#%_]|\$\\\w+\$`)
 	rapid.Check(t, func(t *rapid.T) {
-		s := latexText(rapid.StringOf(rapid.OneOf(rapid.SampledFrom([]rune(nasty)), rapid.Rune())).Draw(t, "s"), rapid.Bool().Draw(t, "breaks"))
+		s := latexText(rapid.StringOf(rapid.OneOf(rapid.SampledFrom([]rune(nasty)), rapid.Rune())).Draw(t, "s"),
+			rapid.Bool().Draw(t, "breaks"))
 		for _, c := range regexp.MustCompile(`\\([a-zA-Z]+|.)`).FindAllString(s, -1) {
 			if !ours.MatchString(c) && !strings.Contains(s, "$"+c) && !strings.HasPrefix(c, `\text`) && c != `\S` && c != `\dag` {
 				t.Fatalf("%s in %s", c, s)

@@ -10,7 +10,8 @@ import (
 )
 
 // eight are the names of the data sets that claims may speak of; bench/engine holds them to those it can open.
-var eight = []string{"ade20k", "cityscapes", "coco_object", "coco_stuff", "context59", "context60", "imagenet_segmentation", "nuswide",
+var eight = []string{"ade20k", "cityscapes", "coco_object", "coco_stuff", "context59", "context60",
+	"imagenet_segmentation", "nuswide",
 	"openimages_points", "voc20", "voc21"}
 
 // TestPublishedFiles reads every file strictly; check, on the way, compares averages with their cells.

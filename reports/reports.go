@@ -6,8 +6,8 @@
 //  1. a view puts the runs' cells in rows (methods) and columns (data sets),
 //  2. tables make texts of them, and round there and only there,
 //  3. figures choose what is drawn (figures.go lists the kinds), and package draw draws it on whatever canvas there is,
-//  4. Markdown, the terminal, LaTeX, CSV, JSON and benchstat spell tables; HTML and PDF (package pdf) spell a document of
-//     tables, figures and samples (document.go has its order).
+//  4. Markdown, the terminal, LaTeX, CSV, JSON and benchstat spell tables; HTML and PDF (package pdf) spell a document
+//     of tables, figures and samples (document.go has its order).
 //
 // [Report] does all of that for one format, with the samples that a [Choice] left. What papers claim for the same
 // data sets and backbone ([Published], published/*.yaml) stands in a table apart. A [Comparison] writes itself. Names

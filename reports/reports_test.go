@@ -58,7 +58,8 @@ func invent(p plan) *results.Run {
 		Model: results.Model{Name: "openai/clip-vit-base-patch16", Format: "safetensors",
 			Files: []results.File{{Path: "model.safetensors", Bytes: 598641023,
 				SHA256: "e6a30b603a447e251fdaca1c3056b2a1"}},
-			Architecture: "ViT-B/16", Activation: "quick_gelu", ImageSize: 224, Patch: 16, Layers: 12, Width: 768, Heads: 12, Embed: 512, LogitScale: 100},
+			Architecture: "ViT-B/16", Activation: "quick_gelu", ImageSize: 224, Patch: 16, Layers: 12, Width: 768, Heads: 12,
+			Embed: 512, LogitScale: 100},
 		Runtime: results.Runtime{Name: "onnxruntime", Version: "1.27.0", SHA256: "aa11bb22cc33dd44", Threads: 2,
 			Jobs: 1},
 		Protocol: results.Protocol{Name: "sclip", Fingerprint: "9e107d9d372bb682",
@@ -468,7 +469,8 @@ func TestRanks(t *testing.T) {
 
 // foreign draws names as they may come from others.
 func foreign(t *rapid.T, label string) string {
-	bits := []string{"|", "\\", "*", "_", "`", "[x](y)", "<b>", "&amp;", "\n", "\r", "\t", "\x1b[31m", "\u202e", "\x00", "日本", "é", "a", "Z", " ", "~~", "# "}
+	bits := []string{"|", "\\", "*", "_", "`", "[x](y)", "<b>", "&amp;", "\n", "\r", "\t", "\x1b[31m", "\u202e", "\x00",
+		"日本", "é", "a", "Z", " ", "~~", "# "}
 	return strings.Join(rapid.SliceOfN(rapid.SampledFrom(bits), 1, 12).Draw(t, label), "") + label
 }
 
@@ -572,7 +574,8 @@ func TestCSVIsExact(t *testing.T) {
 	}
 	for _, line := range lines[1:] {
 		s := r.Cell(at(line, "dataset"), at(line, "method")).Score(at(line, "score"))
-		if diff := cmp.Diff([]*float64{&s.Value, s.Low, s.High}, []*float64{exact(at(line, "value")), exact(at(line, "low")), exact(at(line, "high"))}); diff != "" {
+		if diff := cmp.Diff([]*float64{&s.Value, s.Low, s.High}, []*float64{exact(at(line, "value")), exact(at(line, "low")),
+			exact(at(line, "high"))}); diff != "" {
 			t.Errorf("%v (-want +got):\n%s", line, diff)
 		}
 	}
@@ -586,7 +589,8 @@ func TestCSVIsExact(t *testing.T) {
 	}
 	c := r.Cells[3].Classes[2]
 	got := lines[12]
-	if exact(at(got, "iou")) != nil || *exact(at(got, "acc")) != *c.Acc || at(got, "class") != c.Class || at(got, "pixels") != "2000" {
+	if exact(at(got, "iou")) != nil || *exact(at(got, "acc")) != *c.Acc || at(got, "class") != c.Class ||
+		at(got, "pixels") != "2000" {
 		t.Errorf("last class %v, want %+v", got, c)
 	}
 }
@@ -599,11 +603,13 @@ func TestReport(t *testing.T) {
 		"json": {"report.json"},
 		"csv":  {"scores.csv", "classes.csv", "summary.csv"},
 		"png": {"scores.png", "difference-PASCAL-VOC-21.png", "difference-PASCAL-Context-60.png", "classes-PASCAL-VOC-21.png",
-			"classes-PASCAL-Context-60.png", "timing.png", "panels-set0-1.png", "panels-set0-2.png", "panels-set0-3.png", "panels-set0-4.png"},
+			"classes-PASCAL-Context-60.png", "timing.png", "panels-set0-1.png", "panels-set0-2.png", "panels-set0-3.png",
+			"panels-set0-4.png"},
 		"pdf-panels": {"panels-PASCAL-VOC-21.pdf"},
 		"svg": {"scores.svg", "difference-PASCAL-VOC-21.svg", "difference-PASCAL-Context-60.svg", "classes-PASCAL-VOC-21.svg",
 			"classes-PASCAL-Context-60.svg", "timing.svg"},
-		"pdf-figures": {"scores.pdf", "difference-PASCAL-VOC-21.pdf", "difference-PASCAL-Context-60.pdf", "classes-PASCAL-VOC-21.pdf",
+		"pdf-figures": {"scores.pdf", "difference-PASCAL-VOC-21.pdf", "difference-PASCAL-Context-60.pdf",
+			"classes-PASCAL-VOC-21.pdf",
 			"classes-PASCAL-Context-60.pdf", "timing.pdf"},
 	} {
 		dir := filepath.Join(t.TempDir(), "new")
@@ -646,7 +652,8 @@ func TestReportKeepsNamesApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	var want []string
-	for _, name := range []string{"scores", "classes-PASCAL-VOC-21", "classes-PASCAL-Context-60", "timing", "panels-x-y", "panels-x-y-"} {
+	for _, name := range []string{"scores", "classes-PASCAL-VOC-21", "classes-PASCAL-Context-60", "timing", "panels-x-y",
+		"panels-x-y-"} {
 		want = append(want, filepath.Join(dir, name+".png"))
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -684,7 +691,8 @@ func TestClassesOfRankingsAreThere(t *testing.T) {
 		r := rich(plan{methods: methods, sets: 1, classes: 3})
 		runs := []*results.Run{r}
 		var md, lines strings.Builder
-		if err := errors.Join(writeMarkdown(&md, newView(runs, &Layout{})), writeClassCSV(&lines, newView(runs, &Layout{}))); err != nil {
+		if err := errors.Join(writeMarkdown(&md, newView(runs, &Layout{})),
+			writeClassCSV(&lines, newView(runs, &Layout{}))); err != nil {
 			t.Fatal(err)
 		}
 		rows := section(t, md.String(), "### PASCAL VOC 21 recognition, class by class")

@@ -14,7 +14,8 @@ import (
 	"ovbench/runners/vit"
 )
 
-// recordedPixels are normalised pixels of a picture such as a_64x64, which lie with the recordings of DINO or with those of CLIP.
+// recordedPixels are normalised pixels of a picture such as a_64x64, which lie with the recordings of DINO or with
+// those of CLIP.
 func recordedPixels(t *testing.T, name string) tensor.Dense {
 	t.Helper()
 	own := filepath.Join(golden(t), "dino", name+"_pixels.npy")
@@ -34,17 +35,19 @@ func tinyCLIP(t *testing.T) *clip.Model {
 	return m
 }
 
-// ProxyCLIP's patch tokens as the authors' code gives them in float32 (golden/dino/index.json), square and oblong, from the files of
-// torch.hub and from those of transformers, whose positions would be read otherwise there.
+// ProxyCLIP's patch tokens as the authors' code gives them in float32 (golden/dino/index.json), square and oblong, from
+// the files of torch.hub and from those of transformers, whose positions would be read otherwise there.
 func TestRecordedProxyCLIP(t *testing.T) {
 	dir := filepath.Join(golden(t), "dino")
-	for _, network := range []string{"dino8/dino_pretrain.pth", "dino8/hf", "dino16/dino_pretrain.pth", "dinov2/dinov2_pretrain.pth", "dinov2reg/hf"} {
+	for _, network := range []string{"dino8/dino_pretrain.pth", "dino8/hf", "dino16/dino_pretrain.pth",
+		"dinov2/dinov2_pretrain.pth", "dinov2reg/hf"} {
 		second, err := dino.Open(filepath.Join(dir, network), "dino")
 		if err != nil {
 			t.Fatal(err)
 		}
 		name := filepath.Dir(network)
-		ms := []runners.Named{{Name: "paper", Method: &methods.ProxyCLIP{Beta: 1.2, Gamma: 3}}, {Name: "other", Method: &methods.ProxyCLIP{Beta: 1, Gamma: 5}}}
+		ms := []runners.Named{{Name: "paper", Method: &methods.ProxyCLIP{Beta: 1.2, Gamma: 3}},
+			{Name: "other", Method: &methods.ProxyCLIP{Beta: 1, Gamma: 5}}}
 		for _, standard := range []bool{false, true} {
 			o := runners.ImageOptions{StandardOps: standard, Backbones: map[string]*vit.Tower{"dino": &second.Tower}}
 			images, err := runners.NewImages(library(t), tinyCLIP(t), ms, o)
@@ -68,8 +71,8 @@ func TestRecordedProxyCLIP(t *testing.T) {
 	}
 }
 
-// LPOSS's features, and its scores before and behind the propagation over eight windows of a picture, as the authors' functions gave
-// them (golden/dino/index.json: features and scores in float32, the propagation in float64).
+// LPOSS's features, and its scores before and behind the propagation over eight windows of a picture, as the authors'
+// functions gave them (golden/dino/index.json: features and scores in float32, the propagation in float64).
 func TestRecordedLPOSS(t *testing.T) {
 	dir := filepath.Join(golden(t), "dino")
 	second, err := dino.Open(filepath.Join(dir, "dino16", "dino_pretrain.pth"), "dino")
@@ -85,7 +88,8 @@ func TestRecordedLPOSS(t *testing.T) {
 		{Name: "scores", Method: &methods.MaskCLIP{Residual: true}},
 	}
 	for _, standard := range []bool{false, true} {
-		o := runners.ImageOptions{Similarities: true, StandardOps: standard, Positions: vit.BicubicSize, Backbones: map[string]*vit.Tower{"dino": &second.Tower}}
+		o := runners.ImageOptions{Similarities: true, StandardOps: standard, Positions: vit.BicubicSize,
+			Backbones: map[string]*vit.Tower{"dino": &second.Tower}}
 		images, err := runners.NewImages(library(t), tinyCLIP(t), ms, o)
 		if err != nil {
 			t.Fatal(err)
@@ -109,7 +113,8 @@ func TestRecordedLPOSS(t *testing.T) {
 			t.Errorf("with 400 of 128 neighbours: %v", v)
 		}
 		// Two sets of texts do not change each other, nor does a picture seen at once differ from a scan of one window.
-		both, err := images.Scan(t.Context(), pixels, runners.Sliding{}, runners.TextSet{Texts: texts}, runners.TextSet{Texts: texts.Rows(1, 3)})
+		both, err := images.Scan(t.Context(), pixels, runners.Sliding{}, runners.TextSet{Texts: texts},
+			runners.TextSet{Texts: texts.Rows(1, 3)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +129,8 @@ func TestRecordedLPOSS(t *testing.T) {
 	}
 }
 
-// A window is padded for each method as if it ran alone: CLIP's patches of 8 pixels and the second network's of 6 want other sizes.
+// A window is padded for each method as if it ran alone: CLIP's patches of 8 pixels and the second network's of 6 want
+// other sizes.
 func TestPaddingsOfTheirOwn(t *testing.T) {
 	m := tinyModel(t)
 	texts := random(1, 3, m.Embed)

@@ -70,9 +70,9 @@ func tower(b testing.TB, m *clip.Model, o runners.ImageOptions, names ...string)
 	return images
 }
 
-// BenchmarkForward is one picture at 512 px through ViT-B/16: clip; clip and clip_surgery in one session; and clip with plain
-// MatMul, Softmax and Sigmoid, once as ONNX Runtime's optimiser leaves it (which finds QuickGELU again) and once as
-// written. The metrics are ratios of best times.
+// BenchmarkForward is one picture at 512 px through ViT-B/16: clip; clip and clip_surgery in one session; and clip with
+// plain MatMul, Softmax and Sigmoid, once as ONNX Runtime's optimiser leaves it (which finds QuickGELU again) and once
+// as written. The metrics are ratios of best times.
 func BenchmarkForward(b *testing.B) {
 	m, x := vitB16(b), noise(512)
 	fused := runners.ImageOptions{Positions: vit.Bilinear}
@@ -92,10 +92,12 @@ func BenchmarkForward(b *testing.B) {
 	b.ReportMetric(best["written"]/best["clip"], "as-written/clip")
 }
 
-// rivals are the methods whose cost beside plain CLIP is measured: cheap ones, and GEM, which attends six times a block.
+// rivals are the methods whose cost beside plain CLIP is measured: cheap ones, and GEM, which attends six times a
+// block.
 var rivals = []string{"clip", "clip_surgery", "maskclip", "sclip", "clearclip", "naclip"}
 
-// BenchmarkRivals is what more methods in one session cost, at the same positions for all: the metrics are ratios of best times.
+// BenchmarkRivals is what more methods in one session cost, at the same positions for all: the metrics are ratios of
+// best times.
 func BenchmarkRivals(b *testing.B) {
 	m, x := vitB16(b), noise(512)
 	o := runners.ImageOptions{Positions: vit.Bilinear}
@@ -122,7 +124,8 @@ func BenchmarkOpenSize(b *testing.B) {
 	b.ReportMetric(best["open"]/best["fixed"], "open/fixed")
 }
 
-// race lets image towers take turns on x, so that noise of the machine meets all alike, and tells each one's best seconds.
+// race lets image towers take turns on x, so that noise of the machine meets all alike, and tells each one's best
+// seconds.
 func race(b *testing.B, x tensor.Dense, towers map[string]*runners.Images) map[string]float64 {
 	best := map[string]float64{}
 	for b.Loop() {
@@ -160,10 +163,11 @@ func BenchmarkLoad(b *testing.B) {
 	}
 }
 
-// BenchmarkPyTorch compares with testdata/peer.py in the same run, at the same number of threads: each method alone, all in the best
-// pass that one can write there, in f32 and, where the processor has it, in bf16, against one session here in f32. Both sides take turns. The metrics are ratios of
-// processor seconds, the least and the largest of the repeats: other work on the machine lengthens them less than those of the clock.
-// OVBENCH_PYTHON names a Python with torch, safetensors and numpy, OVBENCH_BENCH_METHODS the methods if not seven.
+// BenchmarkPyTorch compares with testdata/peer.py in the same run, at the same number of threads: each method alone,
+// all in the best pass that one can write there, in f32 and, where the processor has it, in bf16, against one session
+// here in f32. Both sides take turns. The metrics are ratios of processor seconds, the least and the largest of the
+// repeats: other work on the machine lengthens them less than those of the clock. OVBENCH_PYTHON names a Python with
+// torch, safetensors and numpy, OVBENCH_BENCH_METHODS the methods if not seven.
 func BenchmarkPyTorch(b *testing.B) {
 	python := os.Getenv("OVBENCH_PYTHON")
 	if python == "" {
@@ -203,7 +207,8 @@ func BenchmarkPyTorch(b *testing.B) {
 			precisions = append(precisions, "bf16")
 		}
 		for _, precision := range precisions {
-			args := append([]string{"testdata/peer.py", m.Path, filepath.Join(dir, "pixels.npy"), strconv.Itoa(runtime.GOMAXPROCS(0)), strconv.Itoa(repeats), precision, dir}, names...)
+			args := append([]string{"testdata/peer.py", m.Path, filepath.Join(dir, "pixels.npy"),
+				strconv.Itoa(runtime.GOMAXPROCS(0)), strconv.Itoa(repeats), precision, dir}, names...)
 			out, err := exec.CommandContext(b.Context(), python, args...).Output()
 			if err != nil {
 				b.Fatal(err)
@@ -224,7 +229,8 @@ func BenchmarkPyTorch(b *testing.B) {
 			}
 			for i, name := range session.Methods() {
 				for _, file := range []string{name, name + " in one pass"} {
-					if d := distance(results[i].Values, load(b, filepath.Join(dir, file+".npy"))); precision == "f32" && !(d < tolerance) {
+					if d := distance(results[i].Values, load(b, filepath.Join(dir, file+".npy"))); precision == "f32" &&
+						!(d < tolerance) {
 						b.Errorf("%s: distance %.2g from PyTorch", file, d)
 					}
 				}
@@ -240,9 +246,9 @@ func BenchmarkPyTorch(b *testing.B) {
 // nine are the methods that read one CLIP, and all that is shared is shared.
 var nine = []string{"clip", "clip_surgery", "maskclip", "sclip", "clearclip", "naclip", "gem", "sc_clip", "resclip"}
 
-// BenchmarkNine is what nine methods cost beside one, ResCLIP's step between two graphs with them, and what refining the maps of all
-// by PAMR costs beside the network: NACLIP's protocol, six windows, a picture of 640x480, 171 classes. The metrics are ratios of
-// processor seconds.
+// BenchmarkNine is what nine methods cost beside one, ResCLIP's step between two graphs with them, and what refining
+// the maps of all by PAMR costs beside the network: NACLIP's protocol, six windows, a picture of 640x480, 171 classes.
+// The metrics are ratios of processor seconds.
 func BenchmarkNine(b *testing.B) {
 	m := vitB16(b)
 	texts := tensor.New(171, m.Embed)
@@ -276,7 +282,8 @@ func BenchmarkNine(b *testing.B) {
 		var scan runners.Scan
 		took("windows", func() {
 			var err error
-			if scan, err = all.Scan(b.Context(), oblong, runners.Sliding{Window: 224, Stride: 112}, runners.TextSet{Texts: texts}); err != nil {
+			if scan, err = all.Scan(b.Context(), oblong, runners.Sliding{Window: 224, Stride: 112},
+				runners.TextSet{Texts: texts}); err != nil {
 				b.Fatal(err)
 			}
 		})
@@ -313,8 +320,8 @@ func keep[K comparable](best map[K]float64, key K, s float64) {
 	}
 }
 
-// BenchmarkPrompts encodes 59 class names in 85 templates with ViT-B/16's text tower: as ovbench does, and padded to 77 tokens.
-// Both take a part of the prompts each round; the metric is the ratio of the times per prompt.
+// BenchmarkPrompts encodes 59 class names in 85 templates with ViT-B/16's text tower: as ovbench does, and padded to 77
+// tokens. Both take a part of the prompts each round; the metric is the ratio of the times per prompt.
 func BenchmarkPrompts(b *testing.B) {
 	dir := golden(b)
 	var classes []string
@@ -365,7 +372,8 @@ func BenchmarkPrompts(b *testing.B) {
 }
 
 // encodePadded is the ensemble of one class from prompts padded to the full context.
-func encodePadded(b *testing.B, s *ort.Session, m *clip.Model, tok *tokenizer.Tokenizer, class string, templates []string) tensor.Dense {
+func encodePadded(b *testing.B, s *ort.Session, m *clip.Model, tok *tokenizer.Tokenizer, class string,
+	templates []string) tensor.Dense {
 	n := len(templates)
 	ids, positions, last := make([]int64, 0, n*m.Context), make([]int64, m.Context), make([]int64, n)
 	for i, t := range templates {
@@ -384,7 +392,8 @@ func encodePadded(b *testing.B, s *ort.Session, m *clip.Model, tok *tokenizer.To
 		positions[i] = int64(i)
 	}
 	out := tensor.New(n, m.Embed)
-	in := []ort.Value{ort.Int64([]int{n, m.Context}, ids), ort.Int64([]int{m.Context}, positions), ort.Int64([]int{n}, last)}
+	in := []ort.Value{ort.Int64([]int{n, m.Context}, ids), ort.Int64([]int{m.Context}, positions),
+		ort.Int64([]int{n}, last)}
 	if err := s.Run(b.Context(), in, []ort.Value{ort.Float32(out.Shape, out.Data)}); err != nil {
 		b.Fatal(err)
 	}

@@ -25,14 +25,16 @@ type Decoder interface {
 	Decode(ids []int32) string
 }
 
-// EncodeCaption runs the text tower of m on one text and keeps all tokens. Each has seen the tokens before it, none those
-// behind.
-func EncodeCaption(ctx context.Context, lib *ort.Library, m TextModel, t Decoder, text string, o ort.Options) (Caption, error) {
+// EncodeCaption runs the text tower of m on one text and keeps all tokens. Each has seen the tokens before it, none
+// those behind.
+func EncodeCaption(ctx context.Context, lib *ort.Library, m TextModel, t Decoder, text string, o ort.Options) (Caption,
+	error) {
 	if err := CheckVocabulary(m, t); err != nil {
 		return Caption{}, err
 	}
 	if m.Tokens().Padded {
-		return Caption{}, fmt.Errorf("%s: its text tower reads all tokens at once and gives one embedding: it has none of single tokens", m.Source())
+		return Caption{}, fmt.Errorf("%s: its text tower reads all tokens at once and gives one embedding: it has none of "+
+			"single tokens", m.Source())
 	}
 	ids, err := (&Texts{model: m, tokenizer: t}).tokens(text)
 	if err != nil {

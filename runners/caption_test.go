@@ -32,7 +32,8 @@ func TestCaption(t *testing.T) {
 	if diff := cmp.Diff(want.IDs, c.IDs); diff != "" {
 		t.Errorf("ids (-want +got)\n%s", diff)
 	}
-	equal(t, "tokens", c.Embeddings, tensor.Dense{Shape: []int{len(want.IDs), m.Embed}, Data: slices.Concat(want.Tokens...)})
+	equal(t, "tokens", c.Embeddings, tensor.Dense{Shape: []int{len(want.IDs), m.Embed},
+		Data: slices.Concat(want.Tokens...)})
 	n := len(c.Words)
 	if c.Words[0] != "[start]" || c.Words[n-1] != "[end]" {
 		t.Errorf("words %q", c.Words)
@@ -57,10 +58,12 @@ func TestCaption(t *testing.T) {
 	}
 	equal(t, "end token", tensor.Dense{Shape: e.Shape, Data: c.Embeddings.At(n - 1).Data}, e)
 
-	if _, err := runners.EncodeCaption(t.Context(), lib, m, tok, strings.Repeat("cat ", 80), ort.Options{}); err == nil || !strings.Contains(err.Error(), "the model reads 77") {
+	if _, err := runners.EncodeCaption(t.Context(), lib, m, tok, strings.Repeat("cat ", 80), ort.Options{}); err == nil ||
+		!strings.Contains(err.Error(), "the model reads 77") {
 		t.Errorf("a caption of 82 tokens: error %v", err)
 	}
-	if c, err = runners.EncodeCaption(t.Context(), lib, m, tok, "", ort.Options{}); err != nil || !cmp.Equal(c.Words, []string{"[start]", "[end]"}) {
+	if c, err = runners.EncodeCaption(t.Context(), lib, m, tok, "", ort.Options{}); err != nil ||
+		!cmp.Equal(c.Words, []string{"[start]", "[end]"}) {
 		t.Errorf("the empty caption: %q, %v", c.Words, err)
 	}
 }

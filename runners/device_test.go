@@ -17,8 +17,8 @@ import (
 	"ovbench/runners/vit"
 )
 
-// Every method gives the same cosines with OpenVINO's kernels as with ONNX Runtime's, at a fixed size and an open one. A
-// process has one library, so a second process has the one with OpenVINO.
+// Every method gives the same cosines with OpenVINO's kernels as with ONNX Runtime's, at a fixed size and an open one.
+// A process has one library, so a second process has the one with OpenVINO.
 func TestOpenVINO(t *testing.T) {
 	if os.Getenv("OVBENCH_TEST_CHILD") == "" {
 		c, err := ort.FindFor(ort.OpenVINO)
@@ -34,7 +34,8 @@ func TestOpenVINO(t *testing.T) {
 		return
 	}
 	dir := t.TempDir()
-	shape := cliptest.Shape{Image: 64, Patch: 16, Embed: 32, Vision: cliptest.Tower{Width: 64, Layers: 12, Heads: 2}, Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}
+	shape := cliptest.Shape{Image: 64, Patch: 16, Embed: 32, Vision: cliptest.Tower{Width: 64, Layers: 12, Heads: 2},
+		Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}
 	if err := cliptest.Write(dir, shape, 1); err != nil {
 		t.Fatal(err)
 	}
@@ -75,11 +76,12 @@ func difference(got, want []float32) float64 {
 	return worst / top
 }
 
-// What graphs are on a GPU, computed on the CPU: the same numbers without the operators that need cuDNN; and nearly the same
-// where products are rounded to float16.
+// What graphs are on a GPU, computed on the CPU: the same numbers without the operators that need cuDNN; and nearly the
+// same where products are rounded to float16.
 func TestGraphsForCUDA(t *testing.T) {
 	dir := t.TempDir()
-	shape := cliptest.Shape{Image: 64, Patch: 16, Embed: 32, Vision: cliptest.Tower{Width: 64, Layers: 12, Heads: 2}, Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}
+	shape := cliptest.Shape{Image: 64, Patch: 16, Embed: 32, Vision: cliptest.Tower{Width: 64, Layers: 12, Heads: 2},
+		Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}
 	if err := cliptest.Write(dir, shape, 1); err != nil {
 		t.Fatal(err)
 	}

@@ -16,12 +16,15 @@ import (
 	"ovbench/runners/vit"
 )
 
-// explainersOn are the explanations that m allows, under their specifications. The models of tests have few channels, so gscorecam tries few.
+// explainersOn are the explanations that m allows, under their specifications. The models of tests have few channels,
+// so gscorecam tries few.
 func explainersOn(t *testing.T, m *clip.Model) (out []runners.Named) {
 	t.Helper()
 	for _, spec := range []string{
-		"raw_attention", "raw_attention:heads=one", "rollout", "chefer", "chefer:blocks=all", "gradcam", "gradcam:target=softmax", "gradcam:layer=cls",
-		"gradcam:layer=input", "gradcam:layer=attention", "grad_eclip", "grad_eclip:heads=native", "legrad", "clip_es", "gscorecam:k=4",
+		"raw_attention", "raw_attention:heads=one", "rollout", "chefer", "chefer:blocks=all", "gradcam",
+		"gradcam:target=softmax", "gradcam:layer=cls",
+		"gradcam:layer=input", "gradcam:layer=attention", "grad_eclip", "grad_eclip:heads=native", "legrad", "clip_es",
+		"gscorecam:k=4",
 	} {
 		method, err := methods.Parse(spec)
 		if err != nil {
@@ -49,7 +52,8 @@ func unusual(t *testing.T) map[string]*clip.Model {
 	tower := func(w, l, h int) cliptest.Tower { return cliptest.Tower{Width: w, Layers: l, Heads: h} }
 	for name, shape := range map[string]cliptest.Shape{
 		"patch 14, 7 blocks": {Image: 56, Patch: 14, Embed: 24, Vision: tower(48, 7, 3), Text: tower(64, 1, 1), Vocab: 647},
-		"gelu, 5 blocks":     {Image: 32, Patch: 16, Embed: 16, Vision: tower(32, 5, 2), Text: tower(64, 1, 1), Vocab: 647, Activation: "gelu"},
+		"gelu, 5 blocks": {Image: 32, Patch: 16, Embed: 16, Vision: tower(32, 5, 2), Text: tower(64, 1, 1), Vocab: 647,
+			Activation: "gelu"},
 	} {
 		dir := t.TempDir()
 		if err := cliptest.Write(dir, shape, 7); err != nil {
@@ -61,7 +65,8 @@ func unusual(t *testing.T) map[string]*clip.Model {
 		}
 		out[name] = m
 	}
-	path, err := cliptest.WriteResNet(t.TempDir(), cliptest.ResNet{Image: 64, Width: 8, Stages: [4]int{1, 2, 1, 1}, Embed: 16, Text: tower(64, 1, 1), Vocab: 647}, 7)
+	path, err := cliptest.WriteResNet(t.TempDir(), cliptest.ResNet{Image: 64, Width: 8, Stages: [4]int{1, 2, 1, 1},
+		Embed: 16, Text: tower(64, 1, 1), Vocab: 647}, 7)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,9 +91,9 @@ func rowsOf(texts tensor.Dense, rows ...int) tensor.Dense {
 	return out
 }
 
-// On models of unusual shapes, at sizes that are oblong and no multiple of the patch: a graph of open size gives what one of that size
-// gives, standard operators what fused ones give, a batch what its pictures give, and texts together what each gives alone, unless a
-// method is about texts together.
+// On models of unusual shapes, at sizes that are oblong and no multiple of the patch: a graph of open size gives what
+// one of that size gives, standard operators what fused ones give, a batch what its pictures give, and texts together
+// what each gives alone, unless a method is about texts together.
 func TestExplainersOfAnyShape(t *testing.T) {
 	for name, m := range unusual(t) {
 		t.Run(name, func(t *testing.T) {
@@ -114,7 +119,8 @@ func TestExplainersOfAnyShape(t *testing.T) {
 				if all[i].Global || all[i].Rows*all[i].Cols != all[i].Values.Shape[1] {
 					t.Errorf("%s: %d x %d patches in %v", n.Name, all[i].Rows, all[i].Cols, all[i].Values.Shape)
 				}
-				for what, other := range map[string][]runners.Batch{"of fixed size": fixed, "in standard operators": standard, "in parts": parts} {
+				for what, other := range map[string][]runners.Batch{"of fixed size": fixed, "in standard operators": standard,
+					"in parts": parts} {
 					if d := apart(other[i].Values, all[i].Values); !(d < 2e-5) {
 						t.Errorf("%s %s: distance %.2g", n.Name, what, d)
 					}
@@ -150,8 +156,8 @@ func TestExplainersOfAnyShape(t *testing.T) {
 	}
 }
 
-// Texts that are not explained are not numbers; passive ones change nothing; sets that share a picture get what each gets alone. Beside
-// methods that give cosines, these are what they were.
+// Texts that are not explained are not numbers; passive ones change nothing; sets that share a picture get what each
+// gets alone. Beside methods that give cosines, these are what they were.
 func TestExplainedTexts(t *testing.T) {
 	micro := filepath.Join("clip", "testdata", "micro", "hf")
 	m, _ := open(t, micro, micro)
@@ -163,7 +169,8 @@ func TestExplainedTexts(t *testing.T) {
 	some := explained(t, r, pixels, runners.TextSet{Texts: rowsOf(texts, 0, 1, 2), Explained: []int{2, 0}})
 	passive := explained(t, r, pixels, runners.TextSet{Texts: rowsOf(texts, 0, 1, 2, 4), Passive: 1})
 	none := explained(t, r, pixels, runners.TextSet{Texts: rowsOf(texts, 0, 1, 2), Explained: []int{}})
-	two := explained(t, r, pixels, runners.TextSet{Texts: rowsOf(texts, 3, 4)}, runners.TextSet{Texts: rowsOf(texts, 0, 1, 2), Explained: []int{1}})
+	two := explained(t, r, pixels, runners.TextSet{Texts: rowsOf(texts, 3, 4)},
+		runners.TextSet{Texts: rowsOf(texts, 0, 1, 2), Explained: []int{1}})
 	cosines := explained(t, plain, pixels, runners.TextSet{Texts: rowsOf(texts, 0, 1, 2)})
 	column := func(m runners.Maps, texts, k int) tensor.Dense {
 		c := methods.Column(m.Patches, texts, k)
@@ -201,7 +208,8 @@ func TestExplainedTexts(t *testing.T) {
 // All explanations in one graph share what they have in common, and one that is there already adds nothing.
 func TestExplainersShare(t *testing.T) {
 	m := unusual(t)["patch 14, 7 blocks"]
-	ms := slices.DeleteFunc(explainersOn(t, m), func(n runners.Named) bool { return strings.HasPrefix(n.Name, "gscorecam") })
+	ms := slices.DeleteFunc(explainersOn(t, m),
+		func(n runners.Named) bool { return strings.HasPrefix(n.Name, "gscorecam") })
 	nodes := func(ms ...runners.Named) int {
 		t.Helper()
 		g, err := runners.ImageGraph(m, ms, runners.ImageOptions{Similarities: true, Positions: vit.Bilinear})

@@ -10,8 +10,9 @@ import (
 	"ovbench/runners/vit"
 )
 
-// BenchmarkExplainers is one picture at 224 px and five texts through ViT-B/16: each explanation alone, and eight of them in one session. The
-// metrics are the least processor seconds over those of clip, the forward pass that all share; both take turns.
+// BenchmarkExplainers is one picture at 224 px and five texts through ViT-B/16: each explanation alone, and eight of
+// them in one session. The metrics are the least processor seconds over those of clip, the forward pass that all share;
+// both take turns.
 func BenchmarkExplainers(b *testing.B) {
 	m := vitB16(b)
 	pixels, texts := raw(noise(224)), tensor.New(5, m.Embed)
@@ -28,7 +29,8 @@ func BenchmarkExplainers(b *testing.B) {
 			}
 			ms = append(ms, runners.Named{Name: spec, Method: method})
 		}
-		r, err := runners.NewImages(library(b), m, ms, runners.ImageOptions{Height: 224, Width: 224, Positions: vit.Bilinear, Similarities: true})
+		r, err := runners.NewImages(library(b), m, ms, runners.ImageOptions{Height: 224, Width: 224, Positions: vit.Bilinear,
+			Similarities: true})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -37,9 +39,11 @@ func BenchmarkExplainers(b *testing.B) {
 	clip := open("clip")
 	defer clip.Close()
 	for name, specs := range map[string]string{
-		"raw_attention": "raw_attention", "rollout": "rollout", "chefer": "chefer", "chefer-all": "chefer:blocks=all", "gradcam": "gradcam",
-		"gradcam-cls": "gradcam:layer=cls", "gradcam-input": "gradcam:layer=input", "gradcam-attention": "gradcam:layer=attention",
-		"grad_eclip": "grad_eclip", "legrad": "legrad", "clip_es": "clip_es",
+		"raw_attention": "raw_attention", "rollout": "rollout", "chefer": "chefer", "chefer-all": "chefer:blocks=all",
+		"gradcam":     "gradcam",
+		"gradcam-cls": "gradcam:layer=cls", "gradcam-input": "gradcam:layer=input",
+		"gradcam-attention": "gradcam:layer=attention",
+		"grad_eclip":        "grad_eclip", "legrad": "legrad", "clip_es": "clip_es",
 		"eight": "raw_attention rollout chefer gradcam gradcam:layer=cls grad_eclip legrad clip_es",
 	} {
 		b.Run(name, func(b *testing.B) {

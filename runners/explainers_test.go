@@ -14,8 +14,9 @@ import (
 	"ovbench/runners/tensor"
 )
 
-// recordedExplainers are explanations by the names of what was recorded of them: float64 with weights as stored, cast, which agrees with
-// the authors' code in float32 (index.json beside them says how well). Values that an ending rectifies were recorded before that.
+// recordedExplainers are explanations by the names of what was recorded of them: float64 with weights as stored, cast,
+// which agrees with the authors' code in float32 (index.json beside them says how well). Values that an ending
+// rectifies were recorded before that.
 var recordedExplainers = map[string]string{
 	"raw_attention":              "raw_attention",
 	"onehead_attention":          "raw_attention:heads=one",
@@ -60,8 +61,10 @@ func TestRecordedExplainers(t *testing.T) {
 		images  []string
 	}{
 		// The softmax targets are over all seven texts.
-		"tiny-vit": {recordedExplainers, recordedTexts(t, filepath.Join(dir, "tiny-vit", "text_embedding.npy"), 0, 3, 1, 2, 4, 5, 6), []string{"a_64", "b_64", "a_96x160", "b_96x160", "a_160"}},
-		"tiny-rn":  {recordedPoolExplainers, recordedTexts(t, filepath.Join(dir, "tiny-rn", "class_embedding.npy"), 0, 1), []string{"a_64", "b_64", "a_128", "b_128"}},
+		"tiny-vit": {recordedExplainers, recordedTexts(t, filepath.Join(dir, "tiny-vit", "text_embedding.npy"), 0, 3, 1, 2, 4,
+			5, 6), []string{"a_64", "b_64", "a_96x160", "b_96x160", "a_160"}},
+		"tiny-rn": {recordedPoolExplainers, recordedTexts(t, filepath.Join(dir, "tiny-rn", "class_embedding.npy"), 0, 1),
+			[]string{"a_64", "b_64", "a_128", "b_128"}},
 	} {
 		m, err := clip.Open(filepath.Join(dir, model, "hf"))
 		if err != nil {
@@ -81,14 +84,17 @@ func TestRecordedExplainers(t *testing.T) {
 			if standard { // what searches runs the same graphs again and again
 				ms = slices.DeleteFunc(ms, func(n runners.Named) bool { return strings.Contains(n.Name, "scorecam") })
 			}
-			compareExplainers(t, filepath.Join(dir, "explainers", model), images(t, m, ms, runners.ImageOptions{Similarities: true, StandardOps: standard}),
+			compareExplainers(t, filepath.Join(dir, "explainers", model),
+				images(t, m, ms, runners.ImageOptions{Similarities: true, StandardOps: standard}),
 				c.texts, filepath.Join(dir, model), c.images)
 		}
 	}
 }
 
-// compareExplainers compares the values of all methods for the first two texts with those that were recorded under their names.
-func compareExplainers(t *testing.T, recorded string, r *runners.Images, texts tensor.Dense, pictures string, names []string) {
+// compareExplainers compares the values of all methods for the first two texts with those that were recorded under
+// their names.
+func compareExplainers(t *testing.T, recorded string, r *runners.Images, texts tensor.Dense, pictures string,
+	names []string) {
 	t.Helper()
 	for _, image := range names {
 		pixels := raw(load(t, filepath.Join(pictures, image+"_pixels.npy")))
@@ -99,7 +105,8 @@ func compareExplainers(t *testing.T, recorded string, r *runners.Images, texts t
 				continue // recorded of some images only
 			}
 			want := load(t, file)
-			equal(t, fmt.Sprintf("%s of %s", name, image), byText(results[i], len(want.Data)/(results[i].Rows*results[i].Cols)), want)
+			equal(t, fmt.Sprintf("%s of %s", name, image), byText(results[i], len(want.Data)/(results[i].Rows*results[i].Cols)),
+				want)
 		}
 	}
 }

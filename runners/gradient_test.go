@@ -25,8 +25,8 @@ func recordedTexts(t *testing.T, path string, rows ...int) tensor.Dense {
 	return out
 }
 
-// Gradients of CLIP's cosines with two texts by the attention of every block, by every block's tokens and by the pixels, against those
-// that were recorded: float64 autograd on the same weights, cast. See index.json beside them.
+// Gradients of CLIP's cosines with two texts by the attention of every block, by every block's tokens and by the
+// pixels, against those that were recorded: float64 autograd on the same weights, cast. See index.json beside them.
 func TestRecordedGradients(t *testing.T) {
 	dir := golden(t)
 	m, err := clip.Open(filepath.Join(dir, "tiny-vit", "hf"))

@@ -13,16 +13,19 @@ import (
 	"ovbench/runners/vit"
 )
 
-// A model that wants pixels of mean and deviation 0.5 sees what another one is given in CLIP's, whether its configuration says so or a caller.
+// A model that wants pixels of mean and deviation 0.5 sees what another one is given in CLIP's, whether its
+// configuration says so or a caller.
 func TestOtherNormalization(t *testing.T) {
 	library(t) // or skip
 	raw := random(1, 32, 48)
 	half := vit.Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}}
 	dir, rn := t.TempDir(), t.TempDir()
-	if err := cliptest.Write(dir, cliptest.Shape{Image: 32, Patch: 16, Embed: 16, Vision: cliptest.Tower{Width: 64, Layers: 2, Heads: 1}, Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}, 9); err != nil {
+	if err := cliptest.Write(dir, cliptest.Shape{Image: 32, Patch: 16, Embed: 16, Vision: cliptest.Tower{Width: 64,
+		Layers: 2, Heads: 1}, Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}, 9); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cliptest.WriteResNet(rn, cliptest.ResNet{Stages: [4]int{1, 1, 1, 1}, Width: 8, Image: 32, Embed: 12, Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}, 9); err != nil {
+	if _, err := cliptest.WriteResNet(rn, cliptest.ResNet{Stages: [4]int{1, 1, 1, 1}, Width: 8, Image: 32, Embed: 12,
+		Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}, 9); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ dir, file, config string }{
@@ -59,7 +62,8 @@ func TestOtherNormalization(t *testing.T) {
 			if err := os.WriteFile(path, []byte(broken), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := clip.Open(c.dir); err == nil || !strings.Contains(err.Error(), c.file) || !strings.Contains(err.Error(), bad.message) {
+			if _, err := clip.Open(c.dir); err == nil || !strings.Contains(err.Error(), c.file) ||
+				!strings.Contains(err.Error(), bad.message) {
 				t.Errorf("%s: error %v, want %s", broken, err, bad.message)
 			}
 		}

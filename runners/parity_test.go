@@ -139,7 +139,8 @@ func recordings(t *testing.T) []recording {
 	tiny := filepath.Join(dir, "tiny-vit")
 	r := recording{
 		dir: tiny, vocab: filepath.Join(tiny, "hf"),
-		images: map[string]string{"a_": filepath.Join(dir, "a.png"), "b_": filepath.Join(dir, "b.jpg")}, sizes: []int{64, 160}, oblong: [2]int{96, 160},
+		images: map[string]string{"a_": filepath.Join(dir, "a.png"), "b_": filepath.Join(dir, "b.jpg")},
+		sizes:  []int{64, 160}, oblong: [2]int{96, 160},
 	}
 	for _, form := range []string{"hf", "open_clip_model.safetensors", "openai.pt", "openai_jit.pt"} {
 		r.forms = append(r.forms, filepath.Join(tiny, form))
@@ -159,7 +160,8 @@ func named(t testing.TB, names ...string) (out []runners.Named) {
 	return out
 }
 
-// every is all methods of one graph that give tokens, with blocks that a model of 6 or 7 has where the paper's are too deep for it.
+// every is all methods of one graph that give tokens, with blocks that a model of 6 or 7 has where the paper's are too
+// deep for it.
 func every(t testing.TB, m *clip.Model) (out []runners.Named) {
 	t.Helper()
 	shallow := map[string]map[string]any{
@@ -330,7 +332,8 @@ func TestImageTower(t *testing.T) {
 }
 
 // checkTokens compares the methods that were recorded at a size, such as 64 or 96x160, with all of them in one graph.
-func (r recording) checkTokens(t *testing.T, m *clip.Model, prefix, size string, standard bool, compared map[string]bool) {
+func (r recording) checkTokens(t *testing.T, m *clip.Model, prefix, size string, standard bool,
+	compared map[string]bool) {
 	t.Helper()
 	var found []string
 	var ms []runners.Named
@@ -385,9 +388,11 @@ func TestMapsAndPoints(t *testing.T) {
 	}
 }
 
-func (r recording) checkMaps(t *testing.T, lib *ort.Library, m *clip.Model, prefix string, n, texts int, embeddings tensor.Dense) {
+func (r recording) checkMaps(t *testing.T, lib *ort.Library, m *clip.Model, prefix string, n, texts int,
+	embeddings tensor.Dense) {
 	t.Helper()
-	images, err := runners.NewImages(lib, m, named(t, "clip_surgery"), runners.ImageOptions{Height: n, Width: n, Similarities: true})
+	images, err := runners.NewImages(lib, m, named(t, "clip_surgery"), runners.ImageOptions{Height: n, Width: n,
+		Similarities: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -445,7 +450,8 @@ func TestBatches(t *testing.T) {
 	r := recording{dir: filepath.Join("clip", "testdata", "micro")}
 	m, _ := open(t, filepath.Join(r.dir, "hf"), filepath.Join(r.dir, "hf"))
 	run := func(n, count int) []tensor.Dense {
-		images, err := runners.NewImages(lib, m, every(t, m), runners.ImageOptions{Height: n, Width: n, Backbones: backbones(t)})
+		images, err := runners.NewImages(lib, m, every(t, m), runners.ImageOptions{Height: n, Width: n,
+			Backbones: backbones(t)})
 		if err != nil {
 			t.Fatal(err)
 		}

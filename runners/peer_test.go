@@ -13,8 +13,10 @@ import (
 	"ovbench/runners/tensor"
 )
 
-// towers runs testdata/peer/towers.py on pixels and texts, and gives what it computed; or skips where OVBENCH_PYTHON names no Python.
-func towers(t *testing.T, kind, source, out string, pixels tensor.Dense, ids []int32, texts int) (image, text tensor.Dense) {
+// towers runs testdata/peer/towers.py on pixels and texts, and gives what it computed; or skips where OVBENCH_PYTHON
+// names no Python.
+func towers(t *testing.T, kind, source, out string, pixels tensor.Dense, ids []int32, texts int) (image,
+	text tensor.Dense) {
 	t.Helper()
 	write := func(name string, fill func(*os.File) error) string {
 		f, err := os.Create(filepath.Join(t.TempDir(), name))
@@ -29,7 +31,8 @@ func towers(t *testing.T, kind, source, out string, pixels tensor.Dense, ids []i
 	}
 	p := write("pixels.npy", func(f *os.File) error { return tensor.WriteNPY(f, pixels) })
 	i := write("ids.npy", func(f *os.File) error { return tensor.WriteNPYInt32(f, []int{texts, len(ids) / texts}, ids) })
-	cmd := exec.CommandContext(t.Context(), os.Getenv("OVBENCH_PYTHON"), filepath.Join("testdata", "peer", "towers.py"), kind, source, p, i, out)
+	cmd := exec.CommandContext(t.Context(), os.Getenv("OVBENCH_PYTHON"), filepath.Join("testdata", "peer", "towers.py"),
+		kind, source, p, i, out)
 	if b, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, b)
 	}

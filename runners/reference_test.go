@@ -324,11 +324,16 @@ func TestUnusualShapes(t *testing.T) {
 		shape cliptest.Shape
 		h, w  int
 	}{
-		{"patch 14, 7 layers", cliptest.Shape{Image: 56, Patch: 14, Embed: 24, Vision: tower(64, 7, 1), Text: tower(64, 1, 1), Vocab: 647}, 60, 85},
-		{"head width 16", cliptest.Shape{Image: 32, Patch: 8, Embed: 40, Vision: tower(48, 6, 3), Text: tower(64, 1, 1), Vocab: 647}, 32, 32},
-		{"gelu, head width 80", cliptest.Shape{Image: 32, Patch: 16, Embed: 16, Vision: tower(160, 6, 2), Text: tower(64, 1, 1), Vocab: 647, Activation: "gelu"}, 95, 16},
-		{"head width 104", cliptest.Shape{Image: 28, Patch: 14, Embed: 20, Vision: tower(208, 6, 2), Text: tower(64, 1, 1), Vocab: 647, Activation: "gelu"}, 70, 42},
-		{"one patch", cliptest.Shape{Image: 32, Patch: 32, Embed: 8, Vision: tower(64, 9, 4), Text: tower(64, 1, 1), Vocab: 647}, 40, 33},
+		{"patch 14, 7 layers", cliptest.Shape{Image: 56, Patch: 14, Embed: 24, Vision: tower(64, 7, 1), Text: tower(64, 1, 1),
+			Vocab: 647}, 60, 85},
+		{"head width 16", cliptest.Shape{Image: 32, Patch: 8, Embed: 40, Vision: tower(48, 6, 3), Text: tower(64, 1, 1),
+			Vocab: 647}, 32, 32},
+		{"gelu, head width 80", cliptest.Shape{Image: 32, Patch: 16, Embed: 16, Vision: tower(160, 6, 2),
+			Text: tower(64, 1, 1), Vocab: 647, Activation: "gelu"}, 95, 16},
+		{"head width 104", cliptest.Shape{Image: 28, Patch: 14, Embed: 20, Vision: tower(208, 6, 2), Text: tower(64, 1, 1),
+			Vocab: 647, Activation: "gelu"}, 70, 42},
+		{"one patch", cliptest.Shape{Image: 32, Patch: 32, Embed: 8, Vision: tower(64, 9, 4), Text: tower(64, 1, 1),
+			Vocab: 647}, 40, 33},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -396,7 +401,8 @@ func TestParameters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := tokens(t, images(t, m, []runners.Named{{Name: c.method, Method: method}}, runners.ImageOptions{Positions: vit.Bilinear}), pixels)
+		got := tokens(t, images(t, m, []runners.Named{{Name: c.method, Method: method}},
+			runners.ImageOptions{Positions: vit.Bilinear}), pixels)
 		equal(t, c.method, got[0], slow{t, m}.rival(c.want, pixels))
 	}
 	surgery, err := methods.New("clip_surgery", map[string]any{"depth": 3})
@@ -411,7 +417,8 @@ func TestParameters(t *testing.T) {
 func TestSurgeryKeepsTheOriginalPath(t *testing.T) {
 	lib := library(t)
 	dir := t.TempDir()
-	shape := cliptest.Shape{Image: 32, Patch: 8, Embed: 16, Vision: cliptest.Tower{Width: 64, Layers: 8, Heads: 1}, Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}
+	shape := cliptest.Shape{Image: 32, Patch: 8, Embed: 16, Vision: cliptest.Tower{Width: 64, Layers: 8, Heads: 1},
+		Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}
 	if err := cliptest.Write(dir, shape, 11); err != nil {
 		t.Fatal(err)
 	}
@@ -440,8 +447,8 @@ func TestSurgeryKeepsTheOriginalPath(t *testing.T) {
 		}
 		return g.Nodes()
 	}
-	// Six blocks add attention, its projection (two nodes) and a sum. The end adds the class token's last block (13), a slice, a
-	// concatenation, LayerNorm and projection.
+	// Six blocks add attention, its projection (two nodes) and a sum. The end adds the class token's last block (13), a
+	// slice, a concatenation, LayerNorm and projection.
 	if both, alone := nodes("clip", "clip_surgery"), nodes("clip"); both != alone+6*4+13+4 {
 		t.Errorf("both methods take %d nodes, clip %d: want %d more", both, alone, 6*4+13+4)
 	}

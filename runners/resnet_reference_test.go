@@ -18,7 +18,8 @@ type planes [][][]float64
 // convolve is a convolution with zero padding (k-1)/2 and its BatchNorm, from their definitions.
 func (s slow) convolve(x planes, c clip.ConvNorm, stride int) planes {
 	w := s.weights(c.Weight)
-	scale, shift, mean, variance := s.weights(c.Scale).Data, s.weights(c.Shift).Data, s.weights(c.Mean).Data, s.weights(c.Variance).Data
+	scale, shift, mean, variance := s.weights(c.Scale).Data, s.weights(c.Shift).Data, s.weights(c.Mean).Data,
+		s.weights(c.Variance).Data
 	k := w.Shape[2]
 	pad := (k - 1) / 2
 	h, wide := len(x[0]), len(x[0][0])
@@ -162,7 +163,8 @@ func attendScaled(q, k, v matrix, heads int, scale float64, normalise bool) matr
 func TestResNetAgainstFormulas(t *testing.T) {
 	library(t) // or skip
 	path, err := cliptest.WriteResNet(t.TempDir(), cliptest.ResNet{
-		Stages: [4]int{2, 1, 2, 1}, Width: 8, Image: 64, Embed: 12, Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647,
+		Stages: [4]int{2, 1, 2, 1}, Width: 8, Image: 64, Embed: 12, Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1},
+		Vocab: 647,
 	}, 5)
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,8 @@ import (
 func operators(t testing.TB, m *clip.Model) map[string]int {
 	t.Helper()
 	prefix := filepath.Join(t.TempDir(), "profile")
-	r, err := runners.NewImages(library(t), m, named(t, "clip"), runners.ImageOptions{Session: ort.Options{Profile: prefix}})
+	r, err := runners.NewImages(library(t), m, named(t, "clip"),
+		runners.ImageOptions{Session: ort.Options{Profile: prefix}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,10 +46,12 @@ func operators(t testing.TB, m *clip.Model) map[string]int {
 	return count
 }
 
-// ONNX Runtime folds all BatchNorms into their convolutions, of f32 weights and of half-precision ones, which a Cast stands between.
+// ONNX Runtime folds all BatchNorms into their convolutions, of f32 weights and of half-precision ones, which a Cast
+// stands between.
 func TestBatchNormIsFolded(t *testing.T) {
 	dir := t.TempDir()
-	path, err := cliptest.WriteResNet(dir, cliptest.ResNet{Stages: [4]int{1, 1, 1, 1}, Width: 8, Image: 64, Embed: 12, Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}, 1)
+	path, err := cliptest.WriteResNet(dir, cliptest.ResNet{Stages: [4]int{1, 1, 1, 1}, Width: 8, Image: 64, Embed: 12,
+		Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,13 +68,16 @@ func TestBatchNormIsFolded(t *testing.T) {
 		}
 		count := operators(t, m)
 		blocks := m.Stages[0] + m.Stages[1] + m.Stages[2] + m.Stages[3]
-		if want := 3 + 3*blocks + 4; count["Conv"] != want || count["BatchNormalization"] != 0 || count["Cast"] != 0 || count["Mul"] != 1 {
-			t.Errorf("%s: %v, want %d convolutions, the product that normalises pixels, and nothing that a BatchNorm has left", path, count, want)
+		if want := 3 + 3*blocks + 4; count["Conv"] != want || count["BatchNormalization"] != 0 || count["Cast"] != 0 ||
+			count["Mul"] != 1 {
+			t.Errorf("%s: %v, want %d convolutions, the product that normalises pixels, and nothing that a BatchNorm has left",
+				path, count, want)
 		}
 	}
 }
 
-// BenchmarkResNet is one picture at 224 px through RN50: clip, and clip beside clip_surgery. The metric is the ratio of best times.
+// BenchmarkResNet is one picture at 224 px through RN50: clip, and clip beside clip_surgery. The metric is the ratio of
+// best times.
 func BenchmarkResNet(b *testing.B) {
 	dir := b.TempDir()
 	path, err := cliptest.WriteResNet(dir, cliptest.RN50, 1)

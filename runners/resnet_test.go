@@ -13,9 +13,9 @@ import (
 	"ovbench/runners/tensor"
 )
 
-// The arrays under golden/tiny-rn were recorded with the authors' code (CLIP Surgery at d4696d4, torch 1.13, float32) on a
-// random modified ResNet. surgery_normalised is their code with its setting "resnet" switched on; its class token is
-// still that of value-value attention, where Intended has CLIP's.
+// The arrays under golden/tiny-rn were recorded with the authors' code (CLIP Surgery at d4696d4, torch 1.13, float32)
+// on a random modified ResNet. surgery_normalised is their code with its setting "resnet" switched on; its class token
+// is still that of value-value attention, where Intended has CLIP's.
 
 func resnetFolder(t testing.TB) string { return filepath.Join(golden(t), "tiny-rn") }
 
@@ -85,7 +85,8 @@ func TestResNetTexts(t *testing.T) {
 		}
 		equal(t, form+" class embeddings", e, load(t, filepath.Join(dir, "class_embedding.npy")))
 		for _, n := range []int{64, 128} {
-			images, err := runners.NewImages(lib, m, named(t, "clip_surgery"), runners.ImageOptions{Height: n, Width: n, Similarities: true})
+			images, err := runners.NewImages(lib, m, named(t, "clip_surgery"), runners.ImageOptions{Height: n, Width: n,
+				Similarities: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -93,7 +94,8 @@ func TestResNetTexts(t *testing.T) {
 			for _, picture := range []string{"a", "b"} {
 				prefix := filepath.Join(dir, fmt.Sprintf("%s_%d_", picture, n))
 				sims := similarities(t, images, load(t, prefix+"pixels.npy"), e)
-				if err := methods.Labels.Apply(sims[0].Data[:len(texts.Classes)], sims[0].Data, len(texts.Classes), nil); err != nil {
+				if err := methods.Labels.Apply(sims[0].Data[:len(texts.Classes)], sims[0].Data, len(texts.Classes),
+					nil); err != nil {
 					t.Fatal(err)
 				}
 				equal(t, fmt.Sprintf("%s %s_%d feature surgery", form, picture, n), sims[0], load(t, prefix+"feature_surgery.npy"))
@@ -136,7 +138,9 @@ func TestResNetRefusals(t *testing.T) {
 			continue
 		}
 		_, err := runners.ImageGraph(m, ms, runners.ImageOptions{Height: 64, Width: 64, Backbones: backbones(t)})
-		if want := name + ": " + m.Path + " is the ResNet ResNet[1 2 1 1] width 16, which has no transformer blocks"; err == nil || !strings.Contains(err.Error(), want) {
+		if want := name + ": " + m.Path +
+			" is the ResNet ResNet[1 2 1 1] width 16, which has no transformer blocks"; err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}

@@ -24,8 +24,8 @@ func patches(d tensor.Dense) tensor.Dense {
 	return out
 }
 
-// recordedRivals is a model and pictures that SC-CLIP and ResCLIP were recorded with. The arrays under testdata/rivals were written by
-// testdata/make_rivals.py, which runs the authors' code (torch 2.15, float32).
+// recordedRivals is a model and pictures that SC-CLIP and ResCLIP were recorded with. The arrays under testdata/rivals
+// were written by testdata/make_rivals.py, which runs the authors' code (torch 2.15, float32).
 type recordedRivals struct {
 	model  *clip.Model
 	texts  tensor.Dense
@@ -85,7 +85,8 @@ func residual(t *testing.T, base string, sfr bool) runners.Named {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return runners.Named{Name: fmt.Sprintf("resclip_%s_%s", base, map[bool]string{false: "rcs", true: "sfr"}[sfr]), Method: method}
+	return runners.Named{Name: fmt.Sprintf("resclip_%s_%s", base, map[bool]string{false: "rcs", true: "sfr"}[sfr]),
+		Method: method}
 }
 
 // The first part of ResCLIP in one graph for all bases.
@@ -108,7 +109,8 @@ func TestResidualAttention(t *testing.T) {
 
 // Both parts of ResCLIP, by the cosines of their tokens, beside a method of one graph: alone and in a batch.
 func TestSemanticFeedback(t *testing.T) {
-	ms := []runners.Named{residual(t, "naclip", true), named(t, "clip")[0], residual(t, "sclip", true), residual(t, "clearclip", true)}
+	ms := []runners.Named{residual(t, "naclip", true), named(t, "clip")[0], residual(t, "sclip", true),
+		residual(t, "clearclip", true)}
 	for _, r := range rivalModels(t) {
 		for _, standard := range []bool{false, true} {
 			any := images(t, r.model, ms, runners.ImageOptions{StandardOps: standard, Similarities: true})
@@ -139,18 +141,21 @@ func TestSemanticFeedback(t *testing.T) {
 func TestFeedbackNeedsTexts(t *testing.T) {
 	m := rivalModels(t)[0].model
 	ms := []runners.Named{residual(t, "naclip", true)}
-	if _, err := runners.NewImages(library(t), m, ms, runners.ImageOptions{}); err == nil || !strings.Contains(err.Error(), "resclip_naclip_sfr compares tokens with texts") {
+	if _, err := runners.NewImages(library(t), m, ms, runners.ImageOptions{}); err == nil ||
+		!strings.Contains(err.Error(), "resclip_naclip_sfr compares tokens with texts") {
 		t.Errorf("tokens of a method that needs texts: error %v", err)
 	}
-	if _, err := runners.ImageGraph(m, ms, runners.ImageOptions{Similarities: true}); err == nil || !strings.Contains(err.Error(), "is two graphs") {
+	if _, err := runners.ImageGraph(m, ms, runners.ImageOptions{Similarities: true}); err == nil ||
+		!strings.Contains(err.Error(), "is two graphs") {
 		t.Errorf("the graph of a method of two: error %v", err)
 	}
 }
 
-// Vocabularies that share a picture get what each gets alone; texts that are aside steer nothing; and a method gives its second
-// pass to those alone that want it.
+// Vocabularies that share a picture get what each gets alone; texts that are aside steer nothing; and a method gives
+// its second pass to those alone that want it.
 func TestVocabularies(t *testing.T) {
-	ms := []runners.Named{residual(t, "naclip", true), named(t, "clip")[0], residual(t, "sclip", true), residual(t, "naclip", false)}
+	ms := []runners.Named{residual(t, "naclip", true), named(t, "clip")[0], residual(t, "sclip", true),
+		residual(t, "naclip", false)}
 	r := rivalModels(t)[0]
 	both := images(t, r.model, ms, runners.ImageOptions{Similarities: true})
 	n, e := r.texts.Shape[0], r.texts.Shape[1]
@@ -167,7 +172,8 @@ func TestVocabularies(t *testing.T) {
 	}
 	for name, pixels := range r.pixels {
 		a, b := scan(pixels, runners.TextSet{Texts: some(0, n)}), scan(pixels, runners.TextSet{Texts: some(1, n-1)})
-		all := scan(pixels, runners.TextSet{Texts: some(0, n), Methods: []int{0, 1, 2, 3}}, runners.TextSet{Texts: some(1, n), Passive: 1, Methods: []int{1, 2, 3}})
+		all := scan(pixels, runners.TextSet{Texts: some(0, n), Methods: []int{0, 1, 2, 3}}, runners.TextSet{Texts: some(1, n),
+			Passive: 1, Methods: []int{1, 2, 3}})
 		steered := false
 		for w := range all.Windows {
 			for m := range ms {
@@ -194,7 +200,8 @@ func TestVocabularies(t *testing.T) {
 		"2 of 2 texts are passive": {{Texts: some(0, 2), Passive: 2}},
 		"embeddings of two models": {{Texts: some(0, 2)}, {Texts: tensor.New(2, e+1)}},
 	} {
-		if _, err := both.Scan(t.Context(), tensor.New(1, 3, 32, 32), runners.Sliding{}, words...); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := both.Scan(t.Context(), tensor.New(1, 3, 32, 32), runners.Sliding{}, words...); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}

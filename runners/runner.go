@@ -2,9 +2,10 @@
 //
 // [Images] runs the image towers for any number of methods in a single graph, over whole inputs or their windows
 // ([Sliding]); what depends on the size alone is computed once a size and handed in (tables.go), and a method of two
-// passes has a second graph (stage.go). What a method says of a picture are [Maps] on the method's own grid. [Texts] runs the text
-// tower for prompts and their ensembles, [EncodeCaption] for the tokens of one text. All take a loaded ONNX Runtime and an
-// image-text model, and hand out plain arrays; what these say about an image is decoded in packages methods and resample.
+// passes has a second graph (stage.go). What a method says of a picture are [Maps] on the method's own grid. [Texts]
+// runs the text tower for prompts and their ensembles, [EncodeCaption] for the tokens of one text. All take a loaded
+// ONNX Runtime and an image-text model, and hand out plain arrays; what these say about an image is decoded in packages
+// methods and resample.
 package runners
 
 import (
@@ -52,12 +53,12 @@ type ImageOptions struct {
 // open reports whether the size is left to each call.
 func (o ImageOptions) open() bool { return o.Height == 0 && o.Width == 0 }
 
-// ImageGraph is the graph that [NewImages] runs: input pixels [batch, 3, H, W] of values 0..255, and one output per method
-// under its name. Without Similarities an output holds tokens [batch, 1+N, E], the global one first, un-normalised (of methods
-// without a global token [batch, N, E]); with them there is a second input texts [texts, E] of normalised embeddings, and an
-// output holds values [batch, 1+N, texts]. Methods that explain texts add two inputs more, of numbers from 0: asked, those of texts that
-// matter, and explained, those of asked whose values [batch, N, explained] the output holds. If the size is left open, the inputs of
-// [onnx.Graph.Tables] follow.
+// ImageGraph is the graph that [NewImages] runs: input pixels [batch, 3, H, W] of values 0..255, and one output per
+// method under its name. Without Similarities an output holds tokens [batch, 1+N, E], the global one first,
+// un-normalised (of methods without a global token [batch, N, E]); with them there is a second input texts [texts, E]
+// of normalised embeddings, and an output holds values [batch, 1+N, texts]. Methods that explain texts add two inputs
+// more, of numbers from 0: asked, those of texts that matter, and explained, those of asked whose values [batch, N,
+// explained] the output holds. If the size is left open, the inputs of [onnx.Graph.Tables] follow.
 //
 // Methods that need a second graph are refused: a single one would give other numbers under their name.
 func ImageGraph(m methods.ImageText, ms []Named, o ImageOptions) (*onnx.Graph, error) {
@@ -67,7 +68,8 @@ func ImageGraph(m methods.ImageText, ms []Named, o ImageOptions) (*onnx.Graph, e
 	}
 	for i, n := range networks {
 		if n.next != nil || n.whole != nil {
-			return nil, fmt.Errorf("method %s is two graphs with a step between them; a parameter leaves the second one out (ovbench list methods)", ms[i].Name)
+			return nil, fmt.Errorf("method %s is two graphs with a step between them; a parameter leaves the second one out "+
+				"(ovbench list methods)", ms[i].Name)
 		}
 	}
 	return g, nil
@@ -121,10 +123,12 @@ func imageGraph(m methods.ImageText, ms []Named, o ImageOptions) (*onnx.Graph, [
 		scene.Models, scene.Positions = n.models, n.positions
 		r := named.Method.Read(&scene)
 		if r.Whole != nil && !o.Similarities {
-			return nil, nil, fmt.Errorf("method %s looks at all windows of a picture together with the texts, so without texts it has no tokens", named.Name)
+			return nil, nil, fmt.Errorf("method %s looks at all windows of a picture together with the texts, so without "+
+				"texts it has no tokens", named.Name)
 		}
 		if r.Next != nil && !o.Similarities {
-			return nil, nil, fmt.Errorf("method %s compares tokens with texts between two passes, so without texts it has no tokens; a parameter leaves the second pass out (ovbench list methods)", named.Name)
+			return nil, nil, fmt.Errorf("method %s compares tokens with texts between two passes, so without texts it has no "+
+				"tokens; a parameter leaves the second pass out (ovbench list methods)", named.Name)
 		}
 		g.Output(named.Name, scene.Values(r))
 		n.global, n.grid, n.multiple, n.next, n.whole = r.Global.Present(), r.Grid, r.Multiple, r.Next, r.Whole
@@ -145,7 +149,8 @@ func (n *network) check(named Named, o ImageOptions) error {
 		return err
 	}
 	if t.Texts && !o.Similarities {
-		return fmt.Errorf("method %s says how much patches answer to texts, so without texts it says nothing: it has no tokens", named.Name)
+		return fmt.Errorf("method %s says how much patches answer to texts, so without texts it says nothing: it has no "+
+			"tokens", named.Name)
 	}
 	if n.positions = o.Positions; n.positions == "" {
 		n.positions = n.models.Encoder().Interpolation(t.Positions)
@@ -186,7 +191,8 @@ func (n *network) keeps() (list []onnx.Value) {
 	return list
 }
 
-// checkSize says why no graph of o's size can be built. The tables of one of open size tell what a fixed one would hold.
+// checkSize says why no graph of o's size can be built. The tables of one of open size tell what a fixed one would
+// hold.
 func checkSize(m methods.ImageText, ms []Named, o ImageOptions) error {
 	h, w := o.Height, o.Width
 	o.Height, o.Width = 0, 0
@@ -265,7 +271,8 @@ func NewImages(lib *ort.Library, m methods.ImageText, ms []Named, o ImageOptions
 	if !o.open() {
 		name += fmt.Sprintf(" at %dx%d", o.Height, o.Width)
 	}
-	r := &Images{model: m, options: o, networks: networks, tables: tables{list: g.Tables(), symbols: g.Symbols()}, holds: explainBytes}
+	r := &Images{model: m, options: o, networks: networks, tables: tables{list: g.Tables(), symbols: g.Symbols()},
+		holds: explainBytes}
 	model, err := g.Model()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.Source(), err)
@@ -300,7 +307,8 @@ func NewImages(lib *ort.Library, m methods.ImageText, ms []Named, o ImageOptions
 // Methods are the methods' names, in the order of results.
 func (r *Images) Methods() []string { return slices.Clone(r.names) }
 
-// Tokens are the projected tokens of each method for pixels [B, 3, H, W], whole numbers in 0..255 as [clip.Input] gives them.
+// Tokens are the projected tokens of each method for pixels [B, 3, H, W], whole numbers in 0..255 as [clip.Input] gives
+// them.
 func (r *Images) Tokens(ctx context.Context, pixels tensor.Dense) ([]Batch, error) {
 	if r.options.Similarities {
 		return nil, fmt.Errorf("this image tower gives similarities, not tokens")
@@ -351,8 +359,8 @@ func (r *Images) apart(ctx context.Context, pixels tensor.Dense, sets []TextSet)
 	return all, nil
 }
 
-// run computes tokens, or values if there are texts. Explanations of more texts than fit a bound on memory come in parts, each with a pass of
-// its own.
+// run computes tokens, or values if there are texts. Explanations of more texts than fit a bound on memory come in
+// parts, each with a pass of its own.
 func (r *Images) run(ctx context.Context, pixels tensor.Dense, sets []TextSet) ([]Batch, error) {
 	if err := r.checkPixels(pixels); err != nil {
 		return nil, err
@@ -457,8 +465,8 @@ func (r *Images) explains() bool {
 // explainBytes bounds what the backward passes of one run hold.
 const explainBytes = 1 << 30
 
-// textsAtOnce is how many texts' backward passes fit the bound, for pixels [B, 3, H, W]: a few values of every channel by token and, where
-// some method is wide, of every head by pair of tokens. One always does.
+// textsAtOnce is how many texts' backward passes fit the bound, for pixels [B, 3, H, W]: a few values of every channel
+// by token and, where some method is wide, of every head by pair of tokens. One always does.
 func (r *Images) textsAtOnce(pixels []int) int {
 	const channels, heads = 16, 4 // held at once, of each kind
 	most := 0
@@ -501,7 +509,8 @@ func (r *Images) checkPixels(pixels tensor.Dense) error {
 		return err
 	}
 	if !r.options.open() && (s[2] != r.options.Height || s[3] != r.options.Width) {
-		return fmt.Errorf("pixels are %dx%d, but this image tower was built for %dx%d", s[2], s[3], r.options.Height, r.options.Width)
+		return fmt.Errorf("pixels are %dx%d, but this image tower was built for %dx%d", s[2], s[3], r.options.Height,
+			r.options.Width)
 	}
 	return nil
 }

@@ -6,9 +6,9 @@ import (
 	"ovbench/runners/ort"
 )
 
-// Schedule lets networks take turns on what computes them, as one run uses all of it, and tells what a picture's time goes
-// into: "wait" for the turn, "network", and "middle", a method's own step between two graphs, which takes no turn. Any goroutine
-// may use it. A nil Schedule does neither.
+// Schedule lets networks take turns on what computes them, as one run uses all of it, and tells what a picture's time
+// goes into: "wait" for the turn, "network", and "middle", a method's own step between two graphs, which takes no turn.
+// Any goroutine may use it. A nil Schedule does neither.
 type Schedule struct {
 	turns chan struct{}
 	part  func(name string) (ended func())

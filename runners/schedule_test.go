@@ -35,7 +35,8 @@ func (p *parts) begin(name string) func() {
 	}
 }
 
-// Networks run one at a time; a method's step between its graphs does not hold them up, and maps are those without a schedule.
+// Networks run one at a time; a method's step between its graphs does not hold them up, and maps are those without a
+// schedule.
 func TestSchedule(t *testing.T) {
 	micro := filepath.Join("clip", "testdata", "micro", "hf")
 	m, _ := open(t, micro, micro)
@@ -74,7 +75,8 @@ func TestSchedule(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	if p.most["network"] != 1 || p.ended["network"] != 2*pictures || p.ended["wait"] != 2*pictures || p.ended["middle"] != pictures {
+	if p.most["network"] != 1 || p.ended["network"] != 2*pictures || p.ended["wait"] != 2*pictures ||
+		p.ended["middle"] != pictures {
 		t.Errorf("%d networks at a time; ended %v", p.most["network"], p.ended)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

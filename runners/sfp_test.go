@@ -102,7 +102,8 @@ func mended(x matrix, out []int, cols int) matrix {
 	for _, i := range out {
 		sum, n := make([]float64, len(x[i])), 0.0
 		for j := range x {
-			if dy, dx := j/cols-i/cols, j%cols-i%cols; j != i && max(dy, -dy) <= 1 && max(dx, -dx) <= 1 && !slices.Contains(out, j) {
+			if dy, dx := j/cols-i/cols, j%cols-i%cols; j != i && max(dy, -dy) <= 1 && max(dx, -dx) <= 1 &&
+				!slices.Contains(out, j) {
 				n++
 				for c, v := range x[j] {
 					sum[c] += v
@@ -188,7 +189,8 @@ func TestSFP(t *testing.T) {
 	last := m.Config.Vision.Layers - 1
 	p := methods.SFP{Beta: 0.4, Ratio: 1.5, Outlier: 4, Pre: last - 1, Post: 1, From: 1, To: last - 1, Class: 0.3}
 	for _, standard := range []bool{false, true} {
-		images := images(t, m, []runners.Named{{Name: "sfp", Method: &p}}, runners.ImageOptions{StandardOps: standard, Positions: "bilinear"})
+		images := images(t, m, []runners.Named{{Name: "sfp", Method: &p}}, runners.ImageOptions{StandardOps: standard,
+			Positions: "bilinear"})
 		for _, size := range [][2]int{{48, 48}, {40, 72}} {
 			pixels := random(1, size[0], size[1])
 			equal(t, fmt.Sprint("sfp at ", size), patches(tokens(t, images, pixels)[0]), slow{t, m}.sfp(p, pixels))

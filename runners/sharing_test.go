@@ -14,10 +14,12 @@ import (
 	"ovbench/runners/vit"
 )
 
-// Whatever methods are on one graph, in whatever order: what they share is there once, and a method that is there already adds nothing.
+// Whatever methods are on one graph, in whatever order: what they share is there once, and a method that is there
+// already adds nothing.
 func TestSharing(t *testing.T) {
 	dir := t.TempDir()
-	shape := cliptest.Shape{Image: 32, Patch: 16, Embed: 8, Vision: cliptest.Tower{Width: 16, Layers: 12, Heads: 2}, Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}
+	shape := cliptest.Shape{Image: 32, Patch: 16, Embed: 8, Vision: cliptest.Tower{Width: 16, Layers: 12, Heads: 2},
+		Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}
 	if err := cliptest.Write(dir, shape, 1); err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +44,8 @@ func TestSharing(t *testing.T) {
 	}
 	lent := backbones(t)
 	nodes := func(ms ...runners.Named) int {
-		g, err := runners.ImageGraph(m, ms, runners.ImageOptions{Height: 32, Width: 32, Positions: vit.Bilinear, Backbones: lent})
+		g, err := runners.ImageGraph(m, ms, runners.ImageOptions{Height: 32, Width: 32, Positions: vit.Bilinear,
+			Backbones: lent})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +58,8 @@ func TestSharing(t *testing.T) {
 	for i, n := range all {
 		alone[n.Name] = nodes(n)
 		sum += alone[n.Name]
-		fmt.Fprintf(&table, "\n%2d methods, with %-12s %4d nodes; alone %4d, sum of all alone %5d", i+1, n.Name, nodes(all[:i+1]...), alone[n.Name], sum)
+		fmt.Fprintf(&table, "\n%2d methods, with %-12s %4d nodes; alone %4d, sum of all alone %5d", i+1, n.Name,
+			nodes(all[:i+1]...), alone[n.Name], sum)
 	}
 	t.Log(table.String())
 	rapid.Check(t, func(t *rapid.T) {
@@ -66,7 +70,8 @@ func TestSharing(t *testing.T) {
 		}
 		// Half of the trunk is before the first block that any method changes.
 		if shared := (len(ms) - 1) * trunk / 2; together > separate-shared {
-			t.Fatalf("%d methods take %d nodes together and %d apart: fewer than %d are shared", len(ms), together, separate, shared)
+			t.Fatalf("%d methods take %d nodes together and %d apart: fewer than %d are shared", len(ms), together, separate,
+				shared)
 		}
 		twin := ms[0]
 		twin.Name = "twin"

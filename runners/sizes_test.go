@@ -41,7 +41,8 @@ func images(t testing.TB, m *clip.Model, ms []runners.Named, o runners.ImageOpti
 func backbones(t testing.TB) map[string]*vit.Tower {
 	t.Helper()
 	dir := t.TempDir()
-	shape := cliptest.Shape{Image: 24, Patch: 6, Embed: 8, Vision: cliptest.Tower{Width: 16, Layers: 2, Heads: 2}, Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}
+	shape := cliptest.Shape{Image: 24, Patch: 6, Embed: 8, Vision: cliptest.Tower{Width: 16, Layers: 2, Heads: 2},
+		Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}
 	if err := cliptest.Write(dir, shape, 5); err != nil {
 		t.Fatal(err)
 	}
@@ -83,8 +84,8 @@ func values(t testing.TB, out []runners.Batch, err error) (list []tensor.Dense) 
 	return list
 }
 
-// A graph of open size gives at every size what a graph of that size gives: for all methods, for every interpolation, in
-// batches, for sides that are no multiple of the patch, and at a size seen before exactly what it gave then.
+// A graph of open size gives at every size what a graph of that size gives: for all methods, for every interpolation,
+// in batches, for sides that are no multiple of the patch, and at a size seen before exactly what it gave then.
 func TestOpenSize(t *testing.T) {
 	micro := filepath.Join("clip", "testdata", "micro", "hf")
 	m, _ := open(t, micro, micro)
@@ -127,13 +128,20 @@ func TestPixelsThatDoNotFit(t *testing.T) {
 		name, want string
 		run        func() error
 	}{
-		{"other size", "pixels are 48x32, but this image tower was built for 32x48", func() error { _, err := fixed.Tokens(t.Context(), random(1, 48, 32)); return err }},
-		{"less than a patch", "size 7x32 is out of range", func() error { _, err := any.Tokens(t.Context(), random(1, 7, 32)); return err }},
-		{"too large", "size 8x4097 is out of range", func() error { _, err := any.Tokens(t.Context(), random(1, 8, 4097)); return err }},
-		{"no batch", "pixels have shape [3 32 32]", func() error { _, err := any.Tokens(t.Context(), tensor.New(3, 32, 32)); return err }},
-		{"empty batch", "pixels have shape [0 3 32 32]", func() error { _, err := any.Tokens(t.Context(), tensor.New(0, 3, 32, 32)); return err }},
-		{"no texts", "texts have shape [32]", func() error { _, err := sims.Similarities(t.Context(), random(1, 32, 32), tensor.New(32)); return err }},
-		{"tokens wanted", "gives similarities, not tokens", func() error { _, err := sims.Tokens(t.Context(), random(1, 32, 32)); return err }},
+		{"other size", "pixels are 48x32, but this image tower was built for 32x48",
+			func() error { _, err := fixed.Tokens(t.Context(), random(1, 48, 32)); return err }},
+		{"less than a patch", "size 7x32 is out of range",
+			func() error { _, err := any.Tokens(t.Context(), random(1, 7, 32)); return err }},
+		{"too large", "size 8x4097 is out of range",
+			func() error { _, err := any.Tokens(t.Context(), random(1, 8, 4097)); return err }},
+		{"no batch", "pixels have shape [3 32 32]",
+			func() error { _, err := any.Tokens(t.Context(), tensor.New(3, 32, 32)); return err }},
+		{"empty batch", "pixels have shape [0 3 32 32]",
+			func() error { _, err := any.Tokens(t.Context(), tensor.New(0, 3, 32, 32)); return err }},
+		{"no texts", "texts have shape [32]",
+			func() error { _, err := sims.Similarities(t.Context(), random(1, 32, 32), tensor.New(32)); return err }},
+		{"tokens wanted", "gives similarities, not tokens",
+			func() error { _, err := sims.Tokens(t.Context(), random(1, 32, 32)); return err }},
 	} {
 		if err := c.run(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
@@ -146,13 +154,15 @@ func TestPixelsThatDoNotFit(t *testing.T) {
 			defer r.Close()
 			_, err = r.Tokens(t.Context(), tensor.New(1, 3, 2048, 2048))
 		}
-		if err == nil || !strings.Contains(err.Error(), "256x256 patches are too many for these methods: tables over pairs of patches take 17.2 GB") {
+		if err == nil || !strings.Contains(err.Error(),
+			"256x256 patches are too many for these methods: tables over pairs of patches take 17.2 GB") {
 			t.Errorf("a table over pairs of 65536 patches: error %v", err)
 		}
 	}
 	// Methods may have the names of whatever is in a graph, but not each other's and not those of inputs.
 	odd := named(t, "clip", "naclip", "clip", "clip")
-	odd[0].Name, odd[1].Name, odd[2].Name, odd[3].Name = "positions.bicubic", "ints", "neighbourhood.5", "vision_model.embeddings.patch_embedding.weight"
+	odd[0].Name, odd[1].Name, odd[2].Name, odd[3].Name = "positions.bicubic", "ints", "neighbourhood.5",
+		"vision_model.embeddings.patch_embedding.weight"
 	for _, o := range []runners.ImageOptions{{}, {Height: 32, Width: 32}} {
 		if got := tokens(t, images(t, m, odd, o), random(1, 32, 32)); distance(got[0], got[2]) > 0 {
 			t.Error("the same method under other names gives other tokens")
@@ -160,7 +170,8 @@ func TestPixelsThatDoNotFit(t *testing.T) {
 	}
 	for _, name := range []string{"", "pixels", "texts", "ints"} {
 		odd[0].Name = name
-		if _, err := runners.NewImages(library(t), m, odd, runners.ImageOptions{}); err == nil || !strings.Contains(err.Error(), "is taken") {
+		if _, err := runners.NewImages(library(t), m, odd, runners.ImageOptions{}); err == nil ||
+			!strings.Contains(err.Error(), "is taken") {
 			t.Errorf("a method called %q: error %v", name, err)
 		}
 	}

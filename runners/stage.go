@@ -43,7 +43,8 @@ func (r *Images) openStages(lib *ort.Library) error {
 		if s.session = known[string(model)]; s.session != nil {
 			continue
 		}
-		if s.session, err = lib.NewSession(r.model.Source()+", second pass of "+s.name, model, r.options.Session); err != nil {
+		if s.session, err = lib.NewSession(r.model.Source()+", second pass of "+s.name, model,
+			r.options.Session); err != nil {
 			return err
 		}
 		known[string(model)] = s.session
@@ -52,7 +53,8 @@ func (r *Images) openStages(lib *ort.Library) error {
 	return nil
 }
 
-// second is the second graph of a method: inputs are what the first one kept, the texts, and those that the method declares.
+// second is the second graph of a method: inputs are what the first one kept, the texts, and those that the method
+// declares.
 func (r *Images) second(s *stage) (*onnx.Graph, error) {
 	n := r.networks[s.index]
 	scene := &methods.Scene{Graph: r.options.graph(), Models: n.models, Positions: n.positions}
@@ -72,13 +74,15 @@ func (r *Images) second(s *stage) (*onnx.Graph, error) {
 }
 
 // run replaces the first graph's values in result by the second one's, of each set of texts that wants them.
-func (s *stage) run(ctx context.Context, turns *Schedule, pixels tensor.Dense, sets []TextSet, kept []tensor.Dense, result Batch) error {
+func (s *stage) run(ctx context.Context, turns *Schedule, pixels tensor.Dense, sets []TextSet, kept []tensor.Dense,
+	result Batch) error {
 	from := 0
 	for _, set := range sets {
 		to := from + set.Texts.Shape[0]
 		if set.wants(s.index) {
 			ended := turns.begin("middle")
-			own := s.Prepare(methods.First{RGB: pixels, Rows: result.Rows, Cols: result.Cols, Patches: result.patches(from, from+set.asked())})
+			own := s.Prepare(methods.First{RGB: pixels, Rows: result.Rows, Cols: result.Cols, Patches: result.patches(from,
+				from+set.asked())})
 			ended()
 			step := to - from
 			if s.Texts > 0 {
@@ -86,7 +90,8 @@ func (s *stage) run(ctx context.Context, turns *Schedule, pixels tensor.Dense, s
 			}
 			for at := from; at < to; at += step {
 				end := min(at+step, to)
-				if err := s.runTexts(ctx, turns, pixels, kept, set.Texts.Rows(at-from, end-from), own, result.Values, at); err != nil {
+				if err := s.runTexts(ctx, turns, pixels, kept, set.Texts.Rows(at-from, end-from), own, result.Values,
+					at); err != nil {
 					return err
 				}
 			}
@@ -97,7 +102,8 @@ func (s *stage) run(ctx context.Context, turns *Schedule, pixels tensor.Dense, s
 }
 
 // runTexts runs the second graph on some texts, whose columns of result begin at from.
-func (s *stage) runTexts(ctx context.Context, turns *Schedule, pixels tensor.Dense, kept []tensor.Dense, texts tensor.Dense, own []tensor.Dense, result tensor.Dense, from int) error {
+func (s *stage) runTexts(ctx context.Context, turns *Schedule, pixels tensor.Dense, kept []tensor.Dense,
+	texts tensor.Dense, own []tensor.Dense, result tensor.Dense, from int) error {
 	in, err := s.inputs(pixels, kept, texts, own)
 	if err != nil {
 		return err
@@ -111,7 +117,8 @@ func (s *stage) runTexts(ctx context.Context, turns *Schedule, pixels tensor.Den
 }
 
 // inputs are those of the second graph, in its order.
-func (s *stage) inputs(pixels tensor.Dense, kept []tensor.Dense, texts tensor.Dense, own []tensor.Dense) (in []ort.Value, err error) {
+func (s *stage) inputs(pixels tensor.Dense, kept []tensor.Dense, texts tensor.Dense,
+	own []tensor.Dense) (in []ort.Value, err error) {
 	for _, at := range s.kept {
 		if s.Search == nil {
 			in = append(in, float32s(kept[at]))
@@ -133,7 +140,8 @@ func (s *stage) inputs(pixels tensor.Dense, kept []tensor.Dense, texts tensor.De
 }
 
 // search lets the method run its second graph, and gives the scores [B, N, K] of the explained texts.
-func (s *stage) search(ctx context.Context, turns *Schedule, pixels, texts tensor.Dense, kept []tensor.Dense, first Batch) (tensor.Dense, error) {
+func (s *stage) search(ctx context.Context, turns *Schedule, pixels, texts tensor.Dense, kept []tensor.Dense,
+	first Batch) (tensor.Dense, error) {
 	found := methods.Found{RGB: pixels, Rows: first.Rows, Cols: first.Cols}
 	for _, at := range s.kept {
 		found.Kept = append(found.Kept, kept[at])

@@ -13,11 +13,12 @@ import (
 // and a data set of photographs has some dozens of sizes, of 3 MB each.
 const tableBytes = 256 << 20
 
-// mostTableBytes bounds the tables of one size: those over pairs of patches grow with the fourth power of an image's side.
+// mostTableBytes bounds the tables of one size: those over pairs of patches grow with the fourth power of an image's
+// side.
 const mostTableBytes = 2 << 30
 
-// check says why methods cannot take pictures where the graph's symbols are of known sizes: what the tables and pairs more over all
-// pairs of tokens would need.
+// check says why methods cannot take pictures where the graph's symbols are of known sizes: what the tables and pairs
+// more over all pairs of tokens would need.
 func (t *tables) check(pairs, rows, cols int, known map[string]int) error {
 	tokens := float64(1 + rows*cols)
 	total := 4 * float64(pairs) * tokens * tokens
@@ -33,7 +34,8 @@ func (t *tables) check(pairs, rows, cols int, known map[string]int) error {
 		total += size
 	}
 	if total > mostTableBytes {
-		return fmt.Errorf("%dx%d patches are too many for these methods: tables over pairs of patches take %.1f GB; use a smaller size, or windows", rows, cols, total/1e9)
+		return fmt.Errorf("%dx%d patches are too many for these methods: tables over pairs of patches take %.1f GB; use a "+
+			"smaller size, or windows", rows, cols, total/1e9)
 	}
 	return nil
 }

@@ -75,7 +75,8 @@ func (t *Texts) tower() (*ort.Session, error) {
 // CheckVocabulary says if the token ids of t are not those that m was trained with.
 func CheckVocabulary(m TextModel, t Tokenizer) error {
 	if known := m.Tokens().Vocabulary; !t.Fits(known) {
-		return fmt.Errorf("%s: the vocabulary has %d entries, the model %d token embeddings, which is no padding: it belongs to another model; name the right one with --vocab", m.Source(), t.Size(), known)
+		return fmt.Errorf("%s: the vocabulary has %d entries, the model %d token embeddings, which is no padding: it "+
+			"belongs to another model; name the right one with --vocab", m.Source(), t.Size(), known)
 	}
 	return nil
 }
@@ -94,8 +95,8 @@ func (t *Texts) Close() error {
 const batchTokens = 1024
 
 // Encode is the un-normalised embeddings [T, E] of texts, one row each. Equal texts are encoded once, in batches
-// of equal length, cut at their end token. progress, if not nil, is told how many are done of the distinct texts that are not
-// known yet.
+// of equal length, cut at their end token. progress, if not nil, is told how many are done of the distinct texts that
+// are not known yet.
 func (t *Texts) Encode(ctx context.Context, texts []string, progress func(done, total int)) (tensor.Dense, error) {
 	ids := make([][]int32, len(texts))
 	for i, text := range texts {
@@ -174,9 +175,10 @@ func sameLength(ids [][]int32, texts []int) []int {
 // keptTogether is how many prompts are encoded before they are kept, for the case that the program ends.
 const keptTogether = 4096
 
-// recall fills in what the cache knows of texts, and lists the others. Until unlock is called no other process encodes for
-// this cache: it waits, and then finds what it needs.
-func (t *Texts) recall(ctx context.Context, names []textcache.ID, texts []int, out tensor.Dense) (missing []int, unlock func()) {
+// recall fills in what the cache knows of texts, and lists the others. Until unlock is called no other process encodes
+// for this cache: it waits, and then finds what it needs.
+func (t *Texts) recall(ctx context.Context, names []textcache.ID, texts []int, out tensor.Dense) (missing []int,
+	unlock func()) {
 	unlock = func() {}
 	if t.cache == nil {
 		return slices.Clone(texts), unlock
@@ -241,7 +243,8 @@ func (t *Texts) runBatch(ctx context.Context, ids [][]int32, batch []int, out te
 
 // Ensemble is one normalised embedding per text [T, E]: the text is put into every template, the embeddings are
 // normalised, averaged and normalised again (CLIP's prompt ensemble).
-func (t *Texts) Ensemble(ctx context.Context, texts, templates []string, progress func(done, total int)) (tensor.Dense, error) {
+func (t *Texts) Ensemble(ctx context.Context, texts, templates []string, progress func(done, total int)) (tensor.Dense,
+	error) {
 	prompts := make([]string, 0, len(texts)*len(templates))
 	for _, text := range texts {
 		for _, template := range templates {

@@ -13,11 +13,11 @@ type TextSet struct {
 	Texts tensor.Dense // normalised embeddings [T, E]
 	// Passive is how many of the texts, at the end, are measured but not asked: they steer no method.
 	Passive int
-	// Methods are those, in the order of [Images.Methods], whose cosines with these texts are wanted; nil is all. What another
-	// method of two graphs gives is that of its first one.
+	// Methods are those, in the order of [Images.Methods], whose cosines with these texts are wanted; nil is all. What
+	// another method of two graphs gives is that of its first one.
 	Methods []int
-	// Explained are the texts, by their place among those that steer, of which methods that explain texts are to give values: each costs them a
-	// backward pass. nil is all that steer. The columns of other texts are not numbers.
+	// Explained are the texts, by their place among those that steer, of which methods that explain texts are to give
+	// values: each costs them a backward pass. nil is all that steer. The columns of other texts are not numbers.
 	Explained []int
 }
 

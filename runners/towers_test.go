@@ -17,9 +17,9 @@ import (
 	"ovbench/runners/tokenizer"
 )
 
-// recordedTowers are tiny models of the families beside CLIP, recorded with their libraries (transformers 5.24, open_clip 3.3, timm
-// 1.0.31); the readings of patches, which no library has, from formulas. An array is named by its picture and size, what it is, and
-// how patches go through the pool.
+// recordedTowers are tiny models of the families beside CLIP, recorded with their libraries (transformers 5.24,
+// open_clip 3.3, timm 1.0.31); the readings of patches, which no library has, from formulas. An array is named by its
+// picture and size, what it is, and how patches go through the pool.
 var recordedTowers = []struct {
 	folder, model string
 	prefix        string // of arrays from another library than most of the folder's
@@ -52,7 +52,8 @@ func TestRecordedTowers(t *testing.T) {
 				compareTokens(t, a+" image", part(tokensOf(t, lib, m, "clip", rgb), 0, 1), global)
 				for method, array := range map[string]string{
 					"clip:pool=value": "dense_value", "clip:pool=head": "dense_head", "clip": "clip_tokens",
-					"clip_surgery:depth=2": "surgery_value", "clip_surgery:depth=2:pool=head": "surgery_head", "clip_surgery:depth=2:pool=value": "surgery_tokens",
+					"clip_surgery:depth=2": "surgery_value", "clip_surgery:depth=2:pool=head": "surgery_head",
+					"clip_surgery:depth=2:pool=value": "surgery_tokens",
 				} {
 					file := filepath.Join(dir, a+"_"+array+".npy")
 					if _, err := os.Stat(file); err != nil || c.prefix != "" {
@@ -76,7 +77,8 @@ func TestTimmSizes(t *testing.T) {
 		t.Fatal(err)
 	}
 	rgb := pictures(load(t, filepath.Join(dir, "a_other_pixels.npy")), m)
-	compareTokens(t, "other image", part(tokensOf(t, lib, m, "clip", rgb), 0, 1), load(t, filepath.Join(dir, "a_other_image_embedding_timm.npy")))
+	compareTokens(t, "other image", part(tokensOf(t, lib, m, "clip", rgb), 0, 1),
+		load(t, filepath.Join(dir, "a_other_image_embedding_timm.npy")))
 }
 
 func TestRecordedTexts(t *testing.T) {
@@ -143,7 +145,8 @@ func pictures(normalised tensor.Dense, m *clip.Model) tensor.Dense {
 	return out
 }
 
-func tokensOf(t *testing.T, lib *ort.Library, m *clip.Model, method string, rgb tensor.Dense, options ...func(*runners.ImageOptions)) tensor.Dense {
+func tokensOf(t *testing.T, lib *ort.Library, m *clip.Model, method string, rgb tensor.Dense,
+	options ...func(*runners.ImageOptions)) tensor.Dense {
 	t.Helper()
 	built, err := methods.Parse(method)
 	if err != nil {
@@ -196,14 +199,17 @@ func TestMethodsOnPools(t *testing.T) {
 			rgb.Data[i] = float32(i * 37 % 256)
 		}
 		want := part(tokensOf(t, lib, m, "clip", rgb), 0, 1)
-		for _, method := range []string{"clip_surgery:depth=3", "maskclip", "maskclip:residual=false", "sclip", "clearclip", "naclip", "naclip:arch=vanilla", "gem:depth=2"} {
+		for _, method := range []string{"clip_surgery:depth=3", "maskclip", "maskclip:residual=false", "sclip", "clearclip",
+			"naclip", "naclip:arch=vanilla", "gem:depth=2"} {
 			got := tokensOf(t, lib, m, method, rgb)
 			if got.Shape[1] != 1+4*5 {
 				t.Errorf("%s, %s: shape %v", model, method, got.Shape)
 			}
 			compareTokens(t, model+", "+method+", global", part(got, 0, 1), want)
-			compareTokens(t, model+", "+method+", standard operators", tokensOf(t, lib, m, method, rgb, func(o *runners.ImageOptions) { o.StandardOps = true }), got)
-			compareTokens(t, model+", "+method+", any size", tokensOf(t, lib, m, method, rgb, func(o *runners.ImageOptions) { o.Height, o.Width = 0, 0 }), got)
+			compareTokens(t, model+", "+method+", standard operators", tokensOf(t, lib, m, method, rgb,
+				func(o *runners.ImageOptions) { o.StandardOps = true }), got)
+			compareTokens(t, model+", "+method+", any size", tokensOf(t, lib, m, method, rgb,
+				func(o *runners.ImageOptions) { o.Height, o.Width = 0, 0 }), got)
 		}
 		for _, name := range []string{"resclip", "sc_clip", "grad_eclip", "rollout", "legrad"} {
 			method, err := methods.New(name, nil)

@@ -9,7 +9,8 @@ import (
 	"ovbench/runners/tensor"
 )
 
-// maxNodes bounds the patches of all windows of a picture that are looked at together: what a method holds grows with their square.
+// maxNodes bounds the patches of all windows of a picture that are looked at together: what a method holds grows with
+// their square.
 const maxNodes = 8192
 
 // openWholes loads the graphs over all windows of a picture. Methods that differ in nothing there share one.
@@ -52,7 +53,8 @@ type window struct {
 	top, left, height, width int
 }
 
-// overWindows gives a method the last word on a picture, for every set of texts that wants it. Values are replaced in place.
+// overWindows gives a method the last word on a picture, for every set of texts that wants it. Values are replaced in
+// place.
 func (r *Images) overWindows(ctx context.Context, method int, ws []window, sets []TextSet) error {
 	n := &r.networks[method]
 	in := make([]tensor.Dense, 4)
@@ -70,7 +72,8 @@ func (r *Images) overWindows(ctx context.Context, method int, ws []window, sets 
 		nodes += w.maps.Rows * w.maps.Cols
 	}
 	if nodes > maxNodes {
-		return fmt.Errorf("method %s looks at all %d patches of a picture's windows together, more than %d; choose a larger stride or a smaller size", r.names[method], nodes, maxNodes)
+		return fmt.Errorf("method %s looks at all %d patches of a picture's windows together, more than %d; choose a "+
+			"larger stride or a smaller size", r.names[method], nodes, maxNodes)
 	}
 	keep.Shape, centres.Shape, index.Shape = []int{nodes, len(keep.Data) / nodes}, []int{nodes, 2}, []int{nodes, 1}
 	from, texts := 0, joined(sets).Shape[0]
@@ -83,7 +86,8 @@ func (r *Images) overWindows(ctx context.Context, method int, ws []window, sets 
 				values.Data = append(values.Data, w.maps.Select(from, to, texts).Patches...)
 			}
 			out := tensor.New(nodes, to-from)
-			if err := r.options.Schedule.run(ctx, n.session, []ort.Value{float32s(in[0]), float32s(in[1]), float32s(in[2]), float32s(in[3])}, []ort.Value{float32s(out)}); err != nil {
+			if err := r.options.Schedule.run(ctx, n.session, []ort.Value{float32s(in[0]), float32s(in[1]), float32s(in[2]),
+				float32s(in[3])}, []ort.Value{float32s(out)}); err != nil {
 				return err
 			}
 			for _, w := range ws {

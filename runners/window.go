@@ -16,7 +16,8 @@ type Window struct{ X, Y, W, H int }
 type Sliding struct {
 	Window, Stride int // side of the windows and the step between them; Window 0 is the whole input
 	Pad            Padding
-	// Fill is the colour of padding, 0..255. Protocols pad pixels that are normalised already with zeros, which is the mean colour.
+	// Fill is the colour of padding, 0..255. Protocols pad pixels that are normalised already with zeros, which is the
+	// mean colour.
 	Fill [3]float32
 }
 
@@ -29,7 +30,8 @@ const (
 	NoPadding Padding = iota
 	// Around puts pixels around the window, shared out evenly, an odd one behind. The map covers them too, and is cut.
 	Around
-	// Corner puts pixels behind the window, as mmsegmentation's patches do. The map is stretched over the window without them.
+	// Corner puts pixels behind the window, as mmsegmentation's patches do. The map is stretched over the window without
+	// them.
 	Corner
 )
 
@@ -96,7 +98,8 @@ func (s Sliding) cut(pixels tensor.Dense, ws []Window, multiple int) tensor.Dens
 	return out
 }
 
-// windowTokens bounds the tokens of one run of the network: what attention holds grows with it. A window that is larger runs alone.
+// windowTokens bounds the tokens of one run of the network: what attention holds grows with it. A window that is larger
+// runs alone.
 const windowTokens = 4096
 
 // maxWindows bounds the windows of a picture: published protocols have up to 45, and Cityscapes at stride 28 some 430.
@@ -125,7 +128,8 @@ func (r *Images) Scan(ctx context.Context, pixels tensor.Dense, s Sliding, sets 
 	}
 	out.Windows = s.Windows(out.Height, out.Width)
 	if len(out.Windows) > maxWindows {
-		return Scan{}, fmt.Errorf("an input of %dx%d pixels has %d windows of %d at stride %d, more than %d; choose a larger stride", out.Height, out.Width, len(out.Windows), s.Window, s.Stride, maxWindows)
+		return Scan{}, fmt.Errorf("an input of %dx%d pixels has %d windows of %d at stride %d, more than %d; choose a "+
+			"larger stride", out.Height, out.Width, len(out.Windows), s.Window, s.Stride, maxWindows)
 	}
 	groups := map[[2]int][]int{} // methods by padded size
 	var sizes [][2]int
@@ -151,7 +155,8 @@ func (r *Images) Scan(ctx context.Context, pixels tensor.Dense, s Sliding, sets 
 }
 
 // scan fills in what methods say whose windows are padded to size.
-func (r *Images) scan(ctx context.Context, pixels tensor.Dense, out *Scan, size [2]int, methods []int, sets []TextSet) error {
+func (r *Images) scan(ctx context.Context, pixels tensor.Dense, out *Scan, size [2]int, methods []int,
+	sets []TextSet) error {
 	tokens := 0
 	for _, m := range methods {
 		rows, cols := r.networks[m].grid(size[0], size[1])

@@ -15,8 +15,10 @@ import (
 // over h_idx and w_idx).
 func TestWindows(t *testing.T) {
 	for _, c := range []struct{ h, w, crop, stride, n int }{
-		{336, 448, 224, 112, 6}, {448, 597, 224, 112, 15}, {448, 597, 448, 224, 2}, {336, 448, 336, 112, 2}, {448, 597, 336, 112, 8},
-		{336, 448, 224, 28, 45}, {560, 1120, 224, 112, 36}, {448, 896, 224, 224, 8}, {448, 896, 224, 112, 21}, {100, 50, 224, 112, 1}, {300, 500, 0, 0, 1},
+		{336, 448, 224, 112, 6}, {448, 597, 224, 112, 15}, {448, 597, 448, 224, 2}, {336, 448, 336, 112, 2},
+		{448, 597, 336, 112, 8},
+		{336, 448, 224, 28, 45}, {560, 1120, 224, 112, 36}, {448, 896, 224, 224, 8}, {448, 896, 224, 112, 21},
+		{100, 50, 224, 112, 1}, {300, 500, 0, 0, 1},
 	} {
 		got := runners.Sliding{Window: c.crop, Stride: c.stride}.Windows(c.h, c.w)
 		if len(got) != c.n {
@@ -37,7 +39,8 @@ func TestWindows(t *testing.T) {
 			t.Errorf("%+v: pixels in no window", c)
 		}
 	}
-	want := []runners.Window{{0, 0, 64, 64}, {32, 0, 64, 64}, {36, 0, 64, 64}, {0, 6, 64, 64}, {32, 6, 64, 64}, {36, 6, 64, 64}}
+	want := []runners.Window{{0, 0, 64, 64}, {32, 0, 64, 64}, {36, 0, 64, 64}, {0, 6, 64, 64}, {32, 6, 64, 64},
+		{36, 6, 64, 64}}
 	if got := (runners.Sliding{Window: 64, Stride: 32}).Windows(70, 100); !slices.Equal(got, want) {
 		t.Errorf("windows %v, want %v", got, want)
 	}
@@ -51,7 +54,10 @@ func TestScan(t *testing.T) {
 	pixels := random(1, h, w)
 	words := random(1, texts, m.Embed)
 	words = tensor.Dense{Shape: []int{texts, m.Embed}, Data: words.Data[:texts*m.Embed]}
-	for _, s := range []runners.Sliding{{}, {Pad: runners.Around}, {Pad: runners.Corner}, {Window: 51, Stride: 20, Pad: runners.Corner}, {Window: 64, Stride: 32}, {Window: 51, Stride: 20, Pad: runners.Around}, {Window: 51, Stride: 20}, {Window: 32, Stride: 5}, {Window: 120, Stride: 60, Pad: runners.Around}} {
+	for _, s := range []runners.Sliding{{}, {Pad: runners.Around}, {Pad: runners.Corner},
+		{Window: 51, Stride: 20, Pad: runners.Corner}, {Window: 64, Stride: 32},
+		{Window: 51, Stride: 20, Pad: runners.Around}, {Window: 51, Stride: 20}, {Window: 32, Stride: 5},
+		{Window: 120, Stride: 60, Pad: runners.Around}} {
 		s.Fill = vit.CLIP.Grey() // of which normalising makes zeros
 		scan, err := r.Scan(context.Background(), raw(pixels), s, runners.TextSet{Texts: words})
 		if err != nil {

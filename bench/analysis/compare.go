@@ -60,7 +60,8 @@ func Compare(r CompareRequest) (*reports.Comparison, error) {
 	if len(refused) > 0 && !r.AcrossProtocols {
 		lines := []error{
 			fmt.Errorf(
-				"%s and %s answered unlike questions, so that a difference says nothing about the methods (--across-protocols compares them all the same); they differ in",
+				"%s and %s answered unlike questions, so that a difference says nothing about the methods (--across-protocols "+
+					"compares them all the same); they differ in",
 				r.A,
 				r.B,
 			),
@@ -486,7 +487,8 @@ func (r CompareRequest) cells(
 // compared is a pair as comparisons show it.
 func (r CompareRequest) compared(cell *results.Cell, d results.Dataset, m [2]string, p *Pair) reports.ComparedCell {
 	c := reports.ComparedCell{
-		Dataset: d.Name, Title: d.Title, Task: cell.Task, Convention: cell.Convention, MethodA: m[0], MethodB: m[1], Score: p.Score,
+		Dataset: d.Name, Title: d.Title, Task: cell.Task, Convention: cell.Convention, MethodA: m[0], MethodB: m[1],
+		Score:  p.Score,
 		Images: p.Images, OnlyA: len(p.OnlyB), OnlyB: len(p.OnlyA), A: p.B, B: p.A, Difference: p.Difference,
 	}
 	if p.Resamples > 0 {

@@ -14,8 +14,8 @@ import (
 	"ovbench/reports/results"
 )
 
-// BenchmarkCompare compares two methods of a run of 12 on 8 data sets of 5000 images, each with 6 of 171 classes: 40,000 records. The largest heap
-// seen is reported beside the time; it is that of two methods, not of twelve.
+// BenchmarkCompare compares two methods of a run of 12 on 8 data sets of 5000 images, each with 6 of 171 classes:
+// 40,000 records. The largest heap seen is reported beside the time; it is that of two methods, not of twelve.
 func BenchmarkCompare(b *testing.B) {
 	const methods, sets, images, classes = 12, 8, 5000, 171
 	dir := b.TempDir()
@@ -29,9 +29,11 @@ func BenchmarkCompare(b *testing.B) {
 	}
 	for d := range sets {
 		name := fmt.Sprint("set", d)
-		r.Datasets = append(r.Datasets, results.Dataset{Name: name, Images: images, Measured: images, Samples: fmt.Sprintf("0-%d", images-1), Classes: names})
+		r.Datasets = append(r.Datasets, results.Dataset{Name: name, Images: images, Measured: images,
+			Samples: fmt.Sprintf("0-%d", images-1), Classes: names})
 		for _, m := range r.Methods {
-			r.Cells = append(r.Cells, results.Cell{Dataset: name, Method: m.Name, Task: "segmentation", Convention: "mmseg", Images: images, Scores: []results.Score{{Name: "mIoU"}}})
+			r.Cells = append(r.Cells, results.Cell{Dataset: name, Method: m.Name, Task: "segmentation", Convention: "mmseg",
+				Images: images, Scores: []results.Score{{Name: "mIoU"}}})
 		}
 	}
 	if err := r.Write(dir); err != nil {
@@ -89,7 +91,8 @@ func BenchmarkCompare(b *testing.B) {
 		}
 	}()
 	for b.Loop() {
-		if _, err := Compare(CompareRequest{A: dir, B: dir, Methods: []string{"m0", "m1"}, Resamples: 2000, Flips: 10000, Moved: 5}); err != nil {
+		if _, err := Compare(CompareRequest{A: dir, B: dir, Methods: []string{"m0", "m1"}, Resamples: 2000, Flips: 10000,
+			Moved: 5}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -135,7 +135,8 @@ func (s *shard) absorb(other *shard) error {
 	}
 	s.records = append(s.records, other.records...)
 	for what, of := range map[string][2]string{
-		"ovbench": {a.Tool.Version, b.Tool.Version}, "revisions of ovbench": {a.Tool.Revision, b.Tool.Revision}, cmp.Or(a.Runtime.Name, "runtime"): {a.Runtime.Version, b.Runtime.Version},
+		"ovbench": {a.Tool.Version, b.Tool.Version}, "revisions of ovbench": {a.Tool.Revision, b.Tool.Revision},
+		cmp.Or(a.Runtime.Name, "runtime"): {a.Runtime.Version, b.Runtime.Version},
 	} {
 		if of[0] != of[1] {
 			b.Warnings = append(

@@ -62,7 +62,8 @@ func (s LabelScoring) truths(paths []string) (chosen []string, ids bool, err err
 		return label, true, nil
 	case s.Classes == cityscapesTrainIDs:
 		return nil, false, fmt.Errorf(
-			"%s: the truth is of label ids 0..33 (%s), not of the %d train ids; make *_labelTrainIds.png with cityscapesScripts, or score label ids with --convention cityscapes --classes %d",
+			"%s: the truth is of label ids 0..33 (%s), not of the %d train ids; make *_labelTrainIds.png with "+
+				"cityscapesScripts, or score label ids with --convention cityscapes --classes %d",
 			s.Truth,
 			label[0],
 			cityscapesTrainIDs,

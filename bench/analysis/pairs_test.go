@@ -17,7 +17,8 @@ import (
 
 // two is a run of two classes and the methods given.
 func two(methods ...string) *results.Run {
-	r := &results.Run{Datasets: []results.Dataset{{Name: "d", Classes: []string{"x", "y"}, Queries: [][]string{{"x"}, {"y"}}}}, Protocol: results.Protocol{Fields: map[string]any{"scale": 100.0}}}
+	r := &results.Run{Datasets: []results.Dataset{{Name: "d", Classes: []string{"x", "y"}, Queries: [][]string{{"x"},
+		{"y"}}}}, Protocol: results.Protocol{Fields: map[string]any{"scale": 100.0}}}
 	for _, m := range methods {
 		r.Methods = append(r.Methods, results.Method{Name: m})
 	}
@@ -32,8 +33,8 @@ func as(r *results.Run, task string) *results.Run {
 	return r
 }
 
-// Two methods on four images of 10 pixels each, worked by hand. m is right on 8, 10, 6 and 5 pixels of class x and truth has no
-// other class; n on 7, 10, 2 and 5.
+// Two methods on four images of 10 pixels each, worked by hand. m is right on 8, 10, 6 and 5 pixels of class x and
+// truth has no other class; n on 7, 10, 2 and 5.
 func TestPairedByHand(t *testing.T) {
 	run := as(two("m", "n"), "segmentation")
 	var recs []records.Record
@@ -64,7 +65,8 @@ func TestPairedByHand(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	// Every image has 10 pixels, so that the pooled difference is the mean of the differences; one seed gives one set of draws.
+	// Every image has 10 pixels, so that the pooled difference is the mean of the differences; one seed gives one set of
+	// draws.
 	iv, err := metrics.Resample(4, 500, 3, 0.95, metrics.MeanStatistic([]float64{0.1, 0, 0.4, 0}))
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +90,8 @@ func TestPairedByHand(t *testing.T) {
 	a.Score, b.Score = "aAcc", "aAcc"
 	b.Records = append(slices.Clone(recs[1:]), records.Record{Dataset: "d", Index: 9, ID: "z", Methods: recs[0].Methods})
 	got, err = Paired(a, b, PairOptions{})
-	if err != nil || got.Images != 3 || !slices.Equal(got.OnlyA, []string{"i3"}) || !slices.Equal(got.OnlyB, []string{"z"}) || math.Abs(got.Difference-5.0/30) > 1e-12 {
+	if err != nil || got.Images != 3 || !slices.Equal(got.OnlyA, []string{"i3"}) ||
+		!slices.Equal(got.OnlyB, []string{"z"}) || math.Abs(got.Difference-5.0/30) > 1e-12 {
 		t.Errorf("on the images of both: %+v, %v", got, err)
 	}
 }
@@ -109,12 +112,14 @@ func TestPairedEvents(t *testing.T) {
 		}
 		recs = append(recs, rec)
 	}
-	got, err := Paired(Side{run, recs, "d", "m", "pointing-micro"}, Side{run, recs, "d", "n", "pointing-micro"}, PairOptions{})
+	got, err := Paired(Side{run, recs, "d", "m", "pointing-micro"}, Side{run, recs, "d", "n", "pointing-micro"},
+		PairOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// 2 P(X <= 1) for 5 fair coins = 2 * 6/32.
-	if diff := cmp.Diff(&McNemarTest{P: 0.375, Both: 3, OnlyA: 4, OnlyB: 1, Neither: 2}, got.McNemar, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
+	if diff := cmp.Diff(&McNemarTest{P: 0.375, Both: 3, OnlyA: 4, OnlyB: 1, Neither: 2}, got.McNemar,
+		cmpopts.EquateApprox(0, 1e-12)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	if math.Abs(got.A-0.7) > 1e-12 || math.Abs(got.B-0.4) > 1e-12 || got.SignFlip == nil || got.SignFlip.Images != 5 {
@@ -124,7 +129,8 @@ func TestPairedEvents(t *testing.T) {
 
 func TestPairedFaults(t *testing.T) {
 	run := as(two("m"), "segmentation")
-	recs := []records.Record{{Dataset: "d", ID: "a", Methods: map[string]records.Evidence{"m": {Confusion: metrics.Sparse{{Truth: 0, Pred: 0, Count: 1}}}}}}
+	recs := []records.Record{{Dataset: "d", ID: "a",
+		Methods: map[string]records.Evidence{"m": {Confusion: metrics.Sparse{{Truth: 0, Pred: 0, Count: 1}}}}}}
 	good := Side{run, recs, "d", "m", "mIoU"}
 	for _, c := range []struct {
 		change func(*Side)

@@ -163,7 +163,8 @@ func (s LabelScoring) plain(
 		out.Warnings = append(
 			out.Warnings,
 			fmt.Sprintf(
-				"label %d of the truth is ignored, as is usual, though it is one of %d classes; give --ignore to say which value does not count",
+				"label %d of the truth is ignored, as is usual, though it is one of %d classes; give --ignore to say which value "+
+					"does not count",
 				defaultIgnore,
 				s.Classes,
 			),
@@ -262,7 +263,8 @@ func (s LabelScoring) prepare(truth labelmap.Map) error {
 			truth.Pix[i] = uint16(label)
 		default:
 			return fmt.Errorf(
-				"truth has label %d at x %d, y %d, but there are %d classes (%d..%d) and label %d is ignored; map void labels to the ignored one, and check --classes, --ignore and --reduce-zero-label%s",
+				"truth has label %d at x %d, y %d, but there are %d classes (%d..%d) and label %d is ignored; map void labels to "+
+					"the ignored one, and check --classes, --ignore and --reduce-zero-label%s",
 				v,
 				i%truth.W,
 				i/truth.W,

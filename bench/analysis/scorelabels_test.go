@@ -78,7 +78,8 @@ func TestScoreLabelsConventions(t *testing.T) {
 		{"mmseg", 3, (zero + one + 0) / 3}, {"cityscapes", 3, (zero + one) / 3}, {"cocostuff", 3, (zero + one) / 2},
 		{"ade20k", 4, (zero + one) / 4}, {"mmseg", 4, (zero + one) / 3},
 	} {
-		f, err := ScoreLabels(t.Context(), LabelScoring{Truth: truth, Pred: pred, Classes: c.classes, Ignore: 255, Convention: c.convention}, quiet{})
+		f, err := ScoreLabels(t.Context(), LabelScoring{Truth: truth, Pred: pred, Classes: c.classes, Ignore: 255,
+			Convention: c.convention}, quiet{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +90,8 @@ func TestScoreLabelsConventions(t *testing.T) {
 	// The devkit's numbering from 1, on both sides; 0 is other.
 	writeMap(t, filepath.Join(dir, "t1", "a.png"), 2, false, 1, 1, 2, 0)
 	writeMap(t, filepath.Join(dir, "p1", "a.png"), 2, false, 1, 0, 2, 2)
-	f, err := ScoreLabels(t.Context(), LabelScoring{Truth: filepath.Join(dir, "t1"), Pred: filepath.Join(dir, "p1"), Classes: 2, Ignore: 255, ReduceZero: true, Convention: "ade20k"}, quiet{})
+	f, err := ScoreLabels(t.Context(), LabelScoring{Truth: filepath.Join(dir, "t1"), Pred: filepath.Join(dir, "p1"),
+		Classes: 2, Ignore: 255, ReduceZero: true, Convention: "ade20k"}, quiet{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +106,8 @@ func TestScoreLabelsFormats(t *testing.T) {
 	writeMap(t, filepath.Join(city, "x_000000_000001_gtFine_labelIds.png"), 2, false, 7, 7, 26, 26)
 	writeMap(t, filepath.Join(city, "x_000000_000001_gtFine_color.png"), 2, true, 1, 2, 3, 4)
 	writeMap(t, filepath.Join(dir, "out", "x_000000_000001_pred.png"), 2, false, 7, 8, 26, 26)
-	f, err := ScoreLabels(t.Context(), LabelScoring{Truth: filepath.Join(dir, "gtFine"), Pred: filepath.Join(dir, "out"), Classes: 34, Ignore: 255, Convention: "cityscapes"}, quiet{})
+	f, err := ScoreLabels(t.Context(), LabelScoring{Truth: filepath.Join(dir, "gtFine"), Pred: filepath.Join(dir, "out"),
+		Classes: 34, Ignore: 255, Convention: "cityscapes"}, quiet{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +119,8 @@ func TestScoreLabelsFormats(t *testing.T) {
 	}
 	writeMap(t, filepath.Join(dir, "is", "a.png"), 2, true, 300, 300, 0, 1000)
 	writeMap(t, filepath.Join(dir, "isp", "a.png"), 2, true, 300, 0, 0, 5)
-	f, err = ScoreLabels(t.Context(), LabelScoring{Truth: filepath.Join(dir, "is"), Pred: filepath.Join(dir, "isp"), Classes: 301, Ignore: 1000, Convention: "imagenet_s"}, quiet{})
+	f, err = ScoreLabels(t.Context(), LabelScoring{Truth: filepath.Join(dir, "is"), Pred: filepath.Join(dir, "isp"),
+		Classes: 301, Ignore: 1000, Convention: "imagenet_s"}, quiet{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +129,8 @@ func TestScoreLabelsFormats(t *testing.T) {
 		t.Errorf("imagenet_s: mIoU %v, want %v", got, want)
 	}
 	writeMap(t, filepath.Join(dir, "out", "x_000000_000001_other.png"), 2, false, 7, 8, 26, 26)
-	_, err = ScoreLabels(t.Context(), LabelScoring{Truth: filepath.Join(dir, "gtFine"), Pred: filepath.Join(dir, "out"), Classes: 34, Ignore: 255, Convention: "cityscapes"}, quiet{})
+	_, err = ScoreLabels(t.Context(), LabelScoring{Truth: filepath.Join(dir, "gtFine"), Pred: filepath.Join(dir, "out"),
+		Classes: 34, Ignore: 255, Convention: "cityscapes"}, quiet{})
 	if err == nil || !strings.Contains(err.Error(), "several predictions") {
 		t.Errorf("error %v", err)
 	}
@@ -158,21 +163,25 @@ func TestScoreTags(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Class 0 by hand: precision 1 at recall 1/2, 2/3 at recall 1. Class 1 has no positives.
-	if got, want := scoreOf(f, "mAP"), (1+2.0/3)/2; math.Abs(got-want) > 1e-12 || f.Counts["classes_without_positives"] != 1 {
+	if got, want := scoreOf(f, "mAP"), (1+2.0/3)/2; math.Abs(got-want) > 1e-12 ||
+		f.Counts["classes_without_positives"] != 1 {
 		t.Errorf("mAP %v, want %v; counts %v", got, want, f.Counts)
 	}
 	writeMatrix(t, truth, 3, 2, 1, 0, 0, 7, 1, -1)
-	if _, err := ScoreTags(TagScoring{Truth: truth, Pred: pred, Difficult: metrics.DifficultSkip}); err == nil || !strings.Contains(err.Error(), "value 7 at [1, 1]") {
+	if _, err := ScoreTags(TagScoring{Truth: truth, Pred: pred, Difficult: metrics.DifficultSkip}); err == nil ||
+		!strings.Contains(err.Error(), "value 7 at [1, 1]") {
 		t.Errorf("error %v", err)
 	}
 	writeMatrix(t, truth, 2, 3, 1, 0, 0, 1, 1, -1)
-	if _, err := ScoreTags(TagScoring{Truth: truth, Pred: pred, Difficult: metrics.DifficultSkip}); err == nil || !strings.Contains(err.Error(), "has shape [2 3]") {
+	if _, err := ScoreTags(TagScoring{Truth: truth, Pred: pred, Difficult: metrics.DifficultSkip}); err == nil ||
+		!strings.Contains(err.Error(), "has shape [2 3]") {
 		t.Errorf("error %v", err)
 	}
 }
 
-// A folder of Cityscapes holds label ids and train ids side by side; the number of classes says which of them is the truth, and a
-// truth of the other kind is refused. Worked by hand: road and sidewalk, of which the second is half right.
+// A folder of Cityscapes holds label ids and train ids side by side; the number of classes says which of them is the
+// truth, and a truth of the other kind is refused. Worked by hand: road and sidewalk, of which the second is half
+// right.
 func TestScoreLabelsCityscapesIDs(t *testing.T) {
 	dir := t.TempDir()
 	at := func(parts ...string) string { return filepath.Join(append([]string{dir}, parts...)...) }
@@ -201,7 +210,8 @@ func TestScoreLabelsCityscapesIDs(t *testing.T) {
 		{"train", "pred-train", "cityscapes", 34, 0, "the truth is of train ids"},
 		{"ids", "pred-train", "mmseg", 19, 0, "the truth is of label ids"},
 	} {
-		f, err := ScoreLabels(t.Context(), LabelScoring{Truth: at(c.truth), Pred: at(c.pred), Classes: c.classes, Ignore: -1, Convention: c.convention}, quiet{})
+		f, err := ScoreLabels(t.Context(), LabelScoring{Truth: at(c.truth), Pred: at(c.pred), Classes: c.classes, Ignore: -1,
+			Convention: c.convention}, quiet{})
 		switch {
 		case c.fault != "" && (err == nil || !strings.Contains(err.Error(), c.fault)):
 			t.Errorf("%+v: error %v", c, err)
@@ -213,8 +223,8 @@ func TestScoreLabelsCityscapesIDs(t *testing.T) {
 	}
 }
 
-// Values of the truth that are no class and not ignored are named as they are stored, and none passes for the one that stands for
-// void inside of the program.
+// Values of the truth that are no class and not ignored are named as they are stored, and none passes for the one that
+// stands for void inside of the program.
 func TestScoreLabelsStrays(t *testing.T) {
 	dir := t.TempDir()
 	truth := filepath.Join(dir, "t")
@@ -242,21 +252,25 @@ func TestScoreLabelsStrays(t *testing.T) {
 		reduce     bool
 		want       string
 	}{
-		{[]uint16{0, 1, 65535}, "mmseg", 2, false, "label 65535 at x 2, y 0, but there are 2 classes (0..1) and label 255 is ignored"},
+		{[]uint16{0, 1, 65535}, "mmseg", 2, false,
+			"label 65535 at x 2, y 0, but there are 2 classes (0..1) and label 255 is ignored"},
 		{[]uint16{0, 65535}, "cityscapes", 34, false, "label 65535 at x 1, y 0, but label ids are 0..33"},
 		{[]uint16{0, 3, 255}, "mmseg", 2, true, "label 3 at x 1, y 0, but there are 2 classes (1..2)"},
 		{[]uint16{0, 65535}, "mmseg", 2, true, "label 65535 at x 1"},
 		{[]uint16{0, 2, 1}, "cocostuff", 2, false, "label 2 at x 1"},
 	} {
 		write(c.values...)
-		_, err := ScoreLabels(t.Context(), LabelScoring{Truth: truth, Pred: truth, Classes: c.classes, Ignore: -1, ReduceZero: c.reduce, Convention: c.convention}, quiet{})
+		_, err := ScoreLabels(t.Context(), LabelScoring{Truth: truth, Pred: truth, Classes: c.classes, Ignore: -1,
+			ReduceZero: c.reduce, Convention: c.convention}, quiet{})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v under %s: error %v, want %q", c.values, c.convention, err, c.want)
 		}
 	}
 	write(0, 255, 299)
-	f, err := ScoreLabels(t.Context(), LabelScoring{Truth: truth, Pred: truth, Classes: 300, Ignore: -1, Convention: "mmseg"}, quiet{})
-	if err != nil || len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0], "though it is one of 300 classes") || f.Counts["undefined_classes"] != 298 {
+	f, err := ScoreLabels(t.Context(), LabelScoring{Truth: truth, Pred: truth, Classes: 300, Ignore: -1,
+		Convention: "mmseg"}, quiet{})
+	if err != nil || len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0], "though it is one of 300 classes") ||
+		f.Counts["undefined_classes"] != 298 {
 		t.Errorf("warnings %q, counts %v, error %v", f.Warnings, f.Counts, err)
 	}
 }
@@ -274,12 +288,14 @@ func TestScoreLabelsCounts(t *testing.T) {
 			if rgb != (v.Name == "imagenet_s") {
 				continue
 			}
-			f, err := ScoreLabels(t.Context(), LabelScoring{Truth: truth, Pred: pred, Classes: 34, Ignore: 255, Convention: v.Name}, quiet{})
+			f, err := ScoreLabels(t.Context(), LabelScoring{Truth: truth, Pred: pred, Classes: 34, Ignore: 255,
+				Convention: v.Name}, quiet{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			undefined := map[string]int{"mmseg": 32, "cityscapes": 17, "cocostuff": 32}[v.Name] // of 34, or of 19 classes
-			if f.Counts["void_images"] != 1 || f.Counts["pixels_out_of_range"] != 1 || f.Counts["undefined_classes"] != undefined || len(f.Classes) == 0 {
+			if f.Counts["void_images"] != 1 || f.Counts["pixels_out_of_range"] != 1 ||
+				f.Counts["undefined_classes"] != undefined || len(f.Classes) == 0 {
 				t.Errorf("%s: counts %v of %d classes", v.Name, f.Counts, len(f.Classes))
 			}
 			if v.Name != "cityscapes" && math.IsNaN(scoreOf(f, "mAcc")) {
@@ -289,7 +305,8 @@ func TestScoreLabelsCounts(t *testing.T) {
 	}
 }
 
-// With -1 for absent, as scikit-learn takes it too, every class would be perfect: all images but the positive ones are left out.
+// With -1 for absent, as scikit-learn takes it too, every class would be perfect: all images but the positive ones are
+// left out.
 func TestScoreTagsWithoutZeros(t *testing.T) {
 	truth, pred := filepath.Join(t.TempDir(), "t.npy"), filepath.Join(t.TempDir(), "p.npy")
 	writeMatrix(t, truth, 3, 1, 1, -1, 1)
@@ -302,13 +319,14 @@ func TestScoreTagsWithoutZeros(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := scoreOf(f, "mAP"), (1+2.0/3)/2; math.Abs(got-want) > 1e-12 { // precision 1 at recall 1/2, 2/3 at recall 1
+	if got, want := scoreOf(f,
+		"mAP"), (1+2.0/3)/2; math.Abs(got-want) > 1e-12 { // precision 1 at recall 1/2, 2/3 at recall 1
 		t.Errorf("mAP %v, want %v", got, want)
 	}
 }
 
-// Two classes, six images. What VOC writes as 1, -1, 0 is what the default reads as 1, 0, -1; worked by hand: of the class's
-// pictures that count, .9 and .5 are present and .7 and .1 absent, so that AP is (1 + 2/3) / 2.
+// Two classes, six images. What VOC writes as 1, -1, 0 is what the default reads as 1, 0, -1; worked by hand: of the
+// class's pictures that count, .9 and .5 are present and .7 and .1 absent, so that AP is (1 + 2/3) / 2.
 func TestScoreTagsAbsent(t *testing.T) {
 	dir := t.TempDir()
 	ours, voc, pred := filepath.Join(dir, "ours.npy"), filepath.Join(dir, "voc.npy"), filepath.Join(dir, "p.npy")
@@ -325,7 +343,8 @@ func TestScoreTagsAbsent(t *testing.T) {
 		{ours, AbsentZero, "", "", 5.0 / 6},
 		{voc, AbsentNegative, "", "", 5.0 / 6},
 		{voc, AbsentUnsaid, "3 values are -1 and 1 are 0", "", 0},
-		{voc, AbsentZero, "", "more values are difficult than are absent", 11.0 / 12}, // .9, .8, .5 of two present: (1 + 2/3) / 2 …
+		{voc, AbsentZero, "", "more values are difficult than are absent", 11.0 / 12},
+		// .9, .8, .5 of two present: (1 + 2/3) / 2 …
 		{ours, AbsentNegative, "", "more values are not counted than are absent", 0},
 	} {
 		f, err := ScoreTags(TagScoring{Truth: test.truth, Pred: pred, Absent: test.absent, Difficult: metrics.DifficultSkip})
@@ -338,7 +357,8 @@ func TestScoreTagsAbsent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if warned := strings.Join(f.Warnings, "\n"); !strings.Contains(warned, test.warned) || test.warned == "" && warned != "" {
+		if warned := strings.Join(f.Warnings, "\n"); !strings.Contains(warned, test.warned) || test.warned == "" &&
+			warned != "" {
 			t.Errorf("%q: warnings %q, want %q", test.absent, warned, test.warned)
 		}
 		if got := scoreOf(f, "mAP"); test.warned == "" && math.Abs(got-test.want) > 1e-12 {
@@ -347,11 +367,13 @@ func TestScoreTagsAbsent(t *testing.T) {
 	}
 }
 
-// What the stored values give away. The right IoU of the shifted predictions is that of the same predictions numbered from 0.
+// What the stored values give away. The right IoU of the shifted predictions is that of the same predictions numbered
+// from 0.
 func TestScoreLabelsNamesMistakes(t *testing.T) {
 	dir := t.TempDir()
 	pair := func(name string, truth, pred []int) LabelScoring {
-		s := LabelScoring{Truth: filepath.Join(dir, name, "t"), Pred: filepath.Join(dir, name, "p"), Convention: "mmseg", Classes: 2, Ignore: -1}
+		s := LabelScoring{Truth: filepath.Join(dir, name, "t"), Pred: filepath.Join(dir, name, "p"), Convention: "mmseg",
+			Classes: 2, Ignore: -1}
 		writeMap(t, filepath.Join(s.Truth, "a.png"), 2, false, truth...)
 		writeMap(t, filepath.Join(s.Pred, "a.PNG"), 2, false, pred...)
 		return s
@@ -394,7 +416,8 @@ func TestScoreLabelsNamesMistakes(t *testing.T) {
 			t.Errorf("%s: %v", test.s.Truth, err)
 			continue
 		}
-		if warned := strings.Join(f.Warnings, "\n"); !strings.Contains(warned, test.warned) || test.warned == "" && warned != "" {
+		if warned := strings.Join(f.Warnings, "\n"); !strings.Contains(warned, test.warned) || test.warned == "" &&
+			warned != "" {
 			t.Errorf("%s: warnings %q, want %q", test.s.Truth, warned, test.warned)
 		}
 		if got := scoreOf(f, "mIoU"); test.want > 0 && math.Abs(got-test.want) > 1e-9 {
@@ -410,7 +433,8 @@ func TestScoreLabelsListing(t *testing.T) {
 		writeMap(t, filepath.Join(dir, side, "a.png"), 2, false, 0, 1)
 		writeMap(t, filepath.Join(dir, side+"_elsewhere", "b.Png"), 2, false, 0, 1)
 		writeMap(t, filepath.Join(dir, side, ".hidden.png"), 2, false, 7, 7)
-		for name, to := range map[string]string{"linked": filepath.Join(dir, side+"_elsewhere"), "loop": filepath.Join(dir, side)} {
+		for name, to := range map[string]string{"linked": filepath.Join(dir, side+"_elsewhere"), "loop": filepath.Join(dir,
+			side)} {
 			if err := os.Symlink(to, filepath.Join(dir, side, name)); err != nil {
 				t.Skip(err)
 			}
@@ -419,11 +443,13 @@ func TestScoreLabelsListing(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "p", "notes.txt"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f, err := ScoreLabels(t.Context(), LabelScoring{Truth: filepath.Join(dir, "t"), Pred: filepath.Join(dir, "p"), Classes: 2, Convention: "mmseg", Ignore: -1}, quiet{})
+	f, err := ScoreLabels(t.Context(), LabelScoring{Truth: filepath.Join(dir, "t"), Pred: filepath.Join(dir, "p"),
+		Classes: 2, Convention: "mmseg", Ignore: -1}, quiet{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.Images != 2 || len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0], "1 files left out, the first is notes.txt") {
+	if f.Images != 2 || len(f.Warnings) != 1 ||
+		!strings.Contains(f.Warnings[0], "1 files left out, the first is notes.txt") {
 		t.Errorf("%d images, warnings %q", f.Images, f.Warnings)
 	}
 }

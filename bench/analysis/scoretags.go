@@ -90,7 +90,8 @@ func (a Absent) tags(
 		}
 		count[v]++
 	}
-	const both = "%d values are -1 and %d are 0: written as VOC, WIDER-Attribute and NUS lists are, -1 is absent and 0 is not counted " +
+	const both = "%d values are -1 and %d are 0: written as VOC, WIDER-Attribute and NUS lists are, -1 is absent and 0 " +
+		"is not counted " +
 		"(--absent -1); else 0 is absent and -1 difficult (--absent 0)"
 	switch {
 	case a == AbsentUnsaid && count[0] == 0 && rule == metrics.DifficultNegative: // -1 is absent, either way

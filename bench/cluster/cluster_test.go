@@ -128,7 +128,8 @@ func TestCheck(t *testing.T) {
 
 // The forms of --time are those of the manual of sbatch.
 func TestSeconds(t *testing.T) {
-	for text, want := range map[string]int64{"": 0, "90": 5400, "1:30": 90, "2:00:00": 7200, "1-02": 93600, "1-02:30": 95400, "1-02:00:01": 93601} {
+	for text, want := range map[string]int64{"": 0, "90": 5400, "1:30": 90, "2:00:00": 7200, "1-02": 93600,
+		"1-02:30": 95400, "1-02:00:01": 93601} {
 		if got, err := seconds(text); err != nil || got != want {
 			t.Errorf("%q is %d (%v), want %d", text, got, err, want)
 		}

@@ -16,8 +16,8 @@ import (
 // shardsFolder holds the folders of parts, in the output folder of all.
 const shardsFolder = "shards"
 
-// Folder is where a part goes below the folder out of all: shards/003-of-016. The count is in the name, so that parts of
-// another division cannot write over it.
+// Folder is where a part goes below the folder out of all: shards/003-of-016. The count is in the name, so that parts
+// of another division cannot write over it.
 func Folder(out string, part, count int) string {
 	width := max(3, len(strconv.Itoa(count)))
 	return filepath.Join(out, shardsFolder, fmt.Sprintf("%0*d-of-%0*d", width, part, width, count))
@@ -46,7 +46,8 @@ func Find(out string) (Parts, error) {
 	dir := filepath.Join(out, shardsFolder)
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Parts{}, fmt.Errorf("%s has no folder %s: name the --out of runs with --shard auto/N, or the folders of all shards", out, shardsFolder)
+		return Parts{}, fmt.Errorf("%s has no folder %s: name the --out of runs with --shard auto/N, or the folders of all "+
+			"shards", out, shardsFolder)
 	}
 	if err != nil {
 		return Parts{}, err
@@ -72,7 +73,8 @@ func Find(out string) (Parts, error) {
 		return Parts{}, fmt.Errorf("%s holds no part, such as %s", dir, filepath.Base(Folder(out, 1, 16)))
 	case 1:
 	default:
-		return Parts{}, fmt.Errorf("%s holds parts of more than one division (%s), which overlap: delete those of all but one", dir, divisions(byCount))
+		return Parts{}, fmt.Errorf("%s holds parts of more than one division (%s), which overlap: delete those of all but "+
+			"one", dir, divisions(byCount))
 	}
 	var p Parts
 	for count, found := range byCount {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestDockerfile holds what can be seen without a container engine: what is copied from the sources exists, and the image
-// starts what the manifests call.
+// TestDockerfile holds what can be seen without a container engine: what is copied from the sources exists, and the
+// image starts what the manifests call.
 func TestDockerfile(t *testing.T) {
 	root := filepath.Join("..", "..")
 	text, err := os.ReadFile(filepath.Join(root, "Dockerfile"))

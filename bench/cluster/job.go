@@ -55,28 +55,34 @@ func (j *Job) Check() error {
 			faults = append(faults, fmt.Errorf(format, args...))
 		}
 	}
-	fault(j.Shards < 1 || j.Shards > manyShards, "--shards %d: want 1 to %d, as array jobs have; a part should last 20 to 60 minutes", j.Shards, manyShards)
+	fault(j.Shards < 1 ||
+		j.Shards > manyShards, "--shards %d: want 1 to %d, as array jobs have; a part should last 20 to 60 minutes", j.Shards,
+		manyShards)
 	fault(j.AtOnce < 0, "--at-once %d: want 0 for all, or more", j.AtOnce)
 	fault(j.CPUs < 1, "--cpus %d: want 1 or more", j.CPUs)
 	fault(j.GPUs < 0, "--gpus %d: want 0 or more", j.GPUs)
-	fault(j.Memory != "" && !memory.MatchString(j.Memory), "--mem %q: want a number with K, M, G or T, such as 32G", j.Memory)
+	fault(j.Memory != "" && !memory.MatchString(j.Memory), "--mem %q: want a number with K, M, G or T, such as 32G",
+		j.Memory)
 	if _, err := seconds(j.Time); err != nil {
 		faults = append(faults, err)
 	}
-	for _, s := range append(append([]string{j.Out, j.WorkDir, j.Program, j.Image, j.Partition, j.Account, j.DataClaim, j.OutClaim}, j.Args...), j.Sbatch...) {
+	for _, s := range append(append([]string{j.Out, j.WorkDir, j.Program, j.Image, j.Partition, j.Account, j.DataClaim,
+		j.OutClaim}, j.Args...), j.Sbatch...) {
 		fault(strings.ContainsAny(s, "\n\r\x00"), "%q holds a line break, which no job file can", s)
 	}
 	return errors.Join(faults...)
 }
 
-// seconds is a time limit as Slurm writes it (minutes, minutes:seconds, hours:minutes:seconds, days-hours…); 0 where there is none.
+// seconds is a time limit as Slurm writes it (minutes, minutes:seconds, hours:minutes:seconds, days-hours…); 0 where
+// there is none.
 func seconds(text string) (int64, error) {
 	if text == "" {
 		return 0, nil
 	}
 	m := limit.FindStringSubmatch(text)
 	if m == nil {
-		return 0, fmt.Errorf("--time %q: want minutes, hours:minutes:seconds or days-hours:minutes:seconds, such as 2:00:00", text)
+		return 0, fmt.Errorf("--time %q: want minutes, hours:minutes:seconds or days-hours:minutes:seconds, such as 2:00:00",
+			text)
 	}
 	var n [4]int64
 	for i := range n {

@@ -38,7 +38,8 @@ func simulate(t *testing.T, program string, env []string, do func(*os.Process)) 
 	}
 	c := exec.CommandContext(t.Context(), bash, write("job.sbatch", job))
 	record := filepath.Join(dir, "notes")
-	c.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "NOTES="+record, "SLURM_ARRAY_JOB_ID=7", "SLURM_ARRAY_TASK_ID=3", "SLURM_CPUS_PER_TASK=4")
+	c.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "NOTES="+record, "SLURM_ARRAY_JOB_ID=7",
+		"SLURM_ARRAY_TASK_ID=3", "SLURM_CPUS_PER_TASK=4")
 	c.Env = append(c.Env, env...)
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
@@ -84,7 +85,8 @@ func TestSlurmBody(t *testing.T) {
 		if code != c.code || strings.Contains(notes, "scontrol requeue 7_3") != c.requeued {
 			t.Errorf("%s: exit code %d, want %d; requeued must be %t:\n%s", c.name, code, c.code, c.requeued, notes)
 		}
-		for _, arg := range []string{"mine suite.yaml", "--only=x'; touch /tmp/broken", "--set=methods=[clip, gem]", "/scratch/a b/$HOME", "auto/16", "--resume"} {
+		for _, arg := range []string{"mine suite.yaml", "--only=x'; touch /tmp/broken", "--set=methods=[clip, gem]",
+			"/scratch/a b/$HOME", "auto/16", "--resume"} {
 			if !strings.Contains(notes, "["+arg+"]") {
 				t.Errorf("%s: the argument %q did not arrive:\n%s", c.name, arg, notes)
 			}
@@ -100,7 +102,8 @@ func TestSlurmHead(t *testing.T) {
 	for _, line := range []string{
 		"#SBATCH --job-name=ovbench-my-s-ite-2", "#SBATCH --array=0-15%8", "#SBATCH --requeue", "#SBATCH --open-mode=append",
 		"#SBATCH --signal=B:TERM@120", `#SBATCH --output="/scratch/a b/$HOME/logs/%A_%a.log"`, "#SBATCH --cpus-per-task=4",
-		"#SBATCH --gres=gpu:1", "#SBATCH --mem=32G", "#SBATCH --time=1-02:00:00", "#SBATCH --qos=short", "# about 41 minutes a part",
+		"#SBATCH --gres=gpu:1", "#SBATCH --mem=32G", "#SBATCH --time=1-02:00:00", "#SBATCH --qos=short",
+		"# about 41 minutes a part",
 	} {
 		if !strings.Contains(job, line+"\n") {
 			t.Errorf("the job lacks %q:\n%s", line, job)
@@ -194,7 +197,8 @@ func TestKubernetesSchemas(t *testing.T) {
 		}
 		for _, version := range []string{"1.29", "1.31", "1.33", "1.35"} {
 			validate := filepath.Join(filepath.Dir(python), "kubernetes-validate")
-			if out, err := exec.CommandContext(t.Context(), validate, "--strict", "-k", version, path).CombinedOutput(); err != nil {
+			if out, err := exec.CommandContext(t.Context(), validate, "--strict", "-k", version,
+				path).CombinedOutput(); err != nil {
 				t.Errorf("%s, Kubernetes %s: %s", name, version, out)
 			}
 		}

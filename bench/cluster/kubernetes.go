@@ -31,11 +31,12 @@ const (
 	suitesMount = "/suites"
 )
 
-// Kubernetes writes an Indexed Job with what it needs, and the Job that joins its parts, to be created when the first one
-// is complete. Data are read from one volume claim and results written to another.
+// Kubernetes writes an Indexed Job with what it needs, and the Job that joins its parts, to be created when the first
+// one is complete. Data are read from one volume claim and results written to another.
 func (j *Job) Kubernetes() (job, merge string, err error) {
 	faults := []error{j.Check()}
-	for _, f := range []struct{ flag, value string }{{"image", j.Image}, {"data-claim", j.DataClaim}, {"out-claim", j.OutClaim}} {
+	for _, f := range []struct{ flag, value string }{{"image", j.Image}, {"data-claim", j.DataClaim},
+		{"out-claim", j.OutClaim}} {
 		if f.value == "" {
 			faults = append(faults, fmt.Errorf("--%s is missing: pods see nothing of this machine", f.flag))
 		}
@@ -48,8 +49,10 @@ func (j *Job) Kubernetes() (job, merge string, err error) {
 		return "", "", err
 	}
 	values := map[string]any{
-		"Job": j, "Label": j.label(), "Limit": limit, "Out": outMount, "Data": dataMount, "Suites": j.configMap(), "SuitesAt": suitesMount,
-		"Run": append(j.run(outMount), "--threads", fmt.Sprint(j.CPUs)), "Parallel": j.Shards, "Merge": []string{"merge", outMount},
+		"Job": j, "Label": j.label(), "Limit": limit, "Out": outMount, "Data": dataMount, "Suites": j.configMap(),
+		"SuitesAt": suitesMount,
+		"Run":      append(j.run(outMount), "--threads", fmt.Sprint(j.CPUs)), "Parallel": j.Shards, "Merge": []string{"merge",
+			outMount},
 	}
 	if j.AtOnce > 0 {
 		values["Parallel"] = min(j.AtOnce, j.Shards)

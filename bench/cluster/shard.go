@@ -34,16 +34,20 @@ func Part(count int, getenv func(string) string) (part int, variable string, err
 		}
 		n, err := strconv.Atoi(text)
 		if err != nil {
-			return 0, v.Name, fmt.Errorf("%s is %.40q, not a number: set OVBENCH_SHARD to a number from 1 to %d", v.Name, text, count)
+			return 0, v.Name, fmt.Errorf("%s is %.40q, not a number: set OVBENCH_SHARD to a number from 1 to %d", v.Name, text,
+				count)
 		}
 		if part = n - v.First + 1; part < 1 || part > count {
-			return 0, v.Name, fmt.Errorf("%s is %d, but the parts of %d are numbered from %d to %d: submit %s, or set OVBENCH_SHARD",
+			return 0, v.Name, fmt.Errorf("%s is %d, but the parts of %d are numbered from %d to %d: submit %s, or set "+
+				"OVBENCH_SHARD",
 				v.Name, n, count, v.First, v.First+count-1, array(v.Name, v.First, count))
 		}
 		return part, v.Name, nil
 	}
-	return 0, "", fmt.Errorf("this is no job of an array: none of OVBENCH_SHARD, SLURM_ARRAY_TASK_ID, JOB_COMPLETION_INDEX, "+
-		"PBS_ARRAY_INDEX, LSB_JOBINDEX and SGE_TASK_ID is set; write --shard i/%d, or submit one (ovbench submit --help)", count)
+	return 0, "", fmt.Errorf("this is no job of an array: none of OVBENCH_SHARD, SLURM_ARRAY_TASK_ID, "+
+		"JOB_COMPLETION_INDEX, "+
+		"PBS_ARRAY_INDEX, LSB_JOBINDEX and SGE_TASK_ID is set; write --shard i/%d, or submit one (ovbench submit --help)",
+		count)
 }
 
 // outside reports whether a scheduler says with text that the job is in no array.

@@ -42,9 +42,11 @@ func (j *Job) fill(name, text string) (string, error) {
 	}
 	var b strings.Builder
 	err = t.Execute(&b, map[string]any{
-		"Job": j, "Label": j.label(), "Log": quoted(filepath.Join(j.Out, "logs", "%A_%a.log")), "MergeLog": quoted(filepath.Join(j.Out, "logs", "merge_%j.log")), "Array": j.array(), "Requeues": maxRequeues,
+		"Job": j, "Label": j.label(), "Log": quoted(filepath.Join(j.Out, "logs", "%A_%a.log")),
+		"MergeLog": quoted(filepath.Join(j.Out, "logs", "merge_%j.log")), "Array": j.array(), "Requeues": maxRequeues,
 		"Run":   j.slurmCommand(j.run(j.Out)...) + ` --threads "$SLURM_CPUS_PER_TASK"`,
-		"Merge": j.slurmCommand("merge", j.Out), "Report": j.slurmCommand(append(append([]string{"report"}, j.Runs...), "--format", "md,html,json", "--out", filepath.Join(j.Out, "report"))...),
+		"Merge": j.slurmCommand("merge", j.Out), "Report": j.slurmCommand(append(append([]string{"report"}, j.Runs...),
+			"--format", "md,html,json", "--out", filepath.Join(j.Out, "report"))...),
 	})
 	return b.String(), err
 }

@@ -22,7 +22,8 @@ func Audit(ctx context.Context, r Request, progress tasks.Progress) (lines []str
 	exact := r
 	exact.Device, exact.Precision = ort.Device{}, ort.F32
 	if r.Device == exact.Device && r.Precision == exact.Precision {
-		return nil, errors.New("an audit compares with f32 on the CPU, which is what was asked for: name another --device or --precision")
+		return nil, errors.New("an audit compares with f32 on the CPU, which is what was asked for: name another --device " +
+			"or --precision")
 	}
 	if r.Limit == 0 {
 		r.Limit, exact.Limit = auditSamples, auditSamples
@@ -44,12 +45,14 @@ func Audit(ctx context.Context, r Request, progress tasks.Progress) (lines []str
 	if err != nil {
 		return nil, err
 	}
-	lines = append(lines, fmt.Sprintf("%s against %s, %d samples of each data set at most:", got.Runtime.Computed(), want.Runtime.Computed(), r.Limit))
+	lines = append(lines, fmt.Sprintf("%s against %s, %d samples of each data set at most:", got.Runtime.Computed(),
+		want.Runtime.Computed(), r.Limit))
 	return append(lines, flips.lines(got, want)...), nil
 }
 
 // measureInto runs a request into a folder; see is shown every label map.
-func measureInto(ctx context.Context, r Request, out string, see func(labelled, []uint16), progress tasks.Progress) (*results.Run, error) {
+func measureInto(ctx context.Context, r Request, out string, see func(labelled, []uint16),
+	progress tasks.Progress) (*results.Run, error) {
 	r.Out = out
 	p, err := NewPlan(r)
 	if err != nil {
@@ -115,7 +118,8 @@ func (f *labelFlips) lines(got, want *results.Run) (lines []string) {
 		if a == nil || b == nil {
 			continue
 		}
-		lines = append(lines, fmt.Sprintf("%s %s %.3f, not %.3f: %+.3f", line, name, 100*a.Value, 100*b.Value, 100*(a.Value-b.Value)))
+		lines = append(lines, fmt.Sprintf("%s %s %.3f, not %.3f: %+.3f", line, name, 100*a.Value, 100*b.Value,
+			100*(a.Value-b.Value)))
 	}
 	return lines
 }

@@ -52,7 +52,8 @@ func Towers(list []Backbone) map[string]*vit.Tower {
 func CheckUnneeded(list []Backbone, ms []methods.Method) error {
 	for _, b := range list {
 		if !slices.ContainsFunc(ms, func(m methods.Method) bool { return slices.Contains(m.Traits().Backbones, b.Role) }) {
-			return fmt.Errorf("backbone %q is read by none of the methods: leave it out, or name one that reads it (%s)", b.Role, strings.Join(readers(), "; "))
+			return fmt.Errorf("backbone %q is read by none of the methods: leave it out, or name one that reads it (%s)", b.Role,
+				strings.Join(readers(), "; "))
 		}
 	}
 	return nil

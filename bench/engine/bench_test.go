@@ -19,8 +19,9 @@ import (
 	"ovbench/runners/clip"
 )
 
-// BenchmarkSample is what a sample costs before the network: a 500x375 JPEG and its label map decoded, resized to 512x512,
-// normalised, on one core; against the same with Pillow and numpy in the same run, where OVBENCH_PYTHON names a Python with both.
+// BenchmarkSample is what a sample costs before the network: a 500x375 JPEG and its label map decoded, resized to
+// 512x512, normalised, on one core; against the same with Pillow and numpy in the same run, where OVBENCH_PYTHON names
+// a Python with both.
 func BenchmarkSample(b *testing.B) {
 	dir := b.TempDir()
 	file, labels := filepath.Join(dir, "a.jpg"), filepath.Join(dir, "a.png")
@@ -63,7 +64,8 @@ func BenchmarkSample(b *testing.B) {
 	}
 	b.ReportMetric(1e3*best.Seconds(), "best-ms")
 	if py := os.Getenv("OVBENCH_PYTHON"); py != "" {
-		out, err := exec.CommandContext(b.Context(), py, "../testdata/peer/load.py", file, labels, strconv.Itoa(max(b.N, 20))).Output()
+		out, err := exec.CommandContext(b.Context(), py, "../testdata/peer/load.py", file, labels,
+			strconv.Itoa(max(b.N, 20))).Output()
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -14,13 +14,14 @@ import (
 	"ovbench/runners/methods"
 )
 
-// Check opens all that a request names and looks at every file of its data sets, keeping nothing. The lines say what was
-// found and, if there is no fault, what a run would take; the error joins every fault.
+// Check opens all that a request names and looks at every file of its data sets, keeping nothing. The lines say what
+// was found and, if there is no fault, what a run would take; the error joins every fault.
 func Check(ctx context.Context, r Request, progress tasks.Progress) (lines []string, err error) {
 	p, planErr := NewPlan(r)
 	faults := []error{planErr}
 	if p.model != nil {
-		lines = append(lines, fmt.Sprintf("model %s: %s, %s, %s", p.model.Name, p.model.Config.Name(), p.model.Format, p.model.Config.Vision.Activation))
+		lines = append(lines, fmt.Sprintf("model %s: %s, %s, %s", p.model.Name, p.model.Config.Name(), p.model.Format,
+			p.model.Config.Vision.Activation))
 		for _, a := range p.model.Assumed {
 			lines = append(lines, "  assumed "+a)
 		}
@@ -35,12 +36,14 @@ func Check(ctx context.Context, r Request, progress tasks.Progress) (lines []str
 		lines = append(lines, fmt.Sprintf("runtime: onnxruntime %s, %s", p.library.Version, p.library.Path))
 	}
 	for i, m := range p.methods {
-		lines = append(lines, strings.TrimSpace(fmt.Sprintf("method %s: %s %s", m.Name, r.Suite.Methods[i].Kind, ParamText(methods.Params(m.Method)))))
+		lines = append(lines, strings.TrimSpace(fmt.Sprintf("method %s: %s %s", m.Name, r.Suite.Methods[i].Kind,
+			ParamText(methods.Params(m.Method)))))
 	}
 	for i := range p.targets {
 		t := &p.targets[i]
 		progress.Start("checking "+t.Info.Name, t.Dataset.Len())
-		found := datasets.Inspect(ctx, t.Dataset, datasets.InspectOptions{Report: func(done, total int) { progress.At(done * t.Dataset.Len() / max(total, 1)) }})
+		found := datasets.Inspect(ctx, t.Dataset,
+			datasets.InspectOptions{Report: func(done, total int) { progress.At(done * t.Dataset.Len() / max(total, 1)) }})
 		if err := ctx.Err(); err != nil {
 			return lines, err
 		}
@@ -100,7 +103,8 @@ func histogram(info datasets.Info, found datasets.Inspection) (lines []string) {
 		case found.Images[c] == 0:
 			absent = append(absent, info.Classes[c])
 		case pixels > 0:
-			lines = append(lines, fmt.Sprintf("  %5.1f %% of pixels, %d images: %s", 100*float64(found.Pixels[c])/float64(pixels), found.Images[c], info.Classes[c]))
+			lines = append(lines, fmt.Sprintf("  %5.1f %% of pixels, %d images: %s",
+				100*float64(found.Pixels[c])/float64(pixels), found.Images[c], info.Classes[c]))
 		default:
 			lines = append(lines, fmt.Sprintf("  %d images: %s", found.Images[c], info.Classes[c]))
 		}
@@ -109,7 +113,8 @@ func histogram(info datasets.Info, found datasets.Inspection) (lines []string) {
 		lines = append(lines, "  in no image: "+strings.Join(absent, ", "))
 	}
 	if pixels > 0 {
-		lines = append(lines, fmt.Sprintf("  %.1f %% of all pixels are ignored", 100*float64(found.Ignored)/float64(pixels+found.Ignored)))
+		lines = append(lines, fmt.Sprintf("  %.1f %% of all pixels are ignored",
+			100*float64(found.Ignored)/float64(pixels+found.Ignored)))
 	}
 	return lines
 }

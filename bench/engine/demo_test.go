@@ -23,8 +23,8 @@ type zeroShot struct {
 	SingleGrounds               int `json:"single_grounds"`
 }
 
-// The built-in model names things here as often as in the program that trained it, and more than ten times as often as chance would;
-// pairs that training never showed as well.
+// The built-in model names things here as often as in the program that trained it, and more than ten times as often as
+// chance would; pairs that training never showed as well.
 func TestDemoModel(t *testing.T) {
 	demo(t) // skips without the library
 	data, err := os.ReadFile("../../runners/clip/demo/evaluation.json")
@@ -78,7 +78,8 @@ func newLooker(t *testing.T) looker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	images, err := runners.NewImages(lib, m.Model, []runners.Named{{Name: "clip", Method: method}}, runners.ImageOptions{Height: m.Image, Width: m.Image, Similarities: true})
+	images, err := runners.NewImages(lib, m.Model, []runners.Named{{Name: "clip", Method: method}},
+		runners.ImageOptions{Height: m.Image, Width: m.Image, Similarities: true})
 	if err != nil {
 		t.Fatal(err)
 	}

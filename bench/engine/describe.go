@@ -86,7 +86,8 @@ func (p *Plan) describe() *results.Run {
 	for _, t := range p.targets {
 		r.Datasets = append(r.Datasets, results.Dataset{
 			Name: t.Info.Name, Title: t.Info.Title, Split: t.Info.Split, Root: t.Info.Root, ListSHA256: t.Info.ListSHA256,
-			Images: t.Dataset.Len(), Samples: t.samples, Official: t.Info.Official, Classes: t.Info.Classes, Queries: t.queries, QuerySet: t.set, Templates: len(p.templates), Background: t.Info.Background,
+			Images: t.Dataset.Len(), Samples: t.samples, Official: t.Info.Official, Classes: t.Info.Classes, Queries: t.queries,
+			QuerySet: t.set, Templates: len(p.templates), Background: t.Info.Background,
 			Protocol: tasks.ProtocolOf(t.Protocol), Params: p.departing(&t),
 		})
 	}

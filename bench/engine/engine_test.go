@@ -80,7 +80,8 @@ func TestPromptsAreEncodedOnce(t *testing.T) {
 			distinct[q] = true
 		}
 	}
-	if want := len(distinct) * a.Datasets[0].Templates; first["encoding prompts"] != want || second["encoding prompts"] != 0 {
+	if want := len(distinct) * a.Datasets[0].Templates; first["encoding prompts"] != want ||
+		second["encoding prompts"] != 0 {
 		t.Errorf("%d prompts were encoded, want %d, then %d", first["encoding prompts"], want, second["encoding prompts"])
 	}
 	if d := cmp.Diff(a.Cells, b.Cells); d != "" {
@@ -91,11 +92,13 @@ func TestPromptsAreEncodedOnce(t *testing.T) {
 // An audit of what does not differ says so; a label that does is counted.
 func TestAudit(t *testing.T) {
 	r := demo(t)
-	if _, err := Audit(t.Context(), r, quiet{}); err == nil || !strings.Contains(err.Error(), "name another --device or --precision") {
+	if _, err := Audit(t.Context(), r, quiet{}); err == nil ||
+		!strings.Contains(err.Error(), "name another --device or --precision") {
 		t.Errorf("f32 against f32: %v", err)
 	}
 	r.Device = ort.Device{Provider: ort.CUDA}
-	if _, err := Audit(t.Context(), r, quiet{}); err == nil || !strings.Contains(err.Error(), "no provider for device cuda") {
+	if _, err := Audit(t.Context(), r, quiet{}); err == nil ||
+		!strings.Contains(err.Error(), "no provider for device cuda") {
 		t.Errorf("without a library: %v", err)
 	}
 	flips := labelFlips{known: map[labelled][]uint16{}, differ: map[[2]string]share{}}
@@ -132,7 +135,8 @@ func TestInterruptAndResume(t *testing.T) {
 		t.Errorf("the vocabulary is recorded as %+v", v)
 	}
 	// A folder with records is refused before the texts are encoded, which takes long.
-	_, err = measure(t, t.Context(), r, stages{func(stage string) { t.Errorf("%s was begun in a folder that is taken", stage) }, func(int) {}})
+	_, err = measure(t, t.Context(), r,
+		stages{func(stage string) { t.Errorf("%s was begun in a folder that is taken", stage) }, func(int) {}})
 	if err == nil || !strings.Contains(err.Error(), "add --resume") {
 		t.Errorf("error %v", err)
 	}
@@ -180,7 +184,8 @@ func TestHopelessRun(t *testing.T) {
 	for i := range 40 {
 		list.WriteString("x" + string(rune('a'+i/26)) + string(rune('a'+i%26)) + "\n")
 	}
-	for path, text := range map[string]string{"ImageSets/Segmentation/val.txt": list.String(), "JPEGImages/x": "", "SegmentationClass/x": ""} {
+	for path, text := range map[string]string{"ImageSets/Segmentation/val.txt": list.String(), "JPEGImages/x": "",
+		"SegmentationClass/x": ""} {
 		full := filepath.Join(voc, path)
 		if err := os.MkdirAll(filepath.Dir(full), 0o777); err != nil {
 			t.Fatal(err)
@@ -200,7 +205,9 @@ func TestHopelessRun(t *testing.T) {
 // Every fault of a plan comes at once, with the suite's line where there is one.
 func TestPlanFaults(t *testing.T) {
 	r := demo(t)
-	s, err := configs.Parse("s.yaml", []byte("model: nobody/nothing\ndatasets:\n  - voc20\n  - {name: voc21, root: /nowhere}\nmethods: [clip, {clip_surgery: {depth: 99}}]\nprotocol: {base: clip-surgery, templates: ./missing.txt}\n"), tasks.Known())
+	s, err := configs.Parse("s.yaml",
+		[]byte("model: nobody/nothing\ndatasets:\n  - voc20\n  - {name: voc21, root: /nowhere}\nmethods: [clip, "+
+			"{clip_surgery: {depth: 99}}]\nprotocol: {base: clip-surgery, templates: ./missing.txt}\n"), tasks.Known())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +219,8 @@ func TestPlanFaults(t *testing.T) {
 		}
 	}
 	s.Model = "micro"
-	if _, err = NewPlan(r); err == nil || !strings.Contains(err.Error(), "s.yaml:5: clip_surgery: depth 99 is out of range") {
+	if _, err = NewPlan(r); err == nil ||
+		!strings.Contains(err.Error(), "s.yaml:5: clip_surgery: depth 99 is out of range") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -29,9 +29,9 @@ const (
 	longestSample = 20 * time.Second // a picture expected to take longer is not measured whole
 )
 
-// Estimate says how long the plan would take on this machine and what it would write: lines for people. It measures a few
-// prompts, one window of each size, and where that is quick one whole picture of each framing; the rest is extrapolated, and
-// the lines say from what. Nothing is written.
+// Estimate says how long the plan would take on this machine and what it would write: lines for people. It measures a
+// few prompts, one window of each size, and where that is quick one whole picture of each framing; the rest is
+// extrapolated, and the lines say from what. Nothing is written.
 func (p *Plan) Estimate(ctx context.Context, progress tasks.Progress) ([]string, error) {
 	trial := *p
 	trial.request.Save = Save{}
@@ -81,7 +81,8 @@ func (p *Plan) Estimate(ctx context.Context, progress tasks.Progress) ([]string,
 		}
 		lines = append(lines, advice...)
 	}
-	return append([]string{fmt.Sprintf("estimate, by what was measured here on %d threads:", r.out.Runtime.Threads)}, lines...), nil
+	return append([]string{fmt.Sprintf("estimate, by what was measured here on %d threads:", r.out.Runtime.Threads)},
+		lines...), nil
 }
 
 // group is the pictures of one framing and the same targets: alike but for the pictures' sizes.
@@ -131,7 +132,8 @@ func (r *run) estimateTexts(ctx context.Context) (time.Duration, []string, error
 	took := time.Since(start)
 	n := queries * len(r.plan.templates)
 	all := time.Duration(float64(took) / float64(len(prompts)) * float64(n))
-	return all, []string{fmt.Sprintf("  texts: %d prompts (%d queries, %d templates); %d took %s: %s", n, queries, len(r.plan.templates), len(prompts), roundTime(took), roundTime(all))}, nil
+	return all, []string{fmt.Sprintf("  texts: %d prompts (%d queries, %d templates); %d took %s: %s", n, queries,
+		len(r.plan.templates), len(prompts), roundTime(took), roundTime(all))}, nil
 }
 
 // fill is up to most distinct prompts, spread over the queries.
@@ -202,7 +204,8 @@ func (r *run) estimate(ctx context.Context, g *group) (e estimated, err error) {
 		e.time = time.Duration(float64(took) / float64(sized.first) * windows)
 		how = fmt.Sprintf("one picture of %d windows took %s", sized.first, roundTime(took))
 	}
-	e.line = fmt.Sprintf("%s: %d pictures, %.0f windows of %dx%d (%s); %s: %s", strings.Join(names, ", "), n, windows, sized.window.H, sized.window.W, sized.how, how, roundTime(e.time))
+	e.line = fmt.Sprintf("%s: %d pictures, %.0f windows of %dx%d (%s); %s: %s", strings.Join(names, ", "), n, windows,
+		sized.window.H, sized.window.W, sized.how, how, roundTime(e.time))
 	return e, ctx.Err()
 }
 
@@ -265,7 +268,8 @@ func (r *run) timeWindow(ctx context.Context, g *group, w runners.Window) (time.
 	var took time.Duration
 	for range 2 {
 		start := time.Now()
-		if _, err := r.encode(ctx, pixels, framing{sliding: runners.Sliding{Pad: g.framing.sliding.Pad}}, g.targets, slices.Repeat([][]int{{0}}, len(g.targets))); err != nil {
+		if _, err := r.encode(ctx, pixels, framing{sliding: runners.Sliding{Pad: g.framing.sliding.Pad}}, g.targets,
+			slices.Repeat([][]int{{0}}, len(g.targets))); err != nil {
 			return 0, err
 		}
 		took = time.Since(start)
@@ -273,8 +277,9 @@ func (r *run) timeWindow(ctx context.Context, g *group, w runners.Window) (time.
 	return took, nil
 }
 
-// advise measures whether several processes with a part of the threads each do more than one with all: every network waits for
-// itself between its layers. It says nothing where there are few threads, or where the weights would fill memory.
+// advise measures whether several processes with a part of the threads each do more than one with all: every network
+// waits for itself between its layers. It says nothing where there are few threads, or where the weights would fill
+// memory.
 func (r *run) advise(ctx context.Context, g *group) (lines []string, err error) {
 	threads := r.out.Runtime.Threads
 	if threads < 4 || r.plan.request.Device != (ort.Device{}) {
@@ -310,7 +315,8 @@ func (r *run) advise(ctx context.Context, g *group) (lines []string, err error) 
 }
 
 // together is how many windows a second so many networks do at the same time, with so many threads each.
-func (r *run) together(ctx context.Context, g *group, w runners.Window, networks, threads int) (rate float64, err error) {
+func (r *run) together(ctx context.Context, g *group, w runners.Window, networks, threads int) (rate float64,
+	err error) {
 	runs := make([]*run, networks)
 	for i := range runs {
 		plan := *r.plan

@@ -15,8 +15,9 @@ import (
 // explaining is a suite of a task over the built-in pictures and random model.
 func explaining(t *testing.T, r Request, task, methods, protocol string) Request {
 	t.Helper()
-	s, err := configs.Parse("s.yaml", []byte("task: "+task+"\nmodel: micro\ndatasets: [{name: voc20, root: <demo>, limit: 3}]\nmethods: "+methods+
-		"\nprotocol: {base: clip-surgery, size: 64, templates: none"+protocol+"}\nresamples: 0\npanels: 1\n"), tasks.Known())
+	s, err := configs.Parse("s.yaml",
+		[]byte("task: "+task+"\nmodel: micro\ndatasets: [{name: voc20, root: <demo>, limit: 3}]\nmethods: "+methods+
+			"\nprotocol: {base: clip-surgery, size: 64, templates: none"+protocol+"}\nresamples: 0\npanels: 1\n"), tasks.Known())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,13 +44,16 @@ func cellsOf(t *testing.T, r Request) map[string][]results.Cell {
 // roughly is equality but for rounding, which differs with what else is in a graph.
 var roughly = cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-5 || math.IsNaN(a) && math.IsNaN(b) })
 
-const someExplainers = "[clip, clip_surgery, {name: softmax, method: gradcam, target: softmax}, {name: all, method: chefer, blocks: all}, legrad, grad_eclip, rollout, {name: few, method: gscorecam, k: 3}]"
+const someExplainers = "[clip, clip_surgery, {name: softmax, method: gradcam, target: softmax}, {name: all, method: " +
+	"chefer, blocks: all}, legrad, grad_eclip, rollout, {name: few, method: gscorecam, k: 3}]"
 
-// Explanations beside other methods change nothing of these, and score as each alone does: it is explained what is scored, and no more.
+// Explanations beside other methods change nothing of these, and score as each alone does: it is explained what is
+// scored, and no more.
 func TestExplainersBesideOthers(t *testing.T) {
 	base := demo(t)
 	all := cellsOf(t, explaining(t, base, "explain", someExplainers, ""))
-	for _, alone := range []string{"[clip, clip_surgery]", "[legrad]", "[{name: softmax, method: gradcam, target: softmax}]"} {
+	for _, alone := range []string{"[clip, clip_surgery]", "[legrad]",
+		"[{name: softmax, method: gradcam, target: softmax}]"} {
 		for method, cells := range cellsOf(t, explaining(t, base, "explain", alone, "")) {
 			if diff := cmp.Diff(cells, all[method], roughly); diff != "" {
 				t.Errorf("%s alone and among others (-alone +among)\n%s", method, diff)
@@ -57,13 +61,15 @@ func TestExplainersBesideOthers(t *testing.T) {
 		}
 	}
 	for method, cells := range all {
-		if n := cells[0].Counts["maps"]; n == 0 || method != "rollout" && cells[0].Counts["constant_maps"]-cells[0].Counts["negative_maps"] == n {
+		if n := cells[0].Counts["maps"]; n == 0 || method != "rollout" &&
+			cells[0].Counts["constant_maps"]-cells[0].Counts["negative_maps"] == n {
 			t.Errorf("%s: %v", method, cells[0].Counts)
 		}
 	}
 }
 
-// The protocol's ending holds for all methods in the place of each one's own. Where no value is negative, it leaves the order of pixels.
+// The protocol's ending holds for all methods in the place of each one's own. Where no value is negative, it leaves the
+// order of pixels.
 func TestEnding(t *testing.T) {
 	base := demo(t)
 	const two = "[clip, legrad]"
@@ -82,7 +88,8 @@ func TestEnding(t *testing.T) {
 
 // Faithfulness explains the class that the model sees.
 func TestExplainersAreFaithful(t *testing.T) {
-	cells := cellsOf(t, explaining(t, demo(t), "faithfulness", "[clip, legrad, {name: softmax, method: gradcam, target: softmax}]", ""))
+	cells := cellsOf(t, explaining(t, demo(t), "faithfulness",
+		"[clip, legrad, {name: softmax, method: gradcam, target: softmax}]", ""))
 	for method, list := range cells {
 		if n := list[0].Counts["maps"]; n != 3 || list[0].Score("deletion") == nil {
 			t.Errorf("%s: %v", method, list[0])
@@ -93,14 +100,17 @@ func TestExplainersAreFaithful(t *testing.T) {
 	}
 }
 
-// Segmentation takes explanations that are linear in the text, and refuses others in words, as do other tasks what they cannot read.
+// Segmentation takes explanations that are linear in the text, and refuses others in words, as do other tasks what they
+// cannot read.
 func TestTasksRefuseExplainers(t *testing.T) {
 	base := demo(t)
-	if cells := cellsOf(t, explaining(t, base, "segmentation", "[grad_eclip, gradcam]", "")); cells["grad_eclip"][0].Score("mIoU") == nil {
+	if cells := cellsOf(t, explaining(t, base, "segmentation", "[grad_eclip, gradcam]",
+		"")); cells["grad_eclip"][0].Score("mIoU") == nil {
 		t.Errorf("grad_eclip has no mIoU: %v", cells)
 	}
 	for _, c := range []struct{ task, methods, protocol, want string }{
-		{"segmentation", "[chefer]", "", "task segmentation compares texts at every pixel, but chefer explains each text by itself"},
+		{"segmentation", "[chefer]", "",
+			"task segmentation compares texts at every pixel, but chefer explains each text by itself"},
 		{"segmentation", "[raw_attention]", "", "but raw_attention explains each text by itself"},
 		{"segmentation", "[{gradcam: {target: softmax}}]", "", "explains each text by itself"},
 		{"multilabel", "[gradcam]", "", "task multilabel reads the token of the whole picture, which gradcam does not give"},

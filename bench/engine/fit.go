@@ -11,7 +11,8 @@ import (
 	"ovbench/runners/vit"
 )
 
-// fitMethods gives every data set the methods with the parameters that they have on it, and the network each of these once.
+// fitMethods gives every data set the methods with the parameters that they have on it, and the network each of these
+// once.
 func (p *Plan) fitMethods() error {
 	for k := range p.targets {
 		d := p.suite.Datasets[k].Name
@@ -41,7 +42,8 @@ func (p *Plan) checkMethod(label string, m methods.Method) error {
 	return m.Check(methods.Models{ImageText: p.model.Model, Backbones: towers})
 }
 
-// modelOn is the plan's model on pixels of a framing: normalised as the model wants it, unless the protocol names another way.
+// modelOn is the plan's model on pixels of a framing: normalised as the model wants it, unless the protocol names
+// another way.
 func (p *Plan) modelOn(f framing) *clip.Model {
 	if f.colours == vit.CLIP {
 		return p.model.Model
@@ -57,7 +59,8 @@ func (p *Plan) modelOn(f framing) *clip.Model {
 
 // inNetwork is the place of a method on a model in the network, where it is put unless it is there.
 func (p *Plan) inNetwork(label, dataset string, method methods.Method, on *clip.Model) int {
-	at := slices.IndexFunc(p.network, func(n runners.Named) bool { return n.Model == on && reflect.DeepEqual(n.Method, method) })
+	at := slices.IndexFunc(p.network,
+		func(n runners.Named) bool { return n.Model == on && reflect.DeepEqual(n.Method, method) })
 	if at >= 0 {
 		return at
 	}
@@ -68,7 +71,8 @@ func (p *Plan) inNetwork(label, dataset string, method methods.Method, on *clip.
 	return len(p.network) - 1
 }
 
-// departing are the parameters that methods have on a data set and not by themselves, by the method's label; nil for none.
+// departing are the parameters that methods have on a data set and not by themselves, by the method's label; nil for
+// none.
 func (p *Plan) departing(t *target) map[string]map[string]any {
 	var out map[string]map[string]any
 	for i, at := range t.network { // none of predictions made elsewhere

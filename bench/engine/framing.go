@@ -16,8 +16,8 @@ import (
 	"ovbench/runners/vit"
 )
 
-// framing is how pictures of a data set meet the network. Data sets of equal framing show it the same pixels of the same
-// picture.
+// framing is how pictures of a data set meet the network. Data sets of equal framing show it the same pixels of the
+// same picture.
 type framing struct {
 	input   clip.Input
 	sliding runners.Sliding
@@ -70,7 +70,8 @@ func (p *Plan) checkFraming(t target) error {
 	}
 	needs := p.task.Needs()
 	if needs.Whole && !f.whole() {
-		return fmt.Errorf("task %s is of maps of the whole picture at once, not stitched ones: set protocol.window to 0 and protocol.pad to none", p.suite.Task)
+		return fmt.Errorf("task %s is of maps of the whole picture at once, not stitched ones: set protocol.window to 0 "+
+			"and protocol.pad to none", p.suite.Task)
 	}
 	if needs.Whole && t.Protocol.PAMR > 0 {
 		return fmt.Errorf("task %s does not refine its maps: set protocol.pamr to 0", p.suite.Task)
@@ -84,7 +85,8 @@ func (p *Plan) checkFraming(t target) error {
 	return nil
 }
 
-// fixedSize is the height and width of what the network sees, if they are the same for all pictures of all targets, else 0.
+// fixedSize is the height and width of what the network sees, if they are the same for all pictures of all targets,
+// else 0.
 func fixedSize(targets []target) (size [2]int) {
 	for i, t := range targets {
 		f := t.framing
@@ -147,14 +149,17 @@ type encoded struct {
 	segment func(sam.Prompt) (*sam.Masks, error) // nil without segmenter
 }
 
-// encode shows a picture to the network, with the texts of all targets at once. The empty text is measured, but steers nothing.
-func (r *run) encode(ctx context.Context, pixels tensor.Dense, f framing, targets []int, explained [][]int) (*encoded, error) {
+// encode shows a picture to the network, with the texts of all targets at once. The empty text is measured, but steers
+// nothing.
+func (r *run) encode(ctx context.Context, pixels tensor.Dense, f framing, targets []int, explained [][]int) (*encoded,
+	error) {
 	s := &encoded{framing: f, pixels: pixels, columns: map[int][2]int{}, pamr: map[[2]int]*resample.PAMR{}}
 	sets := make([]runners.TextSet, len(targets))
 	at := 0
 	for i, k := range targets {
 		n := r.texts[k].Shape[0]
-		sets[i] = runners.TextSet{Texts: r.texts[k], Passive: n - len(r.plan.targets[k].Texts), Methods: r.plan.targets[k].network, Explained: explained[i]}
+		sets[i] = runners.TextSet{Texts: r.texts[k], Passive: n - len(r.plan.targets[k].Texts),
+			Methods: r.plan.targets[k].network, Explained: explained[i]}
 		s.columns[k] = [2]int{at, at + n}
 		at += n
 	}
@@ -178,7 +183,8 @@ func (s *encoded) similarity(t *target, target, method int) tasks.Similarity {
 	return sim
 }
 
-// refiner is the refinement by the picture's colours, at the size of the truth: the pixels of the network, normalised and resized.
+// refiner is the refinement by the picture's colours, at the size of the truth: the pixels of the network, normalised
+// and resized.
 func (s *encoded) refiner(w, h int) *resample.PAMR {
 	size := [2]int{w, h}
 	if s.pamr[size] == nil {
@@ -192,8 +198,8 @@ func (s *encoded) refiner(w, h int) *resample.PAMR {
 	return s.pamr[size]
 }
 
-// onPatches is a stitched similarity as if the network had seen the picture at once: its map read at the centres of patches.
-// It serves pictures and --save maps; no global token goes with it.
+// onPatches is a stitched similarity as if the network had seen the picture at once: its map read at the centres of
+// patches. It serves pictures and --save maps; no global token goes with it.
 func onPatches(s tasks.Similarity, patch, texts int) tasks.Similarity {
 	m := s.Stitched()
 	s.Maps = runners.Maps{Rows: max(m.H/patch, 1), Cols: max(m.W/patch, 1)}

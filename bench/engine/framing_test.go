@@ -22,7 +22,8 @@ import (
 // suite is the built-in model on the built-in pictures under a protocol, as YAML.
 func suite(t *testing.T, r Request, datasets, protocol string) Request {
 	t.Helper()
-	s, err := configs.Parse("s.yaml", []byte("model: micro\ndatasets: "+datasets+"\nmethods: [clip, clip_surgery, {clip_surgery: {depth: 2}}]\nprotocol: "+protocol+"\nresamples: 50\npanels: 2\n"), tasks.Known())
+	s, err := configs.Parse("s.yaml",
+		[]byte("model: micro\ndatasets: "+datasets+"\nmethods: [clip, clip_surgery, {clip_surgery: {depth: 2}}]\nprotocol: "+protocol+"\nresamples: 50\npanels: 2\n"), tasks.Known())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,11 +102,14 @@ func TestSharedPictureList(t *testing.T) {
 	}
 }
 
-// staged is a suite with ResCLIP, whose second pass depends on all texts of a data set, and whose parameters differ on VOC 20 and 21.
+// staged is a suite with ResCLIP, whose second pass depends on all texts of a data set, and whose parameters differ on
+// VOC 20 and 21.
 func staged(t *testing.T, r Request, datasets, protocol string) Request {
 	t.Helper()
 	r = suite(t, r, datasets, protocol)
-	if err := r.Suite.Set("methods", "[clip, {resclip: {from: 1, to: 2}}, {name: fixed, method: resclip, from: 1, to: 2, temp_thd: 0.05, rcs_lambda: 0.5, sfr_tau: 2}, clip_surgery]"); err != nil {
+	if err := r.Suite.Set("methods",
+		"[clip, {resclip: {from: 1, to: 2}}, {name: fixed, method: resclip, from: 1, to: 2, temp_thd: 0.05, rcs_lambda: "+
+			"0.5, sfr_tau: 2}, clip_surgery]"); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -153,7 +157,10 @@ func TestParametersOfDataset(t *testing.T) {
 		t.Fatal(err)
 	}
 	r = staged(t, r, one, protocol)
-	if err := r.Suite.Set("methods", "[{name: clip, method: resclip, from: 1, to: 2, temp_thd: 0.1, rcs_tau: 2, rcs_lambda: 0.6, sfr_tau: 2.1, sfr_lambda: 0.6}, {name: of voc21, method: resclip, from: 1, to: 2, temp_thd: 0.5, rcs_tau: 2, rcs_lambda: 0.3, sfr_tau: 2.2, sfr_lambda: 0.7}]"); err != nil {
+	if err := r.Suite.Set("methods",
+		"[{name: clip, method: resclip, from: 1, to: 2, temp_thd: 0.1, rcs_tau: 2, rcs_lambda: 0.6, sfr_tau: 2.1, "+
+			"sfr_lambda: 0.6}, {name: of voc21, method: resclip, from: 1, to: 2, temp_thd: 0.5, rcs_tau: 2, rcs_lambda: 0.3, "+
+			"sfr_tau: 2.2, sfr_lambda: 0.7}]"); err != nil {
 		t.Fatal(err)
 	}
 	written, err := measure(t, t.Context(), r, quiet{})
@@ -247,7 +254,8 @@ func TestProtocolOfDataset(t *testing.T) {
 		t.Fatal(err)
 	}
 	a, b := run.Datasets[0].Protocol, run.Datasets[1].Protocol
-	if a.Fields["threshold"] != "0.02" || a.Fields["scale"] != "65" || b.Fields["threshold"] != "0" || b.Fields["scale"] != "40" || a.Fields["datasets"] != nil {
+	if a.Fields["threshold"] != "0.02" || a.Fields["scale"] != "65" || b.Fields["threshold"] != "0" ||
+		b.Fields["scale"] != "40" || a.Fields["datasets"] != nil {
 		t.Errorf("voc21 %v, voc20 %v", a.Fields, b.Fields)
 	}
 	if a.Fingerprint == b.Fingerprint || a.Fingerprint == run.Protocol.Fingerprint {
@@ -258,14 +266,22 @@ func TestProtocolOfDataset(t *testing.T) {
 func TestFramingFaults(t *testing.T) {
 	r := demo(t)
 	for _, c := range []struct{ task, datasets, protocol, want string }{
-		{"explain", "[{name: voc21, root: <demo>}]", tiny, "s.yaml:2: task explain is of maps of the whole picture at once, not stitched ones: set protocol.window to 0"},
-		{"multilabel", "[{name: voc21, root: <demo>}]", "{base: naclip, window: 0}", "task multilabel does not refine its maps: set protocol.pamr to 0"},
-		{"faithfulness", "[{name: voc21, root: <demo>}]", "{base: maskclip}", "task faithfulness changes what the network sees, to the last pixel: set protocol.pad to none"},
-		{"faithfulness", "[{name: voc21, root: <demo>}]", "{base: maskclip, pad: none}", "task faithfulness compares pictures of one size"},
-		{"segmentation", "[{name: voc20, root: <demo>}]", "{base: sclip, threshold: 0.1}", "s.yaml:2: voc20 has no background, so protocol.threshold 0.1"},
-		{"segmentation", "[{name: voc20, root: <demo>}]", "{base: sclip, area_threshold: 0.1}", "voc20 has no background, so protocol.area_threshold 0.1"},
+		{"explain", "[{name: voc21, root: <demo>}]", tiny,
+			"s.yaml:2: task explain is of maps of the whole picture at once, not stitched ones: set protocol.window to 0"},
+		{"multilabel", "[{name: voc21, root: <demo>}]", "{base: naclip, window: 0}",
+			"task multilabel does not refine its maps: set protocol.pamr to 0"},
+		{"faithfulness", "[{name: voc21, root: <demo>}]", "{base: maskclip}",
+			"task faithfulness changes what the network sees, to the last pixel: set protocol.pad to none"},
+		{"faithfulness", "[{name: voc21, root: <demo>}]", "{base: maskclip, pad: none}",
+			"task faithfulness compares pictures of one size"},
+		{"segmentation", "[{name: voc20, root: <demo>}]", "{base: sclip, threshold: 0.1}",
+			"s.yaml:2: voc20 has no background, so protocol.threshold 0.1"},
+		{"segmentation", "[{name: voc20, root: <demo>}]", "{base: sclip, area_threshold: 0.1}",
+			"voc20 has no background, so protocol.area_threshold 0.1"},
 	} {
-		s, err := configs.Parse("s.yaml", []byte("model: micro\ndatasets: "+c.datasets+"\nmethods: [clip]\nprotocol: "+c.protocol+"\ntask: "+c.task+"\n"), tasks.Known())
+		s, err := configs.Parse("s.yaml",
+			[]byte("model: micro\ndatasets: "+c.datasets+"\nmethods: [clip]\nprotocol: "+c.protocol+"\ntask: "+c.task+"\n"),
+			tasks.Known())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -293,13 +309,19 @@ func TestEveryKeyIsHeeded(t *testing.T) {
 		known[protocol] = run.Cells
 		return run.Cells
 	}
-	const windows = "base: sclip, size: 52, window: 40, stride: 20, templates: none, scale: 40, threshold: 0.1, area_threshold: 0"
+	const windows = "base: sclip, size: 52, window: 40, stride: 20, templates: none, scale: 40, threshold: 0.1, " +
+		"area_threshold: 0"
 	const whole = "base: clip-surgery, size: 60, templates: none"
 	for _, c := range []struct{ base, change string }{
-		{windows, "size: 58"}, {windows, "window: 48"}, {windows, "stride: 11"}, {windows, "long: 56"}, {windows, "filter: bicubic"}, {windows, "mean: imagenet"},
-		{"base: sclip, size: 52, window: 30, stride: 20, templates: none", "pad: patch"}, {windows, "templates: photo"}, {windows, "queries: plain"}, {windows, "scale: 100"},
-		{windows, "threshold: 0.2"}, {windows, "area_threshold: 0.3"}, {windows, "pamr: 3"}, {windows, "positions: bicubic-antialias"}, {windows, "resize: squash"},
-		{windows, "window: 0"}, {whole, "decode_resize: bilinear-twice"}, {whole, "pad: patch"}, {whole, "pad: corner"}, {"base: clip-surgery, size: 60, templates: none, pad: patch", "pad: corner"}, {windows, "positions: bicubic-size"}, {whole, "pamr: 3"}, {whole, "area_threshold: 0.3"}, {whole, "resize: short-side"},
+		{windows, "size: 58"}, {windows, "window: 48"}, {windows, "stride: 11"}, {windows, "long: 56"},
+		{windows, "filter: bicubic"}, {windows, "mean: imagenet"},
+		{"base: sclip, size: 52, window: 30, stride: 20, templates: none", "pad: patch"}, {windows, "templates: photo"},
+		{windows, "queries: plain"}, {windows, "scale: 100"},
+		{windows, "threshold: 0.2"}, {windows, "area_threshold: 0.3"}, {windows, "pamr: 3"},
+		{windows, "positions: bicubic-antialias"}, {windows, "resize: squash"},
+		{windows, "window: 0"}, {whole, "decode_resize: bilinear-twice"}, {whole, "pad: patch"}, {whole, "pad: corner"},
+		{"base: clip-surgery, size: 60, templates: none, pad: patch", "pad: corner"}, {windows, "positions: bicubic-size"},
+		{whole, "pamr: 3"}, {whole, "area_threshold: 0.3"}, {whole, "resize: short-side"},
 	} {
 		key, _, _ := strings.Cut(c.change, ":")
 		kept := c.base
@@ -316,7 +338,8 @@ func TestEveryKeyIsHeeded(t *testing.T) {
 
 // An estimate counts prompts, pictures and windows, and leaves nothing behind.
 func TestEstimate(t *testing.T) {
-	r := suite(t, demo(t), both, "{base: sclip, size: 56, window: 32, stride: 20, templates: none, datasets: {voc20: {stride: 28}}}")
+	r := suite(t, demo(t), both,
+		"{base: sclip, size: 56, window: 32, stride: 20, templates: none, datasets: {voc20: {stride: 28}}}")
 	r.Threads = 4 // whatever the machine has: enough to be shared out
 	plan, err := NewPlan(r)
 	if err != nil {
@@ -367,7 +390,8 @@ func TestWordsOfProtocols(t *testing.T) {
 	plain := []int{21, 60, 81, 20, 59, 171, 19, 150}
 	proxyclip := []int{46, 60, 97, 20, 59, 171, 19, 150}
 	sclip := []int{56, 60, 113, 30, 59, 171, 19, 150}
-	want := map[string][]int{"clip-surgery": plain, "gem": plain, "maskclip": plain, "clearclip": plain, "sclip": sclip, "naclip": sclip, "sc-clip": sclip,
+	want := map[string][]int{"clip-surgery": plain, "gem": plain, "maskclip": plain, "clearclip": plain, "sclip": sclip,
+		"naclip": sclip, "sc-clip": sclip,
 		"proxyclip": proxyclip, "lposs": proxyclip}
 	for _, p := range configs.Protocols() {
 		for i, set := range sets {

@@ -110,8 +110,8 @@ const digestBytes = 8
 // samplesChecked is how many of a data set's samples are read again before a run goes on.
 const samplesChecked = 16
 
-// checkDone says why the records that a run finds in its folder are not of its data: ids at other places, or other pictures or
-// labels under the same ids. It reads some samples again, spread evenly over those that are done.
+// checkDone says why the records that a run finds in its folder are not of its data: ids at other places, or other
+// pictures or labels under the same ids. It reads some samples again, spread evenly over those that are done.
 func (r *run) checkDone() error {
 	for k := range r.plan.targets {
 		t := &r.plan.targets[k]
@@ -121,7 +121,8 @@ func (r *run) checkDone() error {
 				continue
 			}
 			if rec.Index < 0 || rec.Index >= t.Dataset.Len() || t.Dataset.ID(rec.Index) != rec.ID {
-				return fmt.Errorf("%s holds a record of %q as sample %d of %s, which it is not: restore the file, or choose another --out",
+				return fmt.Errorf("%s holds a record of %q as sample %d of %s, which it is not: restore the file, or choose "+
+					"another --out",
 					r.plan.request.Out, rec.ID, rec.Index, t.Info.Name)
 			}
 			if rec.Picture != "" {
@@ -154,5 +155,6 @@ func (t *target) checkSample(rec records.Record) error {
 	default:
 		return nil
 	}
-	return fmt.Errorf("%s of %s has another %s than when it was measured: the data in %s has changed", rec.ID, t.Info.Name, what, t.Info.Root)
+	return fmt.Errorf("%s of %s has another %s than when it was measured: the data in %s has changed", rec.ID, t.Info.Name,
+		what, t.Info.Root)
 }

@@ -43,15 +43,17 @@ func blocks(t *testing.T, images int, red uint8, turn bool) string {
 
 func folderSuite(t *testing.T, root, more string) *configs.Suite {
 	t.Helper()
-	s, err := configs.Parse("s.yaml", []byte("model: micro\ndatasets: [{name: folder, root: "+root+more+"}]\nmethods: [clip]\nprotocol: {base: clip-surgery, size: 32, templates: none}\nresamples: 20\npanels: 0\n"), tasks.Known())
+	s, err := configs.Parse("s.yaml",
+		[]byte("model: micro\ndatasets: [{name: folder, root: "+root+more+"}]\nmethods: [clip]\nprotocol: {base: "+
+			"clip-surgery, size: 32, templates: none}\nresamples: 20\npanels: 0\n"), tasks.Known())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-// A run goes on only with the data and the readings of labels that it began with, and says what differs; parts are joined
-// only if all was alike.
+// A run goes on only with the data and the readings of labels that it began with, and says what differs; parts are
+// joined only if all was alike.
 func TestOnlyOneThingIsJoined(t *testing.T) {
 	base := demo(t)
 	root := blocks(t, 6, 200, false)
@@ -80,7 +82,8 @@ func TestOnlyOneThingIsJoined(t *testing.T) {
 	if err := run(plain, a, first, false); err != nil {
 		t.Fatal(err)
 	}
-	for _, more := range []string{", ignore: 200", ", reduce_zero_label: true", ", background: true", ", apply_exif: true"} {
+	for _, more := range []string{", ignore: 200", ", reduce_zero_label: true", ", background: true",
+		", apply_exif: true"} {
 		b := t.TempDir()
 		if err := run(folderSuite(t, root, more), b, second, false); err != nil {
 			t.Fatal(err)

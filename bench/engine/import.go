@@ -38,13 +38,15 @@ type imported struct {
 // importKind is the kind of a method whose maps another program made.
 const importKind = "import"
 
-// NewImport resolves a request whose maps are not computed but read: the data sets, words and protocol of the suite hold,
-// its model and methods do not. The error joins every fault found.
+// NewImport resolves a request whose maps are not computed but read: the data sets, words and protocol of the suite
+// hold, its model and methods do not. The error joins every fault found.
 func NewImport(r Request, im Import) (*Plan, error) {
 	p := &Plan{request: r, suite: r.Suite, task: tasks.All[r.Suite.Task], imported: &imported{Import: im}}
 	faults := []error{p.readProtocol(), p.openTargets(), p.openSegmenter()}
 	if p.task.Needs().Probe {
-		faults = append(faults, fmt.Errorf("task %s shows changed pictures to a model, which predictions are not: import for segmentation, explain, multilabel or interactive", r.Suite.Task))
+		faults = append(faults,
+			fmt.Errorf("task %s shows changed pictures to a model, which predictions are not: import for segmentation, "+
+				"explain, multilabel or interactive", r.Suite.Task))
 	}
 	folder, err := predictions.Open(im.Dir)
 	if err != nil {
@@ -71,7 +73,8 @@ func (p *Plan) matchPredictions() error {
 		t := &p.targets[k]
 		t.Whole = true // what was seen in windows was stitched elsewhere
 		if t.Protocol.PAMR > 0 {
-			return fmt.Errorf("%s: protocol.pamr refines maps as they are made; set it to 0, or refine before saving predictions", t.Info.Name)
+			return fmt.Errorf("%s: protocol.pamr refines maps as they are made; set it to 0, or refine before saving "+
+				"predictions", t.Info.Name)
 		}
 		w := predictions.Wanted{Dataset: t.Info.Name, Name: p.imported.Name, Extension: want}
 		for _, i := range t.indices {
@@ -93,13 +96,14 @@ func (p *Plan) matchPredictions() error {
 		if len(p.targets) > 0 && len(p.targets[0].indices) > 0 {
 			id = p.targets[0].Dataset.ID(p.targets[0].indices[0])
 		}
-		return fmt.Errorf("%s: no file is named as a sample: samples are called like %s, files like %s", p.imported.Dir, id, p.imported.folder.Some())
+		return fmt.Errorf("%s: no file is named as a sample: samples are called like %s, files like %s", p.imported.Dir, id,
+			p.imported.folder.Some())
 	}
 	return p.readClassScores()
 }
 
-// readClassScores lets one query stand for each class if that is how many planes the first array has: another program has
-// made classes of its words already.
+// readClassScores lets one query stand for each class if that is how many planes the first array has: another program
+// has made classes of its words already.
 func (p *Plan) readClassScores() error {
 	for k := range p.targets {
 		t := &p.targets[k]
@@ -124,7 +128,8 @@ func (p *Plan) readClassScores() error {
 				t.Rule.Classes = append(t.Rule.Classes, c)
 			}
 		default:
-			return fmt.Errorf("%s: %d planes, but %s has %d queries and %d classes; which are meant is in ovbench check, or list datasets --json",
+			return fmt.Errorf("%s: %d planes, but %s has %d queries and %d classes; which are meant is in ovbench check, or "+
+				"list datasets --json",
 				p.imported.paths[k][first], len(planes), t.Info.Name, len(t.Texts), len(t.Info.Classes))
 		}
 	}
@@ -178,8 +183,9 @@ func (r *run) recordImported(ctx context.Context, rec *records.Record, at sample
 		return
 	}
 	stop = r.timer.start("score")
-	v := tasks.View{Target: &t.Target, Index: at.index, Sample: s, Segment: r.segmented(ctx, s.Image), KeepMasks: r.plan.request.Save.Masks,
-		Methods: []tasks.Seen{{Name: r.plan.imported.Name, Form: methods.NoSurgery, Ending: r.plan.endings[0]}}}
+	v := tasks.View{Target: &t.Target, Index: at.index, Sample: s, Segment: r.segmented(ctx, s.Image),
+		KeepMasks: r.plan.request.Save.Masks,
+		Methods:   []tasks.Seen{{Name: r.plan.imported.Name, Form: methods.NoSurgery, Ending: r.plan.endings[0]}}}
 	made, err := r.plan.measureImported(&v, got)
 	stop()
 	if err != nil {
@@ -193,7 +199,9 @@ func (r *run) recordImported(ctx context.Context, rec *records.Record, at sample
 func (p *Plan) measureImported(v *tasks.View, got predictions.Prediction) (tasks.Measured, error) {
 	if got.Labels.W > 0 {
 		if p.suite.Task != "segmentation" {
-			return tasks.Measured{}, fmt.Errorf("a label map says nothing of each class alone: task %s wants scores, .npy [T, rows, cols] or [T]", p.suite.Task)
+			return tasks.Measured{},
+				fmt.Errorf("a label map says nothing of each class alone: task %s wants scores, .npy [T, rows, cols] or [T]",
+					p.suite.Task)
 		}
 		labels, err := p.imported.labels(got.Labels, v)
 		if err != nil {
@@ -208,13 +216,15 @@ func (p *Plan) measureImported(v *tasks.View, got predictions.Prediction) (tasks
 	sim := &v.Methods[0].Similarity
 	if len(got.Scores.Shape) == 1 {
 		if p.suite.Task != "multilabel" {
-			return tasks.Measured{}, fmt.Errorf("scores of the whole picture [%d]: task %s wants [T, rows, cols]", got.Scores.Shape[0], p.suite.Task)
+			return tasks.Measured{}, fmt.Errorf("scores of the whole picture [%d]: task %s wants [T, rows, cols]",
+				got.Scores.Shape[0], p.suite.Task)
 		}
 		sim.Global = got.Scores.Data
 		return p.task.Measure(v)
 	}
 	if p.suite.Task == "multilabel" {
-		return tasks.Measured{}, fmt.Errorf("scores of patches %v: task multilabel wants those of the whole picture [T]", got.Scores.Shape)
+		return tasks.Measured{}, fmt.Errorf("scores of patches %v: task multilabel wants those of the whole picture [T]",
+			got.Scores.Shape)
 	}
 	texts, rows, cols := got.Scores.Shape[0], got.Scores.Shape[1], got.Scores.Shape[2]
 	sim.Rows, sim.Cols, sim.Patches = rows, cols, make([]float32, len(got.Scores.Data))
@@ -232,7 +242,8 @@ func (p *Plan) measureImported(v *tasks.View, got predictions.Prediction) (tasks
 // labels are those of a file in the data set's numbers.
 func (m *imported) labels(l labelmap.Map, v *tasks.View) ([]uint16, error) {
 	if truth := v.Sample.Labels; l.W != truth.W || l.H != truth.H {
-		return nil, fmt.Errorf("%dx%d pixels, its truth has %dx%d: predictions are scored at the size of the truth", l.W, l.H, truth.W, truth.H)
+		return nil, fmt.Errorf("%dx%d pixels, its truth has %dx%d: predictions are scored at the size of the truth", l.W, l.H,
+			truth.W, truth.H)
 	}
 	classes, first := len(v.Info.Classes), 0
 	if m.ReduceZero {

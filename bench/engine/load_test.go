@@ -6,7 +6,8 @@ import (
 	"ovbench/bench/analysis"
 )
 
-// Load gives the records behind the scores: neither failed samples nor those of a longer plan that the folder saw before.
+// Load gives the records behind the scores: neither failed samples nor those of a longer plan that the folder saw
+// before.
 func TestLoad(t *testing.T) {
 	r := demo(t)
 	r.Limit = 4

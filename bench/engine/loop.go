@@ -28,12 +28,13 @@ import (
 
 // run is the state of one execution of a plan.
 type run struct {
-	plan      *Plan
-	out       *results.Run
-	images    *runners.Images
-	plain     map[vit.Normalization]*runners.Images // the unchanged model, of tasks that probe, by how pixels are normalised
-	texts     []tensor.Dense                        // normalised query embeddings [T, E] of each target
-	segmenter *sam.Segmenter                        // nil without
+	plan   *Plan
+	out    *results.Run
+	images *runners.Images
+	// the unchanged model, of tasks that probe, by how pixels are normalised
+	plain     map[vit.Normalization]*runners.Images
+	texts     []tensor.Dense // normalised query embeddings [T, E] of each target
+	segmenter *sam.Segmenter // nil without
 	records   *records.File
 	progress  tasks.Progress
 	timer     timer
@@ -62,7 +63,8 @@ func (p *Plan) Run(ctx context.Context, progress tasks.Progress) (*results.Run, 
 		loopErr = err
 	}
 	r.out.Finished = time.Now()
-	r.out.Timing = results.Timing{Seconds: r.timer.seconds(), Wall: time.Since(start).Seconds(), CPU: (cpuTime() - cpu).Seconds()}
+	r.out.Timing = results.Timing{Seconds: r.timer.seconds(), Wall: time.Since(start).Seconds(),
+		CPU: (cpuTime() - cpu).Seconds()}
 	if err := r.finish(); err != nil {
 		return nil, errors.Join(loopErr, err)
 	}
@@ -101,7 +103,8 @@ func (r *run) session() ort.Options {
 
 func (r *run) imageOptions() runners.ImageOptions {
 	return runners.ImageOptions{
-		Height: r.plan.size[0], Width: r.plan.size[1], Positions: r.plan.positions, Similarities: true, Session: r.session(), Schedule: r.schedule,
+		Height: r.plan.size[0], Width: r.plan.size[1], Positions: r.plan.positions, Similarities: true, Session: r.session(),
+		Schedule:  r.schedule,
 		Backbones: Towers(r.plan.backbones),
 	}
 }
@@ -185,8 +188,10 @@ func (r *run) openTexts() (*runners.Texts, error) {
 	if err != nil {
 		return texts, nil // no home, no cache
 	}
-	key := []string{fmt.Sprintf("%+v", r.plan.model.Config.Text), r.out.Runtime.Name, r.out.Runtime.Version, r.session().Exact().Device.String()}
-	cache, err := textcache.Open(filepath.Join(root, "prompts"), r.plan.model.Embed, append(key, r.out.Model.Hashes()...)...)
+	key := []string{fmt.Sprintf("%+v", r.plan.model.Config.Text), r.out.Runtime.Name, r.out.Runtime.Version,
+		r.session().Exact().Device.String()}
+	cache, err := textcache.Open(filepath.Join(root, "prompts"), r.plan.model.Embed,
+		append(key, r.out.Model.Hashes()...)...)
 	if err == nil { // a folder that cannot be written is no cache
 		texts.Remember(cache)
 	}
@@ -209,7 +214,9 @@ func (r *run) openRecords() error {
 		return err
 	}
 	if r.records.Unlocked {
-		r.out.Warnings = append(r.out.Warnings, r.plan.request.Out+" is on a file system without locks: nothing kept another run from writing there at the same time")
+		r.out.Warnings = append(r.out.Warnings,
+			r.plan.request.Out+" is on a file system without locks: nothing kept another run from writing there at the same "+
+				"time")
 	}
 	if made := r.records.Made; made != "" && made != header.Made {
 		r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("begun with %s, went on with %s", made, header.Made))
@@ -345,7 +352,8 @@ func (t *target) sample(index int, read *datasets.Sample) (datasets.Sample, erro
 }
 
 // encodeSamples takes the picture of samples through the network. An error comes with the stage where it arose.
-func (r *run) encodeSamples(ctx context.Context, e *sharedPicture, samples []datasets.Sample, readable []int) (stage string, _ *encoded, err error) {
+func (r *run) encodeSamples(ctx context.Context, e *sharedPicture, samples []datasets.Sample,
+	readable []int) (stage string, _ *encoded, err error) {
 	var targets []int
 	for _, i := range readable {
 		targets = append(targets, e.samples[i].target)
@@ -395,8 +403,9 @@ func (r *run) explained(v *tasks.View, t *target) ([]int, error) {
 
 // view is a sample that no method has seen yet.
 func (r *run) view(ctx context.Context, at sampleRef, s datasets.Sample, pixels tensor.Dense, f framing) tasks.View {
-	return tasks.View{Target: &r.plan.targets[at.target].Target, Index: at.index, Sample: s, Cosines: r.cosines(ctx, at.target),
-		Pixels: pixels.Data, Grey: f.colours.Grey(), Height: pixels.Shape[2], Width: pixels.Shape[3]}
+	return tasks.View{Target: &r.plan.targets[at.target].Target, Index: at.index, Sample: s,
+		Cosines: r.cosines(ctx, at.target),
+		Pixels:  pixels.Data, Grey: f.colours.Grey(), Height: pixels.Shape[2], Width: pixels.Shape[3]}
 }
 
 // record fills in the record of one sample from what the network made of its picture.
@@ -420,7 +429,8 @@ func (r *run) record(ctx context.Context, rec *records.Record, at sampleRef, s d
 		}
 	}
 	for k, m := range r.plan.methods {
-		v.Methods = append(v.Methods, tasks.Seen{Name: m.Name, Form: r.plan.forms[k], Ending: r.plan.endings[k], Similarity: picture.similarity(t, at.target, k)})
+		v.Methods = append(v.Methods, tasks.Seen{Name: m.Name, Form: r.plan.forms[k], Ending: r.plan.endings[k],
+			Similarity: picture.similarity(t, at.target, k)})
 	}
 	made, err := r.plan.task.Measure(&v)
 	scoring()

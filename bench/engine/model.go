@@ -85,7 +85,8 @@ func (m *Model) Describe() results.Model {
 	}
 	r := results.Model{
 		Name: m.Name, Path: m.Path, Format: string(m.Format), Architecture: m.Config.Name(), Activation: activation,
-		ImageSize: m.Image, Patch: m.Patch, Layers: m.Config.Vision.Layers, Width: m.Config.Vision.Width, Heads: m.Config.Vision.Heads,
+		ImageSize: m.Image, Patch: m.Patch, Layers: m.Config.Vision.Layers, Width: m.Config.Vision.Width,
+		Heads: m.Config.Vision.Heads,
 		Embed: m.Embed, LogitScale: m.LogitScale, LogitBias: m.LogitBias, Vocabulary: results.File{Path: m.Vocabulary},
 	}
 	if m.Tokenizer != nil {

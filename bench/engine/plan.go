@@ -111,7 +111,8 @@ type target struct {
 // NewPlan resolves a request. The error joins every fault found.
 func NewPlan(r Request) (*Plan, error) {
 	p := &Plan{request: r, suite: r.Suite, task: tasks.All[r.Suite.Task]}
-	faults := []error{p.openModel(), p.openBackbones(), p.openLibrary(), p.openSegmenter(), p.makeMethods(), p.readProtocol(), p.openTargets()}
+	faults := []error{p.openModel(), p.openBackbones(), p.openLibrary(), p.openSegmenter(), p.makeMethods(),
+		p.readProtocol(), p.openTargets()}
 	if errors.Join(faults...) == nil {
 		p.size = fixedSize(p.targets)
 		faults = append(faults, p.fitMethods(), p.checkOnly(), p.checkNetworks())
@@ -176,7 +177,8 @@ func (p *Plan) checkTask(name string, t methods.Traits) error {
 	case t.Explains && needs.Global:
 		return fmt.Errorf("task %s reads the token of the whole picture, which %s does not give", p.suite.Task, name)
 	case t.Explains && needs.Compares && !t.Comparable:
-		return fmt.Errorf("task %s compares texts at every pixel, but %s explains each text by itself: tasks explain and faithfulness take it", p.suite.Task, name)
+		return fmt.Errorf("task %s compares texts at every pixel, but %s explains each text by itself: tasks explain and "+
+			"faithfulness take it", p.suite.Task, name)
 	}
 	return nil
 }
@@ -191,7 +193,8 @@ func (p *Plan) endingOf(t methods.Traits) methods.Ending {
 
 // explains reports whether some method explains texts.
 func (p *Plan) explains() bool {
-	return slices.ContainsFunc(p.methods, func(n runners.Named) bool { return n.Method != nil && n.Method.Traits().Explains })
+	return slices.ContainsFunc(p.methods,
+		func(n runners.Named) bool { return n.Method != nil && n.Method.Traits().Explains })
 }
 
 func (p *Plan) readProtocol() error {
@@ -270,13 +273,16 @@ func (p *Plan) openTarget(d configs.Dataset) (target, error) {
 		}
 	}
 	if t.Rule.Threshold > 0 && !t.Info.Background {
-		return target{}, fmt.Errorf("%s has no background, so protocol.threshold %v would turn its first class into one; set it to 0", d.Label(), t.Rule.Threshold)
+		return target{}, fmt.Errorf("%s has no background, so protocol.threshold %v would turn its first class into one; "+
+			"set it to 0", d.Label(), t.Rule.Threshold)
 	}
 	if t.Rule.Area > 0 && !t.Info.Background {
-		return target{}, fmt.Errorf("%s has no background, so protocol.area_threshold %v would spare its first class alone; set it to 0", d.Label(), t.Rule.Area)
+		return target{}, fmt.Errorf("%s has no background, so protocol.area_threshold %v would spare its first class "+
+			"alone; set it to 0", d.Label(), t.Rule.Area)
 	}
 	if (t.Rule.Threshold > 0 || t.Rule.Area > 0) && p.explains() {
-		return target{}, fmt.Errorf("%s has a threshold of probabilities, which explanations are not: set protocol.threshold and protocol.area_threshold to 0", d.Label())
+		return target{}, fmt.Errorf("%s has a threshold of probabilities, which explanations are not: set "+
+			"protocol.threshold and protocol.area_threshold to 0", d.Label())
 	}
 	if err := t.Rule.Check(len(t.Texts)); err != nil {
 		return target{}, err
@@ -296,8 +302,9 @@ func (p *Plan) options(d configs.Dataset, root string) datasets.Options {
 	}
 	if d.Name == "folder" {
 		o.Folder = &datasets.FolderOptions{
-			Images: d.Images, Labels: d.Labels, Classes: d.Classes, List: d.List, ImageSuffix: d.ImageSuffix, LabelSuffix: d.LabelSuffix,
-			Ignore: d.Ignore, ReduceZero: d.ReduceZero, Background: d.Background,
+			Images: d.Images, Labels: d.Labels, Classes: d.Classes, List: d.List, ImageSuffix: d.ImageSuffix,
+			LabelSuffix: d.LabelSuffix,
+			Ignore:      d.Ignore, ReduceZero: d.ReduceZero, Background: d.Background,
 		}
 	}
 	return o

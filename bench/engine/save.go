@@ -29,7 +29,8 @@ func (p *Plan) panelList() []results.Panel {
 		for _, i := range t.panels {
 			id := t.Dataset.ID(i)
 			dir := records.PanelDir(t.Info.Name, id)
-			panel := results.Panel{Dataset: t.Info.Name, ID: id, Image: path.Join(dir, "image.png"), Truth: path.Join(dir, "truth.png"), Predictions: map[string]string{}}
+			panel := results.Panel{Dataset: t.Info.Name, ID: id, Image: path.Join(dir, "image.png"),
+				Truth: path.Join(dir, "truth.png"), Predictions: map[string]string{}}
 			for _, m := range p.methods {
 				panel.Predictions[m.Name] = path.Join(dir, "labels "+records.Clean(m.Name)+".png")
 			}
@@ -151,8 +152,8 @@ func mainClass(t *target, truth []uint16) int {
 	return best
 }
 
-// writeLabels writes a label map of the size of another as a grey PNG: 8 bits with 255 for ignored pixels where classes allow it, else 16 bits
-// with 65535.
+// writeLabels writes a label map of the size of another as a grey PNG: 8 bits with 255 for ignored pixels where classes
+// allow it, else 16 bits with 65535.
 func (r *run) writeLabels(name string, t *target, size labelmap.Map, labels []uint16) error {
 	return r.write(name, func(out io.Writer) error {
 		return encodePNG(out, draw.LabelImage(labels, size.W, size.H, len(t.Info.Classes)))

@@ -48,7 +48,8 @@ func streets(t *testing.T, images int) string {
 	const w, h, block = 64, 32, 8
 	for i := range images {
 		id := fmt.Sprintf("x_000000_%06d", i)
-		picture, labels, instances := image.NewRGBA(image.Rect(0, 0, w, h)), image.NewGray(image.Rect(0, 0, w, h)), image.NewGray16(image.Rect(0, 0, w, h))
+		picture, labels, instances := image.NewRGBA(image.Rect(0, 0, w, h)), image.NewGray(image.Rect(0, 0, w, h)),
+			image.NewGray16(image.Rect(0, 0, w, h))
 		for y := 0; y < h; y += block {
 			for x := 0; x < w; x += block {
 				label, number := rng.IntN(34), rng.IntN(4)
@@ -78,7 +79,9 @@ func TestCityscapesInARun(t *testing.T) {
 	r := demo(t)
 	root := streets(t, 3)
 	var err error
-	if r.Suite, err = configs.Parse("s.yaml", []byte("model: micro\ndatasets: [cityscapes]\nmethods: [clip, clip_surgery]\nprotocol: {base: clip-surgery, size: 32x64, convention: cityscapes}\nresamples: 50\n"), tasks.Known()); err != nil {
+	if r.Suite, err = configs.Parse("s.yaml",
+		[]byte("model: micro\ndatasets: [cityscapes]\nmethods: [clip, clip_surgery]\nprotocol: {base: clip-surgery, size: "+
+			"32x64, convention: cityscapes}\nresamples: 50\n"), tasks.Known()); err != nil {
 		t.Fatal(err)
 	}
 	r.Data, r.Save.Labels = root, true
@@ -109,7 +112,8 @@ func TestCityscapesInARun(t *testing.T) {
 			}
 			writePNG(t, filepath.Join(preds, filepath.Base(f)), img)
 		}
-		want, err := analysis.ScoreLabels(t.Context(), analysis.LabelScoring{Truth: filepath.Join(root, "gtFine"), Pred: preds, Classes: 34, Ignore: -1, Convention: "cityscapes"}, quiet{})
+		want, err := analysis.ScoreLabels(t.Context(), analysis.LabelScoring{Truth: filepath.Join(root, "gtFine"),
+			Pred: preds, Classes: 34, Ignore: -1, Convention: "cityscapes"}, quiet{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +134,8 @@ func TestCityscapesInARun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := again.Cell("cityscapes", "clip"); c.Convention != "mmseg" || c.Score("iIoU") != nil || c.Score("mIoU").Value != run.Cell("cityscapes", "clip").Score("mIoU").Value {
+	if c := again.Cell("cityscapes", "clip"); c.Convention != "mmseg" || c.Score("iIoU") != nil ||
+		c.Score("mIoU").Value != run.Cell("cityscapes", "clip").Score("mIoU").Value {
 		t.Errorf("under mmseg: %+v", c.Scores)
 	}
 	if _, err := analysis.Rescore(r.Out, t.TempDir(), map[string]string{"protocol.size": "64"}); err == nil {

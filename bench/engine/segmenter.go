@@ -15,7 +15,8 @@ import (
 	"ovbench/runners/tensor"
 )
 
-// openSegmenter looks at the segmenter of a run: the one asked for, or the suite's. A task that can use one does without if there is none.
+// openSegmenter looks at the segmenter of a run: the one asked for, or the suite's. A task that can use one does
+// without if there is none.
 func (p *Plan) openSegmenter() error {
 	name := p.request.Segmenter
 	fault := func(err error) error { return fmt.Errorf("--segmenter: %w", err) }
@@ -56,7 +57,8 @@ func (p *Plan) describeSegmenter(r *results.Run) {
 		r.Warnings = append(r.Warnings, "no segmenter is named (--segmenter): points and thresholded maps alone are scored")
 		return
 	}
-	n := results.Network{Role: "segmenter", Model: results.Model{Name: p.segmenter.Asked, Path: p.segmenter.Path, Architecture: p.segmenter.Name}}
+	n := results.Network{Role: "segmenter", Model: results.Model{Name: p.segmenter.Asked, Path: p.segmenter.Path,
+		Architecture: p.segmenter.Name}}
 	for _, path := range p.segmenter.Files {
 		n.Model.Files = append(n.Model.Files, results.File{Path: path})
 	}
@@ -93,7 +95,8 @@ func (r *run) loadSegmenter() (err error) {
 	return nil
 }
 
-// segmented gives a sample's picture to the segmenter, when a prompt first needs it: once for all prompts, methods and data sets.
+// segmented gives a sample's picture to the segmenter, when a prompt first needs it: once for all prompts, methods and
+// data sets.
 func (r *run) segmented(ctx context.Context, img *image.NRGBA) func(sam.Prompt) (*sam.Masks, error) {
 	if r.segmenter == nil {
 		return nil
@@ -123,7 +126,8 @@ type keptPrompt struct {
 	Chosen int          `json:"chosen"`
 }
 
-// writeMasks writes one method's prompts on one picture as name.json, and the low-resolution logits of their masks [P, M, h, w] as name.npy.
+// writeMasks writes one method's prompts on one picture as name.json, and the low-resolution logits of their masks [P,
+// M, h, w] as name.npy.
 func (r *run) writeMasks(name string, t *target, prompts []tasks.Prompted) error {
 	var list []keptPrompt
 	var low tensor.Dense

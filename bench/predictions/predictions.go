@@ -1,7 +1,7 @@
 // Package predictions answers: what did another program predict of which sample?
 //
-// A [Folder] is a tree of files, one for each sample, named as the sample. [Folder.Match] finds them, and [Read] reads one:
-// a label map, or scores by text.
+// A [Folder] is a tree of files, one for each sample, named as the sample. [Folder.Match] finds them, and [Read] reads
+// one: a label map, or scores by text.
 package predictions
 
 import (
@@ -45,7 +45,8 @@ func Open(dir string) (*Folder, error) {
 		f.byBase[base] = append(f.byBase[base], p)
 	}
 	if len(f.byBase) == 0 {
-		return nil, fmt.Errorf("%s: no predictions: neither label maps (.png, .npy [H, W]) nor scores (.npy [T, rows, cols], or [T] of whole pictures)", dir)
+		return nil, fmt.Errorf("%s: no predictions: neither label maps (.png, .npy [H, W]) nor scores (.npy [T, rows, "+
+			"cols], or [T] of whole pictures)", dir)
 	}
 	return f, nil
 }
@@ -67,8 +68,8 @@ type Found struct {
 	Suffix  string // behind the names of samples, such as _pred
 }
 
-// Match finds the file of each sample: the one whose path ends in the sample's id, with one suffix for all if no file has
-// the bare name. Where several do, the one below folders called like the data set and the program counts.
+// Match finds the file of each sample: the one whose path ends in the sample's id, with one suffix for all if no file
+// has the bare name. Where several do, the one below folders called like the data set and the program counts.
 func (f *Folder) Match(w Wanted) (Found, error) {
 	out := Found{Paths: make([]string, len(w.IDs)), Suffix: f.suffix(w)}
 	for i, id := range w.IDs {
@@ -155,7 +156,8 @@ func (f *Folder) find(w Wanted, id, suffix string) (string, error) {
 	case 1:
 		return found[0], nil
 	}
-	return "", fmt.Errorf("%s: several predictions of sample %s: %s; name the folder of one program", f.Dir, id, strings.Join(found, ", "))
+	return "", fmt.Errorf("%s: several predictions of sample %s: %s; name the folder of one program", f.Dir, id,
+		strings.Join(found, ", "))
 }
 
 // Some names a few files, for messages.
@@ -201,7 +203,8 @@ func Read(name string) (p Prediction, err error) {
 		}
 		p.Scores = tensor.Dense{}
 	case len(shape) != 1 && len(shape) != 3 || slices.Contains(shape, 0):
-		err = fmt.Errorf("%s: an array of shape %v; want labels [H, W], scores [T, rows, cols], or scores of the whole picture [T]", name, shape)
+		err = fmt.Errorf("%s: an array of shape %v; want labels [H, W], scores [T, rows, cols], or scores of the whole "+
+			"picture [T]", name, shape)
 	}
 	return p, err
 }

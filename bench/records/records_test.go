@@ -28,7 +28,9 @@ func TestRecordsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Record{
-		{Dataset: "d", Index: 0, ID: "a", Methods: map[string]Evidence{"clip": {Confusion: metrics.Sparse{{Truth: 0, Pred: 1, Count: 5}, {Truth: 1, Pred: 1, Count: 1 << 40}}}}},
+		{Dataset: "d", Index: 0, ID: "a",
+			Methods: map[string]Evidence{"clip": {Confusion: metrics.Sparse{{Truth: 0, Pred: 1, Count: 5},
+				{Truth: 1, Pred: 1, Count: 1 << 40}}}}},
 		{Dataset: "d", Index: 1, ID: "b", Stage: "decode", Error: "no"},
 	}
 	for _, r := range want {
@@ -108,7 +110,8 @@ func FuzzReadRecords(f *testing.F) {
 	})
 }
 
-// A file cut in its first line holds nothing: whoever opens it begins anew. A first line that is another file's is refused.
+// A file cut in its first line holds nothing: whoever opens it begins anew. A first line that is another file's is
+// refused.
 func TestTornHeader(t *testing.T) {
 	for _, c := range []struct {
 		text string
@@ -140,11 +143,13 @@ func TestTornHeader(t *testing.T) {
 	}
 }
 
-// Records that cannot be what a run left are refused by line, with the remedy, and Repair leaves them out, and no other.
+// Records that cannot be what a run left are refused by line, with the remedy, and Repair leaves them out, and no
+// other.
 func TestRepair(t *testing.T) {
 	good := func(index int, id string) Record {
 		c := metrics.Sparse{{Count: 9}}
-		return Record{Dataset: "d", Index: index, ID: id, Size: 9, Methods: map[string]Evidence{"m": {Confusion: c}, "n": {Confusion: c}}}
+		return Record{Dataset: "d", Index: index, ID: id, Size: 9, Methods: map[string]Evidence{"m": {Confusion: c},
+			"n": {Confusion: c}}}
 	}
 	for name, bad := range map[string]string{
 		"no JSON":         `{"dataset":"d","ind`,
@@ -173,7 +178,8 @@ func TestRepair(t *testing.T) {
 		if err := os.WriteFile(path, []byte(broken), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, _, err := Read(path); err == nil || !strings.Contains(err.Error(), "records.jsonl:3: ") || !strings.Contains(err.Error(), "--repair") {
+		if _, _, _, err := Read(path); err == nil || !strings.Contains(err.Error(), "records.jsonl:3: ") ||
+			!strings.Contains(err.Error(), "--repair") {
 			t.Errorf("%s: error %v", name, err)
 		}
 		dropped, err := Repair(dir)
@@ -189,7 +195,8 @@ func TestRepair(t *testing.T) {
 	}
 }
 
-// What was written of a line is taken back, and nothing follows it: a file without its end is worth more than a torn one.
+// What was written of a line is taken back, and nothing follows it: a file without its end is worth more than a torn
+// one.
 func TestFailedWrite(t *testing.T) {
 	dir := t.TempDir()
 	recs, err := Open(dir, Header{Fingerprint: "f"}, false)
@@ -231,7 +238,8 @@ func TestPipe(t *testing.T) {
 		t.Skip(err)
 	}
 	for _, resume := range []bool{false, true} {
-		if _, err := Open(dir, Header{Fingerprint: "f"}, resume); err == nil || resume && !strings.Contains(err.Error(), "not a regular file") {
+		if _, err := Open(dir, Header{Fingerprint: "f"}, resume); err == nil || resume &&
+			!strings.Contains(err.Error(), "not a regular file") {
 			t.Errorf("resume %v: %v", resume, err)
 		}
 	}

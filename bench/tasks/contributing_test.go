@@ -31,10 +31,13 @@ func TestAddAMetric(t *testing.T) {
 	)
 	run := two("m")
 	var recs []records.Record
-	for i, c := range []metrics.Sparse{{{Truth: 0, Pred: 0, Count: 3}, {Truth: 1, Pred: 0, Count: 1}}, {{Truth: 1, Pred: 1, Count: 2}}} {
+	for i, c := range []metrics.Sparse{{{Truth: 0, Pred: 0, Count: 3}, {Truth: 1, Pred: 0, Count: 1}},
+		{{Truth: 1, Pred: 1, Count: 2}}} {
 		recs = append(recs, records.Record{Dataset: "d", Index: i, Methods: map[string]records.Evidence{"m": {Confusion: c}}})
 	}
-	suite, err := configs.Parse("s.yaml", []byte("datasets: [voc20]\nmethods: [clip]\nprotocol: clip-surgery\nmetrics: [mPrecision, mIoU]\nresamples: 50\n"), Known())
+	suite, err := configs.Parse("s.yaml",
+		[]byte("datasets: [voc20]\nmethods: [clip]\nprotocol: clip-surgery\nmetrics: [mPrecision, mIoU]\nresamples: 50\n"),
+		Known())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +47,8 @@ func TestAddAMetric(t *testing.T) {
 	}
 	// By hand: 3 of 4 pixels predicted as the first class are right, 2 of 2 as the second. The suite chooses and orders.
 	scores := cells[0].Scores
-	if len(scores) != 2 || scores[0].Name != "mPrecision" || scores[1].Name != "mIoU" || math.Abs(scores[0].Value-0.875) > 1e-15 || scores[0].Low == nil {
+	if len(scores) != 2 || scores[0].Name != "mPrecision" || scores[1].Name != "mIoU" ||
+		math.Abs(scores[0].Value-0.875) > 1e-15 || scores[0].Low == nil {
 		t.Errorf("scores %+v", scores)
 	}
 	made, err := segmentation{}.Cells(Context{Run: run, Dataset: run.Datasets[0], Method: "m"}, recs)
@@ -63,11 +67,13 @@ func TestAddAMetric(t *testing.T) {
 	}
 }
 
-// Every score that a suite may name is one that its task's records can have: no name is twice in a task's list, and a name
-// of another task or of none is a fault.
+// Every score that a suite may name is one that its task's records can have: no name is twice in a task's list, and a
+// name of another task or of none is a fault.
 func TestMetricsOfSuites(t *testing.T) {
 	parse := func(task, metrics string) error {
-		_, err := configs.Parse("s.yaml", []byte("datasets: [voc20]\nmethods: [clip]\nprotocol: clip-surgery\ntask: "+task+"\nmetrics: ["+metrics+"]\n"), Known())
+		_, err := configs.Parse("s.yaml",
+			[]byte("datasets: [voc20]\nmethods: [clip]\nprotocol: clip-surgery\ntask: "+task+"\nmetrics: ["+metrics+"]\n"),
+			Known())
 		return err
 	}
 	for _, m := range Metrics() {

@@ -11,7 +11,8 @@ import (
 
 // The largest first, equal ones by label; the diagonal and predictions out of range are left out.
 func TestConfusions(t *testing.T) {
-	total, err := metrics.Confusion([]metrics.Sparse{{{Truth: 0, Pred: 0, Count: 90}, {Truth: 0, Pred: 2, Count: 5}, {Truth: 1, Pred: 0, Count: 7}, {Truth: 1, Pred: 3, Count: 80}, {Truth: 2, Pred: 1, Count: 5}}}, 3)
+	total, err := metrics.Confusion([]metrics.Sparse{{{Truth: 0, Pred: 0, Count: 90}, {Truth: 0, Pred: 2, Count: 5},
+		{Truth: 1, Pred: 0, Count: 7}, {Truth: 1, Pred: 3, Count: 80}, {Truth: 2, Pred: 1, Count: 5}}}, 3)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -147,12 +147,14 @@ func pointingMetrics() (out []metric[*explained]) {
 	}
 	for k, g := range Games(records.Evidence{}) {
 		for _, score := range []struct{ name, doc string }{
-			{"pointing", "mean over all classes"}, {"pointing-seen", "mean over the classes that occur"}, {"pointing-micro", "all events together"},
+			{"pointing", "mean over all classes"}, {"pointing-seen", "mean over the classes that occur"},
+			{"pointing-micro", "all events together"},
 		} {
 			out = append(out, metric[*explained]{
-				name: score.name + g.Suffix, doc: "pointing game, " + forms[k] + ", " + score.doc, sharesEach: score.name != "pointing",
-				has:    func(e *explained) bool { return len(e.games[k].Events) > 0 },
-				events: func(e *explained) []Event { return eventsOf(e.games[k].Events) },
+				name: score.name + g.Suffix, doc: "pointing game, " + forms[k] + ", " + score.doc,
+				sharesEach: score.name != "pointing",
+				has:        func(e *explained) bool { return len(e.games[k].Events) > 0 },
+				events:     func(e *explained) []Event { return eventsOf(e.games[k].Events) },
 				each: func(e *explained) ([]float64, error) {
 					return shareOfHits(eventsOf(e.games[k].Events), e.images), nil
 				},

@@ -108,7 +108,8 @@ func (v *View) rise(class int, order []int32) (out records.Curves, err error) {
 		return p[class]
 	}
 	grey := v.plus(1, make([]float32, len(v.Pixels)))
-	if out.Deletion, err = v.curve(metrics.Perturbation{Start: v.Pixels, Finish: grey, Order: order, Schedule: schedule}, probability); err != nil {
+	if out.Deletion, err = v.curve(metrics.Perturbation{Start: v.Pixels, Finish: grey, Order: order, Schedule: schedule},
+		probability); err != nil {
 		return out, err
 	}
 	out.Insertion, err = v.curve(
@@ -158,7 +159,8 @@ func (v *View) gradECLIP(class int, order []int32) (out records.Curves, err erro
 		if err != nil {
 			return out, err
 		}
-		if *c.curve, err = v.curve(metrics.Perturbation{Start: c.start, Finish: c.finish, Order: order, Schedule: schedule}, hit); err != nil {
+		if *c.curve, err = v.curve(metrics.Perturbation{Start: c.start, Finish: c.finish, Order: order, Schedule: schedule},
+			hit); err != nil {
 			return out, err
 		}
 	}

@@ -20,8 +20,8 @@ import (
 
 const probeSide = 32
 
-// brightness is a model of two classes and a background: class 1 is the mean of the first channel of the upper left quarter,
-// class 2 that of the lower right one, times a tenth.
+// brightness is a model of two classes and a background: class 1 is the mean of the first channel of the upper left
+// quarter, class 2 that of the lower right one, times a tenth.
 func brightness(image []float32) []float32 {
 	var sum [2]float32
 	for y := range probeSide {
@@ -62,7 +62,8 @@ func TestFaithfulnessCurves(t *testing.T) {
 		return out, nil
 	}
 	// Four patches; the map of class 1 is highest at the upper left.
-	sim := Similarity{Maps: runners.Maps{Rows: 2, Cols: 2, Global: []float32{9, 0, 0}, Patches: []float32{0, 1, 0, 0, 0.5, 0, 0, 0.25, 0, 0, 0, 1}}}
+	sim := Similarity{Maps: runners.Maps{Rows: 2, Cols: 2, Global: []float32{9, 0, 0}, Patches: []float32{0, 1, 0, 0, 0.5,
+		0, 0, 0.25, 0, 0, 0, 1}}}
 	v.Methods = []Seen{{Name: "m", Form: methods.NoSurgery, Similarity: sim}}
 	found, err := faithfulness{}.Measure(&v)
 	if err != nil {
@@ -106,7 +107,8 @@ func TestFaithfulnessCurves(t *testing.T) {
 	if n := len(got.GradECLIP.Deletion); n != 11 || len(got.GradECLIP.Insertion) != 11 {
 		t.Errorf("Grad-ECLIP's curves have %d and %d points", n, len(got.GradECLIP.Insertion))
 	}
-	// Black is darker than the mean colour in both quarters alike: the first class wins the tie; the last point is the image.
+	// Black is darker than the mean colour in both quarters alike: the first class wins the tie; the last point is the
+	// image.
 	if got.GradECLIP.Deletion[0] != 1 || got.GradECLIP.Insertion[10] != 1 {
 		t.Errorf("the whole image is no hit: %v", got.GradECLIP)
 	}
@@ -118,7 +120,8 @@ func TestFaithfulnessCurves(t *testing.T) {
 // Noise and black are colours that a picture can have.
 func TestFaithfulnessSubstrates(t *testing.T) {
 	const pixels = probeSide * probeSide
-	v := View{Target: probeTarget(), Index: 5, Pixels: slices.Repeat([]float32{0.5}, 3*pixels), Height: probeSide, Width: probeSide}
+	v := View{Target: probeTarget(), Index: 5, Pixels: slices.Repeat([]float32{0.5}, 3*pixels), Height: probeSide,
+		Width: probeSide}
 	var seen [][]float32
 	v.Cosines = func(images [][]float32) (out [][]float32, err error) {
 		for _, image := range images {
@@ -157,7 +160,9 @@ func TestFaithfulnessScores(t *testing.T) {
 	var recs []records.Record
 	for i, curve := range [][]float32{{1, 0.5, 0}, {0.5, 0.5, 0.25}} {
 		c := records.Curves{Deletion: curve, Insertion: []float32{0, float32(i)}}
-		recs = append(recs, records.Record{Dataset: "d", Index: i, ID: "ab"[i : i+1], Methods: map[string]records.Evidence{"m": {Faithfulness: &records.Faithfulness{RISE: c, GradECLIP: c, Constant: i == 1}}}})
+		recs = append(recs, records.Record{Dataset: "d", Index: i, ID: "ab"[i : i+1],
+			Methods: map[string]records.Evidence{"m": {Faithfulness: &records.Faithfulness{RISE: c, GradECLIP: c,
+				Constant: i == 1}}}})
 	}
 	cells, err := Score(run, &configs.Suite{Task: "faithfulness", Resamples: 100, Seed: 1}, recs)
 	if err != nil {
@@ -173,7 +178,8 @@ func TestFaithfulnessScores(t *testing.T) {
 		}
 	}
 	// By the trapezoid rule: (0.5 + 0.4375) / 2 and (0 + 0.5) / 2.
-	want := map[string]float64{"rise deletion": 0.46875, "rise insertion": 0.25, "grad-eclip deletion": 0.46875, "grad-eclip insertion": 0.25}
+	want := map[string]float64{"rise deletion": 0.46875, "rise insertion": 0.25, "grad-eclip deletion": 0.46875,
+		"grad-eclip insertion": 0.25}
 	if diff := cmp.Diff(want, values); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -200,7 +206,8 @@ func TestBestClass(t *testing.T) {
 	j.Rule.Classes = []int{0, 1, 1, 2}
 	best, got := j.bestClass([]float32{9, 0.2, 0.1, 0.15})
 	a, b, c := math.Exp(2.0), math.Exp(1.0), math.Exp(1.5)
-	if diff := cmp.Diff([]float64{0, a / (a + b + c), c / (a + b + c)}, got, cmpopts.EquateApprox(0, 1e-6)); best != 1 || diff != "" {
+	if diff := cmp.Diff([]float64{0, a / (a + b + c), c / (a + b + c)}, got, cmpopts.EquateApprox(0, 1e-6)); best != 1 ||
+		diff != "" {
 		t.Errorf("class %d (-want +got)\n%s", best, diff)
 	}
 }

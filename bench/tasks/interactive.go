@@ -15,12 +15,13 @@ import (
 	"ovbench/runners/sam"
 )
 
-// interactive asks how well maps prompt an interactive segmenter, so that nobody has to click (arXiv 2304.05653, section 4.4). The map of
-// each class that is present makes points, which lie on the object or not, and a box; a segmenter makes masks of either. What the
-// map says without a segmenter, over a threshold, is scored beside them. Without a segmenter there are points and that alone.
+// interactive asks how well maps prompt an interactive segmenter, so that nobody has to click (arXiv 2304.05653,
+// section 4.4). The map of each class that is present makes points, which lie on the object or not, and a box; a
+// segmenter makes masks of either. What the map says without a segmenter, over a threshold, is scored beside them.
+// Without a segmenter there are points and that alone.
 //
-// The truth of a class is one mask, of all its things together, which the masks of a segmenter, made for one thing or a part of it,
-// cannot always cover.
+// The truth of a class is one mask, of all its things together, which the masks of a segmenter, made for one thing or a
+// part of it, cannot always cover.
 type interactive struct{}
 
 func (interactive) Needs() Needs {
@@ -60,7 +61,8 @@ func (interactive) Measure(v *View) (Measured, error) {
 	return m, err
 }
 
-// Prompted is the prompts made from the map of one class, and the masks that came of them; nil where the map makes no prompt.
+// Prompted is the prompts made from the map of one class, and the masks that came of them; nil where the map makes no
+// prompt.
 type Prompted struct {
 	Class               int
 	Points, Box         sam.Prompt
@@ -70,7 +72,8 @@ type Prompted struct {
 // PointParams are the options of a protocol's points, by the names of its fields.
 func PointParams(p configs.Protocol) map[string]any {
 	return map[string]any{
-		"point_threshold": cmp.Or(p.PointThreshold, configs.DefaultPointThreshold), "point_shrink": cmp.Or(p.PointShrink, configs.DefaultPointShrink),
+		"point_threshold": cmp.Or(p.PointThreshold, configs.DefaultPointThreshold), "point_shrink": cmp.Or(p.PointShrink,
+			configs.DefaultPointShrink),
 		"max_points": p.MaxPoints, "map_threshold": cmp.Or(p.MapThreshold, configs.DefaultMapThreshold),
 	}
 }

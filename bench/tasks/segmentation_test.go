@@ -20,8 +20,10 @@ import (
 func TestScoresOfSingleImages(t *testing.T) {
 	run := two("m")
 	var recs []records.Record
-	for i, c := range []metrics.Sparse{{{Truth: 0, Pred: 0, Count: 4}}, {{Truth: 0, Pred: 0, Count: 2}, {Truth: 0, Pred: 1, Count: 2}}, {{Truth: 1, Pred: 1, Count: 1}, {Truth: 1, Pred: 2, Count: 3}}, nil} {
-		recs = append(recs, records.Record{Dataset: "d", Index: i, ID: fmt.Sprint(i), Methods: map[string]records.Evidence{"m": {Confusion: c}}})
+	for i, c := range []metrics.Sparse{{{Truth: 0, Pred: 0, Count: 4}}, {{Truth: 0, Pred: 0, Count: 2},
+		{Truth: 0, Pred: 1, Count: 2}}, {{Truth: 1, Pred: 1, Count: 1}, {Truth: 1, Pred: 2, Count: 3}}, nil} {
+		recs = append(recs, records.Record{Dataset: "d", Index: i, ID: fmt.Sprint(i),
+			Methods: map[string]records.Evidence{"m": {Confusion: c}}})
 	}
 	for convention, want := range map[string][2]float64{
 		"mmseg":     {(1 + 0.25 + 0.25) / 3, (0.75 + 0.125) / 2},
@@ -103,7 +105,8 @@ func TestPointingOnMasks(t *testing.T) {
 		if err := addObjects(&e, p, append(c.objects, datasets.Object{Class: 0, X1: side, Y1: side})); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff([]metrics.PointRecord{{Image: 3, Class: 1, Outcome: c.want}}, e.Masks); diff != "" || e.Boxes != nil {
+		if diff := cmp.Diff([]metrics.PointRecord{{Image: 3, Class: 1, Outcome: c.want}}, e.Masks); diff != "" ||
+			e.Boxes != nil {
 			t.Errorf("%v (-want +got)\n%s", c.objects, diff)
 		}
 	}
@@ -112,7 +115,8 @@ func TestPointingOnMasks(t *testing.T) {
 // What cannot be refined is an error, not a map that is not.
 func TestTooLargeToRefine(t *testing.T) {
 	t10 := &Target{Protocol: configs.Protocol{PAMR: 10}}
-	if _, err := decode(t10, 1<<13, 1<<13, &Similarity{}); err == nil || !strings.Contains(err.Error(), "too large to be refined") {
+	if _, err := decode(t10, 1<<13, 1<<13, &Similarity{}); err == nil ||
+		!strings.Contains(err.Error(), "too large to be refined") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -21,7 +21,8 @@ func TestClassesAreTheirBestQuery(t *testing.T) {
 		}
 	}
 	queries := [][]string{{"a"}, {"b", "c"}}
-	for _, c := range []struct{ row, want []float64 }{{[]float64{1, 2, 3}, []float64{1, 3}}, {[]float64{1, 3, 2}, []float64{1, 3}}} {
+	for _, c := range []struct{ row, want []float64 }{{[]float64{1, 2, 3}, []float64{1, 3}},
+		{[]float64{1, 3, 2}, []float64{1, 3}}} {
 		got, err := BestQueries(c.row, queries)
 		if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
 			t.Errorf("%v: %v (-want +got)\n%s", c.row, err, diff)

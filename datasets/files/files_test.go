@@ -47,7 +47,8 @@ func TestTree(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, to := range map[string]string{"top/link": "../beside", "top/below/up": "../../top", "beside/top": "../top", "top/file": "a.txt"} {
+	for name, to := range map[string]string{"top/link": "../beside", "top/below/up": "../../top", "beside/top": "../top",
+		"top/file": "a.txt"} {
 		if err := os.Symlink(filepath.FromSlash(to), filepath.Join(dir, filepath.FromSlash(name))); err != nil {
 			t.Skip(err)
 		}

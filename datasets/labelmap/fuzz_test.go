@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// FuzzRead: whatever the bytes, no panic, and a map has its pixels, read as numbers, as red + 256 green or by a table of colours.
+// FuzzRead: whatever the bytes, no panic, and a map has its pixels, read as numbers, as red + 256 green or by a table
+// of colours.
 func FuzzRead(f *testing.F) {
 	names, err := filepath.Glob("../picture/testdata/pixels/*.*")
 	if err != nil || len(names) == 0 {

@@ -29,7 +29,8 @@ func TestRead(t *testing.T) {
 		want Map
 	}{
 		// Two classes share a colour on purpose: only the index tells them apart.
-		{"palette of 2 bits", &image.Paletted{Pix: small, Stride: 3, Rect: rect, Palette: color.Palette{color.Black, color.White, color.White, color.Black}}, want},
+		{"palette of 2 bits", &image.Paletted{Pix: small, Stride: 3, Rect: rect, Palette: color.Palette{color.Black,
+			color.White, color.White, color.Black}}, want},
 		{"palette of 8 bits", &image.Paletted{Pix: small, Stride: 3, Rect: rect, Palette: Palette()}, want},
 		{"grey", &image.Gray{Pix: small, Stride: 3, Rect: rect}, want},
 		{"16-bit grey", wide, Map{W: 3, H: 2, Pix: []uint16{0, 255, 256, 33999, 1000, 65535}}},

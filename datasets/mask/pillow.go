@@ -14,7 +14,8 @@ import (
 //   - Points are pixels. Level edges are filled from end to end.
 //   - On each row the other edges are crossed where they are, end points included, in float32; a stretch goes from
 //     every odd crossing in order of x to the next, halves are rounded inwards.
-//   - An edge that ends on a row counts twice there, but on the polygon's last row, so that crossings stay even in number.
+//   - An edge that ends on a row counts twice there, but on the polygon's last row, so that crossings stay even in
+//     number.
 //   - A corner that two flat edges leave to the same side would hang apart from the next row. The crossing of the one
 //     that is later in the polygon is drawn out until the rows touch, see [pillowEdge.corner].
 //
@@ -102,8 +103,8 @@ func (e *pillowEdge) at(y int) float32 {
 	return float32(float32(y-e.from.Y)*e.slope) + float32(e.from.X)
 }
 
-// corner is where the edge crosses row y, its end, drawn out to the pixel beside the nearer of the crossings of next, the
-// row into the polygon, by the edge and its partner.
+// corner is where the edge crosses row y, its end, drawn out to the pixel beside the nearer of the crossings of next,
+// the row into the polygon, by the edge and its partner.
 func (e *pillowEdge) corner(partner *pillowEdge, y, next int) float32 {
 	x := e.at(y)
 	if partner == nil {
@@ -116,8 +117,8 @@ func (e *pillowEdge) corner(partner *pillowEdge, y, next int) float32 {
 	return max(x, float32(min(a, b)-1)) // a partner that leans to the other side changes nothing
 }
 
-// pillowStart and pillowEnd round to the nearest pixel: a half away from zero where a stretch starts, towards zero where
-// it ends. Both work in float32, as Pillow does.
+// pillowStart and pillowEnd round to the nearest pixel: a half away from zero where a stretch starts, towards zero
+// where it ends. Both work in float32, as Pillow does.
 func pillowStart(x float32) int {
 	if x < 0 {
 		return -int(math.Floor(float64(-x + 0.5)))

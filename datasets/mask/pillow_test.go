@@ -60,7 +60,8 @@ func TestPillowPolygonRule(t *testing.T) {
 		{"halves go inwards", []image.Point{{0, 0}, {1, 2}, {4, 2}, {3, 0}}, []string{"####.", ".###.", ".####"}},
 		{"flat corner reaches the next row", []image.Point{{0, 0}, {4, 1}}, []string{"####.", ".####", "....."}},
 		{"steeper of two at a corner", []image.Point{{0, 0}, {4, 1}, {3, 2}}, []string{"##...", "..###", "...#."}},
-		{"no corner with an upright edge", []image.Point{{0, 1}, {0, 2}, {0, 1}, {3, 2}}, []string{".....", "###..", "####."}},
+		{"no corner with an upright edge", []image.Point{{0, 1}, {0, 2}, {0, 1}, {3, 2}}, []string{".....", "###..",
+			"####."}},
 	} {
 		got := pillowMask(test.points, 5, 3)
 		for y, row := range test.want {

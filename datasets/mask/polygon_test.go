@@ -14,7 +14,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// splitmix is splitmix64 (Steele et al., "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014), as make.py has it.
+// splitmix is splitmix64 (Steele et al., "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014), as make.py has
+// it.
 type splitmix uint64
 
 func (s *splitmix) u(n int) int {
@@ -135,7 +136,8 @@ func TestFillPolygonsErrors(t *testing.T) {
 		h, w     int
 		want     string
 	}{
-		{[][]float64{{0, 0, 9, 0, 9, 9}, {1, 2, 3, 4, 5, 6, 7}}, 9, 9, "polygon 1: odd number of polygon coordinates: 7 numbers"},
+		{[][]float64{{0, 0, 9, 0, 9, 9}, {1, 2, 3, 4, 5, 6, 7}}, 9, 9,
+			"polygon 1: odd number of polygon coordinates: 7 numbers"},
 		{[][]float64{{0, 0, 9, 0, math.NaN(), 9}}, 9, 9, "polygon 0: coordinate NaN"},
 		{[][]float64{{0, 0, 9, 0, 9, math.Inf(-1)}}, 9, 9, "polygon 0: coordinate -Inf"},
 		{[][]float64{{0, 0, 9, 0, 9, 1e7}}, 9, 9, "coordinate 1e+07, more than 1e+06 pixels away"},

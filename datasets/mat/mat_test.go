@@ -72,7 +72,8 @@ func matFile(parts ...[]byte) []byte {
 
 // matWith is a file with LabelMap of a class, flags, dimensions and numbers.
 func matWith(flags uint32, dims []int32, kind uint32, numbers any) []byte {
-	return matFile(matElement(matUint32, []uint32{flags, 0}), matElement(matInt32, dims), matElement(matInt8, []byte("LabelMap")), matElement(kind, numbers))
+	return matFile(matElement(matUint32, []uint32{flags, 0}), matElement(matInt32, dims),
+		matElement(matInt8, []byte("LabelMap")), matElement(kind, numbers))
 }
 
 // deflated is file with its element compressed.
@@ -105,17 +106,21 @@ func TestMatErrors(t *testing.T) {
 		{"version 7.3 by text", append([]byte("MATLAB 7.3 MAT-file, Platform: GLNXA64"), make([]byte, 600)...), `version 7.3 (HDF5), which is not read here; load it in MATLAB and save it again with save(file, "-v7")`},
 		{"version 7.3 by magic", append(make([]byte, 512), "\x89HDF\r\n\x1a\n...."...), "version 7.3 (HDF5)"},
 		{"plain HDF5", []byte("\x89HDF\r\n\x1a\n"), "version 7.3 (HDF5)"},
-		{"version 4", append([]byte{0, 0, 0, 0, 7}, make([]byte, 200)...), "not a MATLAB file of version 5: it begins with 00 00 00 00 07"},
+		{"version 4", append([]byte{0, 0, 0, 0, 7}, make([]byte, 200)...),
+			"not a MATLAB file of version 5: it begins with 00 00 00 00 07"},
 		{"web page", []byte("<!DOCTYPE html>"), "HTML"},
 		{"pointer", []byte("version https://git-lfs.github.com/spec/v1"), "git lfs pull"},
 		{"header only", good[:128], "the file ends after its header"},
 		{"other name", good, `no variable "S"; variables there are: "LabelMap"`},
-		{"2^31 x 2^31", matWith(uint16s, []int32{math.MaxInt32, math.MaxInt32}, matUint16, []uint16{1}), "2147483647 rows and 2147483647 columns, more than the limit of 67108864 numbers"},
-		{"2^31 x 2^31 deflated", deflated(matWith(uint16s, []int32{math.MaxInt32, math.MaxInt32}, matUint16, []uint16{1})), "more than the limit"},
+		{"2^31 x 2^31", matWith(uint16s, []int32{math.MaxInt32, math.MaxInt32}, matUint16, []uint16{1}),
+			"2147483647 rows and 2147483647 columns, more than the limit of 67108864 numbers"},
+		{"2^31 x 2^31 deflated", deflated(matWith(uint16s, []int32{math.MaxInt32, math.MaxInt32}, matUint16, []uint16{1})),
+			"more than the limit"},
 		{"negative side", matWith(uint16s, []int32{-1, -2}, matUint16, []uint16{1, 2}), "dimensions [-1 -2]"},
 		{"empty matrix", matWith(uint16s, []int32{0, 0}, matUint16, []uint16{}), "dimensions [0 0]"},
 		{"three dimensions", matWith(uint16s, []int32{1, 1, 2}, matUint16, []uint16{1, 2}), "dimensions [1 1 2]"},
-		{"too few numbers", matWith(uint16s, []int32{2, 2}, matUint16, []uint16{1, 2}), "of 2x2 numbers has 4 bytes of type 4"},
+		{"too few numbers", matWith(uint16s, []int32{2, 2}, matUint16, []uint16{1, 2}),
+			"of 2x2 numbers has 4 bytes of type 4"},
 		{"unknown type", matWith(uint16s, two, 8, []uint16{1, 2}), "of type 8"},
 		{"complex", matWith(double|matComplexFlag, two, matDouble, []float64{1, 2}), "complex"},
 		{"cell", matWith(1, two, matUint16, []uint16{1, 2}), "a cell array, want a matrix"},
@@ -159,7 +164,8 @@ func TestMatLabelValues(t *testing.T) {
 
 // A file that ends early is an error wherever it ends.
 func TestMatTruncated(t *testing.T) {
-	for _, name := range []string{"big_uint16.mat", "little_several.mat", "scipy_float64_zlib.mat", "little_small_2x2.mat"} {
+	for _, name := range []string{"big_uint16.mat", "little_several.mat", "scipy_float64_zlib.mat",
+		"little_small_2x2.mat"} {
 		data, err := os.ReadFile(filepath.Join("../testdata/context/mat", name))
 		if err != nil {
 			t.Fatal(err)

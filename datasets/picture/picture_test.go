@@ -86,7 +86,8 @@ func jpegWithEXIF(t *testing.T, m image.Image, orientation byte, bigEndian bool)
 		"\x00\x01\x04\x00\x01\x00\x00\x00\x03\x00\x00\x00" + // width, to be passed over
 		"\x12\x01\x03\x00\x01\x00\x00\x00" + string(orientation) + "\x00\x00\x00"
 	if bigEndian {
-		exif = "Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00" + string(orientation) + "\x00\x00"
+		exif = "Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00" + string(orientation) +
+			"\x00\x00"
 	}
 	segment := append([]byte{0xff, 0xe1, 0, byte(len(exif) + 2)}, exif...)
 	return append(append([]byte{0xff, 0xd8}, segment...), b.Bytes()[2:]...)
@@ -99,7 +100,8 @@ func jpegWithEXIF(t *testing.T, m image.Image, orientation byte, bigEndian bool)
 //
 // appear upright; checked against Pillow 13.0.0 ImageOps.exif_transpose.
 func TestOrientation(t *testing.T) {
-	upright := []string{1: "abc def", 2: "cba fed", 3: "fed cba", 4: "def abc", 5: "ad be cf", 6: "da eb fc", 7: "fc eb da", 8: "cf be ad"}
+	upright := []string{1: "abc def", 2: "cba fed", 3: "fed cba", 4: "def abc", 5: "ad be cf", 6: "da eb fc",
+		7: "fc eb da", 8: "cf be ad"}
 	stored := image.NewGray(image.Rect(0, 0, 24, 16))
 	for y := range 16 {
 		for x := range 24 {

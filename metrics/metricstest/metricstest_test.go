@@ -48,7 +48,8 @@ func drawLabels(t *rapid.T, pixels int) (truth, pred []uint16) {
 
 func TestAreas(t *testing.T) {
 	for _, v := range metrics.Conventions {
-		for name, score := range map[string]func(metrics.Areas) (float64, bool){"mIoU": v.MIoU, "mAcc": v.MAcc, "aAcc": metrics.AAcc, "FWIoU": v.FWIoU, "mDice": metrics.MDice} {
+		for name, score := range map[string]func(metrics.Areas) (float64, bool){"mIoU": v.MIoU, "mAcc": v.MAcc,
+			"aAcc": metrics.AAcc, "FWIoU": v.FWIoU, "mDice": metrics.MDice} {
 			t.Run(v.Name+"/"+name, func(t *testing.T) {
 				metricstest.Laws(t, metricstest.Family[metrics.Sparse]{
 					Draw: func(t *rapid.T) []metrics.Sparse {
@@ -116,7 +117,8 @@ func TestCityscapes(t *testing.T) {
 // drawMap draws a map and a mask that has its class.
 func drawMap(t *rapid.T) (score []float32, mask []uint8) {
 	value := rapid.OneOf(rapid.Float32Range(0, 1), rapid.SampledFrom([]float32{0, 0.5, 1}))
-	mask = append(rapid.SliceOfN(rapid.SampledFrom([]uint8{metrics.Outside, metrics.Inside, metrics.Void}), 0, 12).Draw(t, "mask"), metrics.Inside)
+	mask = append(rapid.SliceOfN(rapid.SampledFrom([]uint8{metrics.Outside, metrics.Inside, metrics.Void}), 0, 12).Draw(t,
+		"mask"), metrics.Inside)
 	return rapid.SliceOfN(value, len(mask), len(mask)).Draw(t, "map"), mask
 }
 
@@ -131,12 +133,13 @@ func TestExplain(t *testing.T) {
 		},
 		Number: func(r metrics.ExplainRecord, image int) metrics.ExplainRecord { r.Image = image; return r },
 	}
-	each(t, []string{"fg-mIoU", "fg-mIoU@0.5", "fg-mIoU@otsu", "fg-mIoU-image", "PxAP", "mSC", "mSC-pairs"}, func(t *testing.T, name string) {
-		family.Statistic = func(records []metrics.ExplainRecord, images int) (metrics.Statistic, error) {
-			return metrics.ExplainStatistic(records, images, classes, name)
-		}
-		metricstest.Laws(t, family)
-	})
+	each(t, []string{"fg-mIoU", "fg-mIoU@0.5", "fg-mIoU@otsu", "fg-mIoU-image", "PxAP", "mSC", "mSC-pairs"},
+		func(t *testing.T, name string) {
+			family.Statistic = func(records []metrics.ExplainRecord, images int) (metrics.Statistic, error) {
+				return metrics.ExplainStatistic(records, images, classes, name)
+			}
+			metricstest.Laws(t, family)
+		})
 	family.Ordered = true
 	family.Statistic = func(records []metrics.ExplainRecord, images int) (metrics.Statistic, error) {
 		return metrics.OtherHalfStatistic(records, images, classes, func(image int) bool { return image%2 == 1 })
@@ -211,7 +214,8 @@ func drawRow(t *rapid.T) []row {
 
 func TestRanking(t *testing.T) {
 	for _, rule := range metrics.APRules {
-		for _, d := range []metrics.DifficultRule{metrics.DifficultSkip, metrics.DifficultNegative, metrics.DifficultPositive} {
+		for _, d := range []metrics.DifficultRule{metrics.DifficultSkip, metrics.DifficultNegative,
+			metrics.DifficultPositive} {
 			t.Run(rule.Name+"/"+string(d), func(t *testing.T) {
 				metricstest.Laws(t, metricstest.Family[row]{
 					Draw: drawRow, Ordered: rule.Name != metrics.StepAP.Name,
@@ -258,11 +262,13 @@ func TestPrompts(t *testing.T) {
 			Draw: func(t *rapid.T) []metrics.PromptRecord {
 				return some(t, func(class int) (metrics.PromptRecord, error) {
 					const side = 3
-					mask := rapid.SliceOfN(rapid.SampledFrom([]uint8{metrics.Outside, metrics.Inside, metrics.Void}), side*side, side*side).Draw(t, "mask")
+					mask := rapid.SliceOfN(rapid.SampledFrom([]uint8{metrics.Outside, metrics.Inside, metrics.Void}), side*side,
+						side*side).Draw(t, "mask")
 					var points []metrics.Prompt
 					for range rapid.IntRange(0, 4).Draw(t, "points") {
 						points = append(points, metrics.Prompt{
-							X: rapid.IntRange(0, side-1).Draw(t, "x"), Y: rapid.IntRange(0, side-1).Draw(t, "y"), Positive: rapid.Bool().Draw(t, "positive"),
+							X: rapid.IntRange(0, side-1).Draw(t, "x"), Y: rapid.IntRange(0, side-1).Draw(t, "y"),
+							Positive: rapid.Bool().Draw(t, "positive"),
 						})
 					}
 					r, err := metrics.PromptsAt(points, mask, side, 0, class)

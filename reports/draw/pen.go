@@ -1,8 +1,8 @@
 // Package draw answers: how does a chart, or a map over a picture, look?
 //
-// A [Figure] is drawn on any canvas of gonum's: as a picture, as SVG, on a page of a document. Charts ([Bars], [LineChart],
-// [RowChart], [Matrix], [Times]) make figures of plain numbers. [Overlay] and [Caption] are pictures of a single image, in
-// the colours of [VOC] for labels and [Jet] for similarity.
+// A [Figure] is drawn on any canvas of gonum's: as a picture, as SVG, on a page of a document. Charts ([Bars],
+// [LineChart], [RowChart], [Matrix], [Times]) make figures of plain numbers. [Overlay] and [Caption] are pictures of a
+// single image, in the colours of [VOC] for labels and [Jet] for similarity.
 package draw
 
 import (

@@ -42,8 +42,8 @@ const (
 	titleText, noteText           = 22, 14 // sizes
 )
 
-// Draw is the figure of a segmentation: the picture, the map with the points (red on the object, blue off it) and the box, and the
-// mask over the picture, side by side under the title. Without a map the points are on the picture.
+// Draw is the figure of a segmentation: the picture, the map with the points (red on the object, blue off it) and the
+// box, and the mask over the picture, side by side under the title. Without a map the points are on the picture.
 func (s Segmented) Draw() image.Image {
 	f := s.fit()
 	panels := []promptedPanel{{f.picture, "picture"}}

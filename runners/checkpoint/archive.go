@@ -47,7 +47,8 @@ func openArchive(f io.ReaderAt, size int64) (*archive, error) {
 			return nil, fmt.Errorf("zip member %.80q stands twice; re-save the model", m.Name)
 		}
 		a.members[m.Name] = m
-		if folder, ok := strings.CutSuffix(m.Name, "data.pkl"); ok && strings.Count(folder, "/") <= 1 && (folder == "" || strings.HasSuffix(folder, "/")) {
+		if folder, ok := strings.CutSuffix(m.Name, "data.pkl"); ok && strings.Count(folder, "/") <= 1 &&
+			(folder == "" || strings.HasSuffix(folder, "/")) {
 			a.root = folder
 			pickles++
 		}
@@ -137,7 +138,8 @@ func (a *archive) extent(name string) (extent, error) {
 	case m == nil:
 		return extent{}, fmt.Errorf("no zip member %.80q; the file is incomplete, download it again", name)
 	case m.Method != zip.Store || m.CompressedSize64 != m.UncompressedSize64 || m.Flags&1 != 0:
-		return extent{}, fmt.Errorf("zip member %.80q is compressed or encrypted; re-save it with torch.save, or re-pack it with zip -0", name)
+		return extent{}, fmt.Errorf("zip member %.80q is compressed or encrypted; re-save it with torch.save, or re-pack "+
+			"it with zip -0", name)
 	}
 	at, err := m.DataOffset()
 	if err != nil {

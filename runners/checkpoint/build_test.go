@@ -60,7 +60,8 @@ func opStorage(class, key string, n int) string {
 // opTensor is what torch writes for a tensor of floats.
 func opTensor(key string, n, offset int, shape, strides []int) string {
 	return opCall(opGlobal("torch._utils", "_rebuild_tensor_v2"),
-		opStorage("FloatStorage", key, n), opInt(offset), opInts(shape...), opInts(strides...), "\x89", opCall(opGlobal("collections", "OrderedDict")))
+		opStorage("FloatStorage", key, n), opInt(offset), opInts(shape...), opInts(strides...), "\x89",
+		opCall(opGlobal("collections", "OrderedDict")))
 }
 
 // opObject is an object of a class with a state.
@@ -99,7 +100,8 @@ func writeArchive(t fataler, to io.Writer, members ...member) {
 			w, err = z.CreateHeader(&zip.FileHeader{Name: m.name, Method: m.method})
 		} else {
 			size := uint64(len(m.data))
-			w, err = z.CreateRaw(&zip.FileHeader{Name: m.name, Method: m.method, CompressedSize64: size, UncompressedSize64: size})
+			w, err = z.CreateRaw(&zip.FileHeader{Name: m.name, Method: m.method, CompressedSize64: size,
+				UncompressedSize64: size})
 		}
 		if err == nil {
 			_, err = io.WriteString(w, m.data)
@@ -115,10 +117,12 @@ func writeArchive(t fataler, to io.Writer, members ...member) {
 
 // torchOf is a PyTorch archive of a pickled root and one storage "0" of 24 bytes.
 func torchOf(t fataler, root string) string {
-	return archiveOf(t, member{name: "m/data.pkl", data: pickle(root)}, member{name: "m/data/0", data: strings.Repeat("\x01", 24)})
+	return archiveOf(t, member{name: "m/data.pkl", data: pickle(root)},
+		member{name: "m/data/0", data: strings.Repeat("\x01", 24)})
 }
 
 // scriptOf is a TorchScript archive.
 func scriptOf(t fataler, root string) string {
-	return archiveOf(t, member{name: "m/data.pkl", data: pickle(root)}, member{name: "m/data/0", data: strings.Repeat("\x01", 24)}, member{name: "m/constants.pkl"})
+	return archiveOf(t, member{name: "m/data.pkl", data: pickle(root)},
+		member{name: "m/data/0", data: strings.Repeat("\x01", 24)}, member{name: "m/constants.pkl"})
 }

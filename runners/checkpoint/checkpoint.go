@@ -134,7 +134,8 @@ func readContents(path string, f io.ReaderAt, size int64) (contents, error) {
 	case len(start) > 8 && start[8] == '{':
 		return readSafetensors(path, f, size)
 	}
-	return contents{}, fmt.Errorf("is not a checkpoint (it begins with %q); give safetensors or a PyTorch zip archive", start[:min(len(start), 8)])
+	return contents{}, fmt.Errorf("is not a checkpoint (it begins with %q); give safetensors or a PyTorch zip archive",
+		start[:min(len(start), 8)])
 }
 
 // withoutModule drops the prefix DataParallel puts before every name.

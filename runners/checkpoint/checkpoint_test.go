@@ -117,7 +117,8 @@ func TestMetadataAndFiles(t *testing.T) {
 		t.Error(diff)
 	}
 	c = open(t, "testdata/sharded/model.safetensors.index.json")
-	want := []string{"testdata/sharded/model-00001-of-00002.safetensors", "testdata/sharded/model-00002-of-00002.safetensors"}
+	want := []string{"testdata/sharded/model-00001-of-00002.safetensors",
+		"testdata/sharded/model-00002-of-00002.safetensors"}
 	if diff := cmp.Diff(want, c.Files); diff != "" {
 		t.Error(diff)
 	}
@@ -186,7 +187,8 @@ func TestCacheLinks(t *testing.T) {
 // Not names but contents decide.
 func TestExtensionsDoNotCount(t *testing.T) {
 	dir := t.TempDir()
-	for name, want := range map[string]Format{"types.safetensors": Safetensors, "plain.pt": StateDict, "script.pt": TorchScript} {
+	for name, want := range map[string]Format{"types.safetensors": Safetensors, "plain.pt": StateDict,
+		"script.pt": TorchScript} {
 		file := filepath.Join(dir, name+".json")
 		write(t, file, content(t, filepath.Join("testdata", name)))
 		if c := open(t, file); c.Format != want {

@@ -25,12 +25,16 @@ func TestRefusals(t *testing.T) {
 		// what is no checkpoint
 		{"empty", "", `is not a checkpoint (it begins with ""); give safetensors or a PyTorch zip archive`},
 		{"image", "\x89PNG\r\n\x1a\n0123", `is not a checkpoint (it begins with "\x89PNG\r\n\x1a\n")`},
-		{"git lfs", "version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "is a Git LFS pointer, not the weights; run git lfs pull"},
-		{"legacy pickle", "\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", "torch.save(..., _use_new_zipfile_serialization=True), or convert it to safetensors"},
+		{"git lfs", "version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
+			"is a Git LFS pointer, not the weights; run git lfs pull"},
+		{"legacy pickle", "\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.",
+			"torch.save(..., _use_new_zipfile_serialization=True), or convert it to safetensors"},
 
 		// safetensors: the frame
-		{"huge header", le(8, maxHeader+1) + "{" + strings.Repeat(" ", 90), "safetensors header claims 100000001 bytes; the format allows 100000000"},
-		{"header beyond file", le(8, 4096) + "{}", "safetensors header claims 4096 bytes, but the file has 10; download it again"},
+		{"huge header", le(8, maxHeader+1) + "{" + strings.Repeat(" ", 90),
+			"safetensors header claims 100000001 bytes; the format allows 100000000"},
+		{"header beyond file", le(8, 4096) + "{}",
+			"safetensors header claims 4096 bytes, but the file has 10; download it again"},
 		{"no tensors", safe("{}", 0), "no tensors; is it the model's weight file?"},
 		{"only metadata", safe(`{"__metadata__":{"a":"b"}}`, 0), "no tensors"},
 
@@ -73,9 +77,11 @@ func TestRefusals(t *testing.T) {
 		{"tail", safe(`{`+entry("a", "F32", "1", 0, 4)+`}`, 12), "8 bytes after the last tensor belong to no tensor"},
 
 		// zip
-		{"cut zip", torchOf(t, opSet(opText("w"), vector))[:200], "zip directory: zip: not a valid zip file; the file is cut short or damaged, download it again"},
+		{"cut zip", torchOf(t, opSet(opText("w"), vector))[:200],
+			"zip directory: zip: not a valid zip file; the file is cut short or damaged, download it again"},
 		{"no pickle", archiveOf(t, member{name: "m/data/0"}), "zip archive with 0 members data.pkl instead of one"},
-		{"two pickles", archiveOf(t, member{name: "a/data.pkl"}, member{name: "b/data.pkl"}), "zip archive with 2 members data.pkl"},
+		{"two pickles", archiveOf(t, member{name: "a/data.pkl"}, member{name: "b/data.pkl"}),
+			"zip archive with 2 members data.pkl"},
 		{"member twice", archiveOf(t, member{name: "m/data.pkl"}, member{name: "m/data.pkl"}), `zip member "m/data.pkl" stands twice`},
 		{"deflated pickle", archiveOf(t, member{"m/data.pkl", pickle(opDict), zip.Deflate}), `zip member "m/data.pkl" is compressed or encrypted; re-save it with torch.save, or re-pack it with zip -0`},
 		{"deflated storage", archiveOf(t, member{name: "m/data.pkl", data: pickle(opSet(opText("w"), vector))}, member{"m/data/0", strings.Repeat("a", 24), zip.Deflate}), `tensor "w": zip member "m/data/0" is compressed`},
@@ -87,9 +93,12 @@ func TestRefusals(t *testing.T) {
 		{"zip64 claim", zip64Claim(1 << 40), "zip64 directory claims 1099511627776 members; at most 262144 are read"},
 
 		// pickle: the machine
-		{"empty pickle", archiveOf(t, member{name: "m/data.pkl"}), "m/data.pkl: pickle, byte 0: 1 bytes are claimed, 0 are left"},
-		{"no stop", archiveOf(t, member{name: "m/data.pkl", data: opProto + opDict}), "pickle, byte 3: 1 bytes are claimed, 0 are left"},
-		{"protocol 0", archiveOf(t, member{name: "m/data.pkl", data: "I1\n."}), "pickle, byte 0: opcode 0x49 is not one PyTorch writes; re-save with torch.save's default pickle_protocol"},
+		{"empty pickle", archiveOf(t, member{name: "m/data.pkl"}),
+			"m/data.pkl: pickle, byte 0: 1 bytes are claimed, 0 are left"},
+		{"no stop", archiveOf(t, member{name: "m/data.pkl", data: opProto + opDict}),
+			"pickle, byte 3: 1 bytes are claimed, 0 are left"},
+		{"protocol 0", archiveOf(t, member{name: "m/data.pkl", data: "I1\n."}),
+			"pickle, byte 0: opcode 0x49 is not one PyTorch writes; re-save with torch.save's default pickle_protocol"},
 		{"protocol 6", archiveOf(t, member{name: "m/data.pkl", data: "\x80\x06."}), "protocol 6 is not read"},
 		{"extension", torchOf(t, "\x82\x01"), "opcode 0x82 is not one PyTorch writes"},
 		{"out of band", torchOf(t, "\x97"), "opcode 0x97 is not one"},
@@ -109,38 +118,52 @@ func TestRefusals(t *testing.T) {
 		{"endless global", archiveOf(t, member{name: "m/data.pkl", data: "\x80\x02cos"}), "a line does not end"},
 		{"global of numbers", torchOf(t, "K\x01K\x02\x93"), "a global is not named by two strings"},
 		{"call without tuple", torchOf(t, opGlobal("os", "system")+"NR"), "arguments of a call are not a tuple"},
-		{"too many instructions", torchOf(t, strings.Repeat("N", maxSteps)), "pickle of more than 2097152 instructions; save the state dict alone"},
+		{"too many instructions", torchOf(t, strings.Repeat("N", maxSteps)),
+			"pickle of more than 2097152 instructions; save the state dict alone"},
 
 		// pickle: what it holds
 		{"code", torchOf(t, opCall(opGlobal("os", "system"), opText("touch pwned"))), `holds an object of "os.system", not a state dict; save model.state_dict() instead`},
 		{"list", torchOf(t, "]"), "holds a Python value, not a state dict"},
-		{"nested lists", torchOf(t, strings.Repeat("]", 1<<16)+strings.Repeat("a", 1<<16-1)), "holds a Python value, not a state dict"},
+		{"nested lists", torchOf(t, strings.Repeat("]", 1<<16)+strings.Repeat("a", 1<<16-1)),
+			"holds a Python value, not a state dict"},
 		{"nested tuples", torchOf(t, ")"+strings.Repeat("\x85", 1<<16)), "holds a Python value, not a state dict"},
 		{"no state dict", torchOf(t, opSet(opText("epoch"), opInt(1))), `no state dict at the top or below; its entries are ["epoch"]; save model.state_dict() instead`},
 		{"name is a number", torchOf(t, opSet(opInt(5), vector)), "a tensor is filed under 5 instead of a name"},
 		{"name twice", torchOf(t, opSet(opText("w"), vector, opText("w"), vector)), `tensor "w" stands twice`},
 		{"name empty", torchOf(t, opSet(opText(""), vector)), "a tensor has an empty name"},
 		{"self wrapped", torchOf(t, opDict+"q\x00("+opText("state_dict")+"h\x00u"), "no state dict at the top"},
-		{"module in itself", scriptOf(t, opGlobal("__torch__", "M")+")\x81q\x00"+opSet(opText("m"), "h\x00")+"b"), "modules are nested deeper than 64"},
+		{"module in itself", scriptOf(t, opGlobal("__torch__", "M")+")\x81q\x00"+opSet(opText("m"), "h\x00")+"b"),
+			"modules are nested deeper than 64"},
 		{"module bomb", scriptOf(t, moduleBomb(40)), "modules have more than 2097152 entries"},
-		{"module without tensors", scriptOf(t, opObject(opGlobal("__torch__", "M"), opSet(opText("training"), "\x88"))), "no tensors"},
+		{"module without tensors", scriptOf(t, opObject(opGlobal("__torch__", "M"), opSet(opText("training"), "\x88"))),
+			"no tensors"},
 
 		// pickle: tensors
 		{"beyond storage", torchOf(t, opSet(opText("w"), opTensor("0", 6, 0, []int{7}, []int{1}))), `tensor "w": shape [7] with strides [1] and offset 0 reaches beyond its storage of 24 bytes`},
-		{"offset", torchOf(t, opSet(opText("w"), opTensor("0", 6, 1, []int{6}, []int{1}))), "offset 1 reaches beyond its storage of 24 bytes"},
-		{"offset of nothing", torchOf(t, opSet(opText("w"), opTensor("0", 6, 7, []int{0}, []int{1}))), "offset 7 reaches beyond its storage of 24 bytes"},
-		{"stride", torchOf(t, opSet(opText("w"), opTensor("0", 6, 0, []int{2, 3}, []int{4, 1}))), "with strides [4 1] and offset 0 reaches beyond"},
-		{"stride overflows", torchOf(t, opSet(opText("w"), opTensor("0", 6, 0, []int{3, 3}, []int{1 << 62, 1 << 62}))), "reaches beyond its storage"},
+		{"offset", torchOf(t, opSet(opText("w"), opTensor("0", 6, 1, []int{6}, []int{1}))),
+			"offset 1 reaches beyond its storage of 24 bytes"},
+		{"offset of nothing", torchOf(t, opSet(opText("w"), opTensor("0", 6, 7, []int{0}, []int{1}))),
+			"offset 7 reaches beyond its storage of 24 bytes"},
+		{"stride", torchOf(t, opSet(opText("w"), opTensor("0", 6, 0, []int{2, 3}, []int{4, 1}))),
+			"with strides [4 1] and offset 0 reaches beyond"},
+		{"stride overflows", torchOf(t, opSet(opText("w"), opTensor("0", 6, 0, []int{3, 3}, []int{1 << 62, 1 << 62}))),
+			"reaches beyond its storage"},
 		{"shape overflows", torchOf(t, opSet(opText("w"), opTensor("0", 6, 0, []int{1 << 32, 1 << 32}, []int{0, 0}))), `tensor "w": has shape [4294967296 4294967296], which overflows`},
 		{"expanded", torchOf(t, opSet(opText("w"), opTensor("0", 6, 0, []int{1 << 40}, []int{0}))), `tensor "w": spreads a storage of 24 bytes over shape [1099511627776]; save it .contiguous()`},
 		{"negative offset", torchOf(t, opSet(opText("w"), opTensor("0", 6, -1, []int{1}, []int{1}))), `tensor "w": is rebuilt from arguments torch does not write`},
-		{"negative shape", torchOf(t, opSet(opText("w"), opTensor("0", 6, 0, []int{-1}, []int{1}))), "is rebuilt from arguments torch does not write"},
-		{"negative stride", torchOf(t, opSet(opText("w"), opTensor("0", 6, 0, []int{1}, []int{-1}))), "is rebuilt from arguments torch does not write"},
-		{"missing stride", torchOf(t, opSet(opText("w"), opTensor("0", 6, 0, []int{1, 1}, []int{1}))), "is rebuilt from arguments torch does not write"},
-		{"rank", torchOf(t, opSet(opText("w"), opTensor("0", 6, 0, make([]int, 17), make([]int, 17)))), "has 17 dimensions; at most 16 are read"},
+		{"negative shape", torchOf(t, opSet(opText("w"), opTensor("0", 6, 0, []int{-1}, []int{1}))),
+			"is rebuilt from arguments torch does not write"},
+		{"negative stride", torchOf(t, opSet(opText("w"), opTensor("0", 6, 0, []int{1}, []int{-1}))),
+			"is rebuilt from arguments torch does not write"},
+		{"missing stride", torchOf(t, opSet(opText("w"), opTensor("0", 6, 0, []int{1, 1}, []int{1}))),
+			"is rebuilt from arguments torch does not write"},
+		{"rank", torchOf(t, opSet(opText("w"), opTensor("0", 6, 0, make([]int, 17), make([]int, 17)))),
+			"has 17 dimensions; at most 16 are read"},
 		{"storage larger than member", torchOf(t, opSet(opText("w"), opTensor("0", 7, 0, []int{1}, []int{1}))), `tensor "w": needs a storage of 7 elements of f32, but member "m/data/0" has 24 bytes`},
-		{"negative storage", torchOf(t, opSet(opText("w"), opTensor("0", -1, 0, []int{0}, []int{1}))), "is rebuilt from arguments torch does not write"},
-		{"no storage id", torchOf(t, opSet(opText("w"), opCall(rebuild2, "N", opInt(0), opInts(1), opInts(1), hooks))), "is rebuilt from arguments torch does not write"},
+		{"negative storage", torchOf(t, opSet(opText("w"), opTensor("0", -1, 0, []int{0}, []int{1}))),
+			"is rebuilt from arguments torch does not write"},
+		{"no storage id", torchOf(t, opSet(opText("w"), opCall(rebuild2, "N", opInt(0), opInts(1), opInts(1), hooks))),
+			"is rebuilt from arguments torch does not write"},
 		{"few arguments", torchOf(t, opSet(opText("w"), opCall(rebuild2, opInt(0)))), `is made by "torch._utils._rebuild_tensor_v2", which is not a dense tensor in the file`},
 		{"storage type", torchOf(t, opSet(opText("w"), opCall(rebuild2, opStorage("QInt8Storage", "0", 6), opInt(0), opInts(1), opInts(1), hooks))), `tensor "w": has storage type "torch.QInt8Storage", which is not read; convert it to float32, float16 or bfloat16`},
 		{"storage path", torchOf(t, opSet(opText("w"), opTensor("../data.pkl", 1, 0, []int{1}, []int{1}))), `no zip member "m/data/../data.pkl"`},
@@ -259,7 +282,8 @@ func TestLimits(t *testing.T) {
 		{"tensors", torchOf(t, vector+"q\x000"+opSet(names.String())), "more than 131072 tensors"},
 		{"directory", directory.String(), "more than 33554432 bytes of zip directory; at most 262144 members are read"},
 	} {
-		if _, err := readContents("f", strings.NewReader(tt.file), int64(len(tt.file))); err == nil || err.Error() != tt.want {
+		if _, err := readContents("f", strings.NewReader(tt.file), int64(len(tt.file))); err == nil ||
+			err.Error() != tt.want {
 			t.Errorf("%s: error %v, want %s", tt.name, err, tt.want)
 		}
 	}
@@ -314,8 +338,10 @@ func (s spread) ReadAt(p []byte, off int64) (int, error) {
 
 // sameOffset is an archive whose directory sends two storages to the same bytes.
 func sameOffset(t *testing.T) string {
-	root := opSet(opText("a"), opTensor("0", 1, 0, []int{1}, []int{1}), opText("b"), opTensor("1", 1, 0, []int{1}, []int{1}))
-	b := []byte(archiveOf(t, member{name: "m/data.pkl", data: pickle(root)}, member{name: "m/data/0", data: "0123"}, member{name: "m/data/1", data: "4567"}))
+	root := opSet(opText("a"), opTensor("0", 1, 0, []int{1}, []int{1}), opText("b"), opTensor("1", 1, 0, []int{1},
+		[]int{1}))
+	b := []byte(archiveOf(t, member{name: "m/data.pkl", data: pickle(root)}, member{name: "m/data/0", data: "0123"},
+		member{name: "m/data/1", data: "4567"}))
 	const header, offset = 46, 42 // of a directory entry, APPNOTE 4.3.12
 	find := func(name string) int { return strings.LastIndex(string(b), name) - header }
 	copy(b[find("m/data/1")+offset:][:4], b[find("m/data/0")+offset:][:4])

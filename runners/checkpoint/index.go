@@ -46,7 +46,8 @@ func readSharded(path string) (c contents, shards []string, err error) {
 		for _, t := range ix.shards[name] {
 			r, ok := shard.tensors[t]
 			if !ok {
-				return c, nil, fmt.Errorf("%s: tensor %q is not in shard %s; index and shards are of different models, download them again", path, t, file)
+				return c, nil, fmt.Errorf("%s: tensor %q is not in shard %s; index and shards are of different models, download "+
+					"them again", path, t, file)
 			}
 			c.tensors[t] = r
 		}
@@ -102,7 +103,8 @@ func parseIndex(text []byte) (index, error) {
 					return fmt.Errorf("tensor %q: %w", name, err)
 				}
 				if !plainName(file) {
-					return fmt.Errorf("tensor %q is mapped to %q; shards must lie beside their index, named without directories", name, file)
+					return fmt.Errorf("tensor %q is mapped to %q; shards must lie beside their index, named without directories", name,
+						file)
 				}
 				mapped++
 				ix.shards[file] = append(ix.shards[file], name)

@@ -27,11 +27,14 @@ func TestSafetensorsRoundTrip(t *testing.T) {
 			for _, d := range shape {
 				size *= d
 			}
-			entries = append(entries, entry(name, dtype, strings.Trim(strings.ReplaceAll(fmt.Sprint(shape), " ", ","), "[]"), at, at+size))
-			want[name] = tensor.Ref{Path: "f", Offset: int64(at), Length: int64(size), DType: safetensorsTypes[dtype], Shape: shape}
+			entries = append(entries, entry(name, dtype, strings.Trim(strings.ReplaceAll(fmt.Sprint(shape), " ", ","), "[]"), at,
+				at+size))
+			want[name] = tensor.Ref{Path: "f", Offset: int64(at), Length: int64(size), DType: safetensorsTypes[dtype],
+				Shape: shape}
 			at += size
 		}
-		header := "{" + strings.Join(rapid.Permutation(entries).Draw(t, "order"), ",") + "}" + strings.Repeat(" ", rapid.IntRange(0, 8).Draw(t, "pad"))
+		header := "{" + strings.Join(rapid.Permutation(entries).Draw(t, "order"), ",") + "}" + strings.Repeat(" ",
+			rapid.IntRange(0, 8).Draw(t, "pad"))
 		for name, r := range want {
 			r.Offset += int64(8 + len(header))
 			want[name] = r
@@ -79,7 +82,8 @@ func TestViewsStayInTheirStorage(t *testing.T) {
 		if (err == nil) != inside {
 			t.Fatalf("shape %v strides %v offset %d: error %v, want inside %v", shape, strides, offset, err, inside)
 		}
-		if r := c.tensors["w"]; err == nil && (r.Length != int64(4*(highest-offset+1)) || file[r.Offset-int64(4*offset)] != 1) {
+		if r := c.tensors["w"]; err == nil && (r.Length != int64(4*(highest-offset+1)) ||
+			file[r.Offset-int64(4*offset)] != 1) {
 			t.Fatalf("shape %v strides %v offset %d: %+v", shape, strides, offset, r)
 		}
 	})
@@ -90,12 +94,14 @@ func checkContents(t fataler, c contents, size int64) {
 	t.Helper()
 	for name, r := range c.tensors {
 		n, ok := tensor.Elements(r.Shape)
-		if !ok || checkName(name) != nil || r.Path != "f" || r.DType.Size() == 0 || r.Offset < 0 || r.Length < 0 || r.Offset > size-r.Length {
+		if !ok || checkName(name) != nil || r.Path != "f" || r.DType.Size() == 0 || r.Offset < 0 || r.Length < 0 ||
+			r.Offset > size-r.Length {
 			t.Fatalf("%q: %+v in a file of %d bytes", name, r, size)
 		}
 		elements := n
 		if r.Strides != nil {
-			if elements, ok = span(r.Shape, r.Strides); !ok || len(r.Strides) != len(r.Shape) || n == 0 || n > elements && n > maxExpanded {
+			if elements, ok = span(r.Shape, r.Strides); !ok || len(r.Strides) != len(r.Shape) || n == 0 || n > elements &&
+				n > maxExpanded {
 				t.Fatalf("%q: %+v", name, r)
 			}
 		}
@@ -149,7 +155,8 @@ func FuzzSafetensors(f *testing.F) {
 			if err := json.Unmarshal(raw, &s); err != nil {
 				t.Fatalf("accepted, but encoding/json says %v", err)
 			}
-			want := tensor.Ref{Path: "f", Offset: s.DataOffsets[0] + int64(n), Length: s.DataOffsets[1] - s.DataOffsets[0], DType: safetensorsTypes[s.DType], Shape: append([]int{}, s.Shape...)}
+			want := tensor.Ref{Path: "f", Offset: s.DataOffsets[0] + int64(n), Length: s.DataOffsets[1] - s.DataOffsets[0],
+				DType: safetensorsTypes[s.DType], Shape: append([]int{}, s.Shape...)}
 			if diff := cmp.Diff(want, c.tensors[name]); diff != "" {
 				t.Fatalf("%q: %s", name, diff)
 			}
@@ -179,7 +186,8 @@ func FuzzPickle(f *testing.F) {
 		f.Add(p, name == "script")
 	}
 	f.Fuzz(func(t *testing.T, p string, script bool) {
-		members := []member{{name: "m/data.pkl", data: p}, {name: "m/data/0", data: strings.Repeat("\x01", 96)}, {name: "m/data/1", data: strings.Repeat("\x02", 96)}}
+		members := []member{{name: "m/data.pkl", data: p}, {name: "m/data/0", data: strings.Repeat("\x01", 96)},
+			{name: "m/data/1", data: strings.Repeat("\x02", 96)}}
 		if script {
 			members = append(members, member{name: "m/constants.pkl"})
 		}

@@ -26,7 +26,8 @@ var WeightFiles = []string{
 
 // variant reports whether a file holds the weights of a directory in another precision, such as model.fp16.safetensors.
 func variant(name string) bool {
-	for _, pattern := range []string{"model.*.safetensors", "open_clip_model.*.safetensors", "pytorch_model.*.bin", "open_clip_pytorch_model.*.bin"} {
+	for _, pattern := range []string{"model.*.safetensors", "open_clip_model.*.safetensors", "pytorch_model.*.bin",
+		"open_clip_pytorch_model.*.bin"} {
 		if ok, _ := filepath.Match(pattern, name); ok {
 			return true
 		}
@@ -34,8 +35,8 @@ func variant(name string) bool {
 	return false
 }
 
-// Weights is the file to read among the names of a directory's files: the best of [WeightFiles], else the only variant of
-// one, else the only weight file there is. Several that are equally good are an error, as is none.
+// Weights is the file to read among the names of a directory's files: the best of [WeightFiles], else the only variant
+// of one, else the only weight file there is. Several that are equally good are an error, as is none.
 func Weights(names []string) (string, error) {
 	for _, name := range WeightFiles {
 		if slices.Contains(names, name) {
@@ -66,12 +67,14 @@ func Weights(names []string) (string, error) {
 		}
 	}
 	if slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, "adapter_") }) {
-		return "", errors.New("only an adapter (LoRA) lies here; merge it into its base model in Python (merge_and_unload) and save that")
+		return "", errors.New("only an adapter (LoRA) lies here; merge it into its base model in Python (merge_and_unload) " +
+			"and save that")
 	}
 	return "", fmt.Errorf("no weights in this directory: none of %s", strings.Join(WeightFiles, ", "))
 }
 
-// locate is path itself, or the weight file in the directory path. notes say which, if its name is not one of the usual.
+// locate is path itself, or the weight file in the directory path. notes say which, if its name is not one of the
+// usual.
 func locate(path string) (file string, notes []string, err error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -18,9 +18,11 @@ func TestWeights(t *testing.T) {
 	}{
 		{"config.json model.safetensors model.fp16.safetensors pytorch_model.bin", "model.safetensors"},
 		{"config.json model.fp16.safetensors vocab.json", "model.fp16.safetensors"},
-		{"open_clip_model.bf16.safetensors pytorch_model.fp16.bin", "several weight files: open_clip_model.bf16.safetensors, pytorch_model.fp16.bin"},
+		{"open_clip_model.bf16.safetensors pytorch_model.fp16.bin",
+			"several weight files: open_clip_model.bf16.safetensors, pytorch_model.fp16.bin"},
 		{"pytorch_model.fp16.bin tuned.pth", "pytorch_model.fp16.bin"},
-		{"pytorch_model-00001-of-00002.bin pytorch_model-00002-of-00002.bin pytorch_model.bin.index.json", "pytorch_model.bin.index.json"},
+		{"pytorch_model-00001-of-00002.bin pytorch_model-00002-of-00002.bin pytorch_model.bin.index.json",
+			"pytorch_model.bin.index.json"},
 		{"modules.json 0_CLIPModel/config.json 0_CLIPModel/model.safetensors", "0_CLIPModel/model.safetensors"},
 		{"README.md tuned.safetensors", "tuned.safetensors"},
 		{"epoch_9.pt training_args.bin", "epoch_9.pt"},
@@ -86,7 +88,8 @@ func TestShardsOfPickles(t *testing.T) {
 	write(t, filepath.Join(dir, "2.bin"), []byte(torchOf(t, opSet(opText("b"), opTensor("0", 6, 2, []int{4}, []int{1})))))
 	write(t, index, []byte(`{"weight_map":{"a":"1.bin","b":"2.bin"}}`))
 	c := open(t, dir)
-	if c.Format != ShardedStateDict || !slices.Equal(c.Names(), []string{"a", "b"}) || c.Tensors["b"].Path != filepath.Join(dir, "2.bin") {
+	if c.Format != ShardedStateDict || !slices.Equal(c.Names(), []string{"a", "b"}) ||
+		c.Tensors["b"].Path != filepath.Join(dir, "2.bin") {
 		t.Errorf("%s with %v", c.Format, c.Tensors)
 	}
 	shards, err := Shards(index)

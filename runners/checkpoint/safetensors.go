@@ -128,7 +128,8 @@ func parseEntry(j jsonReader) (tensor.Ref, error) {
 	begin, end := int64(offsets[0]), int64(offsets[1])
 	size := int64(r.DType.Size())
 	if end < begin || (end-begin)%size != 0 || (end-begin)/size != n {
-		return r, fmt.Errorf("data_offsets [%d, %d] do not hold %s of shape %v; re-export the model", begin, end, dtype, r.Shape)
+		return r, fmt.Errorf("data_offsets [%d, %d] do not hold %s of shape %v; re-export the model", begin, end, dtype,
+			r.Shape)
 	}
 	r.Offset, r.Length = begin, end-begin
 	return r, nil
@@ -153,7 +154,8 @@ func checkRanges(tensors map[string]tensor.Ref, size int64) error {
 		case r.Offset > at:
 			return fmt.Errorf("%d bytes before tensor %q belong to no tensor; re-export the model", r.Offset-at, name)
 		case r.Length > size-r.Offset:
-			return fmt.Errorf("tensor %q ends at byte %d of %d; the file is cut short, download it again", name, r.Offset+r.Length, size)
+			return fmt.Errorf("tensor %q ends at byte %d of %d; the file is cut short, download it again", name,
+				r.Offset+r.Length, size)
 		}
 		at, before = r.Offset+r.Length, name
 	}

@@ -26,7 +26,8 @@ var storageTypes = map[string]tensor.DType{
 // torchTypes are the element types torch names beside an untyped storage.
 var torchTypes = map[string]tensor.DType{
 	"float64": tensor.F64, "float32": tensor.F32, "float16": tensor.F16, "bfloat16": tensor.BF16,
-	"int64": tensor.I64, "int32": tensor.I32, "int16": tensor.I16, "int8": tensor.I8, "uint8": tensor.U8, "bool": tensor.Bool,
+	"int64": tensor.I64, "int32": tensor.I32, "int16": tensor.I16, "int8": tensor.I8, "uint8": tensor.U8,
+	"bool": tensor.Bool,
 }
 
 // readTorch reads what torch.save and torch.jit.save write: a zip archive whose data.pkl names tensors
@@ -73,7 +74,8 @@ type model struct {
 // wrappers are the keys under which training scripts save a state dict, best first.
 var wrappers = []string{"state_dict", "model_state_dict", "model", "module"}
 
-// copies are keys of a second copy of the weights, averaged over time or of a teacher: never taken where there is another.
+// copies are keys of a second copy of the weights, averaged over time or of a teacher: never taken where there is
+// another.
 var copies = regexp.MustCompile(`(?i)ema|teacher|momentum|average|swa`)
 
 // stateDict collects the tensors of a state dict, bare or in a training checkpoint.
@@ -97,7 +99,8 @@ func (m *model) stateDict(root any) error {
 		d = inner
 	}
 	if !d.hasTensors() {
-		return fmt.Errorf("no state dict at the top or below; its entries are %s; save model.state_dict() instead", d.summary())
+		return fmt.Errorf("no state dict at the top or below; its entries are %s; save model.state_dict() instead",
+			d.summary())
 	}
 	for _, it := range d.items {
 		o, ok := rebuilt(it.value)
@@ -174,8 +177,8 @@ func rebuilt(v any) (*object, bool) {
 	return o, ok && strings.HasPrefix(o.of.module, "torch.") && strings.HasPrefix(o.of.name, "_rebuild")
 }
 
-// unwrap is the state dict in a training checkpoint d, nil if d is one itself: under one of the wrappers, else under the only
-// key that holds tensors and is no copy.
+// unwrap is the state dict in a training checkpoint d, nil if d is one itself: under one of the wrappers, else under
+// the only key that holds tensors and is no copy.
 func (d *dict) unwrap() (key string, inner *dict, err error) {
 	found := d.stateDicts()
 	for _, key := range wrappers {
@@ -338,13 +341,15 @@ func (m *model) locate(v view) (tensor.Ref, error) {
 	size := int64(dtype.Size())
 	span, ok := span(shape, strides)
 	if !ok || first > length/size || span > length/size-first {
-		return tensor.Ref{}, fmt.Errorf("shape %v with strides %v and offset %d reaches beyond its storage of %d bytes; the file is damaged, download it again",
+		return tensor.Ref{}, fmt.Errorf("shape %v with strides %v and offset %d reaches beyond its storage of %d bytes; "+
+			"the file is damaged, download it again",
 			shape, strides, first, length)
 	}
 	if n > length/size && n > maxExpanded {
 		return tensor.Ref{}, fmt.Errorf("spreads a storage of %d bytes over shape %v; save it .contiguous()", length, shape)
 	}
-	r := tensor.Ref{Path: m.path, Offset: data + first*size, Length: span * size, DType: dtype, Shape: shape, Strides: strides}
+	r := tensor.Ref{Path: m.path, Offset: data + first*size, Length: span * size, DType: dtype, Shape: shape,
+		Strides: strides}
 	if n == 0 || r.Contiguous() {
 		r.Strides = nil
 	}
@@ -368,14 +373,16 @@ func (m *model) storage(v any) (dtype tensor.DType, offset, length int64, err er
 		return 0, 0, 0, errArguments
 	}
 	if dtype, ok = storageTypes[class.name]; !ok || class.module != "torch" && !strings.HasPrefix(class.module, "torch.") {
-		return 0, 0, 0, fmt.Errorf("has storage type %.80q, which is not read; convert it to float32, float16 or bfloat16", class)
+		return 0, 0, 0, fmt.Errorf("has storage type %.80q, which is not read; convert it to float32, float16 or bfloat16",
+			class)
 	}
 	offset, length, err = m.archive.storage(key)
 	if err != nil {
 		return 0, 0, 0, err
 	}
 	if n > length/int64(dtype.Size()) {
-		return 0, 0, 0, fmt.Errorf("needs a storage of %d elements of %v, but member %q has %d bytes; download the file again", n, dtype, m.archive.member(key), length)
+		return 0, 0, 0, fmt.Errorf("needs a storage of %d elements of %v, but member %q has %d bytes; download the file "+
+			"again", n, dtype, m.archive.member(key), length)
 	}
 	return dtype, offset, n * int64(dtype.Size()), nil
 }

@@ -44,9 +44,12 @@ func (c Config) Name() string {
 		}
 		return fmt.Sprintf("ResNet%v width %d", c.Stages, c.Vision.Width)
 	}
-	size := map[[2]int]string{{192, 12}: "T", {384, 12}: "S", {1152, 27}: "SO400M", {1536, 40}: "giant-opt", {1536, 50}: "G", {768, 12}: "B", {1024, 24}: "L", {1280, 32}: "H", {1408, 40}: "g", {1664, 48}: "bigG"}[[2]int{c.Vision.Width, c.Vision.Layers}]
+	size := map[[2]int]string{{192, 12}: "T", {384, 12}: "S", {1152, 27}: "SO400M", {1536, 40}: "giant-opt",
+		{1536, 50}: "G", {768, 12}: "B", {1024, 24}: "L", {1280, 32}: "H", {1408, 40}: "g",
+		{1664, 48}: "bigG"}[[2]int{c.Vision.Width, c.Vision.Layers}]
 	if size == "" {
-		return strings.TrimSpace(fmt.Sprintf("%s ViT width %d depth %d patch %d", c.Family, c.Vision.Width, c.Vision.Layers, c.Patch))
+		return strings.TrimSpace(fmt.Sprintf("%s ViT width %d depth %d patch %d", c.Family, c.Vision.Width, c.Vision.Layers,
+			c.Patch))
 	}
 	name := fmt.Sprintf("ViT-%s/%d", size, c.Patch)
 	if c.Family != "" {
@@ -58,8 +61,8 @@ func (c Config) Name() string {
 	return name
 }
 
-// imageHeads are the heads of image towers that are not 64 wide, by width and depth: open_clip's H, g, bigG and e, and those of SigLIP
-// and PE-Core.
+// imageHeads are the heads of image towers that are not 64 wide, by width and depth: open_clip's H, g, bigG and e, and
+// those of SigLIP and PE-Core.
 var imageHeads = map[[2]int]int{
 	{1280, 32}: 16, {1408, 40}: 16, {1664, 48}: 16, {1792, 56}: 16, {1152, 27}: 16, {1536, 40}: 16, {1536, 50}: 16,
 }
@@ -67,14 +70,16 @@ var imageHeads = map[[2]int]int{
 // belongs says if the configuration is of other weights.
 func (h hints) belongs(c Config) error {
 	if h.visionImage != 0 && h.visionImage != c.Image || h.visionSize != 0 && h.visionSize != c.Vision.Width {
-		return fmt.Errorf("the weights are of %d px and width %d, but %s says %d px and width %d: it belongs to another model",
+		return fmt.Errorf("the weights are of %d px and width %d, but %s says %d px and width %d: it belongs to another "+
+			"model",
 			c.Image, c.Vision.Width, h.file, h.visionImage, h.visionSize)
 	}
 	return nil
 }
 
 // tower fills in what shapes cannot tell.
-func (c *Config) tower(what string, t *vit.Shape, heads int, act vit.Activation, eps float32, source checkpoint.Format) error {
+func (c *Config) tower(what string, t *vit.Shape, heads int, act vit.Activation, eps float32,
+	source checkpoint.Format) error {
 	if heads != 0 && t.Width%heads == 0 {
 		t.Heads = heads
 	} else if heads != 0 {
@@ -88,11 +93,13 @@ func (c *Config) tower(what string, t *vit.Shape, heads int, act vit.Activation,
 		case t.Width%64 != 0:
 			return fmt.Errorf("%s width %d is no multiple of the usual head width 64: %s", what, t.Width, remedy)
 		case what == "image" && t.Width > 1024:
-			return fmt.Errorf("the heads of an image tower of width %d and depth %d are not known: %s", t.Width, t.Layers, remedy)
+			return fmt.Errorf("the heads of an image tower of width %d and depth %d are not known: %s", t.Width, t.Layers,
+				remedy)
 		default:
 			t.Heads = t.Width / 64
 			if source != checkpoint.TorchScript { // OpenAI's own archives leave no doubt
-				c.Assumed = append(c.Assumed, fmt.Sprintf("%s heads %d, of 64 channels each: the checkpoint does not name them", what, t.Heads))
+				c.Assumed = append(c.Assumed, fmt.Sprintf("%s heads %d, of 64 channels each: the checkpoint does not name them",
+					what, t.Heads))
 			}
 		}
 	}
@@ -104,7 +111,9 @@ func (c *Config) tower(what string, t *vit.Shape, heads int, act vit.Activation,
 	if act == "" {
 		t.Activation = vit.QuickGELU
 		if source != checkpoint.TorchScript {
-			c.Assumed = append(c.Assumed, fmt.Sprintf("%s activation quick_gelu (OpenAI's): the checkpoint does not name one; LAION and DataComp weights need --activation gelu", what))
+			c.Assumed = append(c.Assumed,
+				fmt.Sprintf("%s activation quick_gelu (OpenAI's): the checkpoint does not name one; LAION and DataComp weights "+
+					"need --activation gelu", what))
 		}
 	}
 	return nil

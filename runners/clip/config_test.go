@@ -30,7 +30,8 @@ func sparse(t *testing.T, shapes map[string][]int) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "model.safetensors")
-	if err := os.WriteFile(path, append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...), 0o600); err != nil {
+	if err := os.WriteFile(path, append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Truncate(path, int64(8+len(header)+at)); err != nil {
@@ -53,8 +54,9 @@ func blockShapes(s map[string][]int, tower string, w, layers int) {
 	for i := range layers {
 		p := fmt.Sprintf("%s.resblocks.%d.", tower, i)
 		for name, shape := range map[string][]int{
-			"attn.in_proj_weight": {3 * w, w}, "attn.in_proj_bias": {3 * w}, "attn.out_proj.weight": {w, w}, "attn.out_proj.bias": {w},
-			"ln_1.weight": {w}, "ln_1.bias": {w}, "ln_2.weight": {w}, "ln_2.bias": {w},
+			"attn.in_proj_weight": {3 * w, w}, "attn.in_proj_bias": {3 * w}, "attn.out_proj.weight": {w, w},
+			"attn.out_proj.bias": {w},
+			"ln_1.weight":        {w}, "ln_1.bias": {w}, "ln_2.weight": {w}, "ln_2.bias": {w},
 			"mlp.c_fc.weight": {4 * w, w}, "mlp.c_fc.bias": {4 * w}, "mlp.c_proj.weight": {w, 4 * w}, "mlp.c_proj.bias": {w},
 		} {
 			s[p+name] = shape
@@ -66,9 +68,11 @@ func vitShapes(width, layers, patch, image, embed, text int) map[string][]int {
 	s := textShapes(text, embed)
 	g := image / patch
 	for name, shape := range map[string][]int{
-		"visual.class_embedding": {width}, "visual.positional_embedding": {1 + g*g, width}, "visual.conv1.weight": {width, 3, patch, patch},
-		"visual.ln_pre.weight": {width}, "visual.ln_pre.bias": {width}, "visual.ln_post.weight": {width}, "visual.ln_post.bias": {width},
-		"visual.proj": {width, embed},
+		"visual.class_embedding": {width}, "visual.positional_embedding": {1 + g*g, width}, "visual.conv1.weight": {width, 3,
+			patch, patch},
+		"visual.ln_pre.weight": {width}, "visual.ln_pre.bias": {width}, "visual.ln_post.weight": {width},
+		"visual.ln_post.bias": {width},
+		"visual.proj":         {width, embed},
 	} {
 		s[name] = shape
 	}
@@ -134,13 +138,15 @@ func TestOpenAIShapes(t *testing.T) {
 			continue
 		}
 		rows, _ := m.Grid(m.Image, m.Image)
-		got := []any{m.Config.Name(), m.Embed, m.Image, m.Config.Vision.Heads, m.Config.Text.Heads, m.Config.Vision.Layers, m.Config.Text.Layers, m.Patch, rows}
+		got := []any{m.Config.Name(), m.Embed, m.Image, m.Config.Vision.Heads, m.Config.Text.Heads, m.Config.Vision.Layers,
+			m.Config.Text.Layers, m.Patch, rows}
 		want := []any{c.name, c.embed, c.image, c.heads, c.textHeads, c.layers, c.textLayers, c.patch, c.grid}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("got  %v\nwant %v", got, want)
 		}
 		if m.Config.Text.Activation != vit.QuickGELU || len(m.Assumed) == 0 {
-			t.Errorf("%s: activation %s, assumed %q: want quick_gelu, said to be assumed", c.name, m.Config.Text.Activation, m.Assumed)
+			t.Errorf("%s: activation %s, assumed %q: want quick_gelu, said to be assumed", c.name, m.Config.Text.Activation,
+				m.Assumed)
 		}
 		if _, blocks := m.Encoder().(*ViT); blocks != strings.HasPrefix(c.name, "ViT") {
 			t.Errorf("%s: a transformer: %v", c.name, blocks)
@@ -155,7 +161,8 @@ func TestRefusals(t *testing.T) {
 		change     func(map[string][]int)
 		config     string
 	}{
-		{"missing tensor", "tensor visual.ln_post.bias is missing", func(s map[string][]int) { delete(s, "visual.ln_post.bias") }, ""},
+		{"missing tensor", "tensor visual.ln_post.bias is missing",
+			func(s map[string][]int) { delete(s, "visual.ln_post.bias") }, ""},
 		{"missing block", "block 1 of visual.transformer.resblocks is missing", func(s map[string][]int) {
 			for name := range s {
 				if strings.HasPrefix(name, "visual.transformer.resblocks.1.") {
@@ -163,25 +170,39 @@ func TestRefusals(t *testing.T) {
 				}
 			}
 		}, ""},
-		{"wrong shape", "tensor visual.proj has shape [16 9], want [16 8]", func(s map[string][]int) { s["visual.proj"] = []int{16, 9} }, ""},
-		{"no square", "tensor visual.positional_embedding has 6 rows, want 1 + a square number", func(s map[string][]int) { s["visual.positional_embedding"] = []int{6, 16} }, ""},
-		{"layer scale", "LayerScale is not supported", func(s map[string][]int) { s["visual.transformer.resblocks.0.ls_1.gamma"] = []int{16} }, ""},
-		{"timm", "a timm image tower without an attention pool is not supported", func(s map[string][]int) { s["visual.trunk.patch_embed.weight"] = []int{1} }, ""},
-		{"scaled attention", "normalised or scaled attention is not supported", func(s map[string][]int) { s["visual.transformer.resblocks.0.attn.logit_scale"] = []int{1} }, ""},
-		{"attentional pooler", "an attentional pooler (CoCa) is not supported", func(s map[string][]int) { s["visual.attn_pool.query"] = []int{1} }, ""},
+		{"wrong shape", "tensor visual.proj has shape [16 9], want [16 8]",
+			func(s map[string][]int) { s["visual.proj"] = []int{16, 9} }, ""},
+		{"no square", "tensor visual.positional_embedding has 6 rows, want 1 + a square number",
+			func(s map[string][]int) { s["visual.positional_embedding"] = []int{6, 16} }, ""},
+		{"layer scale", "LayerScale is not supported",
+			func(s map[string][]int) { s["visual.transformer.resblocks.0.ls_1.gamma"] = []int{16} }, ""},
+		{"timm", "a timm image tower without an attention pool is not supported",
+			func(s map[string][]int) { s["visual.trunk.patch_embed.weight"] = []int{1} }, ""},
+		{"scaled attention", "normalised or scaled attention is not supported",
+			func(s map[string][]int) { s["visual.transformer.resblocks.0.attn.logit_scale"] = []int{1} }, ""},
+		{"attentional pooler", "an attentional pooler (CoCa) is not supported",
+			func(s map[string][]int) { s["visual.attn_pool.query"] = []int{1} }, ""},
 		{"no ln_pre", "an image tower without ln_pre is not supported", func(s map[string][]int) {
 			delete(s, "visual.ln_pre.weight")
 			delete(s, "visual.ln_pre.bias")
 		}, ""},
 		{"CoCa", "CoCa's text tower is not supported", func(s map[string][]int) { s["text.cls_emb"] = []int{1} }, ""},
-		{"Hugging Face text", "a Hugging Face text tower inside open_clip is not supported", func(s map[string][]int) { s["text.transformer.embeddings.word_embeddings.weight"] = []int{1} }, ""},
-		{"bias of patches", "a bias of the patch embedding is not supported", func(s map[string][]int) { s["visual.conv1.bias"] = []int{16} }, ""},
-		{"bias of the projection", "tensor text_projection.bias has no place", func(s map[string][]int) { s["text_projection.bias"] = []int{8} }, ""},
-		{"MobileCLIP", "neither CLIP's ViT nor its ResNet", func(s map[string][]int) { s["image_encoder.model.patch_emb.0.block.conv.weight"] = []int{1} }, ""},
-		{"Long-CLIP", "tensor positional_embedding_res has no place", func(s map[string][]int) { s["positional_embedding_res"] = []int{77, 64} }, ""},
-		{"Alpha-CLIP", "tensor visual.conv1_alpha.weight has no place", func(s map[string][]int) { s["visual.conv1_alpha.weight"] = []int{16, 1, 4, 4} }, ""},
-		{"left over", "tensor visual.rope.freqs has no place in CLIP's architecture", func(s map[string][]int) { s["visual.rope.freqs"] = []int{1} }, ""},
-		{"heads unknown", "image width 16 is no multiple of the usual head width 64: put the model's config.json or open_clip_config.json beside", nil, ""},
+		{"Hugging Face text", "a Hugging Face text tower inside open_clip is not supported",
+			func(s map[string][]int) { s["text.transformer.embeddings.word_embeddings.weight"] = []int{1} }, ""},
+		{"bias of patches", "a bias of the patch embedding is not supported",
+			func(s map[string][]int) { s["visual.conv1.bias"] = []int{16} }, ""},
+		{"bias of the projection", "tensor text_projection.bias has no place",
+			func(s map[string][]int) { s["text_projection.bias"] = []int{8} }, ""},
+		{"MobileCLIP", "neither CLIP's ViT nor its ResNet",
+			func(s map[string][]int) { s["image_encoder.model.patch_emb.0.block.conv.weight"] = []int{1} }, ""},
+		{"Long-CLIP", "tensor positional_embedding_res has no place",
+			func(s map[string][]int) { s["positional_embedding_res"] = []int{77, 64} }, ""},
+		{"Alpha-CLIP", "tensor visual.conv1_alpha.weight has no place",
+			func(s map[string][]int) { s["visual.conv1_alpha.weight"] = []int{16, 1, 4, 4} }, ""},
+		{"left over", "tensor visual.rope.freqs has no place in CLIP's architecture",
+			func(s map[string][]int) { s["visual.rope.freqs"] = []int{1} }, ""},
+		{"heads unknown", "image width 16 is no multiple of the usual head width 64: put the model's config.json or " +
+			"open_clip_config.json beside", nil, ""},
 		{"heads do not divide", "image width 16 cannot be split into the 3 heads", nil, `{"model_type":"clip","vision_config":{"num_attention_heads":3},"text_config":{}}`},
 		{"other model's config", "it belongs to another model", nil, `{"model_type":"clip","vision_config":{"num_attention_heads":2,"hidden_size":768},"text_config":{}}`},
 		{"activation", `hidden_act "gelu_new" is not supported`, nil, `{"model_type":"clip","vision_config":{"hidden_act":"gelu_new"},"text_config":{}}`},
@@ -216,7 +237,8 @@ func TestRefusals(t *testing.T) {
 // Adapters and prompts belong to what a model learned; without them its numbers are another model's.
 func TestTrainedBesideWeights(t *testing.T) {
 	for name, want := range map[string]string{
-		"visual.transformer.resblocks.0.mlp.c_fc.lora_A.default.weight":                "of a LoRA adapter that is not merged; merge it",
+		"visual.transformer.resblocks.0.mlp.c_fc.lora_A.default.weight": "of a LoRA adapter that is not " +
+			"merged; merge it",
 		"base_model.model.text_model.encoder.layers.0.self_attn.q_proj.lora_up.weight": "of a LoRA adapter",
 		"lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight":                 "of a LoRA adapter",
 		"model.vision_model.encoder.layers.0.self_attn.q_proj.base_layer.weight":       "of a LoRA adapter",
@@ -233,8 +255,8 @@ func TestTrainedBesideWeights(t *testing.T) {
 	}
 }
 
-// What transformers' files say: the older blocks of config.json go before the newer as a whole, with the defaults of their
-// classes; the pixels' normalisation is in processor_config.json since version 5, and may be off.
+// What transformers' files say: the older blocks of config.json go before the newer as a whole, with the defaults of
+// their classes; the pixels' normalisation is in processor_config.json since version 5, and may be off.
 func TestHuggingFaceConfig(t *testing.T) {
 	const both = `{"model_type":"clip","vision_config":{"hidden_size":32,"num_attention_heads":2},"text_config":{"num_attention_heads":4,"hidden_act":"gelu"}`
 	none := vit.Normalization{Std: [3]float32{1, 1, 1}}
@@ -260,7 +282,8 @@ func TestHuggingFaceConfig(t *testing.T) {
 		{both + `}`, "", `{"image_mean":[0.5]}`, "image_mean [0.5] and image_std [] are not of three channels", half},
 	} {
 		path := sparse(t, vitShapes(32, 3, 4, 8, 8, 64))
-		for name, text := range map[string]string{"config.json": c.config, "processor_config.json": c.processor, "preprocessor_config.json": c.preprocessor} {
+		for name, text := range map[string]string{"config.json": c.config, "processor_config.json": c.processor,
+			"preprocessor_config.json": c.preprocessor} {
 			if err := os.WriteFile(filepath.Join(filepath.Dir(path), name), []byte(text), 0o600); text != "" && err != nil {
 				t.Fatal(err)
 			} else if text == "" {
@@ -299,7 +322,8 @@ func TestOpenCLIPConfig(t *testing.T) {
 		{`{"model_cfg":{"vision_cfg":{"timm_model_name":"vit_so400m_patch14_siglip_gap_224"},"text_cfg":{}}}`, "is not supported; of timm's ovbench reads SigLIP (with its pool) and PE-Core"},
 	} {
 		path := sparse(t, vitShapes(32, 3, 4, 8, 8, 64))
-		if err := os.WriteFile(filepath.Join(filepath.Dir(path), "open_clip_config.json"), []byte(c.config), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), "open_clip_config.json"), []byte(c.config),
+			0o600); err != nil {
 			t.Fatal(err)
 		}
 		m, err := Open(path)
@@ -314,7 +338,8 @@ func TestOpenCLIPConfig(t *testing.T) {
 	}
 }
 
-// The larger image towers of open_clip have 16 heads of 80, 88, 104 or 112; of a shape nobody has published the heads are not guessed.
+// The larger image towers of open_clip have 16 heads of 80, 88, 104 or 112; of a shape nobody has published the heads
+// are not guessed.
 func TestLargeTowers(t *testing.T) {
 	for _, c := range []struct {
 		width, layers, patch, text int

@@ -10,8 +10,8 @@ import (
 //go:embed demo/config.json demo/merges.txt demo/model.safetensors demo/vocab.json testdata/micro/hf
 var builtIn embed.FS
 
-// Demo is the folder of the built-in model: a CLIP of 1.25 million parameters, trained on captions of the data set shapes.
-// A graph points into files, so it must be unpacked before [Open].
+// Demo is the folder of the built-in model: a CLIP of 1.25 million parameters, trained on captions of the data set
+// shapes. A graph points into files, so it must be unpacked before [Open].
 func Demo() fs.FS { return folder("demo") }
 
 // Micro is the folder of a random CLIP of 0.26 million parameters, which computes like a real one and knows nothing.

@@ -103,8 +103,9 @@ type towerConfig struct {
 	UseHead bool `json:"vision_use_head"` // SigLIP's
 }
 
-// read gives the first of the blocks that is there over the class's defaults. An older block, such as vision_config_dict, goes
-// before the newer as a whole: what it does not name is the class's default, whatever the newer one says.
+// read gives the first of the blocks that is there over the class's defaults. An older block, such as
+// vision_config_dict, goes before the newer as a whole: what it does not name is the class's default, whatever the
+// newer one says.
 func (t *towerConfig) read(blocks ...json.RawMessage) error {
 	for _, block := range blocks {
 		if len(block) == 0 || string(block) == "null" {
@@ -129,9 +130,12 @@ var classDefaults = map[string]struct {
 	family       string
 	vision, text towerConfig
 }{
-	"clip":       {"", towerConfig{Heads: 12, Act: "quick_gelu", Eps: 1e-5}, towerConfig{Heads: 8, Act: "quick_gelu", Eps: 1e-5}},
-	"metaclip_2": {"MetaCLIP 2", towerConfig{Heads: 12, Act: "quick_gelu", Eps: 1e-5}, towerConfig{Heads: 8, Act: "quick_gelu", Eps: 1e-5, EOS: 49407}},
-	"siglip":     {"SigLIP", towerConfig{Heads: 12, Act: "gelu_pytorch_tanh", Eps: 1e-6, UseHead: true}, towerConfig{Heads: 12, Act: "gelu_pytorch_tanh", Eps: 1e-6}},
+	"clip": {"", towerConfig{Heads: 12, Act: "quick_gelu", Eps: 1e-5}, towerConfig{Heads: 8, Act: "quick_gelu",
+		Eps: 1e-5}},
+	"metaclip_2": {"MetaCLIP 2", towerConfig{Heads: 12, Act: "quick_gelu", Eps: 1e-5},
+		towerConfig{Heads: 8, Act: "quick_gelu", Eps: 1e-5, EOS: 49407}},
+	"siglip": {"SigLIP", towerConfig{Heads: 12, Act: "gelu_pytorch_tanh", Eps: 1e-6, UseHead: true},
+		towerConfig{Heads: 12, Act: "gelu_pytorch_tanh", Eps: 1e-6}},
 }
 
 func huggingFaceHints(data []byte) (hints, error) {
@@ -151,9 +155,11 @@ func huggingFaceHints(data []byte) (hints, error) {
 	class, ok := classDefaults[cmp.Or(c.Type, "clip")]
 	switch {
 	case c.Type == "siglip2":
-		return hints{}, fmt.Errorf("model_type \"siglip2\" is SigLIP 2 of flexible size (NaFlex), which is not supported; those of fixed size have model_type \"siglip\"")
+		return hints{}, fmt.Errorf("model_type \"siglip2\" is SigLIP 2 of flexible size (NaFlex), which is not supported; " +
+			"those of fixed size have model_type \"siglip\"")
 	case !ok:
-		return hints{}, fmt.Errorf("model_type %q is not supported; ovbench reads %s", c.Type, strings.Join(slices.Sorted(maps.Keys(classDefaults)), ", "))
+		return hints{}, fmt.Errorf("model_type %q is not supported; ovbench reads %s", c.Type,
+			strings.Join(slices.Sorted(maps.Keys(classDefaults)), ", "))
 	}
 	vision, text := class.vision, class.text
 	if err := vision.read(c.VisionDict, c.Vision); err != nil {
@@ -163,7 +169,8 @@ func huggingFaceHints(data []byte) (hints, error) {
 		return hints{}, fmt.Errorf("text_config: %w", err)
 	}
 	h := hints{
-		family: class.family, visionHeads: vision.Heads, textHeads: text.Heads, visionAct: vit.Activation(vision.Act), textAct: vit.Activation(text.Act),
+		family: class.family, visionHeads: vision.Heads, textHeads: text.Heads, visionAct: vit.Activation(vision.Act),
+		textAct:   vit.Activation(text.Act),
 		visionEps: vision.Eps, textEps: text.Eps, visionImage: vision.Image, visionSize: vision.Hidden, end: text.EOS,
 	}
 	switch {
@@ -204,8 +211,9 @@ func (c *channels) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*[]float32)(c))
 }
 
-// readPreprocessor reads how transformers normalises pixels for the model in dir: since its version 5 processor_config.json
-// says so under image_processor, before that preprocessor_config.json did. Where both do, the first counts.
+// readPreprocessor reads how transformers normalises pixels for the model in dir: since its version 5
+// processor_config.json says so under image_processor, before that preprocessor_config.json did. Where both do, the
+// first counts.
 func readPreprocessor(dir, family string) (input, error) {
 	path := filepath.Join(dir, "processor_config.json")
 	var nested struct {
@@ -237,12 +245,14 @@ func readPreprocessor(dir, family string) (input, error) {
 func (p *imageProcessor) input() (in input, err error) {
 	var ok bool
 	in.fit, in.filter = Crop, FilterBicubic
-	if size, named := p.Size.(map[string]any); p.Crop != nil && !*p.Crop || named && size["height"] != nil || strings.HasPrefix(p.Class+p.Older, "Siglip") {
+	if size, named := p.Size.(map[string]any); p.Crop != nil && !*p.Crop || named && size["height"] != nil ||
+		strings.HasPrefix(p.Class+p.Older, "Siglip") {
 		in.fit = Squash
 	}
 	if p.Resample != nil {
 		if in.filter, ok = map[int]Filter{1: FilterLanczos, 2: FilterBilinear, 3: FilterBicubic}[*p.Resample]; !ok {
-			return in, fmt.Errorf("resample %d is not supported; ovbench knows 1 (Lanczos), 2 (bilinear) and 3 (bicubic)", *p.Resample)
+			return in, fmt.Errorf("resample %d is not supported; ovbench knows 1 (Lanczos), 2 (bilinear) and 3 (bicubic)",
+				*p.Resample)
 		}
 	}
 	in.pixels, err = p.normalization()
@@ -322,7 +332,8 @@ func (o options) check(pools ...string) error {
 		{o.NoCausalMask != (o.PoolType == "last"), "no_causal_mask without pool_type last"},
 		{o.PoolType != "" && !slices.Contains(pools, o.PoolType), "pool_type " + o.PoolType},
 		{o.PosEmbed != "" && o.PosEmbed != "learnable", "pos_embed_type " + o.PosEmbed},
-		{o.Act.Approximate != "" && o.Act.Approximate != "none" && o.Act.Approximate != "tanh", "act_kwargs.approximate " + o.Act.Approximate},
+		{o.Act.Approximate != "" && o.Act.Approximate != "none" &&
+			o.Act.Approximate != "tanh", "act_kwargs.approximate " + o.Act.Approximate},
 	} {
 		if bad.is {
 			return fmt.Errorf("%s is not supported", bad.what)
@@ -382,8 +393,10 @@ func openCLIPHints(data []byte) (hints, error) {
 		return hints{}, fmt.Errorf("text_cfg: %w", err)
 	}
 	h := hints{
-		visionAct: vision.activation(), textAct: text.activation(), visionEps: cmp.Or(vision.Norm.Eps, 1e-5), textEps: cmp.Or(text.Norm.Eps, 1e-5),
-		textHeads: cmp.Or(text.Heads, 8), visionSize: vision.Width, visionHeadWidth: cmp.Or(vision.HeadWidth, 64), padded: text.PoolType == "last", // open_clip's defaults
+		visionAct: vision.activation(), textAct: text.activation(), visionEps: cmp.Or(vision.Norm.Eps, 1e-5),
+		textEps:   cmp.Or(text.Norm.Eps, 1e-5),
+		textHeads: cmp.Or(text.Heads, 8), visionSize: vision.Width, visionHeadWidth: cmp.Or(vision.HeadWidth, 64),
+		padded: text.PoolType == "last", // open_clip's defaults
 	}
 	if c.Model.Quick {
 		h.visionAct, h.textAct = vit.QuickGELU, vit.QuickGELU
@@ -423,7 +436,8 @@ var timmTowers = regexp.MustCompile(`^vit_(\w+_siglip|pe_core_\w+)_`)
 // timm fills in what timm's name of an image tower says; textProj is open_clip's proj_type.
 func (h *hints) timm(name string, headWidth int, textProj string) error {
 	if !timmTowers.MatchString(name) || strings.Contains(name, "gap_") || strings.Contains(name, "naflex") {
-		return fmt.Errorf("timm image tower %q is not supported; of timm's ovbench reads SigLIP (with its pool) and PE-Core", name)
+		return fmt.Errorf("timm image tower %q is not supported; of timm's ovbench reads SigLIP (with its pool) and PE-Core",
+			name)
 	}
 	h.visionHeadWidth = headWidth // timm's configurations have none; heads follow from the width
 	h.positions, h.pixels = vit.BicubicAntialias, half

@@ -9,12 +9,14 @@ import (
 	"ovbench/runners/weights"
 )
 
-// blockNames are what a library calls the parts of a transformer block. Queries, keys and values are one tensor or three.
+// blockNames are what a library calls the parts of a transformer block. Queries, keys and values are one tensor or
+// three.
 type blockNames struct {
 	ln1, ln2, weight, bias, q, k, v, out, up, down string
 }
 
-// towerNames are what a library calls the parts of an image tower. Any but conv, positions, blocks and post may be absent.
+// towerNames are what a library calls the parts of an image tower. Any but conv, positions, blocks and post may be
+// absent.
 type towerNames struct {
 	conv, class, positions, pre, blocks, post, proj string
 	block                                           blockNames
@@ -30,38 +32,47 @@ type textNames struct {
 
 var (
 	openAIBlock = blockNames{
-		ln1: "ln_1", ln2: "ln_2", weight: "attn.in_proj_weight", bias: "attn.in_proj_bias", out: "attn.out_proj", up: "mlp.c_fc", down: "mlp.c_proj",
+		ln1: "ln_1", ln2: "ln_2", weight: "attn.in_proj_weight", bias: "attn.in_proj_bias", out: "attn.out_proj",
+		up: "mlp.c_fc", down: "mlp.c_proj",
 	}
 	huggingFaceBlock = blockNames{
-		ln1: "layer_norm1", ln2: "layer_norm2", q: "self_attn.q_proj", k: "self_attn.k_proj", v: "self_attn.v_proj", out: "self_attn.out_proj",
-		up: "mlp.fc1", down: "mlp.fc2",
+		ln1: "layer_norm1", ln2: "layer_norm2", q: "self_attn.q_proj", k: "self_attn.k_proj", v: "self_attn.v_proj",
+		out: "self_attn.out_proj",
+		up:  "mlp.fc1", down: "mlp.fc2",
 	}
 	timmBlock = blockNames{
-		ln1: "norm1", ln2: "norm2", weight: "attn.qkv.weight", bias: "attn.qkv.bias", out: "attn.proj", up: "mlp.fc1", down: "mlp.fc2",
+		ln1: "norm1", ln2: "norm2", weight: "attn.qkv.weight", bias: "attn.qkv.bias", out: "attn.proj", up: "mlp.fc1",
+		down: "mlp.fc2",
 	}
 
 	openAITower = towerNames{
 		conv: "visual.conv1", class: "visual.class_embedding", positions: "visual.positional_embedding", pre: "visual.ln_pre",
-		blocks: "visual.transformer.resblocks", post: "visual.ln_post", proj: "visual.proj", block: openAIBlock, pool: metaPool,
+		blocks: "visual.transformer.resblocks", post: "visual.ln_post", proj: "visual.proj", block: openAIBlock,
+		pool: metaPool,
 	}
 	huggingFaceTower = towerNames{
 		conv: "vision_model.embeddings.patch_embedding", class: "vision_model.embeddings.class_embedding",
-		positions: "vision_model.embeddings.position_embedding.weight", pre: "vision_model.pre_layrnorm", // the typo is part of the name
-		blocks: "vision_model.encoder.layers", post: "vision_model.post_layernorm", proj: "visual_projection", block: huggingFaceBlock,
-		pool: huggingFacePool,
+		positions: "vision_model.embeddings.position_embedding.weight", pre: "vision_model.pre_layrnorm",
+		// the typo is part of the name
+		blocks: "vision_model.encoder.layers", post: "vision_model.post_layernorm", proj: "visual_projection",
+		block: huggingFaceBlock,
+		pool:  huggingFacePool,
 	}
 	timmTower = towerNames{
-		conv: "visual.trunk.patch_embed.proj", class: "visual.trunk.cls_token", positions: "visual.trunk.pos_embed", pre: "visual.trunk.norm_pre",
+		conv: "visual.trunk.patch_embed.proj", class: "visual.trunk.cls_token", positions: "visual.trunk.pos_embed",
+		pre:    "visual.trunk.norm_pre",
 		blocks: "visual.trunk.blocks", post: "visual.trunk.norm", proj: "visual.trunk.head", block: timmBlock, pool: timmPool,
 	}
 
 	openAIText = textNames{
-		tokens: "token_embedding.weight", positions: "positional_embedding", blocks: "transformer.resblocks", final: "ln_final",
+		tokens: "token_embedding.weight", positions: "positional_embedding", blocks: "transformer.resblocks",
+		final: "ln_final",
 		projs: []string{"text_projection"}, block: openAIBlock,
 	}
 	huggingFaceText = textNames{
 		tokens: "text_model.embeddings.token_embedding.weight", positions: "text_model.embeddings.position_embedding.weight",
-		blocks: "text_model.encoder.layers", final: "text_model.final_layer_norm", projs: []string{"text_projection", "text_model.head"},
+		blocks: "text_model.encoder.layers", final: "text_model.final_layer_norm", projs: []string{"text_projection",
+			"text_model.head"},
 		block: huggingFaceBlock,
 	}
 )
@@ -148,7 +159,8 @@ func loadTower(l *weights.Loader, m *Model, n towerNames) {
 	w := conv.Shape[0]
 	m.Patch = conv.Shape[2]
 	v := &ViT{Tower: vit.Tower{
-		Patch: m.Patch, Conv: weights.Linear{Weight: l.Take(conv.Name, w, 3, m.Patch, m.Patch)}, Positions: l.Table(n.positions, w), Post: l.Norm(n.post, w),
+		Patch: m.Patch, Conv: weights.Linear{Weight: l.Take(conv.Name, w, 3, m.Patch, m.Patch)},
+		Positions: l.Table(n.positions, w), Post: l.Norm(n.post, w),
 	}}
 	if l.Has(n.conv + ".bias") {
 		v.Conv.Bias = l.Take(n.conv+".bias", w)
@@ -165,7 +177,8 @@ func loadTower(l *weights.Loader, m *Model, n towerNames) {
 	if l.Has(n.proj) || l.Has(n.proj+".weight") {
 		v.Proj = l.Projection(n.proj, m.Embed, w)
 	} else if v.Pool == nil || w != m.Embed {
-		l.Fail("tensor %s is missing: an image tower of width %d has no way into the %d dimensions of texts", n.proj, w, m.Embed)
+		l.Fail("tensor %s is missing: an image tower of width %d has no way into the %d dimensions of texts", n.proj, w,
+			m.Embed)
 	}
 	if l.Err() == nil {
 		m.Image = m.Patch * l.Side(n.positions, v.Positions.Shape[0], v.Lead())

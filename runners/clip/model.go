@@ -129,8 +129,10 @@ func assemble(c *checkpoint.Checkpoint, h hints) (*Model, error) {
 	}
 	m.encoder = m.encoder.normalised(m.Pixels)
 	if v, ok := m.encoder.(*ViT); ok && v.Pool != nil {
-		m.Assumed = append(m.Assumed, fmt.Sprintf("patches of %s go through its pool one by one, which is no paper's definition, and positions on other grids are read %s, "+
-			"as its library does; thresholds and temperatures chosen for CLIP's cosines do not carry over", h.family, v.Rule))
+		m.Assumed = append(m.Assumed,
+			fmt.Sprintf("patches of %s go through its pool one by one, which is no paper's definition, and positions on other "+
+				"grids are read %s, "+
+				"as its library does; thresholds and temperatures chosen for CLIP's cosines do not carry over", h.family, v.Rule))
 	}
 	m.Family, m.Filter, m.Fit = h.family, cmp.Or(h.filter, FilterBicubic), cmp.Or(h.fit, Crop)
 	return m, nil

@@ -17,7 +17,8 @@ const (
 	Squash Resize = "squash"
 	// Crop resizes the shorter side to a square input's side and cuts out the centre (OpenAI's CLIP).
 	Crop Resize = "crop"
-	// ShortSide keeps the shape: the shorter side gets the size, unless the longer one would pass its limit (mmcv's keep_ratio).
+	// ShortSide keeps the shape: the shorter side gets the size, unless the longer one would pass its limit (mmcv's
+	// keep_ratio).
 	ShortSide Resize = "short-side"
 )
 
@@ -93,8 +94,8 @@ func (in Input) Size(h, w int) (height, width int) {
 // maxInput bounds the pixels of an input: 4096 x 4096. ShortSide without a limit reaches it on strips.
 const maxInput = 1 << 24
 
-// Pixels turns a picture into pixels [1, 3, height, width]: resized, whole numbers in 0..255, equal to those of Pillow (or OpenCV).
-// Towers normalise them in their graphs.
+// Pixels turns a picture into pixels [1, 3, height, width]: resized, whole numbers in 0..255, equal to those of Pillow
+// (or OpenCV). Towers normalise them in their graphs.
 func (in Input) Pixels(img *image.NRGBA) (tensor.Dense, error) {
 	if err := in.Check(); err != nil {
 		return tensor.Dense{}, err
@@ -105,7 +106,9 @@ func (in Input) Pixels(img *image.NRGBA) (tensor.Dense, error) {
 	src := resample.FromNRGBA(img)
 	h, w := in.Size(src.H, src.W)
 	if h*w > maxInput {
-		return tensor.Dense{}, fmt.Errorf("the picture of %dx%d pixels would become %dx%d, more than %d pixels; limit the longer side", src.W, src.H, w, h, maxInput)
+		return tensor.Dense{},
+			fmt.Errorf("the picture of %dx%d pixels would become %dx%d, more than %d pixels; limit the longer side", src.W,
+				src.H, w, h, maxInput)
 	}
 	if in.Resize == Crop { // torchvision: the longer side is truncated, the crop's origin rounded half to even
 		if src.W > src.H {

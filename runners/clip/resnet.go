@@ -90,11 +90,13 @@ func loadConvNorm(l *weights.Loader, conv, bn string, out, in, k int) ConvNorm {
 	}
 }
 
-// loadBottleneck reads a block of planes channels inside. A block that changes the number of channels has a short cut of its own.
+// loadBottleneck reads a block of planes channels inside. A block that changes the number of channels has a short cut
+// of its own.
 func loadBottleneck(l *weights.Loader, prefix string, in, planes int) Bottleneck {
 	b := Bottleneck{stride: 1}
 	for i, s := range [3][3]int{{planes, in, 1}, {planes, planes, 3}, {4 * planes, planes, 1}} {
-		b.Conv[i] = loadConvNorm(l, fmt.Sprintf("%s.conv%d", prefix, i+1), fmt.Sprintf("%s.bn%d", prefix, i+1), s[0], s[1], s[2])
+		b.Conv[i] = loadConvNorm(l, fmt.Sprintf("%s.conv%d", prefix, i+1), fmt.Sprintf("%s.bn%d", prefix, i+1), s[0], s[1],
+			s[2])
 	}
 	if in != 4*planes {
 		d := loadConvNorm(l, prefix+".downsample.0", prefix+".downsample.1", 4*planes, in, 1)
@@ -103,9 +105,9 @@ func loadBottleneck(l *weights.Loader, prefix string, in, planes int) Bottleneck
 	return b
 }
 
-// Embed turns pictures rgb [B, 3, H, W] of values 0..255 into tokens [B, 1+N, C] before the attention pool: their mean first, then the pixels
-// of the last stage row by row, positions resized to the grid added. H and W are numbers that a size check accepts, or
-// symbols: then the positions are a table of the graph.
+// Embed turns pictures rgb [B, 3, H, W] of values 0..255 into tokens [B, 1+N, C] before the attention pool: their mean
+// first, then the pixels of the last stage row by row, positions resized to the grid added. H and W are numbers that a
+// size check accepts, or symbols: then the positions are a table of the graph.
 func (r *ResNet) Embed(g *onnx.Graph, rgb onnx.Value, p vit.Interpolation) onnx.Value {
 	x := r.Features(g, rgb)
 	x = g.Concat(1, g.Mean(x, 1), x)

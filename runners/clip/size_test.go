@@ -11,9 +11,12 @@ import (
 //	f = min(long / max(h, w), short / min(h, w)); int(h * f + 0.5), int(w * f + 0.5)
 func TestShortSide(t *testing.T) {
 	for _, c := range []struct{ h, w, short, long, height, width int }{
-		{375, 500, 336, 2048, 336, 448}, {333, 500, 336, 2048, 336, 505}, {500, 334, 336, 2048, 503, 336}, {480, 640, 448, 2048, 448, 597},
-		{427, 640, 448, 2048, 448, 671}, {1024, 2048, 560, 2048, 560, 1120}, {375, 500, 520, 520, 390, 520}, {60, 640, 336, 2048, 192, 2048},
-		{683, 512, 448, 2048, 598, 448}, {1, 500, 336, 2048, 4, 2048}, {1, 5000, 336, 2048, 1, 2048}, {60, 640, 336, 0, 336, 3584},
+		{375, 500, 336, 2048, 336, 448}, {333, 500, 336, 2048, 336, 505}, {500, 334, 336, 2048, 503, 336},
+		{480, 640, 448, 2048, 448, 597},
+		{427, 640, 448, 2048, 448, 671}, {1024, 2048, 560, 2048, 560, 1120}, {375, 500, 520, 520, 390, 520},
+		{60, 640, 336, 2048, 192, 2048},
+		{683, 512, 448, 2048, 598, 448}, {1, 500, 336, 2048, 4, 2048}, {1, 5000, 336, 2048, 1, 2048},
+		{60, 640, 336, 0, 336, 3584},
 	} {
 		in := Input{Resize: ShortSide, Height: c.short, Width: c.short, Long: c.long, Filter: FilterCV2Linear}
 		if h, w := in.Size(c.h, c.w); h != c.height || w != c.width {
@@ -45,7 +48,8 @@ func TestGrey(t *testing.T) {
 func TestInputRefuses(t *testing.T) {
 	strip := image.NewNRGBA(image.Rect(0, 0, 20000, 1))
 	for _, in := range []Input{
-		{Resize: ShortSide, Height: 16, Width: 17, Filter: FilterBicubic}, {Resize: "stretch", Height: 16, Width: 16, Filter: FilterBicubic},
+		{Resize: ShortSide, Height: 16, Width: 17, Filter: FilterBicubic}, {Resize: "stretch", Height: 16, Width: 16,
+			Filter: FilterBicubic},
 		{Resize: Squash, Filter: FilterBicubic},
 		{Resize: ShortSide, Height: 336, Width: 336, Filter: FilterBicubic}, // 336 x 6.7 million pixels
 	} {

@@ -57,7 +57,8 @@ func Templates(name string) ([]string, error) {
 	}
 	data, err := files.Read(name, maxTemplateFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("templates %q are not known: they are %s, or a file with one template a line", name, strings.Join(templateNames, ", "))
+		return nil, fmt.Errorf("templates %q are not known: they are %s, or a file with one template a line", name,
+			strings.Join(templateNames, ", "))
 	}
 	if err != nil {
 		return nil, err

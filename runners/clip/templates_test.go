@@ -28,7 +28,8 @@ func TestTemplates(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		} else if len(got) != c.n || got[0] != c.first || got[len(got)-1] != c.last {
-			t.Errorf("%s: %d templates from %q to %q, want %d from %q to %q", c.name, len(got), got[0], got[len(got)-1], c.n, c.first, c.last)
+			t.Errorf("%s: %d templates from %q to %q, want %d from %q to %q", c.name, len(got), got[0], got[len(got)-1], c.n,
+				c.first, c.last)
 		}
 		if !slices.Contains(TemplateNames(), c.name) {
 			t.Errorf("%s is not listed", c.name)

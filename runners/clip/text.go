@@ -27,7 +27,9 @@ type TextInput struct {
 	Truncated bool
 	// Padded says that texts are padded to the context, and the last token of all is read.
 	Padded bool
-	End    int32 // the id whose token it reads, where that comes first; 0 for the largest id, which is CLIP's end token unless tokens were added
+	// the id whose token it reads, where that comes first; 0 for the largest id, which is CLIP's end token unless tokens
+	// were added
+	End int32
 }
 
 // Tokens is what the text tower takes.
@@ -50,8 +52,9 @@ func (in TextInput) Cut(ids []int32) []int32 {
 //	positions [tokens]         0, 1, 2, …
 //	last      [batch]          index of each text's end token in the flattened [batch·tokens]
 //
-// and the output embedding [batch, E], un-normalised. If tokens are asked for, there is no last, and the output is tokens
-// [batch, tokens, E]: the last LayerNorm and the projection of every token; that of the end token is the text's embedding.
+// and the output embedding [batch, E], un-normalised. If tokens are asked for, there is no last, and the output is
+// tokens [batch, tokens, E]: the last LayerNorm and the projection of every token; that of the end token is the text's
+// embedding.
 //
 // In CLIP the causal mask keeps a token from seeing later ones, so texts may be cut right behind their
 // end token: the embedding is the same as with padding to the full context.

@@ -25,7 +25,8 @@ var unsupported = []struct {
 	{regexp.MustCompile(`^image_encoder\.|^visual\.(blocks|patch_embed)\.`), "an image tower that is neither CLIP's ViT nor its ResNet"},
 }
 
-// trained are parts that a fine-tuning put beside the weights of a model and that belong to what it learned, wherever they stand.
+// trained are parts that a fine-tuning put beside the weights of a model and that belong to what it learned, wherever
+// they stand.
 var trained = []struct {
 	part *regexp.Regexp
 	what string
@@ -63,11 +64,13 @@ func refuseUnsupported(l *weights.Loader) error {
 	}
 	for _, name := range l.Names() {
 		if strings.HasPrefix(name, "visual.trunk.") && !l.Has("visual.trunk.attn_pool.latent") {
-			return fmt.Errorf("tensor %s: a timm image tower without an attention pool is not supported; of timm's ovbench reads SigLIP and PE-Core", name)
+			return fmt.Errorf("tensor %s: a timm image tower without an attention pool is not supported; of timm's ovbench "+
+				"reads SigLIP and PE-Core", name)
 		}
 	}
 	if s := l.Shape(huggingFaceTower.conv + ".weight"); len(s) == 2 {
-		return fmt.Errorf("tensor %s.weight of shape %v: SigLIP 2 of flexible size (NaFlex) is not supported", huggingFaceTower.conv, s)
+		return fmt.Errorf("tensor %s.weight of shape %v: SigLIP 2 of flexible size (NaFlex) is not supported",
+			huggingFaceTower.conv, s)
 	}
 	if l.Has("visual.class_embedding") && !l.Has("visual.ln_pre.weight") {
 		return fmt.Errorf("tensor visual.ln_pre.weight is missing: an image tower without ln_pre is not supported")
@@ -76,7 +79,8 @@ func refuseUnsupported(l *weights.Loader) error {
 }
 
 // towers are the beginnings of tensors' names inside the towers.
-var towers = []string{"visual.", "transformer.", "vision_model.", "text_model.", "visual_projection.", "text_projection", "ln_final.", "token_embedding.", "positional_embedding"}
+var towers = []string{"visual.", "transformer.", "vision_model.", "text_model.", "visual_projection.",
+	"text_projection", "ln_final.", "token_embedding.", "positional_embedding"}
 
 // counters are buffers that compute nothing.
 var counters = regexp.MustCompile(`\.num_batches_tracked$|\.position_ids$|(^|\.)attn_mask$`)
@@ -90,7 +94,8 @@ func refuseUnused(l *weights.Loader) error {
 		}
 		for _, prefix := range towers {
 			if strings.HasPrefix(name, prefix) {
-				return fmt.Errorf("tensor %s has no place in CLIP's architecture: this model has parts that ovbench does not know", name)
+				return fmt.Errorf("tensor %s has no place in CLIP's architecture: this model has parts that ovbench does not know",
+					name)
 			}
 		}
 	}

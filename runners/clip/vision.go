@@ -22,8 +22,8 @@ func (v *ViT) Transformer() *vit.Tower { return &v.Tower }
 // Multiple is the side of a patch in pixels.
 func (v *ViT) Multiple() int { return v.Patch }
 
-// Encode is the unchanged tower: every token of rgb [B, 3, H, W] goes where the global one goes, [B, 1+N, E]. That is the class token,
-// or what the pool makes of all.
+// Encode is the unchanged tower: every token of rgb [B, 3, H, W] goes where the global one goes, [B, 1+N, E]. That is
+// the class token, or what the pool makes of all.
 func (v *ViT) Encode(g *onnx.Graph, rgb onnx.Value, p vit.Interpolation) onnx.Value {
 	x := v.Before(g, rgb, p, v.Depth())
 	if v.Pool == nil {
@@ -32,8 +32,8 @@ func (v *ViT) Encode(g *onnx.Graph, rgb onnx.Value, p vit.Interpolation) onnx.Va
 	return g.Concat(1, v.Global(g, x), v.Project(g, v.PatchTokens(g, x), vit.ByValue))
 }
 
-// Project takes tokens [B, n, W] through the last LayerNorm and the projection to [B, n, E]; through the pool in the given form, if there
-// is one.
+// Project takes tokens [B, n, W] through the last LayerNorm and the projection to [B, n, E]; through the pool in the
+// given form, if there is one.
 func (v *ViT) Project(g *onnx.Graph, x onnx.Value, form vit.PoolForm) onnx.Value {
 	h := v.Final(g, x)
 	if v.Pool != nil {

@@ -1,8 +1,9 @@
 // Package dino answers: how does a DINO or DINOv2 checkpoint become a vision tower?
 //
-// [Open] reads the files of torch.hub and Hugging Face directories, with their names, and fills in a [vit.Tower]: a bias of the
-// patches, no LayerNorm before the blocks, exact GELU and eps 1e-6; DINOv2's LayerScale and registers where they are. Positions
-// are read on other grids as the models of torch.hub do, from which methods load them, whatever file the weights come from.
+// [Open] reads the files of torch.hub and Hugging Face directories, with their names, and fills in a [vit.Tower]: a
+// bias of the patches, no LayerNorm before the blocks, exact GELU and eps 1e-6; DINOv2's LayerScale and registers where
+// they are. Positions are read on other grids as the models of torch.hub do, from which methods load them, whatever
+// file the weights come from.
 //
 // The models are those of Caron et al. (arXiv 2104.14294), Oquab et al. (2304.07193) and Darcet et al. (2309.16588).
 package dino
@@ -53,8 +54,8 @@ func (m *Model) Name() string {
 	return name
 }
 
-// Open reads the model at path: a .pth of torch.hub, or a Hugging Face directory. role begins the names of the tower's tables, so that
-// it may stand beside others in a graph.
+// Open reads the model at path: a .pth of torch.hub, or a Hugging Face directory. role begins the names of the tower's
+// tables, so that it may stand beside others in a graph.
 func Open(path, role string) (*Model, error) {
 	c, err := checkpoint.Open(path)
 	if err != nil {
@@ -117,13 +118,15 @@ var (
 	}
 	transformers = naming{
 		class: "embeddings.cls_token", registers: "embeddings.register_tokens", positions: "embeddings.position_embeddings",
-		patch: "embeddings.patch_embeddings.projection", final: "layernorm", blocks: "encoder.layer", ln1: "norm1", ln2: "norm2",
+		patch: "embeddings.patch_embeddings.projection", final: "layernorm", blocks: "encoder.layer", ln1: "norm1",
+		ln2: "norm2",
 		qkv: "attention.attention.%s", out: "attention.output.dense", up: "mlp.fc1", down: "mlp.fc2",
 		scale1: "layer_scale1.lambda1", scale2: "layer_scale2.lambda1",
 	}
 )
 
-// names finds out which naming a checkpoint has. Transformers' ViTModel, which holds DINO, differs from its Dinov2Model in its blocks.
+// names finds out which naming a checkpoint has. Transformers' ViTModel, which holds DINO, differs from its Dinov2Model
+// in its blocks.
 func names(l *weights.Loader) (naming, error) {
 	// Checkpoints of training hold a student and a teacher, of which the teacher is the model.
 	if slices.ContainsFunc(l.Names(), func(name string) bool { return strings.HasPrefix(name, "teacher.") }) {
@@ -148,10 +151,12 @@ func names(l *weights.Loader) (naming, error) {
 		}
 		return n, nil
 	}
-	return naming{}, fmt.Errorf("tensor %s is missing: this is no DINO or DINOv2 checkpoint (DINO ViT-S/8, S/16, B/8, B/16; DINOv2 S, B, L /14, with or without registers)", hub.class)
+	return naming{}, fmt.Errorf("tensor %s is missing: this is no DINO or DINOv2 checkpoint (DINO ViT-S/8, S/16, B/8, "+
+		"B/16; DINOv2 S, B, L /14, with or without registers)", hub.class)
 }
 
-// eps is that of all LayerNorms in the authors' code. Transformers' conversion of DINO says 1e-12, which nobody trained with.
+// eps is that of all LayerNorms in the authors' code. Transformers' conversion of DINO says 1e-12, which nobody trained
+// with.
 const eps = 1e-6
 
 // usualHeads are those of a model of a width: heads are 64 wide in all released models.
@@ -160,7 +165,9 @@ func (m *Model) usualHeads(width int) int {
 		return width / 64
 	}
 	heads := max(width/16, 1)
-	m.Assumed = append(m.Assumed, fmt.Sprintf("%d heads for a width of %d, which no released DINO has: a config.json beside the checkpoint names them", heads, width))
+	m.Assumed = append(m.Assumed,
+		fmt.Sprintf("%d heads for a width of %d, which no released DINO has: a config.json beside the checkpoint names them",
+			heads, width))
 	return heads
 }
 
@@ -190,8 +197,10 @@ func (m *Model) assemble(l *weights.Loader, heads int) error {
 	t := &m.Tower
 	*t = vit.Tower{
 		Patch: patch, Pixels: vit.ImageNet, Rule: vit.Bicubic,
-		Conv:  weights.Linear{Weight: l.Take(n.patch+".weight", width, 3, patch, patch), Bias: l.Take(n.patch+".bias", width)},
-		Class: l.Read(n.class, 1, 1, width), Positions: l.Read(n.positions, 1, positions.Shape[1], width), Post: l.Norm(n.final, width),
+		Conv: weights.Linear{Weight: l.Take(n.patch+".weight", width, 3, patch, patch), Bias: l.Take(n.patch+".bias",
+			width)},
+		Class: l.Read(n.class, 1, 1, width), Positions: l.Read(n.positions, 1, positions.Shape[1], width),
+		Post: l.Norm(n.final, width),
 	}
 	t.Class.Shape, t.Positions.Shape = []int{width}, []int{positions.Shape[1], width}
 	if l.Has(n.registers) {
@@ -206,10 +215,13 @@ func (m *Model) assemble(l *weights.Loader, heads int) error {
 	if l.Err() != nil {
 		return l.Err()
 	}
-	t.Shape = vit.Shape{Width: width, Layers: len(t.Blocks), Heads: heads, MLP: t.Blocks[0].Up.Bias.Shape[0], Activation: vit.GELU, Eps: eps}
+	t.Shape = vit.Shape{Width: width, Layers: len(t.Blocks), Heads: heads, MLP: t.Blocks[0].Up.Bias.Shape[0],
+		Activation: vit.GELU, Eps: eps}
 	for _, left := range l.Left() {
-		if strings.HasPrefix(left, n.blocks) || strings.HasPrefix(left, "embeddings.") && !strings.HasSuffix(left, "mask_token") {
-			return fmt.Errorf("tensor %s has no place in DINO's architecture: this model has parts that ovbench does not know", left)
+		if strings.HasPrefix(left, n.blocks) || strings.HasPrefix(left, "embeddings.") &&
+			!strings.HasSuffix(left, "mask_token") {
+			return fmt.Errorf("tensor %s has no place in DINO's architecture: this model has parts that ovbench does not know",
+				left)
 		}
 	}
 	return nil

@@ -69,8 +69,8 @@ func equal(t *testing.T, what string, got, want tensor.Dense, tolerance float64)
 	}
 }
 
-// Positions, tokens behind the last LayerNorm and queries, keys and values of the last block, as the authors' classes gave them in
-// float32 (index.json beside the recordings), from the files of torch.hub and of transformers.
+// Positions, tokens behind the last LayerNorm and queries, keys and values of the last block, as the authors' classes
+// gave them in float32 (index.json beside the recordings), from the files of torch.hub and of transformers.
 func TestRecordings(t *testing.T) {
 	dir := golden(t)
 	for _, file := range []string{"dino_pretrain.pth", "dinov2_pretrain.pth", "hf"} {
@@ -129,7 +129,8 @@ func TestOpen(t *testing.T) {
 		}
 		m, err := dino.Open(path, "dino")
 		if c.want == "" && err == nil {
-			if got := m.Name(); got != "DINOv2 ViT width 32 depth 2 patch 6 with 3 registers" || m.Image != 24 || m.Tower.Rule != vit.BicubicAntialias {
+			if got := m.Name(); got != "DINOv2 ViT width 32 depth 2 patch 6 with 3 registers" || m.Image != 24 ||
+				m.Tower.Rule != vit.BicubicAntialias {
 				t.Errorf("%s: %s of %d px, positions %s", c.name, got, m.Image, m.Tower.Rule)
 			}
 			continue
@@ -172,7 +173,8 @@ func check(t *testing.T, m *dino.Model, prefix string) {
 	}
 	pixels := filepath.Join(dir, parts[0]+"_"+parts[1]+"_pixels.npy")
 	if !exists(pixels) {
-		pixels = filepath.Join(dir, "..", "tiny-vit", parts[0]+"_"+strings.TrimSuffix(strings.Replace(parts[1], "64x64", "64", 1), "x")+"_pixels.npy")
+		pixels = filepath.Join(dir, "..", "tiny-vit", parts[0]+"_"+strings.TrimSuffix(strings.Replace(parts[1], "64x64", "64",
+			1), "x")+"_pixels.npy")
 	}
 	if !exists(pixels) {
 		t.Fatalf("no pixels for %s", prefix)
@@ -187,7 +189,8 @@ func check(t *testing.T, m *dino.Model, prefix string) {
 	g.Output("k", k)
 	g.Output("v", u)
 	n := m.Tower.Lead() + rows*cols
-	out := []tensor.Dense{tensor.New(1, n, m.Tower.Width), tensor.New(1, n, m.Tower.Width), tensor.New(1, n, m.Tower.Width), tensor.New(1, n, m.Tower.Width)}
+	out := []tensor.Dense{tensor.New(1, n, m.Tower.Width), tensor.New(1, n, m.Tower.Width),
+		tensor.New(1, n, m.Tower.Width), tensor.New(1, n, m.Tower.Width)}
 	run(t, g, raw(load(t, pixels)), out)
 	equal(t, prefix+"tokens of "+m.Path, out[0], load(t, prefix+"tokens.npy"), 1e-4)
 	if exists(prefix + "qkv.npy") {

@@ -22,8 +22,8 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// download is one file on its way to the disk. What has arrived lies beside the target under the name target.incomplete, where a
-// later attempt goes on.
+// download is one file on its way to the disk. What has arrived lies beside the target under the name
+// target.incomplete, where a later attempt goes on.
 type download struct {
 	client   *http.Client
 	url      string
@@ -35,12 +35,12 @@ type download struct {
 	progress func(done, total int64)
 }
 
-// attempts bounds how often a transfer that broke off is taken up again without worthwhile bytes arriving in between. A server that
-// fell silent counts double.
+// attempts bounds how often a transfer that broke off is taken up again without worthwhile bytes arriving in between. A
+// server that fell silent counts double.
 const attempts = 5
 
-// worthwhile reports whether an attempt that brought the file to end bytes, from most at best before, counts as none: for 64 KiB, or a
-// quarter of what was missing.
+// worthwhile reports whether an attempt that brought the file to end bytes, from most at best before, counts as none:
+// for 64 KiB, or a quarter of what was missing.
 func (d *download) worthwhile(most, end int64) bool {
 	enough := int64(64 << 10)
 	if d.size >= 0 {
@@ -169,7 +169,8 @@ func (d *download) fill(ctx context.Context, f *os.File) error {
 		}
 		most = max(most, have, end)
 		if failed >= attempts {
-			return fmt.Errorf("%w (several attempts brought no more; what arrived is kept, the same command goes on from there)", err)
+			return fmt.Errorf("%w (several attempts brought no more; what arrived is kept, the same command goes on from there)",
+				err)
 		}
 		select {
 		case <-time.After(wait):
@@ -211,7 +212,8 @@ func (d *download) take(ctx context.Context, f *os.File, have int64) (int64, err
 	switch resp.StatusCode {
 	case http.StatusPartialContent:
 		if want := fmt.Sprintf("bytes %d-", have); !strings.HasPrefix(resp.Header.Get("Content-Range"), want) {
-			return 0, finalError{fmt.Errorf("%s: asked for bytes from %d on, got %.80q", d.url, have, resp.Header.Get("Content-Range"))}
+			return 0, finalError{fmt.Errorf("%s: asked for bytes from %d on, got %.80q", d.url, have,
+				resp.Header.Get("Content-Range"))}
 		}
 	case http.StatusOK: // from the start, asked or not
 		if err := f.Truncate(0); err != nil {
@@ -253,7 +255,8 @@ func statusError(url string, resp *http.Response) error {
 	err := statusErrorOnce(url, resp)
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
-		return finalError{fmt.Errorf("%w: the model is private, gated or misspelled: accept its terms on the hub and set HF_TOKEN", err)}
+		return finalError{fmt.Errorf("%w: the model is private, gated or misspelled: accept its terms on the hub and set "+
+			"HF_TOKEN", err)}
 	case code == http.StatusNotFound:
 		return finalError{fmt.Errorf("%w: no such model, revision or file", err)}
 	case code == http.StatusTooManyRequests || code >= 500:
@@ -307,7 +310,8 @@ func (d *download) verify(f *os.File) error {
 		return err
 	}
 	if got := hex.EncodeToString(h.Sum(nil)); got != d.sum {
-		return fmt.Errorf("%s: the checksum of what arrived is %.16s…, not %.16s…: it was damaged on its way and is deleted; try again", d.url, got, d.sum)
+		return fmt.Errorf("%s: the checksum of what arrived is %.16s…, not %.16s…: it was damaged on its way and is "+
+			"deleted; try again", d.url, got, d.sum)
 	}
 	return nil
 }

@@ -1,7 +1,8 @@
 // Package hub answers: where do a model's files lie, and how do they get there?
 //
-// [Locate] finds a model in the caches that huggingface_hub and OpenAI's package keep, and [VocabularyPath] the vocabulary
-// that belongs to it; neither opens a network connection. [Puller] downloads what is missing into the same caches.
+// [Locate] finds a model in the caches that huggingface_hub and OpenAI's package keep, and [VocabularyPath] the
+// vocabulary that belongs to it; neither opens a network connection. [Puller] downloads what is missing into the same
+// caches.
 package hub
 
 import (
@@ -20,7 +21,8 @@ import (
 	"ovbench/runners/tokenizer"
 )
 
-// openAIModels are the checkpoints OpenAI published, and the same weights on the Hugging Face hub where it put them there.
+// openAIModels are the checkpoints OpenAI published, and the same weights on the Hugging Face hub where it put them
+// there.
 var openAIModels = map[string]string{
 	"RN50": "", "RN101": "", "RN50x4": "", "RN50x16": "", "RN50x64": "",
 	"ViT-B/32":       "openai/clip-vit-base-patch32",
@@ -38,20 +40,26 @@ type Family struct {
 // Families lists them.
 var Families = []Family{
 	{"CLIP", "OpenAI's .pt, transformers, open_clip", []string{
-		"openai/clip-vit-base-patch16", "openai/clip-vit-base-patch32", "openai/clip-vit-large-patch14", "openai/clip-vit-large-patch14-336",
-		"laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "laion/CLIP-ViT-L-14-laion2B-s32B-b82K", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
+		"openai/clip-vit-base-patch16", "openai/clip-vit-base-patch32", "openai/clip-vit-large-patch14",
+		"openai/clip-vit-large-patch14-336",
+		"laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "laion/CLIP-ViT-L-14-laion2B-s32B-b82K",
+		"laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
 	}},
 	{"SigLIP", "transformers, open_clip; not NaFlex", []string{
 		"google/siglip-base-patch16-224", "google/siglip-so400m-patch14-384", "timm/ViT-B-16-SigLIP",
-		"google/siglip2-base-patch16-224", "google/siglip2-large-patch16-256", "google/siglip2-so400m-patch14-384", "timm/ViT-B-16-SigLIP2",
+		"google/siglip2-base-patch16-224", "google/siglip2-large-patch16-256", "google/siglip2-so400m-patch14-384",
+		"timm/ViT-B-16-SigLIP2",
 	}},
 	{"PE-Core", "open_clip, Meta's .pt; not PE-Lang and PE-Spatial", []string{
-		"timm/PE-Core-T-16-384", "timm/PE-Core-S-16-384", "timm/PE-Core-B-16", "timm/PE-Core-L-14-336", "timm/PE-Core-bigG-14-448", "facebook/PE-Core-B16-224",
+		"timm/PE-Core-T-16-384", "timm/PE-Core-S-16-384", "timm/PE-Core-B-16", "timm/PE-Core-L-14-336",
+		"timm/PE-Core-bigG-14-448", "facebook/PE-Core-B16-224",
 	}},
 	{"MetaCLIP 2", "transformers, open_clip", []string{"facebook/metaclip-2-worldwide-huge-quickgelu"}},
 	{"DINO and DINOv2, for --backbone dino=NAME", "transformers; torch.hub's .pth by its path", []string{
-		"facebook/dino-vitb8", "facebook/dino-vitb16", "facebook/dino-vits8", "facebook/dino-vits16", "facebook/dinov2-small", "facebook/dinov2-base",
-		"facebook/dinov2-large", "facebook/dinov2-with-registers-small", "facebook/dinov2-with-registers-base", "facebook/dinov2-with-registers-large",
+		"facebook/dino-vitb8", "facebook/dino-vitb16", "facebook/dino-vits8", "facebook/dino-vits16", "facebook/dinov2-small",
+		"facebook/dinov2-base",
+		"facebook/dinov2-large", "facebook/dinov2-with-registers-small", "facebook/dinov2-with-registers-base",
+		"facebook/dinov2-with-registers-large",
 	}},
 }
 
@@ -60,11 +68,11 @@ func openAIFile(name string) string {
 	return strings.NewReplacer("/", "-", "@", "-").Replace(name) + ".pt"
 }
 
-// Locate finds a model: an existing path as it is; "org/name" or "org/name@revision" in the Hugging Face cache; OpenAI's
-// names such as "ViT-L/14@336px" in ~/.cache/clip. It opens no network connection.
+// Locate finds a model: an existing path as it is; "org/name" or "org/name@revision" in the Hugging Face cache;
+// OpenAI's names such as "ViT-L/14@336px" in ~/.cache/clip. It opens no network connection.
 //
-// The Hugging Face cache is HF_HUB_CACHE, HF_HOME/hub, XDG_CACHE_HOME/huggingface/hub or ~/.cache/huggingface/hub, the first
-// that is set, in the layout of huggingface_hub.
+// The Hugging Face cache is HF_HUB_CACHE, HF_HOME/hub, XDG_CACHE_HOME/huggingface/hub or ~/.cache/huggingface/hub, the
+// first that is set, in the layout of huggingface_hub.
 func Locate(model string) (path string, err error) {
 	if model == "" {
 		return "", fmt.Errorf("no model is named: give a path, or a name such as openai/clip-vit-base-patch16")
@@ -89,7 +97,8 @@ func Locate(model string) (path string, err error) {
 	case err == nil:
 		return dir, nil
 	case !strings.Contains(name, "/"):
-		return "", fmt.Errorf("model %q: no such file or directory; %w%s; give a path, or a name such as openai/clip-vit-base-patch16 (ovbench list models)", model, err, didYouMean(model))
+		return "", fmt.Errorf("model %q: no such file or directory; %w%s; give a path, or a name such as "+
+			"openai/clip-vit-base-patch16 (ovbench list models)", model, err, didYouMean(model))
 	}
 	return "", fmt.Errorf("model %q: %w%s; download it with: ovbench pull %s", model, err, didYouMean(model), model)
 }
@@ -100,12 +109,15 @@ func locateOpenAI(model, hub string) (string, error) {
 		return path, nil
 	}
 	if hub == "" {
-		return "", fmt.Errorf("model %q: no file %s: download it with: ovbench pull %s; or name a .pt file", model, path, model)
+		return "", fmt.Errorf("model %q: no file %s: download it with: ovbench pull %s; or name a .pt file", model, path,
+			model)
 	}
 	if _, err := snapshot(hub, "main"); err == nil {
-		return "", fmt.Errorf("model %q: no file %s, but the same weights are in the Hugging Face cache: name %q", model, path, hub)
+		return "", fmt.Errorf("model %q: no file %s, but the same weights are in the Hugging Face cache: name %q", model,
+			path, hub)
 	}
-	return "", fmt.Errorf("model %q: no file %s: download it with: ovbench pull %s; or the same weights, as %q, with: ovbench pull %s", model, path, model, hub, hub)
+	return "", fmt.Errorf("model %q: no file %s: download it with: ovbench pull %s; or the same weights, as %q, with: "+
+		"ovbench pull %s", model, path, model, hub, hub)
 }
 
 // hubName is what the hub allows: one or two parts.
@@ -148,9 +160,11 @@ func snapshot(name, revision string) (string, error) {
 		have = append(have, filepath.Base(path))
 	}
 	if len(have) == 0 {
-		return "", fmt.Errorf("the Hugging Face cache holds no revision of it (%s is empty)", filepath.Join(root, "snapshots"))
+		return "", fmt.Errorf("the Hugging Face cache holds no revision of it (%s is empty)",
+			filepath.Join(root, "snapshots"))
 	}
-	return "", fmt.Errorf("revision %s is not in the Hugging Face cache, but %s: name one as %s@%s", revision, strings.Join(have, ", "), name, have[0])
+	return "", fmt.Errorf("revision %s is not in the Hugging Face cache, but %s: name one as %s@%s", revision,
+		strings.Join(have, ", "), name, have[0])
 }
 
 func hubFolder(name string) string { return "models--" + strings.ReplaceAll(name, "/", "--") }
@@ -158,7 +172,8 @@ func hubFolder(name string) string { return "models--" + strings.ReplaceAll(name
 // hubCache is the directory of huggingface_hub's cache; it need not exist.
 func hubCache() string {
 	for _, e := range []struct{ variable, below string }{
-		{"HF_HUB_CACHE", ""}, {"HUGGINGFACE_HUB_CACHE", ""}, {"HF_HOME", "hub"}, {"XDG_CACHE_HOME", filepath.Join("huggingface", "hub")},
+		{"HF_HUB_CACHE", ""}, {"HUGGINGFACE_HUB_CACHE", ""}, {"HF_HOME", "hub"},
+		{"XDG_CACHE_HOME", filepath.Join("huggingface", "hub")},
 	} {
 		if dir := os.Getenv(e.variable); dir != "" {
 			if rest, ok := strings.CutPrefix(dir, "~"); ok && (rest == "" || rest[0] == '/') {
@@ -194,8 +209,8 @@ func entries(dir string) (paths []string) {
 	return paths
 }
 
-// Cached lists the models in the caches under the names that [Locate] knows: those of OpenAI, and of the Hugging Face cache
-// the CLIP models of transformers and open_clip, by their configuration files. What cannot be read is left out.
+// Cached lists the models in the caches under the names that [Locate] knows: those of OpenAI, and of the Hugging Face
+// cache the CLIP models of transformers and open_clip, by their configuration files. What cannot be read is left out.
 func Cached() []string {
 	var names []string
 	for name := range openAIModels {
@@ -235,13 +250,14 @@ func isCLIP(dir string) bool {
 	var config struct {
 		Type string `json:"model_type"`
 	}
-	return err == nil && json.Unmarshal(data, &config) == nil && slices.Contains([]string{"clip", "siglip", "metaclip_2"}, config.Type)
+	return err == nil && json.Unmarshal(data, &config) == nil && slices.Contains([]string{"clip", "siglip", "metaclip_2"},
+		config.Type)
 }
 
-// VocabularyPath is where the tokenizer of the model at modelPath comes from, for [tokenizer.Load]: vocab, a file or directory
-// the user named, if not empty; else what lies beside the checkpoint; else OpenAI's vocabulary, which most CLIP models share,
-// from ~/.cache/clip, an openai/clip-* model in the Hugging Face cache, or the clip or open_clip package of VIRTUAL_ENV.
-// Whether it fits the model is for the caller to check by [tokenizer.Tokenizer.Size].
+// VocabularyPath is where the tokenizer of the model at modelPath comes from, for [tokenizer.Load]: vocab, a file or
+// directory the user named, if not empty; else what lies beside the checkpoint; else OpenAI's vocabulary, which most
+// CLIP models share, from ~/.cache/clip, an openai/clip-* model in the Hugging Face cache, or the clip or open_clip
+// package of VIRTUAL_ENV. Whether it fits the model is for the caller to check by [tokenizer.Tokenizer.Size].
 func VocabularyPath(modelPath, vocab string) (string, error) {
 	if vocab != "" {
 		info, err := os.Stat(vocab)
@@ -254,7 +270,8 @@ func VocabularyPath(modelPath, vocab string) (string, error) {
 		if found, ok := tokenizer.In(vocab); ok {
 			return found, nil
 		}
-		return "", fmt.Errorf("vocabulary: no %s with %s, %s or %s in %s", tokenizer.VocabFile, tokenizer.MergesFile, tokenizer.FastFile, tokenizer.OpenAIFile, vocab)
+		return "", fmt.Errorf("vocabulary: no %s with %s, %s or %s in %s", tokenizer.VocabFile, tokenizer.MergesFile,
+			tokenizer.FastFile, tokenizer.OpenAIFile, vocab)
 	}
 	beside := modelPath
 	if info, err := os.Stat(modelPath); err == nil && !info.IsDir() {
@@ -279,7 +296,8 @@ func VocabularyPath(modelPath, vocab string) (string, error) {
 			return found, nil
 		}
 	}
-	return "", fmt.Errorf("%s: no vocabulary: no %s with %s, %s or %s beside it, nor OpenAI's in the caches: name one with --vocab, or: ovbench pull %s",
+	return "", fmt.Errorf("%s: no vocabulary: no %s with %s, %s or %s beside it, nor OpenAI's in the caches: name one "+
+		"with --vocab, or: ovbench pull %s",
 		modelPath, tokenizer.VocabFile, tokenizer.MergesFile, tokenizer.FastFile, tokenizer.OpenAIFile, vocabularyModel)
 }
 

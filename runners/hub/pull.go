@@ -24,9 +24,9 @@ import (
 	"ovbench/runners/tokenizer"
 )
 
-// Puller downloads models from the Hugging Face hub into its cache, in the layout of huggingface_hub, and OpenAI's ResNets, which are
-// not on the hub, from OpenAI. The zero value works; HF_ENDPOINT, HF_TOKEN (or the token huggingface-cli saved), HF_HUB_OFFLINE and
-// the variables of [Locate] are heeded.
+// Puller downloads models from the Hugging Face hub into its cache, in the layout of huggingface_hub, and OpenAI's
+// ResNets, which are not on the hub, from OpenAI. The zero value works; HF_ENDPOINT, HF_TOKEN (or the token
+// huggingface-cli saved), HF_HUB_OFFLINE and the variables of [Locate] are heeded.
 type Puller struct {
 	// Progress, if not nil, is told how many bytes of a file are there. total is negative where the server does not say.
 	Progress func(file string, done, total int64)
@@ -52,9 +52,9 @@ var openAIHost = "https://openaipublic.azureedge.net"
 // vocabularyModel is the smallest model on the hub that brings OpenAI's vocabulary.
 const vocabularyModel = "openai/clip-vit-base-patch32"
 
-// Pull downloads what ovbench needs of a model: weights, configuration and vocabulary. model is a name of the hub, with @revision if
-// wanted, or one of OpenAI's such as "RN50". It returns what [Locate] finds for the name from now on. Files that are there are not
-// fetched again, and an interrupted download goes on.
+// Pull downloads what ovbench needs of a model: weights, configuration and vocabulary. model is a name of the hub, with
+// @revision if wanted, or one of OpenAI's such as "RN50". It returns what [Locate] finds for the name from now on.
+// Files that are there are not fetched again, and an interrupted download goes on.
 func (p *Puller) Pull(ctx context.Context, model string) (path string, err error) {
 	if v := strings.ToLower(os.Getenv("HF_HUB_OFFLINE")); v != "" && v != "0" && v != "false" && v != "no" {
 		return "", fmt.Errorf("model %q: HF_HUB_OFFLINE is set, so nothing is downloaded: unset it", model)
@@ -67,7 +67,8 @@ func (p *Puller) Pull(ctx context.Context, model string) (path string, err error
 		revision = "main"
 	}
 	if !hubName.MatchString(name) || !hubRevision.MatchString(revision) {
-		return "", fmt.Errorf("model %.60q: want a name of the Hugging Face hub such as openai/clip-vit-base-patch16, or one of OpenAI's%s", model, didYouMean(model))
+		return "", fmt.Errorf("model %.60q: want a name of the Hugging Face hub such as openai/clip-vit-base-patch16, or "+
+			"one of OpenAI's%s", model, didYouMean(model))
 	}
 	if path, err = p.pullHub(ctx, name, revision, modelFiles); err != nil {
 		return "", err
@@ -97,7 +98,8 @@ func (p *Puller) pullOpenAI(ctx context.Context, model string) (string, error) {
 	}
 	file := openAIFile(model)
 	d := download{
-		client: p.client(), url: fmt.Sprintf("%s/clip/models/%s/%s", openAIHost, openAISums[model], file), size: -1, sum: openAISums[model],
+		client: p.client(), url: fmt.Sprintf("%s/clip/models/%s/%s", openAIHost, openAISums[model], file), size: -1,
+		sum:    openAISums[model],
 		target: filepath.Join(openAICache(), file), lock: filepath.Join(openAICache(), "."+file+".lock"),
 		progress: p.telling(file),
 	}
@@ -133,7 +135,8 @@ func (p *Puller) telling(file string) func(done, total int64) {
 }
 
 // pullHub downloads the files that choose picks of a revision of a model, and returns the snapshot's folder.
-func (p *Puller) pullHub(ctx context.Context, name, revision string, choose func([]string) ([]string, error)) (string, error) {
+func (p *Puller) pullHub(ctx context.Context, name, revision string, choose func([]string) ([]string, error)) (string,
+	error) {
 	endpoint := strings.TrimRight(cmp.Or(os.Getenv("HF_ENDPOINT"), "https://huggingface.co"), "/")
 	commit, all, err := p.list(ctx, fmt.Sprintf("%s/api/models/%s/revision/%s", endpoint, name, url.PathEscape(revision)))
 	if err != nil {
@@ -230,7 +233,8 @@ func hubToken() string {
 	if t := os.Getenv("HF_TOKEN"); t != "" {
 		return strings.TrimSpace(t)
 	}
-	path := cmp.Or(os.Getenv("HF_TOKEN_PATH"), filepath.Join(cmp.Or(os.Getenv("HF_HOME"), filepath.Join(homeDir(), ".cache", "huggingface")), "token"))
+	path := cmp.Or(os.Getenv("HF_TOKEN_PATH"),
+		filepath.Join(cmp.Or(os.Getenv("HF_HOME"), filepath.Join(homeDir(), ".cache", "huggingface")), "token"))
 	data, _ := files.Read(path, 4096)
 	return strings.TrimSpace(string(data))
 }
@@ -239,7 +243,8 @@ func hubToken() string {
 var configNames = []string{"config.json", "open_clip_config.json", "processor_config.json", "preprocessor_config.json"}
 
 // vocabularyNames are what a tokenizer is read from.
-var vocabularyNames = []string{tokenizer.VocabFile, tokenizer.MergesFile, tokenizer.FastFile, tokenizer.AddedFile, tokenizer.ConfigFile}
+var vocabularyNames = []string{tokenizer.VocabFile, tokenizer.MergesFile, tokenizer.FastFile, tokenizer.AddedFile,
+	tokenizer.ConfigFile}
 
 // modelFiles picks weights, the best form there is, with the files that explain them.
 func modelFiles(all []string) ([]string, error) {
@@ -318,8 +323,8 @@ func (p *Puller) pullFile(ctx context.Context, at, root, dir, name string) error
 // etagPattern is a SHA-256, or the SHA-1 of git.
 var etagPattern = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
-// head asks for the size of a file and its etag, the checksum of its content. Large files lie elsewhere: the hub's own answer names both,
-// the place it leads to need not.
+// head asks for the size of a file and its etag, the checksum of its content. Large files lie elsewhere: the hub's own
+// answer names both, the place it leads to need not.
 func (p *Puller) head(ctx context.Context, at string) (size int64, etag string, err error) {
 	ctx, _, stop := watched(ctx)
 	defer stop()
@@ -344,7 +349,8 @@ func (p *Puller) head(ctx context.Context, at string) (size int64, etag string, 
 	}
 	etag = strings.Trim(strings.TrimPrefix(cmp.Or(resp.Header.Get("X-Linked-Etag"), resp.Header.Get("ETag")), "W/"), `"`)
 	if !etagPattern.MatchString(etag) {
-		return 0, "", fmt.Errorf("%s: its etag %.80q is no checksum, so what arrives could not be checked: is HF_ENDPOINT a hub?", at, etag)
+		return 0, "", fmt.Errorf("%s: its etag %.80q is no checksum, so what arrives could not be checked: is HF_ENDPOINT "+
+			"a hub?", at, etag)
 	}
 	size, err = strconv.ParseInt(cmp.Or(resp.Header.Get("X-Linked-Size"), resp.Header.Get("Content-Length")), 10, 64)
 	if err != nil || size < 0 {

@@ -136,7 +136,8 @@ func (h *hub) serve(w http.ResponseWriter, r *http.Request, name string) {
 
 // testHub serves the built-in model, into an empty cache.
 func testHub(t *testing.T) *hub {
-	h := &hub{t: t, name: "org/micro", commit: strings.Repeat("ab", 20), files: map[string][]byte{}, broken: map[string]int{}}
+	h := &hub{t: t, name: "org/micro", commit: strings.Repeat("ab", 20), files: map[string][]byte{},
+		broken: map[string]int{}}
 	for _, name := range []string{"config.json", "vocab.json", "merges.txt", "model.safetensors"} {
 		data, err := os.ReadFile(filepath.Join("..", "clip", "demo", name))
 		if err != nil {
@@ -145,7 +146,8 @@ func testHub(t *testing.T) *hub {
 		h.files[name] = data
 	}
 	h.files["README.md"], h.files["pytorch_model.bin"] = []byte("not needed"), make([]byte, 5000)
-	for _, v := range []string{"HF_TOKEN", "HF_HUB_OFFLINE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME", "HF_TOKEN_PATH"} {
+	for _, v := range []string{"HF_TOKEN", "HF_HUB_OFFLINE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME",
+		"HF_TOKEN_PATH"} {
 		t.Setenv(v, "")
 	}
 	t.Setenv("HOME", t.TempDir())
@@ -187,7 +189,8 @@ func TestPull(t *testing.T) {
 		t.Errorf("the snapshot holds %v", names)
 	}
 	n := len(h.files["model.safetensors"])
-	if want := fmt.Sprintf("model.safetensors from %d", n/2); !slices.Contains(h.asked, want) || slices.Contains(h.asked, "pytorch_model.bin from 0") {
+	if want := fmt.Sprintf("model.safetensors from %d", n/2); !slices.Contains(h.asked, want) ||
+		slices.Contains(h.asked, "pytorch_model.bin from 0") {
 		t.Errorf("asked for %q, want %q among them and no pickle", h.asked, want)
 	}
 	h.asked = nil
@@ -233,7 +236,8 @@ func TestPullShards(t *testing.T) {
 	if data, err := os.ReadFile(filepath.Join(dir, "model-2.safetensors")); err != nil || string(data) != "two" {
 		t.Errorf("%q, %v", data, err)
 	}
-	for shard, want := range map[string]string{"../../../evil": "must lie beside their index", "absent": "is not a file of the model"} {
+	for shard, want := range map[string]string{"../../../evil": "must lie beside their index",
+		"absent": "is not a file of the model"} {
 		h.files["model.safetensors.index.json"] = fmt.Appendf(nil, `{"weight_map":{"a":%q}}`, shard)
 		if _, err := new(Puller).Pull(t.Context(), "org/micro"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("shard %s: %v, want %q", shard, err, want)
@@ -248,9 +252,12 @@ func TestPullRefuses(t *testing.T) {
 	}{
 		{"damaged weights", "org/micro", "damaged on its way", func(h *hub) { h.damage = "model.safetensors" }},
 		{"damaged configuration", "org/micro", "damaged on its way", func(h *hub) { h.damage = "config.json" }},
-		{"dead connection", "org/micro", "several attempts brought no more", func(h *hub) { h.broken["config.json"] = 100; h.files["config.json"] = []byte("x") }},
-		{"no Range", "org/micro", "several attempts brought no more", func(h *hub) { h.noRange, h.broken["model.safetensors"] = http.StatusOK, 1000 }},
-		{"always 416", "org/micro", "several attempts brought no more", func(h *hub) { h.noRange, h.broken["model.safetensors"] = http.StatusRequestedRangeNotSatisfiable, 1000 }},
+		{"dead connection", "org/micro", "several attempts brought no more",
+			func(h *hub) { h.broken["config.json"] = 100; h.files["config.json"] = []byte("x") }},
+		{"no Range", "org/micro", "several attempts brought no more",
+			func(h *hub) { h.noRange, h.broken["model.safetensors"] = http.StatusOK, 1000 }},
+		{"always 416", "org/micro", "several attempts brought no more",
+			func(h *hub) { h.noRange, h.broken["model.safetensors"] = http.StatusRequestedRangeNotSatisfiable, 1000 }},
 		{"silence", "org/micro", "the server fell silent", func(h *hub) {
 			h.silent = "model.safetensors"
 			h.t.Setenv("HF_HUB_DOWNLOAD_TIMEOUT", "0.1")
@@ -258,7 +265,8 @@ func TestPullRefuses(t *testing.T) {
 		{"no checksum", "org/micro", `etag "deadbeef" is no checksum`, func(h *hub) { h.etag = "deadbeef" }},
 		{"gated", "org/micro", "set HF_TOKEN", func(h *hub) { h.token = "another" }},
 		{"unknown", "org/mikro", "no such model", func(*hub) {}},
-		{"no weights", "org/micro", "it is no model in a form", func(h *hub) { delete(h.files, "model.safetensors"); delete(h.files, "pytorch_model.bin") }},
+		{"no weights", "org/micro", "it is no model in a form",
+			func(h *hub) { delete(h.files, "model.safetensors"); delete(h.files, "pytorch_model.bin") }},
 		{"no commit", "org/micro", "is HF_ENDPOINT a hub?", func(h *hub) { h.commit = "../../etc" }},
 		{"a path", "./micro", "want a name of the Hugging Face hub", func(*hub) {}},
 		{"offline", "org/micro", "unset it", func(h *hub) { h.t.Setenv("HF_HUB_OFFLINE", "1") }},

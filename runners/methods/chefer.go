@@ -5,17 +5,20 @@ import (
 	"ovbench/runners/vit"
 )
 
-// Chefer is the relevance of Chefer et al. (arXiv 2103.15679), also called bi-modal, GAME and HilaCAM, for the image tower:
+// Chefer is the relevance of Chefer et al. (arXiv 2103.15679), also called bi-modal, GAME and HilaCAM, for the image
+// tower:
 //
 //	R ← R + E_h[max(0, ∇A ⊙ A)] R
 //
-// over blocks from first to last, of which the class token's row is read: R starts as the identity, A are a block's attention
-// probabilities and ∇A the gradient of the text's score by them. The row alone is computed, from the last block down.
+// over blocks from first to last, of which the class token's row is read: R starts as the identity, A are a block's
+// attention probabilities and ∇A the gradient of the text's score by them. The row alone is computed, from the last
+// block down.
 type Chefer struct {
-	// Blocks is how many of the last blocks are looked at: 1 as in the authors' notebook for CLIP, half, all as in gScoreCAM's
-	// "hilacam", or a number.
+	// Blocks is how many of the last blocks are looked at: 1 as in the authors' notebook for CLIP, half, all as in
+	// gScoreCAM's "hilacam", or a number.
 	Blocks LastBlocks `json:"blocks"`
-	// Target is logit, as in the authors' code, or cosine. For one block its scale is a factor of the map, for several it is not.
+	// Target is logit, as in the authors' code, or cosine. For one block its scale is a factor of the map, for several it
+	// is not.
 	Target string `json:"target"`
 }
 

@@ -10,9 +10,9 @@ import (
 	"ovbench/runners/vit"
 )
 
-// Most explanations look at the last block from the class token: of all that its attention computes, the score needs that one row.
-// Written down for the row alone, the backward pass through the block costs a few products of a vector with a matrix for each text,
-// and is exact: the other rows of the gradient are zero.
+// Most explanations look at the last block from the class token: of all that its attention computes, the score needs
+// that one row. Written down for the row alone, the backward pass through the block costs a few products of a vector
+// with a matrix for each text, and is exact: the other rows of the gradient are zero.
 
 // classRow is the last block, or a ResNet's attention pool, as the global token sees it.
 type classRow struct {
@@ -27,8 +27,8 @@ type classRow struct {
 	embedding onnx.Value // [B, 1, E], of length 1
 }
 
-// headsOf are the forms of the last block's attention: the model's own heads, or one of full width at the scale of that width,
-// which is another network than the model. reference is what a method's authors run.
+// headsOf are the forms of the last block's attention: the model's own heads, or one of full width at the scale of that
+// width, which is another network than the model. reference is what a method's authors run.
 var headsOf = []string{"reference", "native", "one"}
 
 // lastRow adds the last block as the global token sees it, with attention in one head or the model's.
@@ -112,7 +112,8 @@ func meanHeads(g *onnx.Graph, weights onnx.Value) onnx.Value {
 	return g.Reshape(g.Mean(weights, n-3), append(append([]int{}, shape[:n-3]...), shape[n-2:]...)...)
 }
 
-// scored is a reading of values by patch and text from a row over all tokens: [K, B, 1, Lead+N], or [B, 1, Lead+N] of all texts alike.
+// scored is a reading of values by patch and text from a row over all tokens: [K, B, 1, Lead+N], or [B, 1, Lead+N] of
+// all texts alike.
 func (s *Scene) scored(row onnx.Value) Reading {
 	shape := row.Shape()
 	row = s.patchesOf(row, len(shape)-1)
@@ -144,7 +145,8 @@ func needGlobal(method string, m Models) error {
 func needClass(method string, m Models) (*vit.Tower, error) {
 	t, err := needBlocks(method, m)
 	if err == nil && (len(t.Class.Data) == 0 || t.Pool != nil) {
-		err = fmt.Errorf("%s: %s has no class token that stands for the picture, which this method is defined with", method, m.Name())
+		err = fmt.Errorf("%s: %s has no class token that stands for the picture, which this method is defined with", method,
+			m.Name())
 	}
 	return t, err
 }

@@ -7,8 +7,8 @@ import (
 	"ovbench/runners/vit"
 )
 
-// ClearCLIP reads the attention of the last block alone (arXiv 2407.12442, section 3.3): without the residual, which carries
-// the global features that drown local ones, and without the MLP; attention is from queries to queries.
+// ClearCLIP reads the attention of the last block alone (arXiv 2407.12442, section 3.3): without the residual, which
+// carries the global features that drown local ones, and without the MLP; attention is from queries to queries.
 type ClearCLIP struct {
 	Attention string `json:"attn"`          // qq, or another of qk, kk, vv, qq+kk, identity, as in the paper's ablation
 	Residual  bool   `json:"residual"`      // keeps the residual and the MLP

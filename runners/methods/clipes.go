@@ -4,13 +4,13 @@ import (
 	"ovbench/runners/vit"
 )
 
-// CLIPES is the class activation map of CLIP-ES (arXiv 2212.09506), without what refines it afterwards: Grad-CAM at the LayerNorm
-// before the last attention, where the image is read from its patches,
+// CLIPES is the class activation map of CLIP-ES (arXiv 2212.09506), without what refines it afterwards: Grad-CAM at the
+// LayerNorm before the last attention, where the image is read from its patches,
 //
 //	P mean_n LN(z_n),
 //
-// and not from the class token, and the target is the probability of the text among all texts given. The authors give the classes that
-// are present and 25 words of things that are background.
+// and not from the class token, and the target is the probability of the text among all texts given. The authors give
+// the classes that are present and 25 words of things that are background.
 type CLIPES struct{}
 
 // Traits are bilinear positions, as in the authors' code.

@@ -15,7 +15,8 @@ import (
 
 // withExample is All with the line that CONTRIBUTING.md adds.
 var withExample = append(slices.Clone(All), []Entry{
-	{"value_clip", "value-value attention in the last block", "Doe et al., arXiv 2601.00001", func() Method { return &ValueCLIP{} }},
+	{"value_clip", "value-value attention in the last block", "Doe et al., arXiv 2601.00001",
+		func() Method { return &ValueCLIP{} }},
 }...)
 
 // The method that CONTRIBUTING.md shows is the file that compiles here, and its line stands above.
@@ -33,7 +34,8 @@ func TestContributing(t *testing.T) {
 		block, rest, _ = strings.Cut(rest, "```\n")
 		blocks = append(blocks, block)
 	}
-	files := []string{"example_test.go", "contributing_test.go", "scored_example_test.go", "grid_example_test.go", "explainer_example_test.go"}
+	files := []string{"example_test.go", "contributing_test.go", "scored_example_test.go", "grid_example_test.go",
+		"explainer_example_test.go"}
 	if len(blocks) < len(files) {
 		t.Fatalf("CONTRIBUTING.md quotes %d pieces of Go, want four files and a line first", len(blocks))
 	}
@@ -48,7 +50,8 @@ func TestContributing(t *testing.T) {
 	}
 }
 
-// It does what it says: on one graph it is the same Value as ClearCLIP with the same attention, which is compared with recordings.
+// It does what it says: on one graph it is the same Value as ClearCLIP with the same attention, which is compared with
+// recordings.
 func TestExampleMethod(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, clip.Demo()); err != nil {
@@ -59,7 +62,8 @@ func TestExampleMethod(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := onnx.New()
-	s := &Scene{Graph: g, Models: Models{ImageText: m}, RGB: g.Input("pixels", tensor.F32, g.Symbol("batch"), 3, 48, 64), Positions: vit.Bicubic}
+	s := &Scene{Graph: g, Models: Models{ImageText: m}, RGB: g.Input("pixels", tensor.F32, g.Symbol("batch"), 3, 48, 64),
+		Positions: vit.Bicubic}
 	example := withExample[len(withExample)-1].New()
 	if err := example.Check(s.Models); err != nil {
 		t.Fatal(err)

@@ -9,25 +9,27 @@ import (
 	"ovbench/runners/resample"
 )
 
-// Ending is how values of patches become a map of pixels in 0..1: steps in their order, joined by dashes. relu takes negative values for
-// zero, minmax stretches what is there to 0..1, resize enlarges to pixels, bilinearly. Methods' authors differ in it.
+// Ending is how values of patches become a map of pixels in 0..1: steps in their order, joined by dashes. relu takes
+// negative values for zero, minmax stretches what is there to 0..1, resize enlarges to pixels, bilinearly. Methods'
+// authors differ in it.
 //
-// All endings order pixels alike where no value is negative; values at a fixed threshold and contrasts differ, because an enlargement by an
-// even number never hits the centre of a patch and so shrinks the range before a late minmax.
+// All endings order pixels alike where no value is negative; values at a fixed threshold and contrasts differ, because
+// an enlargement by an even number never hits the centre of a patch and so shrinks the range before a late minmax.
 //
 // The zero Ending is [MinMaxResize].
 type Ending string
 
 // The endings in use.
 const (
-	// MinMaxResize is CLIP Surgery's. The map stays within 0..1, and every text is at 1 in some patch, present in the image or not.
+	// MinMaxResize is CLIP Surgery's. The map stays within 0..1, and every text is at 1 in some patch, present in the
+	// image or not.
 	MinMaxResize Ending = "minmax-resize"
 	// ResizeMinMax is that of Chefer's notebook and of LeGrad.
 	ResizeMinMax Ending = "resize-minmax"
 	// ReLUMinMaxResize is Grad-ECLIP's.
 	ReLUMinMaxResize Ending = "relu-minmax-resize"
-	// ReLUMinMaxResizeMinMax is that of gScoreCAM's code, of pytorch-grad-cam and of CLIP-ES. They add 1e-8 or 1e-7 to what they
-	// divide by; here nothing is added.
+	// ReLUMinMaxResizeMinMax is that of gScoreCAM's code, of pytorch-grad-cam and of CLIP-ES. They add 1e-8 or 1e-7 to
+	// what they divide by; here nothing is added.
 	ReLUMinMaxResizeMinMax Ending = "relu-minmax-resize-minmax"
 )
 

@@ -8,8 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Worked by hand: two patches in a row, enlarged to four pixels. Bilinear puts pixel centres at -0.25, 0.25, 0.75 and 1.25 patches, of which
-// the outer ones take the nearest patch.
+// Worked by hand: two patches in a row, enlarged to four pixels. Bilinear puts pixel centres at -0.25, 0.25, 0.75 and
+// 1.25 patches, of which the outer ones take the nearest patch.
 func TestEndings(t *testing.T) {
 	for _, c := range []struct {
 		ending Ending
@@ -34,7 +34,8 @@ func TestEndings(t *testing.T) {
 			t.Errorf("%s of %v: %v %q, want %v %q", c.ending, c.values, got, flaw, c.want, c.flaw)
 		}
 	}
-	// A single bright patch of three, enlarged to six pixels: no pixel lies at its centre, so an early minmax leaves less than 1.
+	// A single bright patch of three, enlarged to six pixels: no pixel lies at its centre, so an early minmax leaves less
+	// than 1.
 	early, _ := MinMaxResize.Map([]float32{0, 1, 0}, 1, 3, 1, 6)
 	late, _ := ResizeMinMax.Map([]float32{0, 1, 0}, 1, 3, 1, 6)
 	if slices.Max(early) != 0.75 || slices.Max(late) != 1 {
@@ -42,7 +43,8 @@ func TestEndings(t *testing.T) {
 	}
 }
 
-// Whatever the values, a map is in 0..1; one with a flaw is 0 everywhere; the best pixel of positive values does not depend on the ending.
+// Whatever the values, a map is in 0..1; one with a flaw is 0 everywhere; the best pixel of positive values does not
+// depend on the ending.
 func TestEndingsStayInRange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rows, cols := rapid.IntRange(1, 5).Draw(t, "rows"), rapid.IntRange(1, 5).Draw(t, "cols")

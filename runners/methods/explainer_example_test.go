@@ -9,7 +9,8 @@ import "ovbench/runners/vit"
 // for patch k, where e is the class token's embedding and n are tokens behind the block's LayerNorm.
 type TokenGradient struct{}
 
-// Traits say that each text is explained by itself, what becomes of negative values, and that values of texts may be compared.
+// Traits say that each text is explained by itself, what becomes of negative values, and that values of texts may be
+// compared.
 func (*TokenGradient) Traits() Traits {
 	return Traits{Positions: vit.BicubicSize, Texts: true, Explains: true, Comparable: true, Ending: ReLUMinMaxResize}
 }

@@ -39,8 +39,8 @@ func run(t *testing.T, g *onnx.Graph, in []ort.Value, shapes ...[]int) (out []te
 	return out
 }
 
-// The explainer that CONTRIBUTING.md shows does what it says: what it gives a patch is how the cosine changes as what its token is
-// grows behind the LayerNorm.
+// The explainer that CONTRIBUTING.md shows does what it says: what it gives a patch is how the cosine changes as what
+// its token is grows behind the LayerNorm.
 func TestExampleExplainer(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, clip.Demo()); err != nil {
@@ -59,7 +59,8 @@ func TestExampleExplainer(t *testing.T) {
 	}
 	scene := func() *Scene {
 		g := onnx.New()
-		s := &Scene{Graph: g, Models: Models{ImageText: m}, Positions: vit.Bilinear, Texts: g.Input("texts", tensor.F32, 2, m.Embed)}
+		s := &Scene{Graph: g, Models: Models{ImageText: m}, Positions: vit.Bilinear, Texts: g.Input("texts", tensor.F32, 2,
+			m.Embed)}
 		s.Asked, s.Explained = g.Ints(0, 1), g.Ints(0, 1)
 		return s
 	}
@@ -76,7 +77,8 @@ func TestExampleExplainer(t *testing.T) {
 	s.Output("norm", s.Tower().Norm(s.Graph, last, x))
 	n, width := x.Shape()[1], x.Shape()[2]
 	text := ort.Float32(texts.Shape, texts.Data)
-	out := run(t, s.Graph, []ort.Value{text, ort.Float32(pixels.Shape, pixels.Data)}, []int{1, n - 1, 2}, []int{1, n, width}, []int{1, n, width})
+	out := run(t, s.Graph, []ort.Value{text, ort.Float32(pixels.Shape, pixels.Data)}, []int{1, n - 1, 2},
+		[]int{1, n, width}, []int{1, n, width})
 
 	s = scene()
 	row := s.blockRow(s.Input("tokens", tensor.F32, 1, n, width), s.Input("norm", tensor.F32, 1, n, width), false)
@@ -87,7 +89,8 @@ func TestExampleExplainer(t *testing.T) {
 		for i := range width {
 			grown.Data[token*width+i] *= by
 		}
-		return run(t, s.Graph, []ort.Value{text, ort.Float32(out[1].Shape, out[1].Data), ort.Float32(grown.Shape, grown.Data)}, []int{1, 1, 2})[0].Data
+		return run(t, s.Graph, []ort.Value{text, ort.Float32(out[1].Shape, out[1].Data),
+			ort.Float32(grown.Shape, grown.Data)}, []int{1, 1, 2})[0].Data
 	}
 	top := 0.0
 	for _, v := range out[0].Data {

@@ -7,13 +7,13 @@ import (
 	"ovbench/runners/vit"
 )
 
-// GEM generalises CLIP Surgery (arXiv 2312.00878, section 3): on a second path through the last blocks, self-self attention of queries,
-// keys and values alike groups tokens before the values are read,
+// GEM generalises CLIP Surgery (arXiv 2312.00878, section 3): on a second path through the last blocks, self-self
+// attention of queries, keys and values alike groups tokens before the values are read,
 //
 //	z ← softmax(ẑ ẑᵀ τ) ẑ  Iterations times, then  softmax(ẑ ẑᵀ τ) v,   ẑ = z / ‖z‖ per head
 //
-// averaged over z = q, k, v and projected. As in CLIP Surgery q, k and v are those of the original path, the second path
-// has no MLPs; here its class token is read as well.
+// averaged over z = q, k, v and projected. As in CLIP Surgery q, k and v are those of the original path, the second
+// path has no MLPs; here its class token is read as well.
 type GEM struct {
 	Depth       int     `json:"depth"`       // blocks with a second path, counted from the last; the authors' depth of 7 means 6
 	Iterations  int     `json:"iterations"`  // groupings before the values are read
@@ -61,7 +61,8 @@ func (e *GEM) root(g *onnx.Graph, v Tower, i int, o onnx.Value) onnx.Value {
 	return g.Sqrt(g.Scale(norms, v.Scale()))
 }
 
-// group is the self-self attention of z over the values u. Between iterations z may carry a factor, as it is normalised again.
+// group is the self-self attention of z over the values u. Between iterations z may carry a factor, as it is normalised
+// again.
 func (e *GEM) group(g *onnx.Graph, v Tower, root, z, u onnx.Value) onnx.Value {
 	s := z.Shape()
 	if r := root.Shape(); len(r) == 3 {

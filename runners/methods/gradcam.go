@@ -8,8 +8,8 @@ import (
 	"ovbench/runners/vit"
 )
 
-// GradCAM weights the channels of a layer by the mean of their gradients (Selvaraju et al., arXiv 1610.02391). Code that says so of
-// CLIP's vision transformers does four different things, which are the values of Layer:
+// GradCAM weights the channels of a layer by the mean of their gradients (Selvaraju et al., arXiv 1610.02391). Code
+// that says so of CLIP's vision transformers does four different things, which are the values of Layer:
 //
 //	ln1        LayerNorm before the last attention; gradients of patches (pytorch-grad-cam's example for CLIP)
 //	cls        output of the last block; the gradient of the class token (gScoreCAM's code)
@@ -25,7 +25,8 @@ type GradCAM struct {
 
 // Traits are positions read bicubically to a size.
 func (c *GradCAM) Traits() Traits {
-	t := Traits{Positions: vit.BicubicSize, Texts: true, Explains: true, Ending: ReLUMinMaxResizeMinMax, Together: c.Target == softmaxTarget}
+	t := Traits{Positions: vit.BicubicSize, Texts: true, Explains: true, Ending: ReLUMinMaxResizeMinMax,
+		Together: c.Target == softmaxTarget}
 	t.Comparable = !t.Together
 	if c.Layer == "input" || c.Layer == "attention" {
 		t.Ending = ReLUMinMaxResize
@@ -73,8 +74,9 @@ func (c *GradCAM) Read(s *Scene) Reading {
 	return s.weighted(s.patchesOf(row.norm, 1), s.throughLinear(row.norm, g.Gradient(seed, row.k, row.v), row.k, row.v))
 }
 
-// throughLinear is the mean over patches of the gradient [T, B, 1, W] by tokens norm, of which queries, keys or values are made: of
-// these the gradients are given. The products between are linear, so the mean goes through them once and not patch by patch.
+// throughLinear is the mean over patches of the gradient [T, B, 1, W] by tokens norm, of which queries, keys or values
+// are made: of these the gradients are given. The products between are linear, so the mean goes through them once and
+// not patch by patch.
 func (s *Scene) throughLinear(norm onnx.Value, gradients []onnx.Value, of ...onnx.Value) onnx.Value {
 	var seeds []onnx.Seed
 	for i, c := range gradients {
@@ -83,10 +85,11 @@ func (s *Scene) throughLinear(norm onnx.Value, gradients []onnx.Value, of ...onn
 	return s.Slice(s.Gradient(seeds, norm)[0], 2, 0, 1) // the same for all tokens
 }
 
-// pixelWeights is the mean of the gradient [T, B, 1, C] by the pixels [B, N, C] of a ResNet's last stage, which reach the pool as tokens
-// and by their mean, a token too.
+// pixelWeights is the mean of the gradient [T, B, 1, C] by the pixels [B, N, C] of a ResNet's last stage, which reach
+// the pool as tokens and by their mean, a token too.
 func (r *classRow) pixelWeights(g *onnx.Graph, seed []onnx.Seed, pixels onnx.Value) onnx.Value {
 	by := g.Gradient(seed, r.q, r.k, r.v)
-	through := []onnx.Seed{{Of: r.q, Cotangent: by[0]}, {Of: r.k, Cotangent: g.Mean(by[1], 2)}, {Of: r.v, Cotangent: g.Mean(by[2], 2)}}
+	through := []onnx.Seed{{Of: r.q, Cotangent: by[0]}, {Of: r.k, Cotangent: g.Mean(by[1], 2)},
+		{Of: r.v, Cotangent: g.Mean(by[2], 2)}}
 	return g.Slice(g.Gradient(through, pixels)[0], 2, 0, 1) // the same for all pixels
 }

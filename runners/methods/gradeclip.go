@@ -6,9 +6,9 @@ import "ovbench/runners/vit"
 //
 //	Σ_c g_c v_nc w_n,  w_n = min-max over patches of cos(P q_0, P k_n)
 //
-// where g is the gradient of the cosine by what the class token's attention gives, before the output projection P, and w a loosened
-// attention. The authors' code runs the last block with attention in one head of full width, so it explains another score than CLIP's;
-// native heads explain CLIP's own.
+// where g is the gradient of the cosine by what the class token's attention gives, before the output projection P, and
+// w a loosened attention. The authors' code runs the last block with attention in one head of full width, so it
+// explains another score than CLIP's; native heads explain CLIP's own.
 type GradECLIP struct {
 	QK    string `json:"qk"`    // projected: w is of queries and keys behind P, as in the authors' script; raw, as in their notebook
 	KSim  bool   `json:"ksim"`  // without it w is 1

@@ -11,7 +11,8 @@ type LentCLIP struct {
 	Temperature float64 `json:"tau"`
 }
 
-// Traits name the network that the method reads beside the image-text model; a user gives it with --backbone other=PATH.
+// Traits name the network that the method reads beside the image-text model; a user gives it with --backbone
+// other=PATH.
 func (*LentCLIP) Traits() Traits { return Traits{Positions: vit.Bicubic, Backbones: []string{"other"}} }
 
 // Check takes any image tower.

@@ -12,14 +12,15 @@ import (
 	"ovbench/runners/vit"
 )
 
-// GScoreCAM is gScoreCAM (Chen et al., ACCV 2022) and Score-CAM (arXiv 1910.01279), which show a model its picture behind each channel's
-// activation a_c and weight the channels by what it then says:
+// GScoreCAM is gScoreCAM (Chen et al., ACCV 2022) and Score-CAM (arXiv 1910.01279), which show a model its picture
+// behind each channel's activation a_c and weight the channels by what it then says:
 //
 //	max(0, Σ_c w_c a_c),  w = softmax over all channels of λ cos(x ⊙ m_c)
 //
-// where m_c is a_c enlarged to the picture and stretched to 0..1. gScoreCAM tries the K channels of the largest gradient, as Grad-CAM
-// has it, and takes 0 for the scores of the others; Score-CAM tries all. Activations are the output of the last block, or of a
-// ResNet's last stage. The price is a forward pass a channel; texts share those they have in common.
+// where m_c is a_c enlarged to the picture and stretched to 0..1. gScoreCAM tries the K channels of the largest
+// gradient, as Grad-CAM has it, and takes 0 for the scores of the others; Score-CAM tries all. Activations are the
+// output of the last block, or of a ResNet's last stage. The price is a forward pass a channel; texts share those they
+// have in common.
 type GScoreCAM struct {
 	K int `json:"k"` // channels to try; 300 in the authors' code, all where there are fewer. 0 is Score-CAM
 }
@@ -37,7 +38,8 @@ func (c *GScoreCAM) Check(m Models) error {
 	return needGlobal("gscorecam", m)
 }
 
-// Read gives Grad-CAM, whose weights say which channels are to be tried, and then the channels weighted by what the model said.
+// Read gives Grad-CAM, whose weights say which channels are to be tried, and then the channels weighted by what the
+// model said.
 func (c *GScoreCAM) Read(s *Scene) Reading {
 	g := s.Graph
 	row := s.lastRow(false)
@@ -59,7 +61,8 @@ func (c *GScoreCAM) Read(s *Scene) Reading {
 	r.Next = &Stage{
 		Keep: []onnx.Value{activations, weights},
 		Read: func(s *Scene, _ []onnx.Value) Reading {
-			s.RGB = s.Input("pictures", tensor.F32, s.Graph.Symbol("pictures"), 3, s.Graph.Symbol("height"), s.Graph.Symbol("width"))
+			s.RGB = s.Input("pictures", tensor.F32, s.Graph.Symbol("pictures"), 3, s.Graph.Symbol("height"),
+				s.Graph.Symbol("width"))
 			return Reading{Patches: s.Linear(s.lastRow(false).embedding, s.Texts, onnx.Value{}), Scored: true}
 		},
 		Search: func(f Found) (tensor.Dense, error) { return c.search(f, scale, pixels) },
@@ -136,7 +139,8 @@ func (c *GScoreCAM) choose(weights []float32) []bool {
 const searchBatch = 16
 
 // scores are the cosines of picture b behind each wanted channel with every text; nil where the channel masks nothing.
-func (c *GScoreCAM) scores(f Found, b int, activations tensor.Dense, wanted []bool, pixels vit.Normalization) ([][]float32, error) {
+func (c *GScoreCAM) scores(f Found, b int, activations tensor.Dense, wanted []bool,
+	pixels vit.Normalization) ([][]float32, error) {
 	picture := f.RGB.At(b)
 	out := make([][]float32, len(wanted))
 	var channels []int
@@ -168,8 +172,8 @@ func (c *GScoreCAM) scores(f Found, b int, activations tensor.Dense, wanted []bo
 	return out, nil
 }
 
-// mask is a channel of activations [N, C] at h x w pixels, corners on corners, in 0..1. The authors of gScoreCAM divide by the range and
-// 1e-6; those of Score-CAM by the range alone, and leave out channels that have none.
+// mask is a channel of activations [N, C] at h x w pixels, corners on corners, in 0..1. The authors of gScoreCAM divide
+// by the range and 1e-6; those of Score-CAM by the range alone, and leave out channels that have none.
 func (c *GScoreCAM) mask(activations tensor.Dense, channel, rows, cols, h, w int) []float32 {
 	cells := make([]float32, rows*cols)
 	for n := range cells {

@@ -8,7 +8,8 @@ import (
 	"ovbench/runners/onnx"
 )
 
-// Most methods leave all blocks but the last as they are and read that one in another way. This file is what they share.
+// Most methods leave all blocks but the last as they are and read that one in another way. This file is what they
+// share.
 
 // attentions are the attention matrices that may stand in for softmax(q kᵀ s), by name.
 var attentions = []string{"qk", "qq", "kk", "vv", "qq+kk", "identity"}

@@ -8,7 +8,8 @@ import (
 	"ovbench/runners/vit"
 )
 
-// LastBlocks is how many of the last blocks a method looks at: a number, half (as many as are behind the middle) or all.
+// LastBlocks is how many of the last blocks a method looks at: a number, half (as many as are behind the middle) or
+// all.
 type LastBlocks string
 
 // UnmarshalJSON takes numbers as they are.

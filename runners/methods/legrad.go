@@ -9,8 +9,8 @@ import (
 //
 //	Σ_l mean over heads and queries of max(0, ∇A_l s_l)
 //
-// where the score s_l reads the block's own output: the cosine with the text of the mean over all its tokens, the class token included,
-// through the last LayerNorm and the projection. No gradient crosses a block.
+// where the score s_l reads the block's own output: the cosine with the text of the mean over all its tokens, the class
+// token included, through the last LayerNorm and the projection. No gradient crosses a block.
 type LeGrad struct {
 	Blocks LastBlocks `json:"blocks"` // how many of the last blocks: 2 in the authors' code, half, all or a number
 }

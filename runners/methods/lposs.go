@@ -9,13 +9,14 @@ import (
 	"ovbench/runners/vit"
 )
 
-// LPOSS spreads what MaskCLIP says of patches over those that a second network, dino, takes to be alike (arXiv 2503.19777, section 3):
-// all patches of all windows of a picture are nodes of a graph with weights
+// LPOSS spreads what MaskCLIP says of patches over those that a second network, dino, takes to be alike (arXiv
+// 2503.19777, section 3): all patches of all windows of a picture are nodes of a graph with weights
 //
 //	W_ij = max(f_i·f_j, 0)^γ exp(-σ ‖p_i - p_j‖)   for the k patches j most like i
 //
-// made symmetric and normalised, S = D^-½ W D^-½, where f are the values of that network's last block and p the patches' places in pixels.
-// The scores Y become Z of (I - α S) Z = Y after Steps steps of conjugate gradients from 0: fewer than it takes, as in the authors' code.
+// made symmetric and normalised, S = D^-½ W D^-½, where f are the values of that network's last block and p the
+// patches' places in pixels. The scores Y become Z of (I - α S) Z = Y after Steps steps of conjugate gradients from 0:
+// fewer than it takes, as in the authors' code.
 type LPOSS struct {
 	Neighbours int     `json:"k"`     // k
 	Gamma      float64 `json:"gamma"` // γ, a whole number
@@ -24,7 +25,8 @@ type LPOSS struct {
 	Steps      int     `json:"steps"`
 }
 
-// Traits are bicubic positions to a given size, as in the authors' code, and a second network. Without texts nothing spreads.
+// Traits are bicubic positions to a given size, as in the authors' code, and a second network. Without texts nothing
+// spreads.
 func (*LPOSS) Traits() Traits {
 	return Traits{Positions: vit.BicubicSize, Texts: true, Backbones: []string{dinoBackbone}}
 }
@@ -33,11 +35,13 @@ func (*LPOSS) Traits() Traits {
 func (l *LPOSS) Check(m Models) error {
 	switch {
 	case l.Neighbours < 1 || l.Steps < 1 || l.Steps > 100:
-		return fmt.Errorf("lposs: k %d and %d steps are out of range: they are 400 and 10 in the paper", l.Neighbours, l.Steps)
+		return fmt.Errorf("lposs: k %d and %d steps are out of range: they are 400 and 10 in the paper", l.Neighbours,
+			l.Steps)
 	case l.Gamma != math.Trunc(l.Gamma) || l.Gamma < 1 || l.Gamma > 10:
 		return fmt.Errorf("lposs: gamma %v is no whole number from 1 to 10", l.Gamma)
 	case !(l.Sigma >= 0) || math.IsInf(l.Sigma, 0) || !(l.Alpha > 0 && l.Alpha < 1):
-		return fmt.Errorf("lposs: sigma %v and alpha %v are out of range: they are 0.01 and 0.95 in the paper", l.Sigma, l.Alpha)
+		return fmt.Errorf("lposs: sigma %v and alpha %v are out of range: they are 0.01 and 0.95 in the paper", l.Sigma,
+			l.Alpha)
 	}
 	_, err := needBlocks("lposs", m)
 	return err
@@ -59,7 +63,8 @@ func (l *LPOSS) spread(g *onnx.Graph, p Patches) onnx.Value {
 	w, root := l.weights(g, p)
 	tiny := g.Scalar(1e-30) // beside what has become 0
 	dot := func(a, b onnx.Value) onnx.Value { return g.Sum(g.Mul(a, b), 0) }
-	// system is (I - α S) x, where S = D^-½ (W - 2 I) D^-½: every patch is the one most like itself, with a weight of 1 both ways.
+	// system is (I - α S) x, where S = D^-½ (W - 2 I) D^-½: every patch is the one most like itself, with a weight of 1
+	// both ways.
 	system := func(x onnx.Value) onnx.Value {
 		scaled := g.Div(x, root)
 		spread := g.Div(g.Sub(g.MatMul(w, scaled), g.Scale(scaled, 2)), root)
@@ -84,7 +89,8 @@ func (l *LPOSS) spread(g *onnx.Graph, p Patches) onnx.Value {
 	return z
 }
 
-// weights are W [n, n], made symmetric, with 2 on the diagonal, and the roots of its row sums without that, 1 for 0: [n, 1].
+// weights are W [n, n], made symmetric, with 2 on the diagonal, and the roots of its row sums without that, 1 for 0:
+// [n, 1].
 func (l *LPOSS) weights(g *onnx.Graph, p Patches) (w, root onnx.Value) {
 	one := g.Scalar(1)
 	like := g.MatMul(p.Keep, g.Transpose(p.Keep, 1, 0))

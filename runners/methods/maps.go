@@ -35,8 +35,8 @@ func ParseFeatureSurgery(s string) (form FeatureSurgery, given bool, err error) 
 // Tau is the temperature of the class weights of feature surgery (the authors' code; the paper's τ).
 const Tau = 2
 
-// Softmax is the softmax of scale times x: CLIP's probabilities of texts from their cosines with the class token, where scale is the
-// logit scale.
+// Softmax is the softmax of scale times x: CLIP's probabilities of texts from their cosines with the class token, where
+// scale is the logit scale.
 func Softmax(x []float32, scale float64) []float64 {
 	out := make([]float64, len(x))
 	top := math.Inf(-1)
@@ -65,8 +65,8 @@ func Weights(global []float32) []float64 {
 }
 
 // Apply replaces cosines sim [N, T] of one image's normalised tokens with T normalised texts by their feature surgery.
-// The label-set forms weigh texts by global [T], the cosines of the global token; with a single text they are zero everywhere.
-// empty [N] holds the cosines with the empty text and is used by the form Empty only.
+// The label-set forms weigh texts by global [T], the cosines of the global token; with a single text they are zero
+// everywhere. empty [N] holds the cosines with the empty text and is used by the form Empty only.
 //
 // The closed form costs N·T; the authors' code multiplies N·T·E features to the same end.
 func (form FeatureSurgery) Apply(global, sim []float32, texts int, empty []float32) error {
@@ -86,7 +86,8 @@ func (form FeatureSurgery) Apply(global, sim []float32, texts int, empty []float
 		}
 	case Labels, Paper:
 		if len(global) != texts {
-			return fmt.Errorf("feature surgery: form %s weighs texts by a global token, which is not there: use %s or %s", form, Empty, NoSurgery)
+			return fmt.Errorf("feature surgery: form %s weighs texts by a global token, which is not there: use %s or %s", form,
+				Empty, NoSurgery)
 		}
 		w := Weights(global)
 		for row := range slices.Chunk(sim, texts) {

@@ -5,8 +5,8 @@ import "ovbench/runners/vit"
 // MaskCLIP reads the values of the last block (arXiv 2112.01071, section 3.2): attention is left out, so
 // that a token keeps to its own place.
 type MaskCLIP struct {
-	// Residual keeps the residual and the MLP of the last block, as in the authors' code. The form without them is what later papers
-	// (ClearCLIP's code) compare with under the same name.
+	// Residual keeps the residual and the MLP of the last block, as in the authors' code. The form without them is what
+	// later papers (ClearCLIP's code) compare with under the same name.
 	Residual bool `json:"residual"`
 }
 

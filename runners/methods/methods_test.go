@@ -26,7 +26,8 @@ func (model) CosineScale() float64   { return 100 }
 func TestAll(t *testing.T) {
 	seen := map[string]bool{}
 	for _, e := range All {
-		if e.Name == "" || e.Doc == "" || !strings.Contains(e.Paper, "arXiv") && !strings.Contains(e.Paper, "20") || seen[e.Name] {
+		if e.Name == "" || e.Doc == "" || !strings.Contains(e.Paper, "arXiv") && !strings.Contains(e.Paper, "20") ||
+			seen[e.Name] {
 			t.Errorf("entry %+v is incomplete, or there twice", e)
 		}
 		seen[e.Name] = true
@@ -44,7 +45,8 @@ func TestAll(t *testing.T) {
 				t.Errorf("%s: parameter %q is no name for a suite", e.Name, name)
 			}
 		}
-		if _, err := New(e.Name, map[string]any{"nonsense": 1}); err == nil || !strings.Contains(err.Error(), "its parameters are") {
+		if _, err := New(e.Name, map[string]any{"nonsense": 1}); err == nil ||
+			!strings.Contains(err.Error(), "its parameters are") {
 			t.Errorf("%s with a parameter it lacks: error %v", e.Name, err)
 		}
 		if err := e.New().Check(Models{ImageText: model{}}); (err == nil) != (e.Name == "clip") {
@@ -58,7 +60,8 @@ func TestAll(t *testing.T) {
 
 // Parameters out of range are refused with the method's name and what would fit.
 func TestCheck(t *testing.T) {
-	m := Models{ImageText: model{&clip.ViT{Tower: vit.Tower{Patch: 16, Class: tensor.New(1), Transformer: vit.Transformer{Blocks: make([]vit.Block, 12)}}}}}
+	m := Models{ImageText: model{&clip.ViT{Tower: vit.Tower{Patch: 16, Class: tensor.New(1),
+		Transformer: vit.Transformer{Blocks: make([]vit.Block, 12)}}}}}
 	for _, c := range []struct{ name, params, want string }{
 		{"clip_surgery", `{"depth": 13}`, "clip_surgery: depth 13 is out of range"},
 		{"clip_surgery", `{"depth": 0}`, "clip_surgery: depth 0 is out of range"},
@@ -137,7 +140,8 @@ func TestFitted(t *testing.T) {
 		want    [3]any
 	}{
 		{"", nil, [3]any{0.5, 0.3, 2.2}}, {"voc21", nil, [3]any{0.5, 0.3, 2.2}}, {"camvid", nil, [3]any{0.5, 0.3, 2.2}},
-		{"context59", nil, [3]any{0.25, 0.4, 1.8}}, {"context59", written, [3]any{0.25, 0.9, 1.8}}, {"cityscapes", nil, [3]any{0.1, 0.2, 2.1}},
+		{"context59", nil, [3]any{0.25, 0.4, 1.8}}, {"context59", written, [3]any{0.25, 0.9, 1.8}},
+		{"cityscapes", nil, [3]any{0.1, 0.2, 2.1}},
 	} {
 		if got := get(c.dataset, c.params); got != c.want {
 			t.Errorf("on %q with %v: %v, want %v", c.dataset, c.params, got, c.want)

@@ -68,8 +68,8 @@ func (n *NACLIP) Read(s *Scene) Reading {
 	return s.Project(read(g, v, last, x, a, n.Arch == "vanilla"))
 }
 
-// neighboursOnly is softmax(c G) v, the same for all heads, where c is the mean over heads and pairs of tokens of |q| |k| s:
-// the mean of a product over all pairs is the product of the means.
+// neighboursOnly is softmax(c G) v, the same for all heads, where c is the mean over heads and pairs of tokens of |q|
+// |k| s: the mean of a product over all pairs is the product of the means.
 func (n *NACLIP) neighboursOnly(s *Scene, q, k, u onnx.Value) onnx.Value {
 	g, t := s.Graph, s.Tower()
 	shape := q.Shape()
@@ -92,7 +92,8 @@ func (s *Scene) neighbourhood(sigma float64) onnx.Value {
 	}, 1, 1, n, n)
 }
 
-// gaussian is exp(-d²/2σ²) for all pairs of patches, with lead first rows and columns of 0 for a class token: [1, 1, lead+N, lead+N].
+// gaussian is exp(-d²/2σ²) for all pairs of patches, with lead first rows and columns of 0 for a class token: [1, 1,
+// lead+N, lead+N].
 func gaussian(lead, rows, cols int, sigma float64) tensor.Dense {
 	n := lead + rows*cols
 	out := tensor.New(1, 1, n, n)

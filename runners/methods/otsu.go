@@ -1,8 +1,8 @@
 package methods
 
-// Otsu is the threshold of a map in 0..1 that best parts it in two: of 256 equal steps the one with the greatest variance
-// between what is below and what is at or over it (Otsu, "A threshold selection method from gray-level histograms", 1979). The
-// lowest wins a tie; a map within one step gives 0.
+// Otsu is the threshold of a map in 0..1 that best parts it in two: of 256 equal steps the one with the greatest
+// variance between what is below and what is at or over it (Otsu, "A threshold selection method from gray-level
+// histograms", 1979). The lowest wins a tie; a map within one step gives 0.
 func Otsu(heat []float32) float32 {
 	const steps = 256
 	var count, sum [steps]float64

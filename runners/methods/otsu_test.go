@@ -33,7 +33,10 @@ func slowOtsu(heat []float32) float32 {
 
 func TestOtsuEqualsSlowTwin(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		heat := rapid.SliceOf(rapid.Custom(func(t *rapid.T) float32 { return float32(rapid.IntRange(0, 1000).Draw(t, "v")) / 1000 })).Draw(t, "heat")
+		heat := rapid.SliceOf(rapid.Custom(func(t *rapid.T) float32 {
+			return float32(rapid.IntRange(0, 1000).Draw(t,
+				"v")) / 1000
+		})).Draw(t, "heat")
 		got, want := Otsu(heat), slowOtsu(heat)
 		if got != want {
 			// Rounding may decide between thresholds that are as good as each other.

@@ -57,12 +57,13 @@ func Points(similarity []float32, rows, cols, w, h int, o PointOptions) []Point 
 	return points
 }
 
-// DefaultBoxThreshold is the value of a map, in 0..1, that bounds an object where nothing is published: half of its peak.
+// DefaultBoxThreshold is the value of a map, in 0..1, that bounds an object where nothing is published: half of its
+// peak.
 const DefaultBoxThreshold = 0.5
 
-// Box is the rectangle around the part of a map that holds its peak: what is at or over the threshold and connected to the first
-// of the highest pixels by sides. heat is [h, w] in 0..1; the last pixels are inside of x1, y1, which are edges. A map that nowhere
-// reaches the threshold has no box.
+// Box is the rectangle around the part of a map that holds its peak: what is at or over the threshold and connected to
+// the first of the highest pixels by sides. heat is [h, w] in 0..1; the last pixels are inside of x1, y1, which are
+// edges. A map that nowhere reaches the threshold has no box.
 func Box(heat []float32, w, h int, threshold float32) (x0, y0, x1, y1 int, ok bool) {
 	peak := 0
 	for i, v := range heat {

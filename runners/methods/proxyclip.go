@@ -8,13 +8,13 @@ import (
 	"ovbench/runners/vit"
 )
 
-// ProxyCLIP lets a second network, dino, say which patches belong together (arXiv 2408.04883, section 3.3): the last block's
-// attention is taken from the cosines S of that network's patches,
+// ProxyCLIP lets a second network, dino, say which patches belong together (arXiv 2408.04883, section 3.3): the last
+// block's attention is taken from the cosines S of that network's patches,
 //
 //	softmax(γ (S - β mean(S)), where that is not negative) v
 //
-// the same for all heads, over CLIP's values, which are interpolated to the network's grid; residual and MLP are left out. The mean is
-// that of each picture or window. The authors have no global token: here it is CLIP's.
+// the same for all heads, over CLIP's values, which are interpolated to the network's grid; residual and MLP are left
+// out. The mean is that of each picture or window. The authors have no global token: here it is CLIP's.
 type ProxyCLIP struct {
 	Beta  float64 `json:"beta"`  // share of the mean cosine that patches must pass to be attended to
 	Gamma float64 `json:"gamma"` // sharpness
@@ -28,10 +28,12 @@ func (*ProxyCLIP) Traits() Traits {
 	return Traits{Positions: vit.Bicubic, Backbones: []string{dinoBackbone}}
 }
 
-// Check wants a vision transformer and parameters within reason. With a larger β patches would not attend to themselves.
+// Check wants a vision transformer and parameters within reason. With a larger β patches would not attend to
+// themselves.
 func (p *ProxyCLIP) Check(m Models) error {
 	if !(p.Beta >= 0) || math.IsInf(p.Beta, 0) || !(p.Gamma > 0) || math.IsInf(p.Gamma, 0) {
-		return fmt.Errorf("proxyclip: beta %v and gamma %v are out of range: they are 1.2 and 3 in the paper", p.Beta, p.Gamma)
+		return fmt.Errorf("proxyclip: beta %v and gamma %v are out of range: they are 1.2 and 3 in the paper", p.Beta,
+			p.Gamma)
 	}
 	_, err := needBlocks("proxyclip", m)
 	return err
@@ -51,7 +53,8 @@ func (p *ProxyCLIP) Read(s *Scene) Reading {
 	}, proxy)
 }
 
-// attention is the proxy attention [B, N, N] of features [B, N, W]. A patch that passes none, not even itself, attends to all alike.
+// attention is the proxy attention [B, N, N] of features [B, N, W]. A patch that passes none, not even itself, attends
+// to all alike.
 func (p *ProxyCLIP) attention(g *onnx.Graph, features onnx.Value) onnx.Value {
 	like := cosines(g, features)
 	mean := g.Mean(g.Mean(like, -1), -2)

@@ -2,8 +2,8 @@ package methods
 
 import "ovbench/runners/vit"
 
-// RawAttention is the attention of the class token in the last block, mean over heads. It does not depend on the text. Of a ResNet it
-// is that of the mean in the attention pool.
+// RawAttention is the attention of the class token in the last block, mean over heads. It does not depend on the text.
+// Of a ResNet it is that of the mean in the attention pool.
 type RawAttention struct {
 	Heads string `json:"heads"` // native (as reference), or one for attention in a single head of full width, as in Grad-ECLIP's code
 }

@@ -22,7 +22,8 @@ func openModel(t *testing.T, random bool) *clip.Model {
 	err := os.CopyFS(dir, clip.Micro())
 	if random {
 		dir = t.TempDir()
-		err = cliptest.Write(dir, cliptest.Shape{Image: 32, Patch: 16, Embed: 16, Vision: cliptest.Tower{Width: 64, Layers: 2, Heads: 1}, Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}, 3)
+		err = cliptest.Write(dir, cliptest.Shape{Image: 32, Patch: 16, Embed: 16, Vision: cliptest.Tower{Width: 64, Layers: 2,
+			Heads: 1}, Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}, 3)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -52,14 +53,15 @@ func random(shape ...int) tensor.Dense {
 	return d
 }
 
-// The examples of CONTRIBUTING.md do what they say: a scored reading beside plain CLIP's cosines, and one on the grid of a second
-// network, whose patches are in the place of CLIP's own where all are taken to be alike.
+// The examples of CONTRIBUTING.md do what they say: a scored reading beside plain CLIP's cosines, and one on the grid
+// of a second network, whose patches are in the place of CLIP's own where all are taken to be alike.
 func TestExampleReadings(t *testing.T) {
 	m, other := openModel(t, false), openModel(t, true).Encoder().(*clip.ViT).Tower
 	other.Prefix = "other."
 	texts := random(3, m.Embed)
 	runners.Normalize(texts)
-	ms := []runners.Named{{Name: "clip", Method: &methods.CLIP{}}, {Name: "gated", Method: &methods.GatedCLIP{}}, {Name: "lent", Method: &methods.LentCLIP{}}}
+	ms := []runners.Named{{Name: "clip", Method: &methods.CLIP{}}, {Name: "gated", Method: &methods.GatedCLIP{}},
+		{Name: "lent", Method: &methods.LentCLIP{}}}
 	const h, w = 48, 80
 	for _, open := range []bool{true, false} {
 		o := runners.ImageOptions{Height: h, Width: w, Similarities: true, Backbones: map[string]*vit.Tower{"other": &other}}

@@ -13,9 +13,9 @@ import (
 //
 //	τ ((1-λ) A + λ mean_i softmax(q_i k_iᵀ s)) v,  i from From to To
 //
-// where A is the attention of another method, the Base. Its second part (section 3.3, SFR) segments the image with that, and
-// computes A anew from logits that favour patches of one segment; see [ResCLIP.bias]. τ, λ and the threshold differ from data
-// set to data set in the authors' configurations: [ResCLIP.Traits] has them, [All] those for VOC21.
+// where A is the attention of another method, the Base. Its second part (section 3.3, SFR) segments the image with
+// that, and computes A anew from logits that favour patches of one segment; see [ResCLIP.bias]. τ, λ and the threshold
+// differ from data set to data set in the authors' configurations: [ResCLIP.Traits] has them, [All] those for VOC21.
 type ResCLIP struct {
 	Base      string  `json:"base"`       // naclip, clearclip, sclip or vanilla (q kᵀ); sclip keeps the residual and the MLP
 	Sigma     float64 `json:"sigma"`      // of naclip's neighbourhood and of the blur of segments, in patches
@@ -47,7 +47,8 @@ var resclipOn = map[string][5]float64{
 func (*ResCLIP) Traits() Traits {
 	t := Traits{Positions: vit.Bicubic, PerDataset: map[string]map[string]any{}}
 	for dataset, v := range resclipOn {
-		t.PerDataset[dataset] = map[string]any{"temp_thd": v[0], "rcs_tau": v[1], "rcs_lambda": v[2], "sfr_tau": v[3], "sfr_lambda": v[4]}
+		t.PerDataset[dataset] = map[string]any{"temp_thd": v[0], "rcs_tau": v[1], "rcs_lambda": v[2], "sfr_tau": v[3],
+			"sfr_lambda": v[4]}
 	}
 	return t
 }
@@ -59,7 +60,8 @@ func (r *ResCLIP) Check(m Models) error {
 		return err
 	}
 	if before := t.Depth() - 1; r.From < 1 || r.To < r.From || r.To > before {
-		return fmt.Errorf("resclip: blocks from %d to %d are out of range: %s has blocks 1 to %d before its last", r.From, r.To, m.Name(), before)
+		return fmt.Errorf("resclip: blocks from %d to %d are out of range: %s has blocks 1 to %d before its last", r.From,
+			r.To, m.Name(), before)
 	}
 	if err := oneOf("resclip", "base", r.Base, "naclip", "clearclip", "sclip", "vanilla"); err != nil {
 		return err
@@ -107,8 +109,8 @@ func (r *ResCLIP) second(v Tower, st state) *Stage {
 	return next
 }
 
-// state is what the last block needs: the tokens before it, its queries, keys and values, and what the middle blocks' attention makes
-// of the values. All are [B, 1+N, W].
+// state is what the last block needs: the tokens before it, its queries, keys and values, and what the middle blocks'
+// attention makes of the values. All are [B, 1+N, W].
 type state struct{ x, q, k, u, middle onnx.Value }
 
 func (r *ResCLIP) state(s *Scene) state {

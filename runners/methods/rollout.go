@@ -7,11 +7,13 @@ import (
 	"ovbench/runners/vit"
 )
 
-// Rollout is the product of the attention matrices A of all blocks, each with the residual (Abnar and Zuidema, arXiv 2005.00928):
+// Rollout is the product of the attention matrices A of all blocks, each with the residual (Abnar and Zuidema, arXiv
+// 2005.00928):
 //
 //	R = Â_L ··· Â_from,  Â = ½ (mean over heads of A + I)
 //
-// of which the class token's row is read. It does not depend on the text. The row alone is computed, from the last block down.
+// of which the class token's row is read. It does not depend on the text. The row alone is computed, from the last
+// block down.
 type Rollout struct {
 	From       int  `json:"from"`       // first block, from 0; 1 in Chefer's evaluation. Negative counts from the end: -1 is the last block
 	Normalised bool `json:"normalised"` // rows of A + I are divided by their sum, 2

@@ -9,14 +9,14 @@ import (
 	"ovbench/runners/vit"
 )
 
-// SCCLIP is SC-CLIP, which calibrates CLIP by itself (arXiv 2411.15869, section 3): patches of the last but one block that stand out are
-// replaced by their neighbours, tokens are averaged over patches that earlier blocks see as alike, and the last block
-// attends by such likeness and by keys,
+// SCCLIP is SC-CLIP, which calibrates CLIP by itself (arXiv 2411.15869, section 3): patches of the last but one block
+// that stand out are replaced by their neighbours, tokens are averaged over patches that earlier blocks see as alike,
+// and the last block attends by such likeness and by keys,
 //
 //	½ (softmax(3 (M - mean M), negatives left out) + softmax(k kᵀ s)) v
 //
-// where M are cosines of patches in a middle block. What several blocks before gave goes the same way and is added. Blocks are
-// counted from 1. The authors' code takes the mean of M over a batch, here it is each image's own.
+// where M are cosines of patches in a middle block. What several blocks before gave goes the same way and is added.
+// Blocks are counted from 1. The authors' code takes the mean of M over a batch, here it is each image's own.
 type SCCLIP struct {
 	Neighbors     int     `json:"neighbors"`     // of the local outlier factor that tells who stands out
 	Contamination float64 `json:"contamination"` // share of the patches that stand out
@@ -82,7 +82,8 @@ func (c *SCCLIP) Read(s *Scene) Reading {
 	return s.Project(g.Concat(1, v.ClassBlock(g, last, x), y))
 }
 
-// read is the last block's attention on patches x [B, N, W]: half by guided [B, N, N], half by keys, and a share of a class token.
+// read is the last block's attention on patches x [B, N, W]: half by guided [B, N, N], half by keys, and a share of a
+// class token.
 func (c *SCCLIP) read(g *onnx.Graph, v Tower, i int, x, guided, class onnx.Value) onnx.Value {
 	_, k, u := v.QKV(g, i, x)
 	a := g.Scale(g.Add(g.MatMul(guided, u), attend(g, v, "kk", onnx.Value{}, k, u)), 0.5)
@@ -115,13 +116,15 @@ func (c *SCCLIP) guide(g *onnx.Graph, cos onnx.Value) onnx.Value {
 
 // outliers is 1 for the patches of x [B, N, W] with the largest local outlier factors, and 0 for the others: [B, N, 1].
 //
-// The factor of i is the mean density of its neighbours over its own, where the authors' density is 1 over the squared distance d_i of the
-// farthest neighbour: d_i mean_j 1/d_j. Patches with a factor above the quantile 1 - Contamination stand out.
+// The factor of i is the mean density of its neighbours over its own, where the authors' density is 1 over the squared
+// distance d_i of the farthest neighbour: d_i mean_j 1/d_j. Patches with a factor above the quantile 1 - Contamination
+// stand out.
 func (c *SCCLIP) outliers(s *Scene, x onnx.Value) onnx.Value {
 	g := s.Graph
 	tiny := g.Scalar(1e-12) // for copies of a patch, and a single one
 	n := x.Shape()[1]
-	// A patch is its own nearest one, hence one more. Distances do not change with the origin; around the mean they lose fewer digits.
+	// A patch is its own nearest one, hence one more. Distances do not change with the origin; around the mean they lose
+	// fewer digits.
 	x = g.Sub(x, g.Mean(x, 1))
 	squares := g.Mul(g.Norm(x), g.Norm(x))
 	d := g.Add(g.Sub(squares, g.Scale(g.MatMul(x, g.Transpose(x, 0, 2, 1)), 2)), g.Transpose(squares, 0, 2, 1))

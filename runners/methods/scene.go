@@ -22,8 +22,8 @@ type ImageText interface {
 // Transformer is an encoder whose blocks a method may go into.
 type Transformer interface {
 	Transformer() *vit.Tower
-	// Project takes tokens [B, n, W] through the last LayerNorm and the projection to [B, n, E]; a tower whose global token is made by a
-	// pool of all tokens takes each through it in the given form.
+	// Project takes tokens [B, n, W] through the last LayerNorm and the projection to [B, n, E]; a tower whose global
+	// token is made by a pool of all tokens takes each through it in the given form.
 	Project(g *onnx.Graph, x onnx.Value, form vit.PoolForm) onnx.Value
 	// Global is the picture's embedding [B, 1, E] for all tokens [B, Lead+N, W] behind the last block.
 	Global(g *onnx.Graph, x onnx.Value) onnx.Value
@@ -40,7 +40,8 @@ type Models struct {
 func (m Models) transformer() (Transformer, error) {
 	t, ok := m.Encoder().(Transformer)
 	if !ok {
-		return nil, fmt.Errorf("%s is the ResNet %s, which has no transformer blocks: the methods for it are clip, clip_surgery, raw_attention, gradcam and gscorecam", m.Source(), m.Name())
+		return nil, fmt.Errorf("%s is the ResNet %s, which has no transformer blocks: the methods for it are clip, "+
+			"clip_surgery, raw_attention, gradcam and gscorecam", m.Source(), m.Name())
 	}
 	return t, nil
 }
@@ -84,8 +85,8 @@ func (s *Scene) Global() onnx.Value {
 	return t.Global(s.Graph, s.Before(t.Depth()))
 }
 
-// Project is the reading of tokens x [B, Lead+N, W] behind the last block. The global token is their own class token; where the model has
-// a pool instead, it is the unchanged model's.
+// Project is the reading of tokens x [B, Lead+N, W] behind the last block. The global token is their own class token;
+// where the model has a pool instead, it is the unchanged model's.
 func (s *Scene) Project(x onnx.Value) Reading { return s.projectAs(x, vit.ByValue) }
 
 func (s *Scene) projectAs(x onnx.Value, form vit.PoolForm) Reading {
@@ -111,7 +112,8 @@ func (s *Scene) Cosines(x onnx.Value) onnx.Value {
 	return s.Linear(s.L2Normalize(x), s.Texts, onnx.Value{})
 }
 
-// Resized are patches [B, N, W] of the image-text model, bilinearly interpolated to the grid of another tower: [B, N', W].
+// Resized are patches [B, N, W] of the image-text model, bilinearly interpolated to the grid of another tower: [B, N',
+// W].
 func (s *Scene) Resized(x onnx.Value, to *vit.Tower) onnx.Value {
 	from := s.Encoder()
 	table := s.Table(to.Prefix+"resized", s.RGB, func(h, w int) tensor.Dense {
@@ -139,9 +141,9 @@ func (s *Scene) OnGrid(r Reading, t *vit.Tower) Reading {
 type Reading struct {
 	// Global is the token of the whole picture [B, 1, E], projected, un-normalised. It may be absent.
 	Global onnx.Value
-	// Patches are tokens [B, N, E] like it; or, if Scored, values [B, N, T]: how much each patch answers to each of the scene's
-	// texts, whatever the other texts are. Methods that explain ([Traits.Explains]) give values [B, N, K] of the explained texts alone,
-	// without a global token.
+	// Patches are tokens [B, N, E] like it; or, if Scored, values [B, N, T]: how much each patch answers to each of the
+	// scene's texts, whatever the other texts are. Methods that explain ([Traits.Explains]) give values [B, N, K] of the
+	// explained texts alone, without a global token.
 	Patches onnx.Value
 	Scored  bool
 	// Wide says that the graph holds, for every explained text, values of all pairs of patches.
@@ -156,8 +158,8 @@ type Reading struct {
 	Whole *Whole
 }
 
-// Whole is a graph over the patches of all windows of a picture at once, which has the last word on what patches answer to texts. It runs
-// for every set of texts by itself.
+// Whole is a graph over the patches of all windows of a picture at once, which has the last word on what patches answer
+// to texts. It runs for every set of texts by itself.
 type Whole struct {
 	// Keep is a value of the first graph with a row for every patch of the reading: [B, N, W].
 	Keep onnx.Value
@@ -173,8 +175,8 @@ type Patches struct {
 	Index   onnx.Value // [n, 1]: 0, 1, 2, …
 }
 
-// Values are what a graph gives for the reading: with texts, cosines of tokens, or the scores; else the tokens. The global one
-// comes first, if there is one.
+// Values are what a graph gives for the reading: with texts, cosines of tokens, or the scores; else the tokens. The
+// global one comes first, if there is one.
 func (s *Scene) Values(r Reading) onnx.Value {
 	compare := func(x onnx.Value) onnx.Value {
 		if !s.Texts.Present() {
@@ -193,20 +195,21 @@ func (s *Scene) Values(r Reading) onnx.Value {
 	return compare(r.Patches)
 }
 
-// Stage is the second graph of a method, with a step in Go before it. It runs for every set of texts by itself, so that what a
-// method says of a text may depend on the texts beside it.
+// Stage is the second graph of a method, with a step in Go before it. It runs for every set of texts by itself, so that
+// what a method says of a text may depend on the texts beside it.
 type Stage struct {
 	// Keep are values of the first graph that the second one takes up. Their first axis is the batch.
 	Keep []onnx.Value
 	// Prepare gives what the second graph takes besides, in the order in which Read declares it.
 	Prepare func(First) []tensor.Dense
-	// Read adds the second graph: kept are inputs in the place of Keep. It declares inputs of its own with [onnx.Graph.Input].
-	// The scene has no pictures. The result is on the grid of the first graph's reading, with a global token if that has one.
+	// Read adds the second graph: kept are inputs in the place of Keep. It declares inputs of its own with
+	// [onnx.Graph.Input]. The scene has no pictures. The result is on the grid of the first graph's reading, with a global
+	// token if that has one.
 	Read func(s *Scene, kept []onnx.Value) Reading
 	// Texts bounds the texts of one run of the second graph; 0 is all of a set.
 	Texts int
-	// Search, in the place of Prepare, runs the second graph as often as it likes, for methods that show it changed pictures. What the
-	// second graph takes are the explained texts and what Read declares; kept is empty.
+	// Search, in the place of Prepare, runs the second graph as often as it likes, for methods that show it changed
+	// pictures. What the second graph takes are the explained texts and what Read declares; kept is empty.
 	Search func(Found) (tensor.Dense, error)
 }
 
@@ -247,7 +250,8 @@ func checkForm(method string, form vit.PoolForm) error {
 func CheckBackbones(name string, m Method, given map[string]*vit.Tower) error {
 	for _, b := range m.Traits().Backbones {
 		if given[b] == nil {
-			return fmt.Errorf("method %s reads a second network, %s: name one with --backbone %s=PATH, or backbones: {%s: PATH} in a suite%s", name, b, b, b, fetch[b])
+			return fmt.Errorf("method %s reads a second network, %s: name one with --backbone %s=PATH, or backbones: {%s: "+
+				"PATH} in a suite%s", name, b, b, b, fetch[b])
 		}
 	}
 	return nil

@@ -17,15 +17,17 @@ type segments struct {
 	text       []int
 }
 
-// segment is the segmentation between ResCLIP's parts: patch cosines [N, T] are upsampled to the pixels [3, H, W], refined by the image's
-// colours and turned into probabilities. A pixel whose best one is below threshold is of the first text, the background. Memory does not grow with the texts.
+// segment is the segmentation between ResCLIP's parts: patch cosines [N, T] are upsampled to the pixels [3, H, W],
+// refined by the image's colours and turned into probabilities. A pixel whose best one is below threshold is of the
+// first text, the background. Memory does not grow with the texts.
 func segment(pixels, cosines tensor.Dense, rows, cols, patch int, scale, threshold float64) segments {
 	h, w := pixels.Shape[1], pixels.Shape[2]
 	texts := cosines.Shape[1]
 	labels := make([]uint16, h*w)
 	const iterations = 10
 	resample.Whole(cosines.Data, cols, rows, texts, w, h).
-		Refine(labels, w, h, resample.Rule{Scale: scale, Threshold: threshold}, resample.NewPAMR(pixels.Data, w, h), iterations)
+		Refine(labels, w, h, resample.Rule{Scale: scale, Threshold: threshold}, resample.NewPAMR(pixels.Data, w, h),
+			iterations)
 	s := segments{rows, cols, make([]int, rows*cols)}
 	votes := make([]int, texts)
 	for i := range s.text {
@@ -44,9 +46,9 @@ func segment(pixels, cosines tensor.Dense, rows, cols, patch int, scale, thresho
 	return s
 }
 
-// affinity says how much patches belong together, [N, N] in 0..1: 1 for patches of one text, blurred along each row over patches in
-// reading order, each row divided by its sum and all by the largest. With split, patches count less, by exp(-d/D), if the line between
-// them leaves the segment; d is their distance in steps of a king, D the largest one.
+// affinity says how much patches belong together, [N, N] in 0..1: 1 for patches of one text, blurred along each row
+// over patches in reading order, each row divided by its sum and all by the largest. With split, patches count less, by
+// exp(-d/D), if the line between them leaves the segment; d is their distance in steps of a king, D the largest one.
 func (s segments) affinity(sigma float64, split bool) []float64 {
 	n := len(s.text)
 	out := make([]float64, n*n)
@@ -104,7 +106,8 @@ func inParallel(n int, do func(i int)) {
 	wait.Wait()
 }
 
-// gaussianKernel has an odd number of taps within three sigma either side, about as many as there are cells at most, and sum 1.
+// gaussianKernel has an odd number of taps within three sigma either side, about as many as there are cells at most,
+// and sum 1.
 func gaussianKernel(sigma float64, cells int) []float64 {
 	size := min(cells, int(6*sigma+1)) | 1
 	out := make([]float64, size)
@@ -120,8 +123,8 @@ func gaussianKernel(sigma float64, cells int) []float64 {
 	return out
 }
 
-// lines walks over the grid from patch to patch as the authors' code does: all lines are cut into as many steps as the longest one
-// has, and only the first steps, as many as the patches are apart, are looked at.
+// lines walks over the grid from patch to patch as the authors' code does: all lines are cut into as many steps as the
+// longest one has, and only the first steps, as many as the patches are apart, are looked at.
 //
 // Note: so the far end of a short line is not seen. A walk to the end would be another method.
 type lines struct {
@@ -168,7 +171,8 @@ func (l *lines) weight(i, j int, split bool) float64 {
 	return l.decay[steps]
 }
 
-// inside reports whether the line between a pair of rows and a pair of columns keeps to patches of a text as far as it is walked.
+// inside reports whether the line between a pair of rows and a pair of columns keeps to patches of a text as far as it
+// is walked.
 func (l *lines) inside(rows, cols, steps, text int) bool {
 	y := l.y[rows*(l.longest+1):][:steps+1]
 	x := l.x[cols*(l.longest+1):][:steps+1]

@@ -8,17 +8,18 @@ import (
 	"ovbench/runners/vit"
 )
 
-// SFP is the self-adaptive feature purifier (Jin et al., ICCV 2025), a descendant of SC-CLIP, as its authors released it: patches that the class token looks at more than
-// they look at themselves are replaced by their neighbours; tokens are averaged over patches that earlier blocks see as alike; and the
-// last block attends in three ways alike,
+// SFP is the self-adaptive feature purifier (Jin et al., ICCV 2025), a descendant of SC-CLIP, as its authors released
+// it: patches that the class token looks at more than they look at themselves are replaced by their neighbours; tokens
+// are averaged over patches that earlier blocks see as alike; and the last block attends in three ways alike,
 //
 //	⅓ (softmax(k kᵀ s) + softmax(q qᵀ s) + softmax(3 (M - mean M), negatives left out)) v
 //
-// where M are cosines of patches in a middle block, those below Beta 0. What several blocks before gave is read by the third way alone
-// and added. Blocks are counted from 1. A picture's and a window's mean are its own. The authors have no global token: here it is CLIP's.
+// where M are cosines of patches in a middle block, those below Beta 0. What several blocks before gave is read by the
+// third way alone and added. Blocks are counted from 1. A picture's and a window's mean are its own. The authors have
+// no global token: here it is CLIP's.
 //
-// Note: the paper accumulates the attention of all blocks, which the code computes and leaves. The code finds rows and columns of a grid
-// by its number of rows, which is right for square windows alone; here every grid is read rightly.
+// Note: the paper accumulates the attention of all blocks, which the code computes and leaves. The code finds rows and
+// columns of a grid by its number of rows, which is right for square windows alone; here every grid is read rightly.
 type SFP struct {
 	Beta    float64 `json:"beta"`       // least cosine of patches that are averaged
 	Ratio   float64 `json:"ratio"`      // of the class token's attention to a patch's own, above which a patch may stand out
@@ -41,7 +42,8 @@ func (p *SFP) calibration() *SCCLIP {
 // Check wants a vision transformer of as many blocks as the parameters name, and one more.
 func (p *SFP) Check(m Models) error {
 	if !(p.Ratio > 0) || p.Outlier < 1 {
-		return fmt.Errorf("sfp: %d outliers at a ratio of %v are out of range: they are 10 and 1.5 in the authors' code", p.Outlier, p.Ratio)
+		return fmt.Errorf("sfp: %d outliers at a ratio of %v are out of range: they are 10 and 1.5 in the authors' code",
+			p.Outlier, p.Ratio)
 	}
 	return p.calibration().check("sfp", m)
 }
@@ -76,7 +78,8 @@ func (p *SFP) withClass(g *onnx.Graph, v Tower, i int, attended, x onnx.Value) o
 	return g.Add(v.Out(g, i, attended), g.Scale(v.ClassToken(g, x), float32(p.Class)))
 }
 
-// outliers is 1 for the patches that stand out in the attention of the last but one block, which takes x, and 0 for the others: [B, N, 1].
+// outliers is 1 for the patches that stand out in the attention of the last but one block, which takes x, and 0 for the
+// others: [B, N, 1].
 func (p *SFP) outliers(s *Scene, x onnx.Value) onnx.Value {
 	g, v := s.Graph, s.Tower()
 	q, k, _ := v.QKV(g, v.Depth()-2, x)
@@ -117,8 +120,9 @@ func (s *Scene) count(name string, of func(patches int) int) onnx.Value {
 	}, 1), tensor.I64)
 }
 
-// repairBy is the linear map [B, N, N] that replaces patches which stand out, by out [B, N, 1], by the mean of those around them on the
-// grid that do not, and leaves the others as they are. One without such neighbours becomes 0 if zero says so, and stays otherwise.
+// repairBy is the linear map [B, N, N] that replaces patches which stand out, by out [B, N, 1], by the mean of those
+// around them on the grid that do not, and leaves the others as they are. One without such neighbours becomes 0 if zero
+// says so, and stays otherwise.
 func (s *Scene) repairBy(out onnx.Value, zero bool) onnx.Value {
 	g, v := s.Graph, s.Tower()
 	one := g.Scalar(1)

@@ -19,7 +19,8 @@ import (
 type Surgery struct {
 	Depth  int           `json:"depth"`  // blocks with a second stream, counted from the last; the authors' code has 6
 	ResNet ResNetSurgery `json:"resnet"` // released, intended or normalised; of no effect on a ViT
-	// Pool is how patches go through a pool of SigLIP or PE-Core, value (so if left out) or head; of no effect elsewhere. No paper says it.
+	// Pool is how patches go through a pool of SigLIP or PE-Core, value (so if left out) or head; of no effect elsewhere.
+	// No paper says it.
 	Pool vit.PoolForm `json:"pool,omitempty"`
 }
 

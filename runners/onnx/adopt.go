@@ -23,8 +23,8 @@ type Foreign struct {
 // maxForeign bounds the file, whose format ends at 2 GiB.
 const maxForeign = 1<<31 - 1
 
-// Adopt reads the model at path, keeps of its outputs those that keep wants and makes the places of weights in other files absolute.
-// What only the other outputs need is not computed: ONNX Runtime drops it.
+// Adopt reads the model at path, keeps of its outputs those that keep wants and makes the places of weights in other
+// files absolute. What only the other outputs need is not computed: ONNX Runtime drops it.
 func Adopt(path string, keep func(output string) bool) (*Foreign, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -143,7 +143,8 @@ func (a *adoption) node(b []byte) error {
 		return err
 	})
 	kernel := sizes["kernel_shape"]
-	if len(kernel) == 2 && kernel[0] > 1 && kernel[0] < 1<<10 && kernel[0] == kernel[1] && slices.Equal(kernel, sizes["strides"]) {
+	if len(kernel) == 2 && kernel[0] > 1 && kernel[0] < 1<<10 && kernel[0] == kernel[1] &&
+		slices.Equal(kernel, sizes["strides"]) {
 		a.patch = int(kernel[0])
 	}
 	return err

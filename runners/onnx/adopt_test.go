@@ -67,14 +67,16 @@ func TestAdopt(t *testing.T) {
 	if err != nil || outputs != 1 {
 		t.Errorf("%d outputs are left (%v), want 1", outputs, err)
 	}
-	if _, err = Adopt(path, func(string) bool { return false }); err == nil || !strings.Contains(err.Error(), "its outputs are y, z") {
+	if _, err = Adopt(path, func(string) bool { return false }); err == nil ||
+		!strings.Contains(err.Error(), "its outputs are y, z") {
 		t.Errorf("error %v", err)
 	}
 	outside := bytes.ReplaceAll(mustRead(t, path), []byte("weights.bin"), []byte("../../a.bin"))
 	if err := os.WriteFile(path, outside, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = Adopt(path, func(string) bool { return true }); err == nil || !strings.Contains(err.Error(), "outside of the model's folder") {
+	if _, err = Adopt(path, func(string) bool { return true }); err == nil ||
+		!strings.Contains(err.Error(), "outside of the model's folder") {
 		t.Errorf("weights outside of the folder: %v", err)
 	}
 }

@@ -65,7 +65,8 @@ func (g *Graph) fuseSkips(nodes []node) []node {
 		}
 		gone[k] = true
 		fused := node{
-			op: "SkipLayerNormalization", domain: "com.microsoft", in: []int32{x, skip, n.in[1], n.in[2]}, out: []int32{n.out[0]},
+			op: "SkipLayerNormalization", domain: "com.microsoft", in: []int32{x, skip, n.in[1], n.in[2]},
+			out:   []int32{n.out[0]},
 			attrs: slices.DeleteFunc(slices.Clone(n.attrs), func(a attr) bool { return a.name != "epsilon" }),
 		}
 		if bias != 0 {

@@ -9,23 +9,24 @@ import (
 
 // Seed is where differentiation starts: the cotangents of a value, one for each text.
 //
-// A score of text t that is linear in Of with the coefficients c_t has them as its seed: that of the cosine with text t is the
-// text itself, where Of is the normalised embedding. [Graph.OneHot] are the seeds of a value's own elements.
+// A score of text t that is linear in Of with the coefficients c_t has them as its seed: that of the cosine with text t
+// is the text itself, where Of is the normalised embedding. [Graph.OneHot] are the seeds of a value's own elements.
 type Seed struct {
 	Of Value
 	// Cotangent is [T, Of's shape…]. Any axis may be 1 instead, for cotangents that are the same along it.
 	Cotangent Value
 }
 
-// Gradient adds the reverse-mode derivatives of the scores that the seeds describe to the graph: for each value in by, of shape
-// [T, its shape…], the gradient of every text's score. T texts share all forward values, which are nodes of the graph already,
-// and differ in their cotangents, which carry the leading axis. A value that no seed depends on has a gradient of zeros.
+// Gradient adds the reverse-mode derivatives of the scores that the seeds describe to the graph: for each value in by,
+// of shape [T, its shape…], the gradient of every text's score. T texts share all forward values, which are nodes of
+// the graph already, and differ in their cotangents, which carry the leading axis. A value that no seed depends on has
+// a gradient of zeros.
 //
-// Images of a batch are differentiated side by side, each by its own score, as long as no operator between seeds and by mixes them.
-// Sizes may be symbols. An operator on the way that has no derivative here panics; see rules.
+// Images of a batch are differentiated side by side, each by its own score, as long as no operator between seeds and by
+// mixes them. Sizes may be symbols. An operator on the way that has no derivative here panics; see rules.
 //
-// Note: a cotangent keeps an axis of 1 for as long as it is the same along that axis, so the mean over tokens passes a linear
-// layer once and not once a token. What is returned is spread out: only the inside knows of it.
+// Note: a cotangent keeps an axis of 1 for as long as it is the same along that axis, so the mean over tokens passes a
+// linear layer once and not once a token. What is returned is spread out: only the inside knows of it.
 func (g *Graph) Gradient(seeds []Seed, by ...Value) []Value {
 	b := &backward{g: g, depends: g.dependents(by), cotangents: map[int32]Value{}}
 	for _, s := range seeds {
@@ -113,8 +114,8 @@ type step struct {
 	n *node
 }
 
-// rule gives the cotangents of a node's inputs, absent ones for inputs that need none, from that of its result. The cotangent is
-// [T, …] and may be 1 along axes where the result is not.
+// rule gives the cotangents of a node's inputs, absent ones for inputs that need none, from that of its result. The
+// cotangent is [T, …] and may be 1 along axes where the result is not.
 type rule func(s step, c Value) []Value
 
 func (s step) in(i int) Value { return Value{s.g, s.n.in[i]} }
@@ -175,8 +176,8 @@ func (g *Graph) elements(v Value) []int {
 	return out
 }
 
-// spread makes a cotangent c of a value of the given shape as long as the value along axes, which count from 0 without the
-// leading axis of texts.
+// spread makes a cotangent c of a value of the given shape as long as the value along axes, which count from 0 without
+// the leading axis of texts.
 func (b *backward) spread(c Value, shape []int, axes ...int) Value {
 	target := ones(1 + len(shape))
 	for _, a := range axes {
@@ -230,8 +231,8 @@ func (g *Graph) drop(x Value, axis int) Value {
 	return g.Reshape(x, slices.Delete(slices.Clone(x.Shape()), axis, axis+1)...)
 }
 
-// extent is a dimension as an int64 of shape [1]: a constant, or what the first value that has the symbol tells when the graph runs.
-// A symbol that nothing has is -1, to be inferred.
+// extent is a dimension as an int64 of shape [1]: a constant, or what the first value that has the symbol tells when
+// the graph runs. A symbol that nothing has is -1, to be inferred.
 func (g *Graph) extent(d int) Value {
 	if d >= 0 {
 		return g.Ints(int64(d))
@@ -352,5 +353,6 @@ func (g *Graph) product(a, b Value, transA, transB bool, alpha float32) Value {
 	if alpha != 1 {
 		attrs = append(attrs, floatAttr("alpha", alpha))
 	}
-	return g.nodeIn("com.microsoft", "FusedMatMul", []Value{a, b}, a.DType(), append(lead, as[len(as)-2], last(bs)), attrs...)
+	return g.nodeIn("com.microsoft", "FusedMatMul", []Value{a, b}, a.DType(), append(lead, as[len(as)-2], last(bs)),
+		attrs...)
 }

@@ -40,8 +40,8 @@ func (g *Graph) Weights(q, k Value, heads int, scale float32, bias Value, causal
 	return g.Softmax(logits, -1)
 }
 
-// AtWeights is the gradient [T, B, heads, M, N] by the probabilities of an attention, from that by its result [T, B, M, W] and the
-// values [B, N, W].
+// AtWeights is the gradient [T, B, heads, M, N] by the probabilities of an attention, from that by its result [T, B, M,
+// W] and the values [B, N, W].
 func (g *Graph) AtWeights(result, v Value, heads int) Value {
 	return g.product(g.Heads(result, heads), g.Heads(v, heads), false, true, 1)
 }
@@ -60,8 +60,8 @@ func (g *Graph) future(m, n int) Value {
 	return g.Const("future", mask)
 }
 
-// attentionRule takes the fused operator apart: with A its weights, v's cotangent is Aᵀ c, A's is c vᵀ, and from there through the
-// softmax to q and k.
+// attentionRule takes the fused operator apart: with A its weights, v's cotangent is Aᵀ c, A's is c vᵀ, and from there
+// through the softmax to q and k.
 func attentionRule(s step, c Value) []Value {
 	g := s.g
 	heads, scale := s.n.int("num_heads", 0), s.n.float("scale", 0)

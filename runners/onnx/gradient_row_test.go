@@ -7,8 +7,9 @@ import (
 	"ovbench/runners/tensor"
 )
 
-// lastBlock is a transformer block of two heads on tokens [1, 5, 8] whose first token is read: norm, keys, values and what the attention
-// gives, and the first token's embedding of length 1. Written for the first row alone, only its query is there.
+// lastBlock is a transformer block of two heads on tokens [1, 5, 8] whose first token is read: norm, keys, values and
+// what the attention gives, and the first token's embedding of length 1. Written for the first row alone, only its
+// query is there.
 type lastBlock struct{ norm, k, v, attended, embedding Value }
 
 func newLastBlock(g *Graph, x Value, row bool, one bool) (b lastBlock) {
@@ -40,8 +41,9 @@ func newLastBlock(g *Graph, x Value, row bool, one bool) (b lastBlock) {
 	return b
 }
 
-// Differentiating the row that is read is differentiating the whole block: by the attention's result, by keys, values and tokens. And the
-// mean over tokens goes through linear layers as each token does. All in float64, so that nothing but rounding can differ.
+// Differentiating the row that is read is differentiating the whole block: by the attention's result, by keys, values
+// and tokens. And the mean over tokens goes through linear layers as each token does. All in float64, so that nothing
+// but rounding can differ.
 func TestOneRowIsTheWholeBlock(t *testing.T) {
 	for _, one := range []bool{false, true} {
 		g := New()
@@ -59,7 +61,8 @@ func TestOneRowIsTheWholeBlock(t *testing.T) {
 			in["x"].data[i] = math.Sin(float64(i * i))
 		}
 		got, want := interpret(g, in, a...), interpret(g, in, b...)
-		for i, what := range []string{"the attention's result", "keys", "values", "normalised tokens", "tokens", "the mean of normalised tokens"} {
+		for i, what := range []string{"the attention's result", "keys", "values", "normalised tokens", "tokens",
+			"the mean of normalised tokens"} {
 			if d := want[i].distance(got[i]); !(d < 4e-15) {
 				t.Errorf("one head %v, by %s: %.2g from the whole block", one, what, d)
 			}

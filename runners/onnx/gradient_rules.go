@@ -7,8 +7,9 @@ import (
 	"ovbench/runners/tensor"
 )
 
-// rules are the derivatives, one for each operator that a tower is made of. What they need of the forward pass are values of the graph.
-// A cast from another kind, as that of a comparison, has a derivative of zero; what is not here (TopK, largest and smallest elements) panics.
+// rules are the derivatives, one for each operator that a tower is made of. What they need of the forward pass are
+// values of the graph. A cast from another kind, as that of a comparison, has a derivative of zero; what is not here
+// (TopK, largest and smallest elements) panics.
 var rules = map[string]rule{
 	"Add": func(s step, c Value) []Value { return s.terms(c, 1) },
 	"Sub": func(s step, c Value) []Value { return s.terms(c, -1) },
@@ -121,7 +122,8 @@ func (b *backward) softmaxCotangent(y, c Value, axis int) Value {
 	return g.Mul(y, g.Sub(c, g.Sum(g.Mul(c, y), 1+axis)))
 }
 
-// l2NormalizeRule is (c - y Σ c y) / |x|. A zero vector has no direction: its cotangent is not finite, as torch's is not.
+// l2NormalizeRule is (c - y Σ c y) / |x|. A zero vector has no direction: its cotangent is not finite, as torch's is
+// not.
 func l2NormalizeRule(s step, c Value) []Value {
 	return s.only(func() Value {
 		g, y := s.g, s.out()
@@ -149,7 +151,8 @@ func (s step) reduced() int {
 	return s.in(0).Shape()[s.g.elements(s.in(1))[0]]
 }
 
-// layerNormRule: with n the normalised x, r the inverse of its deviation and k = c·weight, r (k - mean k - n mean(k n)).
+// layerNormRule: with n the normalised x, r the inverse of its deviation and k = c·weight, r (k - mean k - n mean(k
+// n)).
 func layerNormRule(s step, c Value) []Value {
 	if s.wants(1) || s.wants(2) {
 		panic("onnx: no derivative by the weights of a LayerNormalization")
@@ -226,13 +229,14 @@ func (s step) foldMatrices(c Value, product, operand []int) Value {
 	return s.fold(c, from, operand)
 }
 
-// chain is alpha c b, or with b transposed. A c that is the product of a column and a row, as that of a single query's attention
-// is, meets b by its row alone.
+// chain is alpha c b, or with b transposed. A c that is the product of a column and a row, as that of a single query's
+// attention is, meets b by its row alone.
 func (g *Graph) chain(c, b Value, transB bool, alpha float32) Value {
 	if v := g.at(c); v.node >= 0 && len(b.Shape()) == 2 {
 		n := g.nodes[v.node]
 		transA := n.op == "FusedMatMul" && n.int("transA", 0) == 1
-		if column := (n.op == "MatMul" || transA && n.int("transB", 0) == 0); column && inner(g.values[n.in[0]].shape, transA) == 1 {
+		if column := (n.op == "MatMul" || transA && n.int("transB", 0) == 0); column &&
+			inner(g.values[n.in[0]].shape, transA) == 1 {
 			row := g.chain(Value{g, n.in[1]}, b, transB, alpha)
 			return g.product(Value{g, n.in[0]}, row, transA, false, n.float("alpha", 1))
 		}

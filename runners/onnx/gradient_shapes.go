@@ -38,7 +38,8 @@ func transposeRule(s step, c Value) []Value {
 	})
 }
 
-// cut is the part [from, to) of a cotangent of a value of the given shape along its axis. One that is the same along it stays.
+// cut is the part [from, to) of a cotangent of a value of the given shape along its axis. One that is the same along it
+// stays.
 func (s step) cut(c Value, shape []int, axis int, from, behind Value, size int) Value {
 	if c.Shape()[1+axis] != shape[axis] {
 		return c
@@ -147,8 +148,8 @@ func avgPoolRule(s step, c Value) []Value {
 // windows adds up what windows of step stride gave: the cotangent of input 0, from that of the result. weight is
 // [channels of the result, channels of the input / group, k, k].
 //
-// The transposed convolution is one without padding; then the padding is cut off, and what no window reached at the right and at the
-// bottom is zero.
+// The transposed convolution is one without padding; then the padding is cut off, and what no window reached at the
+// right and at the bottom is zero.
 func (s step) windows(c, weight Value, stride, pad, group int) Value {
 	g, from, to := s.g, s.in(0).Shape(), s.out().Shape()
 	c = s.spread(c, to, 0, 1, 2, 3)
@@ -166,7 +167,8 @@ func (s step) windows(c, weight Value, stride, pad, group int) Value {
 	if group != 1 {
 		attrs = append(attrs, intAttr("group", group))
 	}
-	x := g.node("ConvTranspose", []Value{c, weight}, c.DType(), []int{batch, from[1], covered(to[2]), covered(to[3])}, attrs...)
+	x := g.node("ConvTranspose", []Value{c, weight}, c.DType(), []int{batch, from[1], covered(to[2]), covered(to[3])},
+		attrs...)
 	for axis := 2; axis < 4; axis++ {
 		under := g.extentOf(x, axis)
 		behind := g.minus(g.plusInts(g.extent(from[axis]), g.Ints(int64(pad))), under)
@@ -175,8 +177,8 @@ func (s step) windows(c, weight Value, stride, pad, group int) Value {
 	return g.reshape(x, append([]int{texts}, from...))
 }
 
-// pad puts before and behind zeros around x along axis, numbers of them as int64 [1], and cuts where they are negative. size is
-// what the axis becomes.
+// pad puts before and behind zeros around x along axis, numbers of them as int64 [1], and cuts where they are negative.
+// size is what the axis becomes.
 func (g *Graph) pad(x Value, axis int, before, behind Value, size int) Value {
 	if g.isZero(before) && g.isZero(behind) {
 		return x

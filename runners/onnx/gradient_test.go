@@ -33,15 +33,16 @@ func random(g *Graph, seed uint64, low, high float32, shape ...int) Value {
 	return g.Const(fmt.Sprint("random", seed), d)
 }
 
-// derivations use every operator that has a rule, in all the ways that a rule tells apart: inputs that are broadcast, results that are
-// read in part, axes along which a cotangent is constant, windows that leave a remainder.
+// derivations use every operator that has a rule, in all the ways that a rule tells apart: inputs that are broadcast,
+// results that are read in part, axes along which a cotangent is constant, windows that leave a remainder.
 var derivations = []derivation{
 	{"sums", map[string][]int{"x": {2, 3, 4}, "y": {4}, "z": {3, 1}}, nil, func(g *Graph, in func(string) Value) Value {
 		return g.Sub(g.Add(in("x"), in("y")), g.Add(in("z"), g.Mean(in("x"), 2)))
 	}},
-	{"factors", map[string][]int{"x": {2, 3, 4}, "y": {4}, "z": {2, 1, 4}}, nil, func(g *Graph, in func(string) Value) Value {
-		return g.Div(g.Mul(in("x"), in("y")), g.Add(g.Mul(in("z"), in("z")), g.Scalar(1)))
-	}},
+	{"factors", map[string][]int{"x": {2, 3, 4}, "y": {4}, "z": {2, 1, 4}}, nil,
+		func(g *Graph, in func(string) Value) Value {
+			return g.Div(g.Mul(in("x"), in("y")), g.Add(g.Mul(in("z"), in("z")), g.Scalar(1)))
+		}},
 	{"activations", map[string][]int{"x": {2, 3, 4}}, nil, func(g *Graph, in func(string) Value) Value {
 		x := in("x")
 		root := g.Sqrt(g.Add(g.Mul(x, x), g.Scalar(0.5)))
@@ -52,38 +53,44 @@ var derivations = []derivation{
 		x = g.LayerNorm(x, random(g, 1, 0.5, 2, 6), random(g, 2, -1, 1, 6), 1e-3)
 		return g.Add(g.L2Normalize(x), g.Add(g.Norm(x), g.Sum(g.Mean(x, 1), -1)))
 	}},
-	{"products", map[string][]int{"x": {2, 3, 4}, "y": {4, 5}, "z": {2, 2, 3, 4}}, nil, func(g *Graph, in func(string) Value) Value {
-		x, z := in("x"), in("z")
-		p := g.MatMul(x, in("y"))                                         // [2, 3, 5]
-		p = g.Linear(p, random(g, 3, -1, 1, 6, 5), random(g, 4, 0, 1, 6)) // [2, 3, 6]
-		q := g.MatMul(z, g.Transpose(x, 0, 2, 1))                         // [2, 2, 3, 3]
-		p = g.Add(g.MatMul(q, p), g.MatMul(g.MatMul(z, in("y")), random(g, 9, -1, 1, 5, 6)))
-		return g.Add(p, g.product(z, g.product(x, g.product(x, p, true, false, 2), false, false, 1), true, false, 0.5).meanOverRows())
-	}},
-	{"products of means", map[string][]int{"x": {2, 3, 4}, "y": {2, 4, 5}}, nil, func(g *Graph, in func(string) Value) Value {
-		x, y := in("x"), in("y")
-		sum := g.Add(g.Mean(g.MatMul(x, y), 1), g.Mean(g.MatMul(x, y), 2)) // constant along rows, then along columns
-		other := g.product(y, x, true, true, 1)
-		sum = g.Add(sum, g.Add(g.Sum(g.Sum(other, 1), 2), g.Mean(g.product(x, y, false, false, 3), 1)))
-		return g.Add(sum, g.Add(g.Mean(g.product(x, x, false, true, 1), 2), g.Sum(g.Mean(g.product(x, x, true, false, 1), 1), 2)))
-	}},
-	{"moves", map[string][]int{"x": {2, 3, 4}, "y": {2, 1, 4}}, map[string][]string{"x": {"batch", "tokens", ""}, "y": {"batch", "", ""}}, func(g *Graph, in func(string) Value) Value {
+	{"products", map[string][]int{"x": {2, 3, 4}, "y": {4, 5}, "z": {2, 2, 3, 4}}, nil,
+		func(g *Graph, in func(string) Value) Value {
+			x, z := in("x"), in("z")
+			p := g.MatMul(x, in("y"))                                         // [2, 3, 5]
+			p = g.Linear(p, random(g, 3, -1, 1, 6, 5), random(g, 4, 0, 1, 6)) // [2, 3, 6]
+			q := g.MatMul(z, g.Transpose(x, 0, 2, 1))                         // [2, 2, 3, 3]
+			p = g.Add(g.MatMul(q, p), g.MatMul(g.MatMul(z, in("y")), random(g, 9, -1, 1, 5, 6)))
+			return g.Add(p, g.product(z, g.product(x, g.product(x, p, true, false, 2), false, false, 1), true, false,
+				0.5).meanOverRows())
+		}},
+	{"products of means", map[string][]int{"x": {2, 3, 4}, "y": {2, 4, 5}}, nil,
+		func(g *Graph, in func(string) Value) Value {
+			x, y := in("x"), in("y")
+			sum := g.Add(g.Mean(g.MatMul(x, y), 1), g.Mean(g.MatMul(x, y), 2)) // constant along rows, then along columns
+			other := g.product(y, x, true, true, 1)
+			sum = g.Add(sum, g.Add(g.Sum(g.Sum(other, 1), 2), g.Mean(g.product(x, y, false, false, 3), 1)))
+			return g.Add(sum, g.Add(g.Mean(g.product(x, x, false, true, 1), 2), g.Sum(g.Mean(g.product(x, x, true, false, 1), 1),
+				2)))
+		}},
+	{"moves", map[string][]int{"x": {2, 3, 4}, "y": {2, 1, 4}}, map[string][]string{"x": {"batch", "tokens", ""},
+		"y": {"batch", "", ""}}, func(g *Graph, in func(string) Value) Value {
 		x := g.Concat(1, in("y"), in("x"), in("y"))
 		x = g.PadFront(g.Slice(x, 1, 1, End), 2, 3)
 		n := x.Shape()[1]
 		x = g.Transpose(g.Reshape(g.Slice(x, 2, 2, 6), x.Shape()[0], n, 2, 2), 0, 2, 1, 3)
 		return g.Add(g.Mul(x, x), g.Slice(g.Mean(x, 2), 3, 1, 2))
 	}},
-	{"mean of a move", map[string][]int{"x": {2, 3, 4}}, map[string][]string{"x": {"batch", "tokens", ""}}, func(g *Graph, in func(string) Value) Value {
-		x := in("x")
-		s := x.Shape()
-		y := g.Mean(g.PadFront(x, 1, 1), 1)
-		y = g.Add(y, g.Mean(g.Concat(1, g.Slice(x, 1, 0, 2), x), 1))
-		y = g.Add(y, g.Slice(g.Mean(x, 1), 1, 0, 1))
-		y = g.Add(y, g.Mean(g.Slice(x, 1, 1, 3), 1))
-		z := g.Mean(g.Mean(g.Reshape(x, s[0], s[1], 2, 2), 2), 3)
-		return g.Add(g.Mul(y, y), g.Reshape(z, s[0], s[1], 1))
-	}},
+	{"mean of a move", map[string][]int{"x": {2, 3, 4}}, map[string][]string{"x": {"batch", "tokens", ""}},
+		func(g *Graph, in func(string) Value) Value {
+			x := in("x")
+			s := x.Shape()
+			y := g.Mean(g.PadFront(x, 1, 1), 1)
+			y = g.Add(y, g.Mean(g.Concat(1, g.Slice(x, 1, 0, 2), x), 1))
+			y = g.Add(y, g.Slice(g.Mean(x, 1), 1, 0, 1))
+			y = g.Add(y, g.Mean(g.Slice(x, 1, 1, 3), 1))
+			z := g.Mean(g.Mean(g.Reshape(x, s[0], s[1], 2, 2), 2), 3)
+			return g.Add(g.Mul(y, y), g.Reshape(z, s[0], s[1], 1))
+		}},
 	{"repeated", map[string][]int{"x": {2, 1, 4}}, nil, func(g *Graph, in func(string) Value) Value {
 		return g.Slice(g.PadBack(g.Mul(g.Expand(in("x"), 2, 3, 4), random(g, 1, -1, 1, 3, 1)), 2, 1, 2), 1, 1, 4)
 	}},
@@ -92,24 +99,27 @@ var derivations = []derivation{
 		over := g.Above(read, g.Scalar(0.1))
 		return g.Add(g.Mul(read, over), g.Mean(read, 0))
 	}},
-	{"attention", map[string][]int{"x": {2, 3, 8}, "y": {2, 5, 8}, "z": {1, 2, 3, 5}}, map[string][]string{"x": {"batch", "queries", ""}, "y": {"batch", "keys", ""}, "z": {"", "", "queries", "keys"}}, func(g *Graph, in func(string) Value) Value {
-		x, y := in("x"), in("y")
-		w := func(i uint64, x Value) Value { return g.Linear(x, random(g, i, -1, 1, 8, 8), Value{}) }
-		a := g.Attention(w(5, x), w(6, y), w(7, y), 2, 0.5, in("z"), false)
-		a = g.Mul(a, g.Attention(g.Slice(x, 2, 0, 4), g.Slice(y, 2, 4, 8), y, 2, 0.5, Value{}, false))
-		b := g.Attention(y, y, y, 4, 0.7, Value{}, false)
-		return g.Add(a, g.Add(g.Mean(a, 1), g.Add(g.Mean(b, 1), g.Slice(b, 1, 0, 1))))
-	}},
-	{"a class row", map[string][]int{"x": {2, 5, 8}}, map[string][]string{"x": {"batch", "tokens", ""}}, func(g *Graph, in func(string) Value) Value {
-		x := in("x")
-		w := func(i uint64, x Value) Value {
-			return g.Linear(x, random(g, i, -1, 1, 8, 8), random(g, i+10, -1, 1, 8))
-		}
-		q := w(5, g.Slice(x, 1, 0, 1))
-		k, v := w(6, x), w(7, x)
-		one := g.MatMul(g.Softmax(g.product(q, k, false, true, 0.35), -1), v)
-		return g.Add(g.Attention(q, k, v, 2, 0.5, Value{}, false), one)
-	}},
+	{"attention", map[string][]int{"x": {2, 3, 8}, "y": {2, 5, 8}, "z": {1, 2, 3, 5}},
+		map[string][]string{"x": {"batch", "queries", ""}, "y": {"batch", "keys", ""}, "z": {"", "", "queries", "keys"}},
+		func(g *Graph, in func(string) Value) Value {
+			x, y := in("x"), in("y")
+			w := func(i uint64, x Value) Value { return g.Linear(x, random(g, i, -1, 1, 8, 8), Value{}) }
+			a := g.Attention(w(5, x), w(6, y), w(7, y), 2, 0.5, in("z"), false)
+			a = g.Mul(a, g.Attention(g.Slice(x, 2, 0, 4), g.Slice(y, 2, 4, 8), y, 2, 0.5, Value{}, false))
+			b := g.Attention(y, y, y, 4, 0.7, Value{}, false)
+			return g.Add(a, g.Add(g.Mean(a, 1), g.Add(g.Mean(b, 1), g.Slice(b, 1, 0, 1))))
+		}},
+	{"a class row", map[string][]int{"x": {2, 5, 8}}, map[string][]string{"x": {"batch", "tokens", ""}},
+		func(g *Graph, in func(string) Value) Value {
+			x := in("x")
+			w := func(i uint64, x Value) Value {
+				return g.Linear(x, random(g, i, -1, 1, 8, 8), random(g, i+10, -1, 1, 8))
+			}
+			q := w(5, g.Slice(x, 1, 0, 1))
+			k, v := w(6, x), w(7, x)
+			one := g.MatMul(g.Softmax(g.product(q, k, false, true, 0.35), -1), v)
+			return g.Add(g.Attention(q, k, v, 2, 0.5, Value{}, false), one)
+		}},
 	{"a caption's attention", map[string][]int{"x": {2, 5, 8}}, nil, func(g *Graph, in func(string) Value) Value {
 		x := in("x")
 		if g.standard {
@@ -117,20 +127,24 @@ var derivations = []derivation{
 		}
 		return g.Attention(x, x, x, 2, 0.5, Value{}, true)
 	}},
-	{"convolutions", map[string][]int{"x": {2, 3, 9, 10}}, map[string][]string{"x": {"batch", "", "height", "width"}}, func(g *Graph, in func(string) Value) Value {
-		x := g.Conv(in("x"), random(g, 5, -1, 1, 4, 3, 3, 3), random(g, 6, -1, 1, 4), 2, 1)
-		c := func(i uint64, low float32) Value { return random(g, i, low, 1, 4) }
-		x = g.BatchNorm(g.Conv(x, random(g, 7, -1, 1, 4, 4, 3, 3), Value{}, 1, 1), c(8, -1), c(9, -1), c(10, -1), c(11, 0.2), 1e-5)
-		return g.AvgPool(x, 2)
-	}},
-	{"patches", map[string][]int{"x": {2, 3, 9, 10}}, map[string][]string{"x": {"batch", "", "height", "width"}}, func(g *Graph, in func(string) Value) Value {
-		return g.Mean(g.Mean(g.Conv(in("x"), random(g, 5, -1, 1, 4, 3, 4, 4), Value{}, 4, 0), 2), 3)
-	}},
+	{"convolutions", map[string][]int{"x": {2, 3, 9, 10}}, map[string][]string{"x": {"batch", "", "height", "width"}},
+		func(g *Graph, in func(string) Value) Value {
+			x := g.Conv(in("x"), random(g, 5, -1, 1, 4, 3, 3, 3), random(g, 6, -1, 1, 4), 2, 1)
+			c := func(i uint64, low float32) Value { return random(g, i, low, 1, 4) }
+			x = g.BatchNorm(g.Conv(x, random(g, 7, -1, 1, 4, 4, 3, 3), Value{}, 1, 1), c(8, -1), c(9, -1), c(10, -1), c(11, 0.2),
+				1e-5)
+			return g.AvgPool(x, 2)
+		}},
+	{"patches", map[string][]int{"x": {2, 3, 9, 10}}, map[string][]string{"x": {"batch", "", "height", "width"}},
+		func(g *Graph, in func(string) Value) Value {
+			return g.Mean(g.Mean(g.Conv(in("x"), random(g, 5, -1, 1, 4, 3, 4, 4), Value{}, 4, 0), 2), 3)
+		}},
 }
 
 func (v Value) meanOverRows() Value { return v.g.Mean(v, len(v.Shape())-2) }
 
-// made is a derivation in a graph: the score's value, and the gradients of two texts' scores, each the score times a seed.
+// made is a derivation in a graph: the score's value, and the gradients of two texts' scores, each the score times a
+// seed.
 type made struct {
 	g         *Graph
 	of, seed  Value
@@ -189,7 +203,8 @@ func (a array) distance(b array) float64 {
 	return worst / top
 }
 
-// differences are the derivatives of every text's score by an input, from the score a little to the right and to the left.
+// differences are the derivatives of every text's score by an input, from the score a little to the right and to the
+// left.
 func (m made) differences(name string) array {
 	const h = 1e-5
 	x := m.inputs[name]
@@ -210,7 +225,8 @@ func (m made) differences(name string) array {
 	return out
 }
 
-// Every rule against differences of the score in float64, in graphs of fixed and of open sizes, in fused and in standard operators.
+// Every rule against differences of the score in float64, in graphs of fixed and of open sizes, in fused and in
+// standard operators.
 func TestGradientIsTheLimitOfDifferences(t *testing.T) {
 	used := map[string]bool{}
 	for _, d := range derivations {
@@ -298,7 +314,8 @@ func (a array) float32s() ort.Value {
 	return ort.Float32(a.shape, data)
 }
 
-// A gradient is linear in its seeds: seeds at several values add up, and one text's gradient does not know of the others.
+// A gradient is linear in its seeds: seeds at several values add up, and one text's gradient does not know of the
+// others.
 func TestGradientIsLinear(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := rapid.SampledFrom(derivations).Draw(t, "derivation")
@@ -327,7 +344,8 @@ func TestGradientIsLinear(t *testing.T) {
 	})
 }
 
-// The elements of a value as scores, in a graph of open size too: the gradient of each element by the value it is a multiple of.
+// The elements of a value as scores, in a graph of open size too: the gradient of each element by the value it is a
+// multiple of.
 func TestOneHot(t *testing.T) {
 	for _, open := range []bool{false, true} {
 		g := New()
@@ -355,7 +373,8 @@ func TestGradientOfNothing(t *testing.T) {
 	if want := []float64{1, 2, 3, 1, 2, 3, 4, 5, 6, 4, 5, 6}; !slices.Equal(out[0].data, want) {
 		t.Errorf("by itself: %v, want %v", out[0].data, want)
 	}
-	if !slices.Equal(out[1].shape, []int{2, 5, 4}) || slices.ContainsFunc(out[1].data, func(v float64) bool { return v != 0 }) {
+	if !slices.Equal(out[1].shape, []int{2, 5, 4}) ||
+		slices.ContainsFunc(out[1].data, func(v float64) bool { return v != 0 }) {
 		t.Errorf("by what it does not depend on: %v", out[1])
 	}
 }

@@ -100,18 +100,18 @@ type Option func(*Graph)
 // to rounding (below 1e-5 relative); the fused graph is faster.
 func StandardOps(g *Graph) { g.standard = true }
 
-// WithoutCuDNN keeps to operators whose CUDA kernels ONNX Runtime brings itself: it has others compute by cuDNN, which is
-// larger than all the rest together. A patch embedding becomes a matrix product, a norm the root of a sum of squares, the
-// largest of an axis a list of one. Other convolutions and pools stay what they are. Pictures of open size must be whole numbers of
-// patches, or the run ends with an error.
+// WithoutCuDNN keeps to operators whose CUDA kernels ONNX Runtime brings itself: it has others compute by cuDNN, which
+// is larger than all the rest together. A patch embedding becomes a matrix product, a norm the root of a sum of
+// squares, the largest of an axis a list of one. Other convolutions and pools stay what they are. Pictures of open size
+// must be whole numbers of patches, or the run ends with an error.
 func WithoutCuDNN(g *Graph) { g.noCuDNN = true }
 
 // HalfProducts has linear layers and attention take float16 and give float32 again. All else stays float32: residuals,
 // normalisations, methods' own arithmetic, which need its range.
 func HalfProducts(g *Graph) { g.operands = half }
 
-// RoundedProducts rounds what linear layers and attention take to float16, and computes in float32: what HalfProducts gives on
-// a GPU up to the order of sums, on a CPU, whose library removes casts to float16 where it has no such kernel.
+// RoundedProducts rounds what linear layers and attention take to float16, and computes in float32: what HalfProducts
+// gives on a GPU up to the order of sums, on a CPU, whose library removes casts to float16 where it has no such kernel.
 func RoundedProducts(g *Graph) { g.operands = rounded }
 
 // New is an empty graph.
@@ -242,8 +242,8 @@ func (g *Graph) Input(name string, dtype tensor.DType, shape ...int) Value {
 	return v
 }
 
-// Output declares v an output under a name. Outputs keep their order; one value may have several names. Constants, weights
-// and tables make way for an output that wants their name.
+// Output declares v an output under a name. Outputs keep their order; one value may have several names. Constants,
+// weights and tables make way for an output that wants their name.
 func (g *Graph) Output(name string, v Value) {
 	g.makeWay(name)
 	g.claim(name)

@@ -11,7 +11,8 @@ import (
 // block is a little of everything: two linear layers that share their input, attention, an activation.
 func block(g *Graph) Value {
 	w := func(name string, offset int64) Value {
-		return g.Weight(name, tensor.Ref{Path: "/dev/null", Offset: offset, Length: 8 * 8 * 4, DType: tensor.F32, Shape: []int{8, 8}})
+		return g.Weight(name, tensor.Ref{Path: "/dev/null", Offset: offset, Length: 8 * 8 * 4, DType: tensor.F32,
+			Shape: []int{8, 8}})
 	}
 	x := g.Input("x", tensor.F32, g.Symbol("batch"), 5, 8)
 	q, k := g.Linear(x, w("q", 0), Value{}), g.Linear(x, w("k", 256), Value{})
@@ -227,7 +228,8 @@ func TestShapeFaultsPanic(t *testing.T) {
 		{"linear", "onnx: Linear does not fit f32[batch,5,8] f32[8,9]", func(g *Graph, x Value) {
 			g.Linear(x, g.Const("w", tensor.New(8, 9)), Value{})
 		}},
-		{"add", "onnx: Add does not fit f32[batch,5,8] f32[7]", func(g *Graph, x Value) { g.Add(x, g.Const("b", tensor.New(7))) }},
+		{"add", "onnx: Add does not fit f32[batch,5,8] f32[7]",
+			func(g *Graph, x Value) { g.Add(x, g.Const("b", tensor.New(7))) }},
 		{"reshape", "onnx: Reshape [batch,5,8] to [3,7]", func(g *Graph, x Value) { g.Reshape(x, 3, 7) }},
 		{"axis", "onnx: Softmax does not fit", func(g *Graph, x Value) { g.Softmax(x, 3) }},
 		{"heads", "onnx: Attention does not fit", func(g *Graph, x Value) { g.Attention(x, x, x, 3, 1, Value{}, false) }},

@@ -20,9 +20,9 @@ func newArray(shape ...int) array {
 	return array{slices.Clone(shape), make([]float64, n)}
 }
 
-// interpret computes values of the graph in float64, operator by operator as the ONNX standard (or ONNX Runtime's contrib operators)
-// words them, without a thought for speed. It checks every result's shape against what the graph says of it: a symbol is one
-// number throughout.
+// interpret computes values of the graph in float64, operator by operator as the ONNX standard (or ONNX Runtime's
+// contrib operators) words them, without a thought for speed. It checks every result's shape against what the graph
+// says of it: a symbol is one number throughout.
 func interpret(g *Graph, inputs map[string]array, of ...Value) []array {
 	values := make([]*array, len(g.values))
 	sizes := map[int]int{}
@@ -422,7 +422,8 @@ func multiHead(n *node, in []array) array {
 		s := a.shape
 		return array{[]int{s[0], s[1], heads, s[2] / heads}, a.data}.transpose([]int{0, 2, 1, 3})
 	}
-	logits := product(split(in[0]), split(in[1]).swapped()).apply(func(x float64) float64 { return x * float64(n.float("scale", 0)) })
+	logits := product(split(in[0]),
+		split(in[1]).swapped()).apply(func(x float64) float64 { return x * float64(n.float("scale", 0)) })
 	if len(in) > 5 {
 		logits = zip(plus, logits, in[5])
 	}

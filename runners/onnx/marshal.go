@@ -112,7 +112,8 @@ func copyRange(w io.Writer, r tensor.Ref) (int64, error) {
 
 // external appends the fields of a TensorProto that say where its bytes lie.
 func external(b []byte, location string, offset, length int64) []byte {
-	for _, kv := range [][2]string{{"location", location}, {"offset", strconv.FormatInt(offset, 10)}, {"length", strconv.FormatInt(length, 10)}} {
+	for _, kv := range [][2]string{{"location", location}, {"offset", strconv.FormatInt(offset, 10)},
+		{"length", strconv.FormatInt(length, 10)}} {
 		b = message(b, 13, str(str(nil, 1, kv[0]), 2, kv[1]))
 	}
 	return varint(b, 14, 1) // data_location = EXTERNAL

@@ -73,7 +73,8 @@ func (g *Graph) Rotate(x, cos, sin Value, heads int) Value {
 	}
 	if !g.standard {
 		in := []Value{x, g.Ints(0), cos, sin} // tokens count from 0
-		return g.nodeIn("com.microsoft", "RotaryEmbedding", in, x.DType(), s, intAttr("interleaved", 1), intAttr("num_heads", heads))
+		return g.nodeIn("com.microsoft", "RotaryEmbedding", in, x.DType(), s, intAttr("interleaved", 1),
+			intAttr("num_heads", heads))
 	}
 	pairs := g.Reshape(x, s[0], s[1], heads, c[1], 2)
 	a, b := g.Slice(pairs, 4, 0, 1), g.Slice(pairs, 4, 1, 2)
@@ -140,7 +141,8 @@ func (g *Graph) top(x, n Value, symbol string, largest int) Value {
 	}
 	shape := slices.Clone(x.Shape())
 	shape[len(shape)-1] = g.Symbol(symbol)
-	v := g.node("TopK", []Value{x, n}, x.DType(), shape, intAttr("axis", -1), intAttr("largest", largest), intAttr("sorted", 0))
+	v := g.node("TopK", []Value{x, n}, x.DType(), shape, intAttr("axis", -1), intAttr("largest", largest),
+		intAttr("sorted", 0))
 	if made := &g.nodes[g.at(v).node]; len(made.out) == 1 { // the indices must have a name, though nobody asks for them
 		made.out = append(made.out, g.add(value{dtype: tensor.I64, shape: shape, node: g.at(v).node}).id)
 	}
@@ -164,7 +166,8 @@ func (g *Graph) LayerNorm(x, weight, bias Value, eps float32) Value {
 	if d := last(x.Shape()); !slices.Equal(weight.Shape(), []int{d}) || !slices.Equal(bias.Shape(), []int{d}) {
 		g.fault("LayerNormalization", x, weight, bias)
 	}
-	return g.node("LayerNormalization", []Value{x, weight, bias}, x.DType(), x.Shape(), intAttr("axis", -1), floatAttr("epsilon", eps))
+	return g.node("LayerNormalization", []Value{x, weight, bias}, x.DType(), x.Shape(), intAttr("axis", -1),
+		floatAttr("epsilon", eps))
 }
 
 // MatMul is the matrix product of the last two axes; leading axes broadcast.
@@ -206,10 +209,12 @@ func (g *Graph) Linear(x, weight, bias Value) Value {
 }
 
 // Conv is a two-dimensional convolution of x [B,C,H,W] with weight [O,C,k,k], stride and zero padding
-// the same on every side; a remainder at the right and bottom is dropped. bias [O] may be absent. H and W may be symbols.
+// the same on every side; a remainder at the right and bottom is dropped. bias [O] may be absent. H and W may be
+// symbols.
 func (g *Graph) Conv(x, weight, bias Value, stride, pad int) Value {
 	xs, ws := x.Shape(), weight.Shape()
-	if len(xs) != 4 || len(ws) != 4 || xs[1] != ws[1] || xs[2] >= 0 && ws[2] > xs[2]+2*pad || xs[3] >= 0 && ws[3] > xs[3]+2*pad {
+	if len(xs) != 4 || len(ws) != 4 || xs[1] != ws[1] || xs[2] >= 0 && ws[2] > xs[2]+2*pad || xs[3] >= 0 &&
+		ws[3] > xs[3]+2*pad {
 		g.fault("Conv", x, weight)
 	}
 	if g.noCuDNN && pad == 0 && stride == ws[2] && stride == ws[3] && xs[1] >= 0 {
@@ -220,7 +225,8 @@ func (g *Graph) Conv(x, weight, bias Value, stride, pad int) Value {
 	if bias.Present() {
 		in = append(in, bias)
 	}
-	return g.node("Conv", in, x.DType(), shape, intsAttr("kernel_shape", ws[2], ws[3]), intsAttr("strides", stride, stride), intsAttr("pads", pad, pad, pad, pad))
+	return g.node("Conv", in, x.DType(), shape, intsAttr("kernel_shape", ws[2], ws[3]), intsAttr("strides", stride,
+		stride), intsAttr("pads", pad, pad, pad, pad))
 }
 
 // strided is the number of places that a window takes along an axis of n, which may be a symbol.
@@ -236,7 +242,8 @@ func (g *Graph) strided(n, window, stride, pad int) int {
 	return g.Symbol(fmt.Sprintf("(%s-%d)/%d+1", g.symbols[-1-n], window-2*pad, stride))
 }
 
-// Reshape gives x another shape of as many elements. A symbol may stay where it is, and one more dimension may be inferred.
+// Reshape gives x another shape of as many elements. A symbol may stay where it is, and one more dimension may be
+// inferred.
 func (g *Graph) Reshape(x Value, shape ...int) Value {
 	if slices.Equal(x.Shape(), shape) {
 		return x
@@ -308,8 +315,8 @@ func (g *Graph) Transpose(x Value, perm ...int) Value {
 	return g.node("Transpose", []Value{x}, x.DType(), shape, intsAttr("perm", perm...))
 }
 
-// Concat joins values along axis; the other axes are equal. At most one of the joined sizes may be a symbol. The slices of one value
-// in their order are that value.
+// Concat joins values along axis; the other axes are equal. At most one of the joined sizes may be a symbol. The slices
+// of one value in their order are that value.
 func (g *Graph) Concat(axis int, xs ...Value) Value {
 	axis = g.axis("Concat", xs[0], axis)
 	if whole, ok := g.rejoined(axis, xs); ok {
@@ -336,7 +343,8 @@ func (g *Graph) Concat(axis int, xs ...Value) Value {
 // End is the end of an axis of whatever size.
 const End = math.MaxInt64
 
-// Slice is the part [from, to) of x along axis, to [End] if need be. A symbolic axis must be long enough when the graph runs.
+// Slice is the part [from, to) of x along axis, to [End] if need be. A symbolic axis must be long enough when the graph
+// runs.
 func (g *Graph) Slice(x Value, axis, from, to int) Value {
 	axis = g.axis("Slice", x, axis)
 	shape := slices.Clone(x.Shape())
@@ -428,9 +436,10 @@ func (g *Graph) Cast(x Value, to tensor.DType) Value {
 //
 //	softmax(scale · q kᵀ + bias) v, per head, heads concatenated
 //
-// q is [B, M, D] and k is [B, N, D] with D = heads · head dimension; v is [B, N, E] with heads of its own width, and the result is
-// [B, M, E]. Any value may stand in any place: v-v attention is Attention(v, v, v). bias, broadcast to [B, heads, M, N], may be absent. A causal
-// attention lets token i see tokens 0..i only, and needs no bias; with StandardOps it takes the mask as bias.
+// q is [B, M, D] and k is [B, N, D] with D = heads · head dimension; v is [B, N, E] with heads of its own width, and
+// the result is [B, M, E]. Any value may stand in any place: v-v attention is Attention(v, v, v). bias, broadcast to
+// [B, heads, M, N], may be absent. A causal attention lets token i see tokens 0..i only, and needs no bias; with
+// StandardOps it takes the mask as bias.
 func (g *Graph) Attention(q, k, v Value, heads int, scale float32, bias Value, causal bool) Value {
 	s := q.Shape()
 	ks, vs := k.Shape(), v.Shape()

@@ -41,14 +41,18 @@ func cudaOptions(d Device) map[string]string {
 var cudaFaults = []struct{ says, remedy string }{
 	{"libcuda.so.1", "the NVIDIA driver is not installed, or this machine has no GPU; use --device cpu"},
 	{"CUDA failure 35", "the NVIDIA driver is older than CUDA 13 needs (580 or newer); update it, or use --device cpu"},
-	{"CUDA driver version is insufficient", "the NVIDIA driver is older than CUDA 13 needs (580 or newer); update it, or use --device cpu"},
-	{"no CUDA-capable device", "the driver sees no GPU (nvidia-smi lists them; CUDA_VISIBLE_DEVICES hides them); use --device cpu"},
+	{"CUDA driver version is insufficient",
+		"the NVIDIA driver is older than CUDA 13 needs (580 or newer); update it, or use --device cpu"},
+	{"no CUDA-capable device",
+		"the driver sees no GPU (nvidia-smi lists them; CUDA_VISIBLE_DEVICES hides them); use --device cpu"},
 	{"Invalid device ID", "there is no GPU of that number (nvidia-smi lists them); name another: --device cuda:0"},
 	{"libonnxruntime_providers", "this ONNX Runtime computes on the CPU alone; run `ovbench setup --device cuda`"},
 	{"Failed to load shared library", "this ONNX Runtime computes on the CPU alone; run `ovbench setup --device cuda`"},
 	{"libcud", "a library of CUDA is missing; run `ovbench setup --device cuda`, or put its folder into LD_LIBRARY_PATH"},
-	{"libcublas", "a library of CUDA is missing; run `ovbench setup --device cuda`, or put its folder into LD_LIBRARY_PATH"},
-	{"libcurand", "a library of CUDA is missing; run `ovbench setup --device cuda`, or put its folder into LD_LIBRARY_PATH"},
+	{"libcublas", "a library of CUDA is missing; run `ovbench setup --device cuda`, or put its folder into " +
+		"LD_LIBRARY_PATH"},
+	{"libcurand", "a library of CUDA is missing; run `ovbench setup --device cuda`, or put its folder into " +
+		"LD_LIBRARY_PATH"},
 }
 
 // cudaError is err with a remedy. What is missing stands behind the name of the file that misses it.
@@ -72,8 +76,8 @@ func cudaError(d Device, err error) error {
 // cudaFiles are what the provider needs, in the order of what needs what.
 var cudaFiles = []string{"libcudart.so.13", "libcublasLt.so.13", "libcublas.so.13", "libcurand.so.10"}
 
-// preload opens CUDA's libraries by their absolute paths, where they lie beside ONNX Runtime or in the wheels beside its own:
-// the provider then finds them by name. Where they are elsewhere the loader may find them.
+// preload opens CUDA's libraries by their absolute paths, where they lie beside ONNX Runtime or in the wheels beside
+// its own: the provider then finds them by name. Where they are elsewhere the loader may find them.
 func preload(library string) error {
 	dir := filepath.Dir(library)
 	if real, err := filepath.EvalSymlinks(library); err == nil {

@@ -16,11 +16,15 @@ import (
 // What ONNX Runtime 1.28 said on machines that lacked something (its own words, shortened), and what to do.
 func TestCUDAErrors(t *testing.T) {
 	for says, remedy := range map[string]string{
-		"Failed to load library /x/libonnxruntime_providers_shared.so with error: /x/libonnxruntime_providers_shared.so: cannot open shared object file": "computes on the CPU alone; run `ovbench setup --device cuda`",
+		"Failed to load library /x/libonnxruntime_providers_shared.so with error: /x/libonnxruntime_providers_shared.so: " +
+			"cannot open shared object file": "computes on the CPU alone; run `ovbench setup --device cuda`",
 		"Failed to load shared library": "computes on the CPU alone; run `ovbench setup --device cuda`",
-		"Failed to load library /x/libonnxruntime_providers_cuda.so with error: libcublasLt.so.13: cannot open shared object file":   "a library of CUDA is missing; run `ovbench setup --device cuda`",
-		"Failed to load library /x/libonnxruntime_providers_cuda.so with error: libcudart.so.13: cannot open shared object file":     "a library of CUDA is missing",
-		"Failed to load library /x/libonnxruntime_providers_cuda.so with error: libcurand.so.10: cannot open shared object file":     "a library of CUDA is missing",
+		"Failed to load library /x/libonnxruntime_providers_cuda.so with error: libcublasLt.so.13: cannot open shared " +
+			"object file": "a library of CUDA is missing; run `ovbench setup --device cuda`",
+		"Failed to load library /x/libonnxruntime_providers_cuda.so with error: libcudart.so.13: cannot open shared object " +
+			"file": "a library of CUDA is missing",
+		"Failed to load library /x/libonnxruntime_providers_cuda.so with error: libcurand.so.10: cannot open shared object " +
+			"file": "a library of CUDA is missing",
 		"Failed to load library /x/libonnxruntime_providers_cuda.so with error: libcuda.so.1: cannot open shared object file":        "the NVIDIA driver is not installed",
 		`Failed to parse provider option "device_id": CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version`: "driver is older than CUDA 13 needs",
 		`Failed to parse provider option "device_id": CUDA failure 100: no CUDA-capable device is detected`:                          "the driver sees no GPU",
@@ -70,7 +74,8 @@ func compile(t *testing.T, path, text string) {
 	}
 }
 
-// Beside the library or in the wheels beside its own, CUDA's libraries are opened; one that is missing among them is named.
+// Beside the library or in the wheels beside its own, CUDA's libraries are opened; one that is missing among them is
+// named.
 func TestPreload(t *testing.T) {
 	root := t.TempDir()
 	capi := filepath.Join(root, "site-packages", "onnxruntime", "capi")

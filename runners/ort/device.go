@@ -62,7 +62,8 @@ func ParseDevice(s string) (Device, error) {
 		return d, nil
 	}
 	var err error
-	if d.Index, err = strconv.Atoi(number); err != nil || d.Provider != CUDA || strconv.Itoa(d.Index) != number || d.Index < 0 {
+	if d.Index, err = strconv.Atoi(number); err != nil || d.Provider != CUDA || strconv.Itoa(d.Index) != number ||
+		d.Index < 0 {
 		return Device{}, fmt.Errorf("device %q: a number from 0 may follow cuda only, as in cuda:1", s)
 	}
 	return d, nil
@@ -134,5 +135,6 @@ func CheckDevice(d Device, p Precision) error {
 	if len(others) == 0 {
 		return fmt.Errorf("%v is none; device %v computes in %s", p, d, strings.Join(has, " or "))
 	}
-	return fmt.Errorf("device %v does not compute in %v, only in %s; %s does", d, p, strings.Join(has, " or "), strings.Join(others, " or "))
+	return fmt.Errorf("device %v does not compute in %v, only in %s; %s does", d, p, strings.Join(has, " or "),
+		strings.Join(others, " or "))
 }

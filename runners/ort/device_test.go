@@ -8,7 +8,8 @@ import (
 
 func TestParseDevice(t *testing.T) {
 	for text, want := range map[string]Device{
-		"": {}, "cpu": {}, "openvino": {Provider: OpenVINO}, "cuda": {Provider: CUDA}, "cuda:0": {Provider: CUDA}, "cuda:12": {CUDA, 12},
+		"": {}, "cpu": {}, "openvino": {Provider: OpenVINO}, "cuda": {Provider: CUDA}, "cuda:0": {Provider: CUDA},
+		"cuda:12": {CUDA, 12},
 	} {
 		got, err := ParseDevice(text)
 		if err != nil || got != want {
@@ -18,7 +19,8 @@ func TestParseDevice(t *testing.T) {
 			t.Errorf("%q: written as %q, which is read as %v, %v", text, got, again, err)
 		}
 	}
-	for _, text := range []string{"gpu", "CUDA", "cuda:", "cuda:-1", "cuda:01", "cuda:+1", "cuda:1:2", "cpu:0", "openvino:1", " cpu", "cuda:99999999999999999999"} {
+	for _, text := range []string{"gpu", "CUDA", "cuda:", "cuda:-1", "cuda:01", "cuda:+1", "cuda:1:2", "cpu:0",
+		"openvino:1", " cpu", "cuda:99999999999999999999"} {
 		if got, err := ParseDevice(text); err == nil || !strings.Contains(err.Error(), "cuda") {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}

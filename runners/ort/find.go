@@ -24,19 +24,21 @@ const EnvLibrary = "ONNXRUNTIME_SHARED_LIBRARY_PATH"
 // EnvCache is the environment variable that names another folder than ovbench/ in the user's cache.
 const EnvCache = "OVBENCH_CACHE"
 
-// minMinor is the oldest ONNX Runtime 1.x that serves the C API number onnxruntime_go asks for. ONNX Runtime numbers its C
-// API by its minor version.
+// minMinor is the oldest ONNX Runtime 1.x that serves the C API number onnxruntime_go asks for. ONNX Runtime numbers
+// its C API by its minor version.
 //
-// Note: the wrapper is v1.27 because later ones ask for more than the last release with OpenVINO has, 1.24. All they would
-// add for ovbench is a list of devices.
+// Note: the wrapper is v1.27 because later ones ask for more than the last release with OpenVINO has, 1.24. All they
+// would add for ovbench is a list of devices.
 const minMinor = 24
 
 // remedy is what to do where there is no library for a provider.
 func remedy(p Provider) string {
 	if p == CPU {
-		return fmt.Sprintf("run `ovbench setup` (or `make setup`), or set %s to a libonnxruntime of version 1.%d or newer", EnvLibrary, minMinor)
+		return fmt.Sprintf("run `ovbench setup` (or `make setup`), or set %s to a libonnxruntime of version 1.%d or newer",
+			EnvLibrary, minMinor)
 	}
-	return fmt.Sprintf("run `ovbench setup --device %s`, or set %s to a libonnxruntime with %s beside it", providers[p], EnvLibrary, p.file())
+	return fmt.Sprintf("run `ovbench setup --device %s`, or set %s to a libonnxruntime with %s beside it", providers[p],
+		EnvLibrary, p.file())
 }
 
 // file is the library of kernels that must lie beside libonnxruntime, of providers that have one.
@@ -58,8 +60,8 @@ func Candidates(p Provider) []Candidate { return thisMachine(p).candidates() }
 // Find is the library for the CPU, see [FindFor].
 func Find() (Candidate, error) { return FindFor(CPU) }
 
-// FindFor is the library to use for a provider: the first of [Candidates] that can be. If the environment variable names a
-// library, it is that one or an error.
+// FindFor is the library to use for a provider: the first of [Candidates] that can be. If the environment variable
+// names a library, it is that one or an error.
 func FindFor(p Provider) (Candidate, error) { return thisMachine(p).find() }
 
 // machine is where to look, and for a library with which provider.
@@ -109,16 +111,20 @@ func (m machine) find() (Candidate, error) {
 		why = append(why, fmt.Errorf("%s (%s): %w", c.Path, c.Source, c.Err))
 		if c.Source == EnvLibrary {
 			if m.provider != CPU {
-				return Candidate{}, fmt.Errorf("%s=%s: %w; unset it, or name a libonnxruntime with that file beside it", EnvLibrary, c.Path, c.Err)
+				return Candidate{}, fmt.Errorf("%s=%s: %w; unset it, or name a libonnxruntime with that file beside it", EnvLibrary,
+					c.Path, c.Err)
 			}
-			return Candidate{}, fmt.Errorf("%s=%s: %w; unset it or name a libonnxruntime of version 1.%d or newer", EnvLibrary, c.Path, c.Err, minMinor)
+			return Candidate{}, fmt.Errorf("%s=%s: %w; unset it or name a libonnxruntime of version 1.%d or newer", EnvLibrary,
+				c.Path, c.Err, minMinor)
 		}
 	}
 	if len(why) > 0 {
-		return Candidate{}, fmt.Errorf("no usable ONNX Runtime library among %d: %w; %s", len(why), errors.Join(why...), remedy(m.provider))
+		return Candidate{}, fmt.Errorf("no usable ONNX Runtime library among %d: %w; %s", len(why), errors.Join(why...),
+			remedy(m.provider))
 	}
 	if m.provider != CPU {
-		return Candidate{}, fmt.Errorf("no ONNX Runtime library for device %s on this machine; %s", providers[m.provider], remedy(m.provider))
+		return Candidate{}, fmt.Errorf("no ONNX Runtime library for device %s on this machine; %s", providers[m.provider],
+			remedy(m.provider))
 	}
 	return Candidate{}, fmt.Errorf("no ONNX Runtime library on this machine; %s", remedy(CPU))
 }
@@ -269,7 +275,8 @@ func (m machine) inspect(path, source string) Candidate {
 	if c.Err == nil && c.Version != "" && minor(c.Version) < minMinor {
 		c.Err = fmt.Errorf("version %s is too old: 1.%d or newer is needed", c.Version, minMinor)
 	}
-	if beside := filepath.Join(filepath.Dir(path), m.provider.file()); c.Err == nil && m.provider != CPU && !exists(beside) {
+	if beside := filepath.Join(filepath.Dir(path), m.provider.file()); c.Err == nil && m.provider != CPU &&
+		!exists(beside) {
 		c.Err = fmt.Errorf("has no provider for device %s: there is no %s", providers[m.provider], beside)
 	}
 	return c

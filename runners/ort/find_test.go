@@ -26,7 +26,8 @@ func fakeLibrary(t *testing.T, path, version string) string {
 	args := []string{"-shared", "-x", "c", "-", "-o", path}
 	if version != "" {
 		script := filepath.Join(t.TempDir(), "versions")
-		if err := os.WriteFile(script, fmt.Appendf(nil, "VERS_%s { global: OrtNothing; local: *; };\n", version), 0o644); err != nil {
+		if err := os.WriteFile(script, fmt.Appendf(nil, "VERS_%s { global: OrtNothing; local: *; };\n", version),
+			0o644); err != nil {
 			t.Fatal(err)
 		}
 		args = append(args, "-Wl,--version-script="+script)
@@ -74,7 +75,8 @@ func TestCandidates(t *testing.T) {
 	if err := os.Symlink("libonnxruntime.so.1.27.0", at("usr/lib/libonnxruntime.so")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(at("usr/lib/libonnxruntime.so.sha256"), []byte("d8aff4aa8abee8fb2abb2f2f2459ffc94461e781e41b9f7c072829dd0d470221"), 0o644); err != nil {
+	if err := os.WriteFile(at("usr/lib/libonnxruntime.so.sha256"),
+		[]byte("d8aff4aa8abee8fb2abb2f2f2459ffc94461e781e41b9f7c072829dd0d470221"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 
@@ -101,7 +103,8 @@ func TestCandidates(t *testing.T) {
 		"system: usr/lib/libonnxruntime.so.1.100.0 1.100.0",
 		"system: usr/lib/libonnxruntime.so 1.27.0", // and not once more as .so.1.27.0 or from the linker
 		"system: usr/lib/libonnxruntime.so.1.9.0 1.9.0 version 1.9.0 is too old: 1.24 or newer is needed",
-		"system: usr/lib/libonnxruntime.so.sha256  not a shared library: bad magic number '[100 56 97 102]' in record at byte 0x0",
+		"system: usr/lib/libonnxruntime.so.sha256  not a shared library: bad magic number '[100 56 97 102]' in record at " +
+			"byte 0x0",
 		"system: opt/libonnxruntime.so.1 2.0.0",
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -151,7 +154,8 @@ func TestFindNothing(t *testing.T) {
 	_, err := m.find()
 	wantError(t, err, "no ONNX Runtime library on this machine", "`ovbench setup`", "`make setup`", EnvLibrary)
 	env["VIRTUAL_ENV"] = filepath.Join(root, "venv")
-	old := fakeLibrary(t, filepath.Join(root, "venv/lib/python3.9/site-packages/onnxruntime/capi/libonnxruntime.so.1.16.0"), "1.16.0")
+	old := fakeLibrary(t,
+		filepath.Join(root, "venv/lib/python3.9/site-packages/onnxruntime/capi/libonnxruntime.so.1.16.0"), "1.16.0")
 	_, err = m.find()
 	wantError(t, err, "no usable ONNX Runtime library", old, "version 1.16.0 is too old", "`ovbench setup`")
 }
@@ -163,7 +167,8 @@ func TestCandidatesOnDarwin(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"libonnxruntime.1.27.0.dylib", "libonnxruntime_providers_shared.dylib", "libonnxruntime.so"} {
+	for _, name := range []string{"libonnxruntime.1.27.0.dylib", "libonnxruntime_providers_shared.dylib",
+		"libonnxruntime.so"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -203,7 +208,8 @@ func TestMinimumVersion(t *testing.T) {
 }
 
 func TestMinor(t *testing.T) {
-	for version, want := range map[string]int{"1.27.0": 27, "1.9": 9, "2.0.0": 1_000_000, "": -1, "1": -1, "x.y": -1, "0.5.0": -1} {
+	for version, want := range map[string]int{"1.27.0": 27, "1.9": 9, "2.0.0": 1_000_000, "": -1, "1": -1, "x.y": -1,
+		"0.5.0": -1} {
 		if got := minor(version); got != want {
 			t.Errorf("minor(%q) = %d, want %d", version, got, want)
 		}
@@ -229,7 +235,8 @@ func TestLoad(t *testing.T) {
 	wantError(t, err, "/another.so: this process has loaded "+l.Path)
 
 	sum, err := l.SHA256()
-	if b, ok := current.builds[runtime.GOOS+"/"+runtime.GOARCH]; ok && l.Source == "own cache" && (err != nil || sum != b.sha256) {
+	if b, ok := current.builds[runtime.GOOS+"/"+runtime.GOARCH]; ok && l.Source == "own cache" &&
+		(err != nil || sum != b.sha256) {
 		t.Errorf("sha256 %s, %v, want %s", sum, err, b.sha256)
 	}
 	if len(sum) != 64 {

@@ -15,7 +15,8 @@ func TestProfile(t *testing.T) {
 	g := sum()
 	g.nodes = append(g.nodes, node("Identity", []string{"c"}, []string{"d"}), node("Neg", []string{"d"}, []string{"e"}))
 	g.outputs = []message{port("e", elemFloat, "batch", 3)}
-	for level, idle := range map[Level]bool{OptimizeAll: false, OptimizeExtended: false, OptimizeBasic: false, OptimizeNone: true} {
+	for level, idle := range map[Level]bool{OptimizeAll: false, OptimizeExtended: false, OptimizeBasic: false,
+		OptimizeNone: true} {
 		dir := t.TempDir()
 		s := session(t, g, Options{Profile: filepath.Join(dir, "p"), Optimize: level})
 		v := Float32([]int{1, 3}, make([]float32, 3))
@@ -61,7 +62,8 @@ func TestOptions(t *testing.T) {
 		want map[string]string
 	}{
 		{Options{}, map[string]string{"session.disable_prepacking": "0", "session.intra_op.allow_spinning": "0"}},
-		{Options{Mmap: true, AllowSpinning: true}, map[string]string{"session.disable_prepacking": "1", "session.intra_op.allow_spinning": "1"}},
+		{Options{Mmap: true, AllowSpinning: true}, map[string]string{"session.disable_prepacking": "1",
+			"session.intra_op.allow_spinning": "1"}},
 	} {
 		opts, err := onnxruntime.NewSessionOptions()
 		if err != nil {

@@ -1,8 +1,8 @@
 // Package ort answers: how does a graph run, and where does the library that runs it come from?
 //
-// [Candidates] and [FindFor] look for ONNX Runtime's shared library with the kernels of a [Provider], [SetupFor] fetches it
-// where there is none, [LoadFor] loads it, once per process. [Library.NewSession] takes a model as bytes, whose weights
-// stay in the files they lie in, and [Session.Run] fills slices that the caller brings.
+// [Candidates] and [FindFor] look for ONNX Runtime's shared library with the kernels of a [Provider], [SetupFor]
+// fetches it where there is none, [LoadFor] loads it, once per process. [Library.NewSession] takes a model as bytes,
+// whose weights stay in the files they lie in, and [Session.Run] fills slices that the caller brings.
 //
 // No other package loads the library or knows the wrapper around it.
 package ort
@@ -36,9 +36,9 @@ var loaded struct {
 // Load is [LoadFor] the CPU.
 func Load(path string) (*Library, error) { return LoadFor(path, CPU) }
 
-// LoadFor loads the shared library at path, or the one that [FindFor] finds for a provider if path is empty. A process has
-// one library: a second call returns it again, and fails if path is another file or the provider is not beside it. It is
-// never unloaded. Sessions on the CPU run with every library.
+// LoadFor loads the shared library at path, or the one that [FindFor] finds for a provider if path is empty. A process
+// has one library: a second call returns it again, and fails if path is another file or the provider is not beside it.
+// It is never unloaded. Sessions on the CPU run with every library.
 func LoadFor(path string, p Provider) (*Library, error) {
 	if int(p) >= len(providers) {
 		return nil, fmt.Errorf("no device has the number %d", p)

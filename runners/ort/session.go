@@ -39,13 +39,13 @@ type Options struct {
 	AllowSpinning bool
 	// Optimize is how far the graph is rewritten.
 	Optimize Level
-	// Profile, if not empty, is the beginning of the path of a JSON profile, which Close writes; a number follows, another one for
-	// each session.
+	// Profile, if not empty, is the beginning of the path of a JSON profile, which Close writes; a number follows, another
+	// one for each session.
 	Profile string
 }
 
-// Exact is o in f32, and on the CPU in place of OpenVINO, which wants standard operators: for networks that results do not
-// name a precision of.
+// Exact is o in f32, and on the CPU in place of OpenVINO, which wants standard operators: for networks that results do
+// not name a precision of.
 func (o Options) Exact() Options {
 	if o.Precision = F32; o.Device.Provider == OpenVINO {
 		o.Device = Device{}

@@ -74,7 +74,8 @@ func TestRun(t *testing.T) {
 				for i := range n {
 					a[i], b[i], want[i] = float32(i), float32(10*i), float32(11*i)
 				}
-				if err := s.Run(t.Context(), []Value{Float32(shape, a), Float32(shape, b)}, []Value{Float32(shape, got)}); err != nil {
+				if err := s.Run(t.Context(), []Value{Float32(shape, a), Float32(shape, b)},
+					[]Value{Float32(shape, got)}); err != nil {
 					t.Fatal(err)
 				}
 				if d := cmp.Diff(want, got); d != "" {
@@ -92,7 +93,8 @@ func TestRunInt64(t *testing.T) {
 		outputs: []message{port("b", elemInt64, "n")},
 	}, Options{})
 	got := make([]int64, 3)
-	if err := s.Run(context.Background(), []Value{Int64([]int{3}, []int64{-2, 3, 1 << 20})}, []Value{Int64([]int{3}, got)}); err != nil {
+	if err := s.Run(context.Background(), []Value{Int64([]int{3}, []int64{-2, 3, 1 << 20})},
+		[]Value{Int64([]int{3}, got)}); err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff([]int64{4, 9, 1 << 40}, got); d != "" {
@@ -190,7 +192,8 @@ func TestRunCancelled(t *testing.T) {
 	s := session(t, count(), Options{Threads: 1})
 	run := func(ctx context.Context, n int64) (float32, error) {
 		y := []float32{-1}
-		err := s.Run(ctx, []Value{Int64([]int{1}, []int64{n}), Float32([]int{1}, []float32{0.5})}, []Value{Float32([]int{1}, y)})
+		err := s.Run(ctx, []Value{Int64([]int{1}, []int64{n}), Float32([]int{1}, []float32{0.5})},
+			[]Value{Float32([]int{1}, y)})
 		return y[0], err
 	}
 	const forever = 5_000_000 // turns: more than ten seconds, and still an end
@@ -230,7 +233,8 @@ func TestConcurrentRuns(t *testing.T) {
 				for i := range n {
 					a[i], b[i], c[i] = float32(worker), float32(turn), -1
 				}
-				if err := s.Run(t.Context(), []Value{Float32(shape, a), Float32(shape, b)}, []Value{Float32(shape, c)}); err != nil {
+				if err := s.Run(t.Context(), []Value{Float32(shape, a), Float32(shape, b)},
+					[]Value{Float32(shape, c)}); err != nil {
 					t.Error(err)
 					return
 				}
@@ -249,7 +253,8 @@ func TestConcurrentRuns(t *testing.T) {
 func TestClose(t *testing.T) {
 	s := session(t, count(), Options{Threads: 1})
 	run := func() error {
-		return s.Run(context.Background(), []Value{Int64([]int{1}, []int64{50_000}), Float32([]int{1}, []float32{0})}, []Value{Float32([]int{1}, []float32{0})})
+		return s.Run(context.Background(), []Value{Int64([]int{1}, []int64{50_000}), Float32([]int{1}, []float32{0})},
+			[]Value{Float32([]int{1}, []float32{0})})
 	}
 	var wg sync.WaitGroup
 	for range 4 {
@@ -306,7 +311,8 @@ func TestExternalWeights(t *testing.T) {
 			defer s.Close()
 			got := make([]float32, 3)
 			shape := []int{1, 3}
-			if err := s.Run(t.Context(), []Value{Float32(shape, []float32{10, 20, 30})}, []Value{Float32(shape, got)}); err != nil {
+			if err := s.Run(t.Context(), []Value{Float32(shape, []float32{10, 20, 30})},
+				[]Value{Float32(shape, got)}); err != nil {
 				t.Fatal(err)
 			}
 			if d := cmp.Diff([]float32{11, 22, 33}, got); d != "" {
@@ -362,7 +368,8 @@ func TestPorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	batch3 := []Dim{{Size: -1, Symbol: "batch"}, {Size: 3}}
-	if d := cmp.Diff([]Port{{"a", tensor.F32, batch3}, {"b", tensor.F32, batch3}, {"free", tensor.F16, nil}}, in); d != "" {
+	if d := cmp.Diff([]Port{{"a", tensor.F32, batch3}, {"b", tensor.F32, batch3}, {"free", tensor.F16, nil}},
+		in); d != "" {
 		t.Error(d)
 	}
 	if d := cmp.Diff([]Port{{"c", tensor.F32, batch3}}, out); d != "" {

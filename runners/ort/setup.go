@@ -44,9 +44,12 @@ var current = release{
 	version: "1.27.0",
 	pack:    "onnxruntime-node@1.27.0",
 	builds: map[string]build{
-		"linux/amd64":  {"bin/napi-v6/linux/x64/libonnxruntime.so.1", "d8aff4aa8abee8fb2abb2f2f2459ffc94461e781e41b9f7c072829dd0d470221"},
-		"linux/arm64":  {"bin/napi-v6/linux/arm64/libonnxruntime.so.1", "c36bc200e7e6c093b8abb0b34590fbdd8c52fd3fb5e33795b9523ffdde2fce0f"},
-		"darwin/arm64": {"bin/napi-v6/darwin/arm64/libonnxruntime.1.27.0.dylib", "89f692a3a1a224e4ad0b796b0e7c0bd81113b0741bfe84211eceef14d05a9e59"},
+		"linux/amd64": {"bin/napi-v6/linux/x64/libonnxruntime.so.1",
+			"d8aff4aa8abee8fb2abb2f2f2459ffc94461e781e41b9f7c072829dd0d470221"},
+		"linux/arm64": {"bin/napi-v6/linux/arm64/libonnxruntime.so.1",
+			"c36bc200e7e6c093b8abb0b34590fbdd8c52fd3fb5e33795b9523ffdde2fce0f"},
+		"darwin/arm64": {"bin/napi-v6/darwin/arm64/libonnxruntime.1.27.0.dylib",
+			"89f692a3a1a224e4ad0b796b0e7c0bd81113b0741bfe84211eceef14d05a9e59"},
 	},
 }
 
@@ -87,7 +90,8 @@ func Install(ctx context.Context, tarball string, log io.Writer) (string, error)
 	if err != nil {
 		return "", err
 	}
-	i := installer{release: current, platform: runtime.GOOS + "/" + runtime.GOARCH, target: current.path(cache, runtime.GOOS, runtime.GOARCH), log: log}
+	i := installer{release: current, platform: runtime.GOOS + "/" + runtime.GOARCH, target: current.path(cache,
+		runtime.GOOS, runtime.GOARCH), log: log}
 	return i.target, i.install(ctx, tarball)
 }
 
@@ -106,7 +110,8 @@ func (i installer) say(format string, args ...any) {
 func (i installer) install(ctx context.Context, tarball string) error {
 	b, ok := i.builds[i.platform]
 	if !ok {
-		return fmt.Errorf("%s has no library for %s; install ONNX Runtime 1.%d or newer by other means (a Python wheel carries it) and set %s", i.pack, i.platform, minMinor, EnvLibrary)
+		return fmt.Errorf("%s has no library for %s; install ONNX Runtime 1.%d or newer by other means (a Python wheel "+
+			"carries it) and set %s", i.pack, i.platform, minMinor, EnvLibrary)
 	}
 	dir := filepath.Dir(i.target)
 	unlock, err := lockFolder(ctx, dir)
@@ -140,10 +145,13 @@ func (i installer) install(ctx context.Context, tarball string) error {
 func (i installer) fetch(ctx context.Context, dir string) (string, error) {
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		return "", fmt.Errorf("npm is not installed, and the ONNX Runtime library is fetched with it; install npm (Node.js), or set %s to the package %s from elsewhere, or set %s to a libonnxruntime of version 1.%d or newer", EnvTarball, i.pack, EnvLibrary, minMinor)
+		return "", fmt.Errorf("npm is not installed, and the ONNX Runtime library is fetched with it; install npm "+
+			"(Node.js), or set %s to the package %s from elsewhere, or set %s to a libonnxruntime of version 1.%d or newer",
+			EnvTarball, i.pack, EnvLibrary, minMinor)
 	}
 	i.say("fetching %s with npm", i.pack)
-	cmd := exec.CommandContext(ctx, npm, "pack", i.pack, "--pack-destination", dir, "--ignore-scripts", "--loglevel", "error")
+	cmd := exec.CommandContext(ctx, npm, "pack", i.pack, "--pack-destination", dir, "--ignore-scripts", "--loglevel",
+		"error")
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
@@ -153,11 +161,13 @@ func (i installer) fetch(ctx context.Context, dir string) (string, error) {
 		if ctx.Err() != nil {
 			return "", fmt.Errorf("npm pack %s: %w", i.pack, ctx.Err())
 		}
-		return "", fmt.Errorf("npm pack %s: %w: %s; check the network and npm's configuration (npm config list), or bring the package from elsewhere and set %s to it", i.pack, err, tail(said.String(), 400), EnvTarball)
+		return "", fmt.Errorf("npm pack %s: %w: %s; check the network and npm's configuration (npm config list), or bring "+
+			"the package from elsewhere and set %s to it", i.pack, err, tail(said.String(), 400), EnvTarball)
 	}
 	packages := entries(dir, "*.tgz")
 	if len(packages) != 1 {
-		return "", fmt.Errorf("npm pack %s left %d packages in %s, not one; run it by hand and set %s to the .tgz", i.pack, len(packages), dir, EnvTarball)
+		return "", fmt.Errorf("npm pack %s left %d packages in %s, not one; run it by hand and set %s to the .tgz", i.pack,
+			len(packages), dir, EnvTarball)
 	}
 	if info, err := os.Stat(packages[0]); err == nil {
 		i.say("%d MB in %v", info.Size()/1e6, time.Since(start).Round(100*time.Millisecond))
@@ -214,7 +224,8 @@ func lockFolder(ctx context.Context, dir string) (unlock func() error, err error
 
 // writeMember writes a member of a package to target, which appears complete and with the right checksum or not at all.
 func writeMember(target string, from io.Reader, b build) error {
-	out, err := renameio.NewPendingFile(target, renameio.WithPermissions(0o644), renameio.WithTempDir(filepath.Dir(target)))
+	out, err := renameio.NewPendingFile(target, renameio.WithPermissions(0o644),
+		renameio.WithTempDir(filepath.Dir(target)))
 	if err != nil {
 		return fmt.Errorf("%w; set %s to a folder that can be written", err, EnvCache)
 	}
@@ -228,7 +239,8 @@ func writeMember(target string, from io.Reader, b build) error {
 		return fmt.Errorf("%s is larger than %d bytes", b.member, maxLibrary)
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != b.sha256 {
-		return fmt.Errorf("%s has sha256 %s, want %s; the package is damaged or not the published one", b.member, got, b.sha256)
+		return fmt.Errorf("%s has sha256 %s, want %s; the package is damaged or not the published one", b.member, got,
+			b.sha256)
 	}
 	return out.CloseAtomicallyReplace()
 }

@@ -35,7 +35,8 @@ func writePackage(t *testing.T, members ...[2]string) string {
 	z := gzip.NewWriter(&b)
 	w := tar.NewWriter(z)
 	for _, m := range members {
-		if err := w.WriteHeader(&tar.Header{Name: m[0], Size: int64(len(m[1])), Mode: 0o644, Typeflag: tar.TypeReg}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Name: m[0], Size: int64(len(m[1])), Mode: 0o644,
+			Typeflag: tar.TypeReg}); err != nil {
 			t.Fatal(err)
 		}
 		io.WriteString(w, m[1])
@@ -109,7 +110,8 @@ func TestInstallWithNPM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(string(b), "\n"); n != 1 || !strings.HasPrefix(string(b), "pack fake-node@1.2.3 --pack-destination "+filepath.Dir(i.target)) {
+	if n := strings.Count(string(b), "\n"); n != 1 ||
+		!strings.HasPrefix(string(b), "pack fake-node@1.2.3 --pack-destination "+filepath.Dir(i.target)) {
 		t.Errorf("npm was called %d times:\n%s", n, b)
 	}
 	if got, want := log.String(), "onnxruntime: "+i.target+" is there\n"; got != want {
@@ -161,8 +163,10 @@ func TestInstallRefusesPackage(t *testing.T) {
 		{"absent", "/absent.tgz", []string{"/absent.tgz"}},
 		{"not gzip", text, []string{text, "npm pack fake-node@1.2.3"}},
 		{"cut", cut, []string{cut}},
-		{"without the library", writePackage(t, [2]string{"package/README.md", "x"}), []string{"holds no bin/x64/libonnxruntime.so.1", "npm pack"}},
-		{"changed", writePackage(t, [2]string{"package/bin/x64/libonnxruntime.so.1", "evil"}), []string{"has sha256 ", "want ", "damaged or not the published one"}},
+		{"without the library", writePackage(t, [2]string{"package/README.md", "x"}),
+			[]string{"holds no bin/x64/libonnxruntime.so.1", "npm pack"}},
+		{"changed", writePackage(t, [2]string{"package/bin/x64/libonnxruntime.so.1", "evil"}),
+			[]string{"has sha256 ", "want ", "damaged or not the published one"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			i := testInstaller(t, io.Discard)
@@ -177,12 +181,14 @@ func TestInstallRefusesPackage(t *testing.T) {
 func TestInstallRefuses(t *testing.T) {
 	t.Run("no npm", func(t *testing.T) {
 		t.Setenv("PATH", t.TempDir())
-		wantError(t, testInstaller(t, io.Discard).install(t.Context(), ""), "npm is not installed", "install npm", EnvTarball, EnvLibrary)
+		wantError(t, testInstaller(t, io.Discard).install(t.Context(), ""), "npm is not installed", "install npm", EnvTarball,
+			EnvLibrary)
 	})
 	t.Run("no network", func(t *testing.T) {
 		fakeNPM(t, "echo 'npm error code ENOTFOUND' >&2; exit 1")
 		i := testInstaller(t, io.Discard)
-		wantError(t, i.install(t.Context(), ""), "npm pack fake-node@1.2.3: exit status 1: npm error code ENOTFOUND", "check the network", EnvTarball)
+		wantError(t, i.install(t.Context(), ""), "npm pack fake-node@1.2.3: exit status 1: npm error code ENOTFOUND",
+			"check the network", EnvTarball)
 		if all := entries(filepath.Dir(i.target), "*"); len(all) != 1 {
 			t.Errorf("left behind: %v", all)
 		}
@@ -195,7 +201,8 @@ func TestInstallRefuses(t *testing.T) {
 		fakeNPM(t, "exec sleep 60")
 		ctx, cancel := context.WithCancel(t.Context())
 		i := testInstaller(t, cancelWriter(cancel))
-		if err := i.install(ctx, ""); !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "check the network") {
+		if err := i.install(ctx, ""); !errors.Is(err, context.Canceled) ||
+			strings.Contains(err.Error(), "check the network") {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -221,7 +228,8 @@ func TestSetup(t *testing.T) {
 	}
 	calls := fakeNPM(t, "exit 1")
 	var log bytes.Buffer
-	if path, err := Setup(t.Context(), &log); err != nil || path != real.Path || !strings.Contains(log.String(), real.Path) {
+	if path, err := Setup(t.Context(), &log); err != nil || path != real.Path ||
+		!strings.Contains(log.String(), real.Path) {
 		t.Errorf("with a library there: %s, %v\n%s", path, err, log.String())
 	}
 	t.Setenv(EnvLibrary, "/absent.so")

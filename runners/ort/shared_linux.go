@@ -51,8 +51,9 @@ func openShared(path string) error {
 // keeping is held while a foreign library may be changing signal handlers.
 var keeping sync.Mutex
 
-// keepSignals does what may load or start CUDA, whose libraries put signal handlers in the place of Go's: without Go's, an
-// interrupt ends the program instead of its work. Those that were there come back, and the number of changed ones is returned.
+// keepSignals does what may load or start CUDA, whose libraries put signal handlers in the place of Go's: without Go's,
+// an interrupt ends the program instead of its work. Those that were there come back, and the number of changed ones is
+// returned.
 func keepSignals(do func()) (changed int) {
 	keeping.Lock()
 	defer keeping.Unlock()

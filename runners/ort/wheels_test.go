@@ -20,7 +20,8 @@ func testBundle() bundle {
 		return build{path, hex.EncodeToString(sum[:])}
 	}
 	return bundle{OpenVINO, "1.2.3", "linux/amd64", []wheel{
-		{"fake-runtime", "1.2.3", []string{"--abi", "cp00"}, []build{member("fake/capi/libonnxruntime.so.1.2.3"), member("fake/capi/" + OpenVINO.file())}},
+		{"fake-runtime", "1.2.3", []string{"--abi", "cp00"}, []build{member("fake/capi/libonnxruntime.so.1.2.3"),
+			member("fake/capi/" + OpenVINO.file())}},
 		{"fake-kernels", "7.0", nil, []build{member("kernels/lib/libkernels.so.7")}},
 	}}
 }
@@ -88,11 +89,13 @@ func TestInstallBundle(t *testing.T) {
 		var got []string
 		for _, path := range entries(b.dir(cache), "*") {
 			got = append(got, filepath.Base(path))
-			if text, err := os.ReadFile(path); err != nil || string(text) != filepath.Base(path) && filepath.Base(path) != "lock" {
+			if text, err := os.ReadFile(path); err != nil || string(text) != filepath.Base(path) &&
+				filepath.Base(path) != "lock" {
 				t.Errorf("%s: %q, %v", path, text, err)
 			}
 		}
-		if want := "libkernels.so.7 libonnxruntime.so.1.2.3 libonnxruntime_providers_openvino.so lock"; strings.Join(got, " ") != want {
+		if want := "libkernels.so.7 libonnxruntime.so.1.2.3 libonnxruntime_providers_openvino.so lock"; strings.Join(got,
+			" ") != want {
 			t.Errorf("%s: the folder holds %v", name, got)
 		}
 		damaged := filepath.Join(b.dir(cache), "libkernels.so.7")
@@ -107,7 +110,8 @@ func TestInstallBundle(t *testing.T) {
 		}
 	}
 	said, err := os.ReadFile(calls)
-	if lines := strings.Split(strings.TrimSpace(string(said)), "\n"); err != nil || len(lines) != 3 || !strings.Contains(lines[0], "fake-runtime==1.2.3 --abi cp00") {
+	if lines := strings.Split(strings.TrimSpace(string(said)), "\n"); err != nil || len(lines) != 3 ||
+		!strings.Contains(lines[0], "fake-runtime==1.2.3 --abi cp00") {
 		t.Errorf("pip was called with\n%s", said)
 	}
 }
@@ -127,7 +131,8 @@ func TestInstallBundleRefuses(t *testing.T) {
 		"empty folder":  {t.TempDir(), []string{"holds no fake_runtime-1.2.3-*.whl", "pip download"}},
 		"no archive":    {page, []string{"it should be the wheel fake_runtime-1.2.3"}},
 		"no member":     {wheelsOf(t, b, map[string]string{lib: "absent"}), []string{"holds no " + lib}},
-		"changed":       {wheelsOf(t, b, map[string]string{lib: "evil"}), []string{lib + " has sha256", "damaged or not the published one"}},
+		"changed": {wheelsOf(t, b, map[string]string{lib: "evil"}), []string{lib + " has sha256",
+			"damaged or not the published one"}},
 	} {
 		cache := t.TempDir()
 		wantError(t, b.install(t.Context(), cache, c.from, io.Discard), c.want...)
@@ -136,7 +141,8 @@ func TestInstallBundleRefuses(t *testing.T) {
 		}
 	}
 	fakePIP(t, "echo 'no matching distribution' >&2; exit 1")
-	wantError(t, b.install(t.Context(), t.TempDir(), "", io.Discard), "pip download fake-runtime==1.2.3: exit status 1: no matching distribution", "--from DIR")
+	wantError(t, b.install(t.Context(), t.TempDir(), "", io.Discard),
+		"pip download fake-runtime==1.2.3: exit status 1: no matching distribution", "--from DIR")
 	fakePIP(t, "true")
 	wantError(t, b.install(t.Context(), t.TempDir(), "", io.Discard), "left 0 files")
 	t.Setenv("PATH", t.TempDir())

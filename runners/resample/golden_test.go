@@ -67,7 +67,8 @@ func (g golden) check(t *testing.T, got []byte) {
 	for i := range want {
 		if got[i] != want[i] {
 			at := i &^ 3
-			t.Errorf("%v: byte %d of %d is %d, want %d (around it % x, want % x)", g, i, len(got), got[i], want[i], got[at:min(at+4, len(got))], want[at:min(at+4, len(got))])
+			t.Errorf("%v: byte %d of %d is %d, want %d (around it % x, want % x)", g, i, len(got), got[i], want[i],
+				got[at:min(at+4, len(got))], want[at:min(at+4, len(got))])
 			return
 		}
 	}
@@ -109,7 +110,8 @@ func floatBytes(v []float32) []byte {
 
 // Expected bytes: Pillow 13.0.0 in two steps, testdata/make.py; in one it begins with the height of some.
 func TestPillowEqualsPillow(t *testing.T) {
-	byName := map[string]Filter{"box": BoxFilter, "bilinear": BilinearFilter, "bicubic": BicubicFilter, "lanczos": LanczosFilter}
+	byName := map[string]Filter{"box": BoxFilter, "bilinear": BilinearFilter, "bicubic": BicubicFilter,
+		"lanczos": LanczosFilter}
 	for _, g := range readGoldens(t, "pillow.json") {
 		src := randomPixels(g.SW, g.SH, g.Seed)
 		before := bytes.Clone(src.Pix)

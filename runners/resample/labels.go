@@ -121,7 +121,8 @@ type decoder struct {
 }
 
 func (r Rule) decoder(logits []float32, width, n int) *decoder {
-	d := &decoder{logits: logits, width: width, n: n, class: make([]uint16, n), order: make([]int, n), high: make([]float32, n)}
+	d := &decoder{logits: logits, width: width, n: n, class: make([]uint16, n), order: make([]int, n),
+		high: make([]float32, n)}
 	for q := range n {
 		d.order[q], d.class[q] = q, uint16(q)
 		if r.Classes != nil {

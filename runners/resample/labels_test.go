@@ -110,7 +110,8 @@ func checkDecode(t *rapid.T) {
 	}
 	if rapid.Bool().Draw(t, "threshold") {
 		r.Scale = rapid.SampledFrom([]float64{0, 1, 10, 40, 100}).Draw(t, "scale")
-		r.Threshold = rapid.OneOf(rapid.SampledFrom([]float64{1e-300, 0.25, 0.5, 1}), rapid.Float64Range(0, 1)).Draw(t, "threshold")
+		r.Threshold = rapid.OneOf(rapid.SampledFrom([]float64{1e-300, 0.25, 0.5, 1}), rapid.Float64Range(0, 1)).Draw(t,
+			"threshold")
 	}
 	got, want := make([]uint16, w*h), make([]uint16, w*h)
 	r.Decode(got, w, h, logits, sw, sh, queries)

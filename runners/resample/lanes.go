@@ -140,7 +140,8 @@ func largest(top []float32, lane []int32, cells []float32, mask *laneMask) {
 	}
 }
 
-// sumExp sums exp(scale*(v - top)) over the lanes v of every cell that count. A top is no smaller than its cell's lanes.
+// sumExp sums exp(scale*(v - top)) over the lanes v of every cell that count. A top is no smaller than its cell's
+// lanes.
 func sumExp(sum, top, cells []float32, mask *laneMask, scale float32) {
 	top, cells = top[:len(sum)], cells[:lanes*len(sum)]
 	if vectors && len(sum) > 0 {
@@ -163,8 +164,8 @@ func sumExp(sum, top, cells []float32, mask *laneMask, scale float32) {
 	}
 }
 
-// exp32 is exp(x) for x <= 0 within 4e-7 of itself, and 0 below -87 and for NaN: 2^n times a Taylor polynomial of degree 6
-// in the rest, at most ln(2)/2.
+// exp32 is exp(x) for x <= 0 within 4e-7 of itself, and 0 below -87 and for NaN: 2^n times a Taylor polynomial of
+// degree 6 in the rest, at most ln(2)/2.
 func exp32(x float32) float32 {
 	if !(x >= -87) {
 		return 0

@@ -17,7 +17,8 @@ func withoutVectors() (restore func()) {
 
 // odd are numbers among which every kind is frequent.
 var odd = rapid.OneOf(rapid.Float32Range(-2, 2), rapid.Float32(), rapid.SampledFrom([]float32{
-	0, float32(math.Copysign(0, -1)), 1, -1, 0.25, float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), math.MaxFloat32, 1e-42,
+	0, float32(math.Copysign(0, -1)), 1, -1, 0.25, float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)),
+	math.MaxFloat32, 1e-42,
 }))
 
 func drawFloats(t *rapid.T, name string, n int) []float32 {
@@ -84,7 +85,8 @@ func TestLanes(t *testing.T) {
 			want := do()
 			restore()
 			for i := range want {
-				if math.Float32bits(got[i]) != math.Float32bits(want[i]) && (got[i] != 0 || want[i] != 0) && (got[i] == got[i] || want[i] == want[i]) {
+				if math.Float32bits(got[i]) != math.Float32bits(want[i]) && (got[i] != 0 || want[i] != 0) &&
+					(got[i] == got[i] || want[i] == want[i]) {
 					t.Fatalf("%s of %d cells: number %d is %v, want %v", name, n, i, got[i], want[i])
 				}
 			}

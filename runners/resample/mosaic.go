@@ -37,8 +37,10 @@ func (m Mosaic) check(w, h int) {
 		mustBePositive(t.W, t.H, t.Cols, t.Rows)
 		mustHave("logits", len(t.Logits), t.Rows*t.Cols*m.Queries)
 		mw, mh := t.size()
-		if t.X < 0 || t.Y < 0 || t.X+t.W > m.W || t.Y+t.H > m.H || t.Left < 0 || t.Top < 0 || t.Left+t.W > mw || t.Top+t.H > mh {
-			panic(fmt.Sprintf("resample: tile %d,%d %dx%d of map %dx%d leaves the canvas of %dx%d or its map", t.X, t.Y, t.W, t.H, mw, mh, m.W, m.H))
+		if t.X < 0 || t.Y < 0 || t.X+t.W > m.W || t.Y+t.H > m.H || t.Left < 0 || t.Top < 0 || t.Left+t.W > mw ||
+			t.Top+t.H > mh {
+			panic(fmt.Sprintf("resample: tile %d,%d %dx%d of map %dx%d leaves the canvas of %dx%d or its map", t.X, t.Y, t.W,
+				t.H, mw, mh, m.W, m.H))
 		}
 	}
 }

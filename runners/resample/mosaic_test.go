@@ -41,7 +41,8 @@ func labelBytes(labels []uint16) (b []byte) {
 	return b
 }
 
-// Expected: torch 2.15.0 with ATEN_CPU_CAPABILITY=default, testdata/make.py, which holds the whole canvas of all queries.
+// Expected: torch 2.15.0 with ATEN_CPU_CAPABILITY=default, testdata/make.py, which holds the whole canvas of all
+// queries.
 func TestMosaicEqualsTorch(t *testing.T) {
 	for _, g := range readGoldens(t, "mosaic.json") {
 		m := sliding(g.SW, g.SH, g.Window, g.Stride, g.Pad, g.Channels, func(n, tile int) []float32 {
@@ -180,9 +181,10 @@ func drawMosaic(t *rapid.T) (m Mosaic, w, h int) {
 		rapid.Map(rapid.Float32Range(-1, 1), func(v float32) float32 { return 0.2 + v/100 }),
 		rapid.SampledFrom([]float32{0, 1, -1, 3e38, float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN())}),
 	}).Draw(t, "values")
-	m = sliding(size("W", 16, 120), size("H", 16, 120), crop, size("stride", 8, crop), rapid.Bool().Draw(t, "pad"), size("queries", 1, 9), func(n, _ int) []float32 {
-		return rapid.SliceOfN(values, n, n).Draw(t, "logits")
-	})
+	m = sliding(size("W", 16, 120), size("H", 16, 120), crop, size("stride", 8, crop), rapid.Bool().Draw(t, "pad"),
+		size("queries", 1, 9), func(n, _ int) []float32 {
+			return rapid.SliceOfN(values, n, n).Draw(t, "logits")
+		})
 	return m, size("w", 1, 150), size("h", 1, 150)
 }
 
@@ -372,7 +374,8 @@ func BenchmarkMosaic(b *testing.B) {
 	}
 }
 
-// Refinement at the size of Cityscapes with the classes of COCO-Stuff: time, and memory that does not grow with the classes.
+// Refinement at the size of Cityscapes with the classes of COCO-Stuff: time, and memory that does not grow with the
+// classes.
 func BenchmarkRefine(b *testing.B) {
 	for _, c := range []struct {
 		name                          string

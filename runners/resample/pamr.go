@@ -203,10 +203,10 @@ func (s *sheets) border(y int) {
 
 // refine is all iterations.
 //
-// Neighbours lie a multiple of 8 rows away, and so every eighth row makes an image of its own, small enough to stay in a
-// core's cache with its weights through all iterations. Only the borders tie these images together: above the first row is
-// the first row of all, below the last the last of all. So the two images that hold these go first, side by side, and leave
-// behind what the two rows were before each iteration.
+// Neighbours lie a multiple of 8 rows away, and so every eighth row makes an image of its own, small enough to stay in
+// a core's cache with its weights through all iterations. Only the borders tie these images together: above the first
+// row is the first row of all, below the last the last of all. So the two images that hold these go first, side by
+// side, and leave behind what the two rows were before each iteration.
 func (p *PAMR) refine(s *sheets) {
 	for y := range p.h {
 		s.border(y)

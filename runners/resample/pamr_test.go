@@ -72,7 +72,8 @@ func pamrPlain(planes, image []float32, w, h, channels, iterations int) {
 				squares += (float64(plane[k]) - sum) * (float64(plane[k]) - sum)
 			}
 			for n, k := range others {
-				weights[i][n] -= math.Abs(float64(plane[i])-float64(plane[k])) / (1e-8 + 0.1*math.Sqrt(squares/17)) / float64(channels)
+				weights[i][n] -= math.Abs(float64(plane[i])-float64(plane[k])) / (1e-8 +
+					0.1*math.Sqrt(squares/17)) / float64(channels)
 			}
 		}
 		total := 0.0

@@ -72,10 +72,10 @@ const fixedBits = 32 - 8 - 2
 // each rounded and clamped to bytes; a direction whose size stays is left alone.
 // The result never shares memory with src.
 //
-// Note: this order is that of Pillow up to 12, of torchvision and of the published numbers. Pillow 13 runs the vertical pass
-// first for some sizes, portraits among them, and rounds between the passes to other bytes there: a fifth of those of VOC's
-// portraits at 224 pixels differ, by up to 11 of 255. Resizing in two steps, the width and then the height, gives these bytes
-// with every Pillow.
+// Note: this order is that of Pillow up to 12, of torchvision and of the published numbers. Pillow 13 runs the vertical
+// pass first for some sizes, portraits among them, and rounds between the passes to other bytes there: a fifth of those
+// of VOC's portraits at 224 pixels differ, by up to 11 of 255. Resizing in two steps, the width and then the height,
+// gives these bytes with every Pillow.
 func Pillow(src RGB, w, h int, f Filter) RGB {
 	mustBePositive(src.W, src.H, w, h)
 	mustHave("image", len(src.Pix), 3*src.W*src.H)

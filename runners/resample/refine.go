@@ -8,8 +8,8 @@ const refineBytes = 256 << 20
 // Refine is [Mosaic.Decode] with every query's plane refined by so many iterations of p, which must be of the picture's
 // size. It works on [lanes] queries at a time on every core, and memory does not grow with their number.
 //
-// Maps and their order are those of [Mosaic.Plane] and [PAMR.Apply] to the last bit. The sum of a softmax is within 4e-6 of
-// itself, so that a probability which is equal to the threshold may count as below it.
+// Maps and their order are those of [Mosaic.Plane] and [PAMR.Apply] to the last bit. The sum of a softmax is within
+// 4e-6 of itself, so that a probability which is equal to the threshold may count as below it.
 func (m Mosaic) Refine(dst []uint16, w, h int, r Rule, p *PAMR, iterations int) {
 	if err := r.Check(m.Queries); err != nil {
 		panic("resample: " + err.Error())

@@ -1,7 +1,7 @@
 package resample
 
-// strip makes planes of many queries at once, row by row, as [layout.plane] makes one. It holds only the rows that the next
-// one is interpolated from.
+// strip makes planes of many queries at once, row by row, as [layout.plane] makes one. It holds only the rows that the
+// next one is interpolated from.
 type strip struct {
 	*layout
 	tokens  []float32 // a row of a tile's tokens

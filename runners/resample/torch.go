@@ -65,7 +65,8 @@ func (t *taps) of(i int) ([]int, []float32) {
 }
 
 // resizeCells convolves the rows into a buffer of w x sh cells, then its columns.
-func resizeCells(dst []float32, w, h int, src []float32, sw, sh, channels int, rule func(in, out int, step float64) taps, stepX, stepY float64) {
+func resizeCells(dst []float32, w, h int, src []float32, sw, sh, channels int,
+	rule func(in, out int, step float64) taps, stepX, stepY float64) {
 	mustBePositive(w, h, sw, sh, channels)
 	mustHave("destination", len(dst), w*h*channels)
 	mustHave("source", len(src), sw*sh*channels)

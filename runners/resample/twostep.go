@@ -2,8 +2,9 @@ package resample
 
 import "slices"
 
-// TwoStep is two bilinear steps ([Bilinear]) with a cut between them as one: a plane is resized, its top left part kept and resized
-// again. Both steps are linear, so their weights multiply; the plane between them never exists. It is immutable: share it freely.
+// TwoStep is two bilinear steps ([Bilinear]) with a cut between them as one: a plane is resized, its top left part kept
+// and resized again. Both steps are linear, so their weights multiply; the plane between them never exists. It is
+// immutable: share it freely.
 type TwoStep struct {
 	sw, sh       int
 	across, down taps

@@ -58,9 +58,10 @@ func peakMemory(b *testing.B) float64 {
 	return 0
 }
 
-// BenchmarkPyTorch compares an image encoder of ViT-B's size and 20 prompts of 20 points with testdata/peer.py in the same run, at the
-// same number of threads. Both sides take turns; ratios are of least times, of the clock and of the CPU, which other work on the machine
-// disturbs less. OVBENCH_PYTHON names a Python with torch, torchvision, safetensors, segment_anything and numpy.
+// BenchmarkPyTorch compares an image encoder of ViT-B's size and 20 prompts of 20 points with testdata/peer.py in the
+// same run, at the same number of threads. Both sides take turns; ratios are of least times, of the clock and of the
+// CPU, which other work on the machine disturbs less. OVBENCH_PYTHON names a Python with torch, torchvision,
+// safetensors, segment_anything and numpy.
 func BenchmarkPyTorch(b *testing.B) {
 	const texts = 20
 	lib, dir := library(b), b.TempDir()
@@ -137,7 +138,8 @@ func runPeer(b *testing.B, python, weights, dir string, pixels tensor.Dense, tex
 		b.Fatal(err)
 	}
 	f.Close()
-	c := exec.CommandContext(b.Context(), python, "testdata/peer.py", weights, f.Name(), strconv.Itoa(runtime.GOMAXPROCS(0)), "3", strconv.Itoa(texts), dir)
+	c := exec.CommandContext(b.Context(), python, "testdata/peer.py", weights, f.Name(),
+		strconv.Itoa(runtime.GOMAXPROCS(0)), "3", strconv.Itoa(texts), dir)
 	c.Stderr = os.Stderr
 	out, err := c.Output()
 	if err == nil {

@@ -8,8 +8,9 @@ import (
 	"ovbench/runners/weights"
 )
 
-// decoder is the mask decoder: a transformer in which tokens (one for the IoUs, one for each mask, the prompts) and the cells of the
-// embedding attend to each other, then an upscaling of the cells whose product with each mask token is a mask.
+// decoder is the mask decoder: a transformer in which tokens (one for the IoUs, one for each mask, the prompts) and the
+// cells of the embedding attend to each other, then an upscaling of the cells whose product with each mask token is a
+// mask.
 type decoder struct {
 	grid, heads int
 	places      tensor.Dense   // positions of the cells, [1, n·n, C]
@@ -41,8 +42,8 @@ type mlp []weights.Linear
 // Note: transformers' SamModel has 1e-6 here; the difference is 2.5e-5 of the largest logit.
 const transformerEps = 1e-5
 
-// stem is what the decoder makes of a picture before it looks at a prompt: the cells [1, n·n, C], and what the attentions of the first
-// layer project them to, [1, n·n, inner]. It is a quarter of the decoder's work.
+// stem is what the decoder makes of a picture before it looks at a prompt: the cells [1, n·n, C], and what the
+// attentions of the first layer project them to, [1, n·n, inner]. It is a quarter of the decoder's work.
 type stem struct{ cells, keys, values, queries onnx.Value }
 
 // stemOf takes an embedding [1, C, n, n] with its dense prompt to the stem.
@@ -75,8 +76,8 @@ func (d *decoder) masks(g *onnx.Graph, s stem, sparse onnx.Value) (low, iou onnx
 	return g.Reshape(low, 1, m, side, side), d.head.apply(g, token(0))
 }
 
-// transform runs the two-way transformer on tokens t [1, T, C] and the cells of a stem. The tokens that came in are the positions of
-// the tokens all the way through.
+// transform runs the two-way transformer on tokens t [1, T, C] and the cells of a stem. The tokens that came in are the
+// positions of the tokens all the way through.
 func (d *decoder) transform(g *onnx.Graph, t onnx.Value, s stem) (tokens, cells onnx.Value) {
 	places, tokenPlaces, k := g.Const("places", d.places), t, s.cells
 	norm := func(n weights.Norm, x onnx.Value) onnx.Value { return n.Apply(g, x, transformerEps) }
@@ -92,7 +93,8 @@ func (d *decoder) transform(g *onnx.Graph, t onnx.Value, s stem) (tokens, cells 
 		if i > 0 {
 			s = d.project(g, i, k)
 		}
-		t = norm(l.norm2, g.Add(t, l.toImage.attend(g, l.toImage.q.Apply(g, g.Add(t, tokenPlaces)), s.keys, s.values, d.heads)))
+		t = norm(l.norm2, g.Add(t, l.toImage.attend(g, l.toImage.q.Apply(g, g.Add(t, tokenPlaces)), s.keys, s.values,
+			d.heads)))
 		t = norm(l.norm3, g.Add(t, l.down.Apply(g, g.Relu(l.up.Apply(g, t)))))
 		tokenKeys := l.toTokens.k.Apply(g, g.Add(t, tokenPlaces))
 		k = norm(l.norm4, g.Add(k, l.toTokens.attend(g, s.queries, tokenKeys, l.toTokens.v.Apply(g, t), d.heads)))
@@ -121,8 +123,8 @@ func (m mlp) apply(g *onnx.Graph, x onnx.Value) onnx.Value {
 	return x
 }
 
-// upscale is a transposed convolution of 2x2 with stride 2, of cells [1, n·n, C] to [1, 4·n·n, O]. Its squares do not overlap, so
-// it is a matrix product and a change of places.
+// upscale is a transposed convolution of 2x2 with stride 2, of cells [1, n·n, C] to [1, 4·n·n, O]. Its squares do not
+// overlap, so it is a matrix product and a change of places.
 func upscale(g *onnx.Graph, x onnx.Value, l weights.Linear, n int) onnx.Value {
 	w := l.Weight.In(g)
 	c, o := w.Shape()[0], w.Shape()[1]

@@ -27,8 +27,8 @@ type block struct {
 	up, down     weights.Linear
 }
 
-// neck takes D channels to those of the embedding: convolution of one cell, LayerNorm over channels, convolution of 3x3 cells,
-// LayerNorm.
+// neck takes D channels to those of the embedding: convolution of one cell, LayerNorm over channels, convolution of 3x3
+// cells, LayerNorm.
 type neck struct {
 	conv1, conv2 weights.Tensor // [C, D, 1, 1], [C, C, 3, 3]
 	norm1, norm2 weights.Norm
@@ -64,8 +64,9 @@ func (b *block) apply(g *onnx.Graph, x onnx.Value, heads int) onnx.Value {
 
 // attend is the block's attention over y [1, n·n, D], before the output projection.
 //
-// The grid is padded with zeros at the bottom and right to whole windows. Tokens there take part as keys, with the biases as their
-// keys and values; so the bias is added behind the padding, and the projections are of real tokens only.
+// The grid is padded with zeros at the bottom and right to whole windows. Tokens there take part as keys, with the
+// biases as their keys and values; so the bias is added behind the padding, and the projections are of real tokens
+// only.
 func (b *block) attend(g *onnx.Graph, y onnx.Value, heads int) onnx.Value {
 	w := windows{grid: side(y), window: b.window}
 	project := func(l weights.Linear) onnx.Value {
@@ -78,9 +79,10 @@ func (b *block) attend(g *onnx.Graph, y onnx.Value, heads int) onnx.Value {
 	return w.join(g, a)
 }
 
-// queries puts behind each head's query q what it adds to the logits by relative rows and columns: q·Rh[i-a+w-1] for every row a of
-// keys, q·Rw[j-b+w-1] for every column b, over the scale by which attention multiplies. q is [B, w·w, D], the result
-// [B, w·w, heads·(dh+2w)]. With the keys of [block.keys] the logits are those of SAM, and no bias [w·w, w·w] exists.
+// queries puts behind each head's query q what it adds to the logits by relative rows and columns: q·Rh[i-a+w-1] for
+// every row a of keys, q·Rw[j-b+w-1] for every column b, over the scale by which attention multiplies. q is [B, w·w,
+// D], the result [B, w·w, heads·(dh+2w)]. With the keys of [block.keys] the logits are those of SAM, and no bias [w·w,
+// w·w] exists.
 func (b *block) queries(g *onnx.Graph, q onnx.Value, heads int, scale float64) onnx.Value {
 	batch, w, dh := q.Shape()[0], b.window, b.rows.Shape[1]
 	turn := func(x onnx.Value) onnx.Value { // rows change places with columns
@@ -91,7 +93,8 @@ func (b *block) queries(g *onnx.Graph, q onnx.Value, heads int, scale float64) o
 	}
 	byRow := along(q, "relative_rows", b.rows)
 	byCol := turn(along(turn(g.Reshape(q, batch, w, w*heads, dh)), "relative_columns", b.cols))
-	long := g.Concat(3, g.Reshape(q, batch, w*w, heads, dh), g.Reshape(byRow, batch, w*w, heads, w), g.Reshape(byCol, batch, w*w, heads, w))
+	long := g.Concat(3, g.Reshape(q, batch, w*w, heads, dh), g.Reshape(byRow, batch, w*w, heads, w),
+		g.Reshape(byCol, batch, w*w, heads, w))
 	return g.Reshape(long, batch, w*w, heads*(dh+2*w))
 }
 
@@ -107,7 +110,8 @@ func (b *block) keys(g *onnx.Graph, k onnx.Value, heads int) onnx.Value {
 	return g.Reshape(g.Concat(3, g.Reshape(k, batch, w*w, heads, dh), where), batch, w*w, heads*(dh+2*w))
 }
 
-// relative spreads a table of relative positions [2w-1, dh] to [w, dh, w]: entry i, d, a is table[i-a+w-1, d] over scale.
+// relative spreads a table of relative positions [2w-1, dh] to [w, dh, w]: entry i, d, a is table[i-a+w-1, d] over
+// scale.
 func relative(table tensor.Dense, w int, scale float64) tensor.Dense {
 	dh := table.Shape[1]
 	out := tensor.New(w, dh, w)

@@ -8,8 +8,8 @@ import (
 	"ovbench/runners/tensor"
 )
 
-// Frame is how a picture of Width x Height pixels lies in the square input of side pixels: resized to width x height in the
-// top left corner, with zeros to the right and below.
+// Frame is how a picture of Width x Height pixels lies in the square input of side pixels: resized to width x height in
+// the top left corner, with zeros to the right and below.
 type Frame struct {
 	Width, Height int
 	side          int
@@ -24,7 +24,8 @@ func newFrame(w, h, side int) (Frame, error) {
 	scale := float64(side) / float64(max(w, h))
 	f := Frame{w, h, side, int(float64(w)*scale + 0.5), int(float64(h)*scale + 0.5)}
 	if f.width < 1 || f.height < 1 {
-		return f, fmt.Errorf("a picture of %dx%d pixels has no shorter side left when its longer one is %d, as SAM wants it; crop it first", w, h, side)
+		return f, fmt.Errorf("a picture of %dx%d pixels has no shorter side left when its longer one is %d, as SAM wants "+
+			"it; crop it first", w, h, side)
 	}
 	return f, nil
 }
@@ -64,8 +65,8 @@ func (f Frame) bytes(rgb resample.RGB) tensor.Dense {
 	return out
 }
 
-// upsampling takes low-resolution logits, low x low, to the picture: to the input's side, cut to the resized picture, to the picture's
-// size, bilinearly both times.
+// upsampling takes low-resolution logits, low x low, to the picture: to the input's side, cut to the resized picture,
+// to the picture's size, bilinearly both times.
 func (f Frame) upsampling(low int) *resample.TwoStep {
 	return resample.NewTwoStep(low, low, f.side, f.side, f.width, f.height, f.Width, f.Height)
 }

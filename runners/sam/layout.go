@@ -63,7 +63,8 @@ func (t *layout) linear(name string, out, in int) weights.Linear {
 	return t.Linear(t.name(name), out, in)
 }
 
-// sized takes name.weight and name.bias, whose number of outputs they tell themselves: along axis out of the given shape, where it is -1.
+// sized takes name.weight and name.bias, whose number of outputs they tell themselves: along axis out of the given
+// shape, where it is -1.
 func (t *layout) sized(name string, shape ...int) weights.Linear {
 	out := slices.Index(shape, -1)
 	if w := t.Any(t.name(name+".weight"), len(shape)); t.Err() == nil {
@@ -80,8 +81,9 @@ func (t *layout) encoder() encoder {
 	}
 	n, width, patch := pos.Shape[1], pos.Shape[3], conv.Shape[2]
 	e := encoder{
-		grid:      n,
-		patches:   weights.Linear{Weight: t.take("image_encoder.patch_embed.proj.weight", width, 3, patch, patch), Bias: t.take("image_encoder.patch_embed.proj.bias", width)},
+		grid: n,
+		patches: weights.Linear{Weight: t.take("image_encoder.patch_embed.proj.weight", width, 3, patch, patch),
+			Bias: t.take("image_encoder.patch_embed.proj.bias", width)},
 		positions: t.take("image_encoder.pos_embed", 1, n, n, width),
 		neck:      t.neck(width),
 	}
@@ -114,13 +116,14 @@ func (t *layout) block(p string, width int) block {
 	b.down = t.linear(p+".mlp.lin2", width, b.up.Bias.Shape[0])
 	b.window = (rows.Shape[0] + 1) / 2
 	if rows.Shape[0]%2 == 0 || width%rows.Shape[1] != 0 {
-		t.Fail("tensor %s has shape %v, want 2·window-1 rows of the width of a head, which divides %d", rows.Name, rows.Shape, width)
+		t.Fail("tensor %s has shape %v, want 2·window-1 rows of the width of a head, which divides %d", rows.Name, rows.Shape,
+			width)
 	}
 	return b
 }
 
-// checkWindows wants tables of relative positions that fit the grid. SAM's own code resizes those of another grid; no published model
-// needs that.
+// checkWindows wants tables of relative positions that fit the grid. SAM's own code resizes those of another grid; no
+// published model needs that.
 func (t *layout) checkWindows(e *encoder) {
 	const widest = 64
 	var others []int
@@ -135,7 +138,8 @@ func (t *layout) checkWindows(e *encoder) {
 		}
 	}
 	if len(others) > 1 {
-		t.Fail("relative positions for grids of %v, but the picture's is of %d: a model that was cut to another size is not supported", others, e.grid)
+		t.Fail("relative positions for grids of %v, but the picture's is of %d: a model that was cut to another size is "+
+			"not supported", others, e.grid)
 	}
 }
 
@@ -186,7 +190,8 @@ func (t *layout) prompts(c int) prompts {
 	}
 	if t.Err() == nil {
 		p.norm2 = t.norm(down+"4", p.conv2.Bias.Shape[0])
-		p.conv3 = weights.Linear{Weight: t.take(down+"6.weight", c, p.conv2.Bias.Shape[0], 1, 1), Bias: t.take(down+"6.bias", c)}
+		p.conv3 = weights.Linear{Weight: t.take(down+"6.weight", c, p.conv2.Bias.Shape[0], 1, 1), Bias: t.take(down+"6.bias",
+			c)}
 	}
 	return p
 }
@@ -223,7 +228,8 @@ func (t *layout) layer(p string, c int) layer {
 		self:     t.attention(p+".self_attn", c),
 		toImage:  t.attention(p+".cross_attn_token_to_image", c),
 		toTokens: t.attention(p+".cross_attn_image_to_token", c),
-		norm1:    t.norm(p+".norm1", c), norm2: t.norm(p+".norm2", c), norm3: t.norm(p+".norm3", c), norm4: t.norm(p+".norm4", c),
+		norm1:    t.norm(p+".norm1", c), norm2: t.norm(p+".norm2", c), norm3: t.norm(p+".norm3", c), norm4: t.norm(p+".norm4",
+			c),
 		up: t.sized(p+".mlp.lin1", -1, c),
 	}
 	if t.Err() == nil {
@@ -296,7 +302,8 @@ func refuseRelatives(l *weights.Loader) error {
 	for _, name := range l.Names() {
 		for _, r := range relatives {
 			if r.part.MatchString(name) {
-				return fmt.Errorf("tensor %s: this is %s, not SAM%s; a segmenter is sam_vit_b, _l or _h, a fine-tune with the same tensors, "+
+				return fmt.Errorf("tensor %s: this is %s, not SAM%s; a segmenter is sam_vit_b, _l or _h, a fine-tune with the "+
+					"same tensors, "+
 					"or a directory of transformers' SamModel", strings.ToValidUTF8(name, "?"), r.what, r.hint)
 			}
 		}

@@ -12,8 +12,9 @@ import (
 	"ovbench/runners/weights"
 )
 
-// Open reads the model at path: a file with the authors' names for tensors, or a directory of transformers' SamModel. All shapes
-// are checked against each other here, so that building graphs cannot fail. Relatives of SAM are refused by name.
+// Open reads the model at path: a file with the authors' names for tensors, or a directory of transformers' SamModel.
+// All shapes are checked against each other here, so that building graphs cannot fail. Relatives of SAM are refused by
+// name.
 func Open(path string) (*Model, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -58,7 +59,8 @@ func (m *Model) assemble(l *weights.Loader, h hints) error {
 		return err
 	}
 	if left := l.Left(); len(left) > 0 {
-		return fmt.Errorf("tensor %s has no place in SAM's architecture: this model has parts that ovbench does not know", left[0])
+		return fmt.Errorf("tensor %s has no place in SAM's architecture: this model has parts that ovbench does not know",
+			left[0])
 	}
 	m.Masks = m.decoder.tokens.Shape[0]
 	if err := m.heads(h); err != nil {
@@ -95,8 +97,9 @@ func (m *Model) heads(h hints) error {
 		m.DecoderHeads = 8 // as in all that was published
 	default:
 		m.DecoderHeads = m.Heads
-		m.Notes = append(m.Notes, fmt.Sprintf("the mask decoder has %d heads as the image encoder: the checkpoint does not say; "+
-			"a config.json beside it (mask_decoder_config, num_attention_heads) would", m.Heads))
+		m.Notes = append(m.Notes,
+			fmt.Sprintf("the mask decoder has %d heads as the image encoder: the checkpoint does not say; "+
+				"a config.json beside it (mask_decoder_config, num_attention_heads) would", m.Heads))
 	}
 	if m.DecoderHeads < 1 || inner%m.DecoderHeads != 0 || m.Embed%m.DecoderHeads != 0 {
 		return fmt.Errorf("the mask decoder's %d channels cannot be split into %d heads: "+
@@ -117,7 +120,8 @@ var (
 	defaultStd  = [3]float32{58.395, 57.12, 57.375}
 )
 
-// readHints reads config.json and preprocessor_config.json. In the directory of a single file they may be of another model.
+// readHints reads config.json and preprocessor_config.json. In the directory of a single file they may be of another
+// model.
 func readHints(dir string, own bool) (hints, error) {
 	h := hints{mean: defaultMean, std: defaultStd}
 	var c struct {
@@ -133,7 +137,8 @@ func readHints(dir string, own bool) (hints, error) {
 	case err != nil || !found:
 		return h, nil
 	case c.Type != "sam" && own:
-		return h, fmt.Errorf("%s: model_type %q is not supported as a segmenter; ovbench reads \"sam\"", filepath.Join(dir, "config.json"), c.Type)
+		return h, fmt.Errorf("%s: model_type %q is not supported as a segmenter; ovbench reads \"sam\"",
+			filepath.Join(dir, "config.json"), c.Type)
 	case c.Type != "sam":
 		return h, nil
 	}

@@ -13,9 +13,10 @@ import (
 	"ovbench/runners/tensor"
 )
 
-// pair is an encoder and a decoder that other programs exported: segment-anything's export_onnx_model.py, samexporter and those
-// that keep their names. Of the decoder only the low-resolution logits are taken: what it makes of them at the size of the picture is
-// wrong in files of the released exporter, which cut every padding as for the picture they were traced with.
+// pair is an encoder and a decoder that other programs exported: segment-anything's export_onnx_model.py, samexporter
+// and those that keep their names. Of the decoder only the low-resolution logits are taken: what it makes of them at
+// the size of the picture is wrong in files of the released exporter, which cut every padding as for the picture they
+// were traced with.
 type pair struct {
 	encoder, decoder *ort.Session
 	sizes            shape
@@ -40,10 +41,12 @@ func adoptPair(encoder, decoder string) (*adopted, error) {
 	adopt := func(path string, outputs ...string) (*onnx.Foreign, error) {
 		f, err := onnx.Adopt(path, func(name string) bool { return slices.Contains(outputs, name) })
 		if err != nil {
-			return nil, fmt.Errorf("%w; want %s: this is not one half of an exported SAM (encoder.onnx,decoder.onnx)", err, outputs[0])
+			return nil, fmt.Errorf("%w; want %s: this is not one half of an exported SAM (encoder.onnx,decoder.onnx)", err,
+				outputs[0])
 		}
 		a.info.Files = append(a.info.Files, f.Files...)
-		if slices.ContainsFunc(f.Ops, func(op string) bool { return strings.Contains(op, "Quantize") || strings.HasSuffix(op, "Integer") }) {
+		if slices.ContainsFunc(f.Ops,
+			func(op string) bool { return strings.Contains(op, "Quantize") || strings.HasSuffix(op, "Integer") }) {
 			a.info.Notes = append(a.info.Notes, path+" is quantised: its numbers are not those of the model it was made from")
 		}
 		return f, nil
@@ -74,17 +77,20 @@ func loadPair(lib *ort.Library, encoder, decoder string, o ort.Options) (*Segmen
 		return nil, errors.Join(err, s.Close())
 	}
 	if p.masks == 1 {
-		s.Notes = append(s.Notes, decoder+" was exported with --return-single-mask: it chooses its mask by the number of points, not by the score")
+		s.Notes = append(s.Notes,
+			decoder+" was exported with --return-single-mask: it chooses its mask by the number of points, not by the score")
 	}
 	return s, nil
 }
 
 // decoderInputs are what a decoder takes.
-var decoderInputs = []string{"image_embeddings", "point_coords", "point_labels", "mask_input", "has_mask_input", "orig_im_size"}
+var decoderInputs = []string{"image_embeddings", "point_coords", "point_labels", "mask_input", "has_mask_input",
+	"orig_im_size"}
 
 // others are inputs of exported relatives.
 var others = map[string]string{
-	"high_res_feats_0": "SAM 2", "batched_point_coords": "EfficientSAM", "input_points": "transformers.js", "image_embed": "SAM 2",
+	"high_res_feats_0": "SAM 2", "batched_point_coords": "EfficientSAM", "input_points": "transformers.js",
+	"image_embed": "SAM 2",
 }
 
 // measure reads the sizes off the declared inputs and outputs.
@@ -106,7 +112,8 @@ func (p *pair) measure(patch int) error {
 	}
 	low, iou := p.output(lowNames), p.output(iouNames)
 	if low < 0 || iou < 0 {
-		return fmt.Errorf("the decoder gives %s; want low_res_masks and iou_predictions", strings.Join(names(p.decoder.Outputs()), ", "))
+		return fmt.Errorf("the decoder gives %s; want low_res_masks and iou_predictions",
+			strings.Join(names(p.decoder.Outputs()), ", "))
 	}
 	embedding := sizes(p.decoder.Inputs(), "image_embeddings")
 	if len(embedding) != 4 || embedding[1] < 1 || embedding[2] < 1 || embedding[2] != embedding[3] {
@@ -123,7 +130,8 @@ func (p *pair) measure(patch int) error {
 	switch {
 	case len(picture) != 1:
 		return fmt.Errorf("the encoder takes %s; want the picture alone", strings.Join(names(picture), ", "))
-	case len(picture[0].Dims) == 4 && dim(picture[0], 1) == 3 && dim(picture[0], 2) > 0 && dim(picture[0], 2) == dim(picture[0], 3):
+	case len(picture[0].Dims) == 4 && dim(picture[0], 1) == 3 && dim(picture[0], 2) > 0 &&
+		dim(picture[0], 2) == dim(picture[0], 3):
 		p.sizes.side = dim(picture[0], 2)
 	case len(picture[0].Dims) == 3 && dim(picture[0], 2) == 3:
 		if p.bytes = true; patch == 0 {
@@ -134,7 +142,8 @@ func (p *pair) measure(patch int) error {
 		return fmt.Errorf("the encoder takes %v; want [1, 3, S, S] or [height, width, 3]", picture[0])
 	}
 	if p.sizes.side > 4096 || p.sizes.grid > 1024 || p.masks > 64 || p.sizes.channels > 1<<16 {
-		return fmt.Errorf("an input of %d pixels, a grid of %d, %d channels and %d masks are out of range", p.sizes.side, p.sizes.grid, p.sizes.channels, p.masks)
+		return fmt.Errorf("an input of %d pixels, a grid of %d, %d channels and %d masks are out of range", p.sizes.side,
+			p.sizes.grid, p.sizes.channels, p.masks)
 	}
 	return nil
 }

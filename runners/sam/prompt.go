@@ -18,7 +18,8 @@ type Point struct {
 // Box is a rectangle in pixels of the picture: its top left and its bottom right corner.
 type Box struct{ X0, Y0, X1, Y1 float64 }
 
-// Prompt says which object is meant: points, a box, or both. Mask may add the low-resolution logits [4n·4n] of an earlier answer.
+// Prompt says which object is meant: points, a box, or both. Mask may add the low-resolution logits [4n·4n] of an
+// earlier answer.
 type Prompt struct {
 	Points []Point
 	Box    *Box
@@ -43,7 +44,8 @@ func (p Prompt) Check(w, h int) error {
 		}
 	}
 	if b := p.Box; b != nil && !(inside(b.X0, b.Y0) && inside(b.X1, b.Y1) && b.X0 < b.X1 && b.Y0 < b.Y1) {
-		return fmt.Errorf("box %v,%v,%v,%v: want x0 < x1 and y0 < y1 inside of the picture, which has %d x %d pixels", b.X0, b.Y0, b.X1, b.Y1, w, h)
+		return fmt.Errorf("box %v,%v,%v,%v: want x0 < x1 and y0 < y1 inside of the picture, which has %d x %d pixels", b.X0,
+			b.Y0, b.X1, b.Y1, w, h)
 	}
 	return nil
 }

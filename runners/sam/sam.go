@@ -1,9 +1,10 @@
 // Package sam answers: how do a picture and prompts become masks?
 //
 // [Open] reads a Segment Anything model (Kirillov et al., "Segment Anything", ICCV 2023): the authors' .pth files and
-// fine-tunes that keep their names, or transformers' SamModel. Every size follows from the tensors. [Load] makes it, or a pair
-// of exported ONNX files, a [Segmenter]: a picture is encoded once ([Segmenter.Embed]), and any number of prompts, points or
-// boxes, are decoded from that ([Segmenter.Segment]). Each gives four masks with the IoU that the model expects of them.
+// fine-tunes that keep their names, or transformers' SamModel. Every size follows from the tensors. [Load] makes it, or
+// a pair of exported ONNX files, a [Segmenter]: a picture is encoded once ([Segmenter.Embed]), and any number of
+// prompts, points or boxes, are decoded from that ([Segmenter.Segment]). Each gives four masks with the IoU that the
+// model expects of them.
 package sam
 
 import (
@@ -55,7 +56,8 @@ func (c Config) Name() string {
 // Low is the side of low-resolution masks, four cells a patch: 256.
 func (c Config) Low() int { return 4 * c.Grid }
 
-// EncoderGraph takes pixels [1, 3, S, S], normalised and padded, to the embedding [1, C, n, n] of a grid of n x n patches.
+// EncoderGraph takes pixels [1, 3, S, S], normalised and padded, to the embedding [1, C, n, n] of a grid of n x n
+// patches.
 func (m *Model) EncoderGraph() *onnx.Graph {
 	g := onnx.New()
 	pixels := g.Input("pixels", tensor.F32, 1, 3, m.Image, m.Image)
@@ -63,8 +65,8 @@ func (m *Model) EncoderGraph() *onnx.Graph {
 	return g
 }
 
-// StemGraph takes an embedding [1, C, n, n], to which the dense prompt has been added, to what the decoder makes of it before it looks at
-// other prompts: the first inputs of [Model.DecoderGraph].
+// StemGraph takes an embedding [1, C, n, n], to which the dense prompt has been added, to what the decoder makes of it
+// before it looks at other prompts: the first inputs of [Model.DecoderGraph].
 func (m *Model) StemGraph() *onnx.Graph {
 	g := onnx.New()
 	s := m.decoder.stemOf(g, g.Input("embedding", tensor.F32, 1, m.Embed, m.Grid, m.Grid))
@@ -79,14 +81,15 @@ var stemNames = [4]string{"cells", "first_keys", "first_values", "first_queries"
 // stemShapes are those of the stem.
 func (m *Model) stemShapes() (shapes [4][]int) {
 	l := &m.decoder.layers[0]
-	for i, width := range [4]int{m.Embed, l.toImage.k.Bias.Shape[0], l.toImage.v.Bias.Shape[0], l.toTokens.q.Bias.Shape[0]} {
+	for i, width := range [4]int{m.Embed, l.toImage.k.Bias.Shape[0], l.toImage.v.Bias.Shape[0],
+		l.toTokens.q.Bias.Shape[0]} {
 		shapes[i] = []int{1, m.Grid * m.Grid, width}
 	}
 	return shapes
 }
 
-// DecoderGraph takes what [Model.StemGraph] gives and sparse prompts [1, P, C] to low-resolution logits [1, M, 4n, 4n] and expected
-// IoUs [1, M] of the M mask tokens.
+// DecoderGraph takes what [Model.StemGraph] gives and sparse prompts [1, P, C] to low-resolution logits [1, M, 4n, 4n]
+// and expected IoUs [1, M] of the M mask tokens.
 func (m *Model) DecoderGraph() *onnx.Graph {
 	g := onnx.New()
 	var in [4]onnx.Value

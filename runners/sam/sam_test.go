@@ -253,12 +253,14 @@ func TestRecordedSteps(t *testing.T) {
 
 func (r recording) compareSteps(t *testing.T, lib *ort.Library, m *Model) {
 	want := r.index.Model
-	if m.Image != want.Image || m.Width != want.Dim || m.Depth != want.Depth || m.Heads != want.Heads || m.Embed != want.Prompt ||
+	if m.Image != want.Image || m.Width != want.Dim || m.Depth != want.Depth || m.Heads != want.Heads ||
+		m.Embed != want.Prompt ||
 		m.Patch != want.Patch || m.DecoderHeads != want.DHeads {
 		t.Errorf("sizes %+v, want %+v", m.Config, want)
 	}
 	places := r.array(t, "dense_pe")
-	compare(t, "dense_pe", transposed(m.decoder.places), tensor.Dense{Shape: []int{1, m.Embed, m.Grid * m.Grid}, Data: places.Data})
+	compare(t, "dense_pe", transposed(m.decoder.places), tensor.Dense{Shape: []int{1, m.Embed, m.Grid * m.Grid},
+		Data: places.Data})
 	for picture, size := range pictureSizes {
 		if _, ok := r.index.Pictures[picture]; !ok {
 			continue

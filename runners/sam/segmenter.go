@@ -83,8 +83,8 @@ func errOneFile(path string) error {
 	return fmt.Errorf("%s: an exported segmenter is two files: give encoder.onnx,decoder.onnx", path)
 }
 
-// Load opens the segmenter at path and loads it: what [Open] reads, or "encoder.onnx,decoder.onnx". The encoder is loaded when the first
-// picture needs it.
+// Load opens the segmenter at path and loads it: what [Open] reads, or "encoder.onnx,decoder.onnx". The encoder is
+// loaded when the first picture needs it.
 func Load(lib *ort.Library, path string, o ort.Options) (*Segmenter, error) {
 	if encoder, decoder, ok := strings.Cut(path, ","); ok {
 		return loadPair(lib, encoder, decoder, o)
@@ -108,8 +108,8 @@ func Load(lib *ort.Library, path string, o ort.Options) (*Segmenter, error) {
 	return s, nil
 }
 
-// Keep stores embeddings in a folder, by the content of the weight files, how they are run, and the picture: one that the folder has is not
-// computed again. Several programs may share a folder.
+// Keep stores embeddings in a folder, by the content of the weight files, how they are run, and the picture: one that
+// the folder has is not computed again. Several programs may share a folder.
 func (s *Segmenter) Keep(folder string) (err error) {
 	h := sha256.New()
 	for _, path := range s.Files {
@@ -165,8 +165,9 @@ func (s *Segmenter) Embed(ctx context.Context, img *image.NRGBA) (*Embedding, er
 	return &Embedding{Frame: f, Values: values}, s.store.put(rgb, values)
 }
 
-// Masks are the answers to one prompt: low-resolution logits [M, 4n, 4n] and the IoU that the model expects of each. Mask 0 is the one
-// for clear prompts, the others are for ambiguous ones; with a single mask there is nothing to choose.
+// Masks are the answers to one prompt: low-resolution logits [M, 4n, 4n] and the IoU that the model expects of each.
+// Mask 0 is the one for clear prompts, the others are for ambiguous ones; with a single mask there is nothing to
+// choose.
 type Masks struct {
 	Frame
 	Low tensor.Dense
@@ -185,8 +186,8 @@ func (s *Segmenter) Segment(ctx context.Context, e *Embedding, p Prompt) (*Masks
 	return &Masks{e.Frame, low, iou.Data}, nil
 }
 
-// Best is the mask of the highest expected IoU, the first of equal ones. Mask 0 is left out where there are others, as the authors do for
-// ambiguous prompts.
+// Best is the mask of the highest expected IoU, the first of equal ones. Mask 0 is left out where there are others, as
+// the authors do for ambiguous prompts.
 func (m *Masks) Best() int {
 	best := min(1, len(m.IoU)-1)
 	for i := best + 1; i < len(m.IoU); i++ {

@@ -39,7 +39,8 @@ func (s *store) path(rgb resample.RGB) string {
 	return filepath.Join(s.folder, fmt.Sprintf("%x.npy", h.Sum(nil)[:16]))
 }
 
-// get is the embedding of a picture, if the store has one of that shape. A file that is cut short is as none: put replaces it.
+// get is the embedding of a picture, if the store has one of that shape. A file that is cut short is as none: put
+// replaces it.
 func (s *store) get(rgb resample.RGB, shape []int) (tensor.Dense, bool) {
 	if s == nil {
 		return tensor.Dense{}, false

@@ -50,8 +50,8 @@ func WriteNPYRows(w io.Writer, shape []int, row func(i int) ([]float32, error)) 
 	return out.Flush()
 }
 
-// WriteNPYBytes is WriteNPY for bytes such as pictures. fill hands them over portion by portion, so that they need not fit into
-// memory.
+// WriteNPYBytes is WriteNPY for bytes such as pictures. fill hands them over portion by portion, so that they need not
+// fit into memory.
 func WriteNPYBytes(w io.Writer, shape []int, fill func(put func([]byte) error) error) error {
 	left, ok := Elements(shape)
 	if !ok {

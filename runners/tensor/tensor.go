@@ -147,7 +147,8 @@ func (r Ref) Read() (Dense, error) {
 		return Dense{}, err
 	}
 	if r.Offset < 0 || r.Length < 0 || r.Offset > info.Size()-r.Length {
-		return Dense{}, fmt.Errorf("%s: bytes %d+%d lie outside the file of %d bytes; it has changed since it was opened", r.Path, r.Offset, r.Length, info.Size())
+		return Dense{}, fmt.Errorf("%s: bytes %d+%d lie outside the file of %d bytes; it has changed since it was opened",
+			r.Path, r.Offset, r.Length, info.Size())
 	}
 	raw := make([]byte, r.Length)
 	if _, err := io.ReadFull(io.NewSectionReader(f, r.Offset, r.Length), raw); err != nil {

@@ -39,7 +39,8 @@ func TestRefRead(t *testing.T) {
 	}{
 		{"rows", whole.Rows(1, 2), []float32{6, 7, 8, 9, 10, 11}},
 		{"reshaped rows", whole.Rows(0, 1).Reshape(2, 3), []float32{0, 1, 2, 3, 4, 5}},
-		{"strided", Ref{Path: path, Offset: 3, Length: 96, DType: F32, Shape: []int{2, 2}, Strides: []int{12, 2}}, []float32{0, 2, 12, 14}},
+		{"strided", Ref{Path: path, Offset: 3, Length: 96, DType: F32, Shape: []int{2, 2}, Strides: []int{12, 2}},
+			[]float32{0, 2, 12, 14}},
 		{"rows of a transposed matrix", transposed.Rows(2, 4), []float32{2, 8, 14, 20, 3, 9, 15, 21}},
 		{"scalar", Ref{Path: path, Offset: 3 + 4*5, Length: 4, DType: F32}, []float32{5}},
 	} {
@@ -56,7 +57,8 @@ func TestRefRead(t *testing.T) {
 	}{
 		{"behind the end", "lie outside the file", Ref{Path: path, Offset: 4, Length: 96, DType: F32, Shape: []int{24}}},
 		{"too short", "too few for shape", Ref{Path: path, Offset: 3, Length: 8, DType: F32, Shape: []int{3}}},
-		{"too short for strides", "too few for shape", Ref{Path: path, Offset: 3, Length: 16, DType: F32, Shape: []int{2, 2}, Strides: []int{12, 1}}},
+		{"too short for strides", "too few for shape", Ref{Path: path, Offset: 3, Length: 16, DType: F32, Shape: []int{2, 2},
+			Strides: []int{12, 1}}},
 		{"negative", "lie outside the file", Ref{Path: path, Offset: -1, Length: 4, DType: F32, Shape: []int{1}}},
 	} {
 		if _, err := c.ref.Read(); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -80,7 +82,8 @@ func TestHalfToFloat(t *testing.T) {
 			want = math.NaN()
 		}
 		got := float64(HalfToFloat(uint16(h)))
-		if got != want && !(math.IsNaN(got) && math.IsNaN(want)) || math.Signbit(got) != math.Signbit(want) && !math.IsNaN(want) {
+		if got != want && !(math.IsNaN(got) && math.IsNaN(want)) || math.Signbit(got) != math.Signbit(want) &&
+			!math.IsNaN(want) {
 			t.Fatalf("half %#04x is %v, want %v", h, got, want)
 		}
 	}
@@ -134,7 +137,8 @@ func TestNPYIsNumPys(t *testing.T) {
 		t.Fatal(err)
 	}
 	header := "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3), }"
-	want := "\x93NUMPY\x01\x00v\x00" + header + strings.Repeat(" ", 117-len(header)) + "\n\x00\x00\x80?\x00\x00\x00@\x00\x00@@"
+	want := "\x93NUMPY\x01\x00v\x00" + header + strings.Repeat(" ",
+		117-len(header)) + "\n\x00\x00\x80?\x00\x00\x00@\x00\x00@@"
 	if b.String() != want {
 		t.Errorf("got  %q\nwant %q", b.String(), want)
 	}
@@ -160,7 +164,8 @@ func TestReadNPYInFortranOrder(t *testing.T) {
 	}
 }
 
-// The elements numpy 2.4 stores for numpy.array([1, 200], dtype) and numpy.array([-1.5, 2.5], dtype) (-1 and 2 as integers).
+// The elements numpy 2.4 stores for numpy.array([1, 200], dtype) and numpy.array([-1.5, 2.5], dtype) (-1 and 2 as
+// integers).
 func TestReadNPYTypes(t *testing.T) {
 	for _, c := range []struct {
 		descr, data string

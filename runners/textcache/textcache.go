@@ -1,7 +1,7 @@
 // Package textcache answers: which prompts has this user's machine encoded before, and what came out?
 //
-// A [Cache] is a folder of files that are written whole and never changed, each with the embeddings of some prompts. Any
-// number of processes read and write it at once. What it holds is bounded: the files longest unused go first.
+// A [Cache] is a folder of files that are written whole and never changed, each with the embeddings of some prompts.
+// Any number of processes read and write it at once. What it holds is bounded: the files longest unused go first.
 package textcache
 
 import (
@@ -24,8 +24,8 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// MaxBytes bounds what the caches of all models under one root take together. The prompts of the eight benchmarks of the
-// field, in 80 templates each, take 0.1 GB of a model.
+// MaxBytes bounds what the caches of all models under one root take together. The prompts of the eight benchmarks of
+// the field, in 80 templates each, take 0.1 GB of a model.
 const MaxBytes = 1 << 30
 
 // ID is a prompt: the checksum of its token ids.
@@ -54,8 +54,8 @@ const (
 
 var checksums = crc32.MakeTable(crc32.Castagnoli)
 
-// Open is the cache under root of embeddings of so many numbers, which are computed from what the parts of key name: the
-// checkpoint, the library, its device and precision.
+// Open is the cache under root of embeddings of so many numbers, which are computed from what the parts of key name:
+// the checkpoint, the library, its device and precision.
 func Open(root string, width int, key ...string) (*Cache, error) {
 	h := sha256.New()
 	for _, part := range key {
@@ -65,8 +65,8 @@ func Open(root string, width int, key ...string) (*Cache, error) {
 	return c, os.MkdirAll(c.dir, 0o777)
 }
 
-// Lock waits until no other process encodes for this cache. What it returns ends the lock; that is never nil. Where files
-// cannot be locked it does not wait: work is done twice at worst.
+// Lock waits until no other process encodes for this cache. What it returns ends the lock; that is never nil. Where
+// files cannot be locked it does not wait: work is done twice at worst.
 func (c *Cache) Lock(ctx context.Context) (unlock func()) {
 	lock := flock.New(filepath.Join(c.dir, "lock"))
 	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {

@@ -65,7 +65,8 @@ func TestCache(t *testing.T) {
 	add(t, c, 3, 2)
 	check(t, c, 6, 2, 5)
 	check(t, open(t, root, 5, "model", "f32"), 6, 2, 5)
-	for _, other := range []*Cache{open(t, root, 5, "model", "bf16"), open(t, root, 5, "modelf32"), open(t, root, 5, "mode", "lf32")} {
+	for _, other := range []*Cache{open(t, root, 5, "model", "bf16"), open(t, root, 5, "modelf32"),
+		open(t, root, 5, "mode", "lf32")} {
 		check(t, other, 1, 0)
 	}
 	check(t, open(t, root, 4, "model", "f32"), 1, 0) // another width under the same key

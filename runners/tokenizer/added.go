@@ -6,7 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// addedToken is a token that is cut out of a text before the rest is cleaned and split, as Hugging Face's tokenizers do.
+// addedToken is a token that is cut out of a text before the rest is cleaned and split, as Hugging Face's tokenizers
+// do.
 type addedToken struct {
 	ID         int32  `json:"id"`
 	Content    string `json:"content"`
@@ -103,5 +104,6 @@ func beginsWithWord(s string) bool {
 
 // isWordRune is \w of Unicode (UTS #18, annex C).
 func isWordRune(r rune) bool {
-	return unicode.In(r, unicode.L, unicode.M, unicode.Nd, unicode.Pc, unicode.Other_Alphabetic, unicode.Nl) || r == '\u200c' || r == '\u200d'
+	return unicode.In(r, unicode.L, unicode.M, unicode.Nd, unicode.Pc, unicode.Other_Alphabetic, unicode.Nl) ||
+		r == '\u200c' || r == '\u200d'
 }

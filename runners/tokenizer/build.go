@@ -16,7 +16,8 @@ func buildTokenizer(ids map[string]int32, pairs []mergePair) (*Tokenizer, error)
 		}{{s, &b.inner[c]}, {s + wordEnd, &b.final[c]}} {
 			id, ok := ids[e.token]
 			if !ok {
-				return nil, fmt.Errorf("token %q of byte 0x%02x is missing: this is not a vocabulary of CLIP's byte-level BPE", e.token, c)
+				return nil, fmt.Errorf("token %q of byte 0x%02x is missing: this is not a vocabulary of CLIP's byte-level BPE",
+					e.token, c)
 			}
 			*e.id = id
 		}
@@ -80,7 +81,8 @@ func (t *Tokenizer) addToCLIP(added []addedToken) error {
 // addPiece makes place for an added token.
 func (t *Tokenizer) addPiece(a addedToken) error {
 	if a.ID < 0 || a.ID >= maxTokenID || len(a.Content) > maxAdded {
-		return fmt.Errorf("added token %.60q with id %d: want ids from 0 to %d and at most %d bytes", a.Content, a.ID, maxTokenID-1, maxAdded)
+		return fmt.Errorf("added token %.60q with id %d: want ids from 0 to %d and at most %d bytes", a.Content, a.ID,
+			maxTokenID-1, maxAdded)
 	}
 	if n := int(a.ID) + 1; n > len(t.pieces) {
 		t.pieces = append(t.pieces, make([]string, n-len(t.pieces))...)
@@ -115,7 +117,8 @@ func (m merges) fill(pairs []mergePair, ids map[string]int32) error {
 		right, ok2 := ids[p[1]]
 		both, ok3 := ids[p[0]+p[1]]
 		if !ok1 || !ok2 || !ok3 {
-			return fmt.Errorf("merge %d, %q and %q: not all of them and %q are in the vocabulary: its files do not belong together", rank+1, p[0], p[1], p[0]+p[1])
+			return fmt.Errorf("merge %d, %q and %q: not all of them and %q are in the vocabulary: its files do not belong "+
+				"together", rank+1, p[0], p[1], p[0]+p[1])
 		}
 		m[[2]int32{left, right}] = merge{int32(rank), both}
 	}

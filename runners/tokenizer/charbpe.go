@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// charBPE is byte pair encoding over characters, as SentencePiece writes it into tokenizer.json: a character that is no token
-// falls apart into bytes, <0x00> to <0xFF>.
+// charBPE is byte pair encoding over characters, as SentencePiece writes it into tokenizer.json: a character that is no
+// token falls apart into bytes, <0x00> to <0xFF>.
 type charBPE struct {
 	ids       map[string]int32
 	merges    merges
@@ -20,7 +20,8 @@ func newCharBPE(m *fastModel) (*charBPE, error) {
 	if m.Suffix != "" || m.Prefix != "" || m.Dropout != nil && *m.Dropout != 0 {
 		return nil, fmt.Errorf("a BPE with prefix %q, suffix %q or dropout is not supported", m.Prefix, m.Suffix)
 	}
-	b := &charBPE{ids: m.vocab, merges: make(merges, len(m.Merges)), unknown: -1, fuse: m.FuseUnk, wholeWord: m.IgnoreMerges}
+	b := &charBPE{ids: m.vocab, merges: make(merges, len(m.Merges)), unknown: -1, fuse: m.FuseUnk,
+		wholeWord: m.IgnoreMerges}
 	for i := range b.bytes {
 		b.bytes[i] = -1
 		if id, ok := b.ids[fmt.Sprintf("<0x%02X>", i)]; ok && m.ByteFallback {

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Cleaning is what a library does to a text before the tokenizer of tokenizer.json sees it. Libraries differ, and so do their
-// ids: the name belongs into results.
+// Cleaning is what a library does to a text before the tokenizer of tokenizer.json sees it. Libraries differ, and so do
+// their ids: the name belongs into results.
 type Cleaning string
 
 // The cleanings in use.
@@ -154,8 +154,8 @@ func endsWord(before, after string) bool {
 	return cased(last) && !cased(first)
 }
 
-// cased and caseIgnorable are the properties of DerivedCoreProperties.txt, by their definitions in the Unicode Standard,
-// D135 and D136.
+// cased and caseIgnorable are the properties of DerivedCoreProperties.txt, by their definitions in the Unicode
+// Standard, D135 and D136.
 func cased(r rune) bool {
 	return unicode.In(r, unicode.Lu, unicode.Ll, unicode.Lt, unicode.Other_Uppercase, unicode.Other_Lowercase)
 }
@@ -166,8 +166,8 @@ func caseIgnorable(r rune) bool {
 		strings.ContainsRune("':.·\u0387\u055f\u05f4\u2018\u2019\u2024\u2027\ufe13\ufe52\ufe55\uff07\uff0e\uff1a", r)
 }
 
-// unescapeHTML is Python's html.unescape. html.UnescapeString differs from it in number references, of which Python drops
-// those to characters that are not valid in HTML, and lacks two names.
+// unescapeHTML is Python's html.unescape. html.UnescapeString differs from it in number references, of which Python
+// drops those to characters that are not valid in HTML, and lacks two names.
 func unescapeHTML(s string) string {
 	at := strings.IndexByte(s, '&')
 	if at < 0 {
@@ -248,7 +248,8 @@ func referenced(r rune) string {
 		return string(utf8.RuneError)
 	case r >= 0x80 && r <= 0x9f:
 		return string(windows1252[r-0x80])
-	case r < 0x20 && r != '\t' && r != '\n' && r != '\f' && r != '\r', r == 0x7f, r >= 0xfdd0 && r <= 0xfdef, r&0xfffe == 0xfffe:
+	case r < 0x20 && r != '\t' && r != '\n' && r != '\f' && r != '\r', r == 0x7f, r >= 0xfdd0 &&
+		r <= 0xfdef, r&0xfffe == 0xfffe:
 		return ""
 	}
 	return string(r)

@@ -18,7 +18,8 @@ type fastFile struct {
 	Model     fastModel       `json:"model"`
 }
 
-// fastModel is the part of tokenizer.json that holds the vocabulary: a list of pieces with scores, or ids by token with merges.
+// fastModel is the part of tokenizer.json that holds the vocabulary: a list of pieces with scores, or ids by token with
+// merges.
 type fastModel struct {
 	Type         string          `json:"type"`
 	Vocab        json.RawMessage `json:"vocab"`
@@ -171,7 +172,8 @@ func (m *fastModel) build(p *pipeline) (ids map[string]int32, err error) {
 		p.model, err = newCharBPE(m)
 		return m.vocab, err
 	}
-	return nil, fmt.Errorf("a tokenizer of type %q is not supported: ovbench reads CLIP's BPE, SentencePiece's BPE and Unigram", m.Type)
+	return nil, fmt.Errorf("a tokenizer of type %q is not supported: ovbench reads CLIP's BPE, SentencePiece's BPE and "+
+		"Unigram", m.Type)
 }
 
 // spellPiece is what a token of SentencePiece stands for.
@@ -183,8 +185,8 @@ func spellPiece(token string) string {
 	return strings.ReplaceAll(token, "▁", " ")
 }
 
-// surround finds the special tokens: around a text by the template, unless tokenizer_config.json asks for others; behind it by the
-// same file; and the cleaning that belongs to the library the files are of.
+// surround finds the special tokens: around a text by the template, unless tokenizer_config.json asks for others;
+// behind it by the same file; and the cleaning that belongs to the library the files are of.
 func (t *Tokenizer) surround(around *template, ids map[string]int32, dir string) error {
 	var c config
 	if err := readBeside(dir, ConfigFile, &c); err != nil {

@@ -29,8 +29,8 @@ var recordedTokenizers = []struct {
 	{"metaclip2/hf", "metaclip2/tokenizer_vectors.json", CleanNone, 342},
 }
 
-// The ids were recorded with tokenizers 0.23.3 (and, but for spelled special tokens, with SentencePiece) behind each library's
-// cleaning.
+// The ids were recorded with tokenizers 0.23.3 (and, but for spelled special tokens, with SentencePiece) behind each
+// library's cleaning.
 func TestRecordedTokenizers(t *testing.T) {
 	for _, c := range recordedTokenizers {
 		t.Run(c.dir, func(t *testing.T) {
@@ -83,7 +83,8 @@ func peer(t *testing.T, module, program string, in, out any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.CommandContext(t.Context(), python, "-c", "import json,sys,"+module+"\nx=json.load(sys.stdin)\njson.dump("+program+",sys.stdout)")
+	c := exec.CommandContext(t.Context(), python, "-c",
+		"import json,sys,"+module+"\nx=json.load(sys.stdin)\njson.dump("+program+",sys.stdout)")
 	c.Stdin = strings.NewReader(string(data))
 	said, err := c.Output()
 	if err == nil {
@@ -98,7 +99,8 @@ func peer(t *testing.T, module, program string, in, out any) {
 func hostileTexts(n int) (texts []string) {
 	r := rand.New(rand.NewPCG(7, 7))
 	odd := []rune("  aábcdefgHIJ019.,!?_-'▁▁\t\n\u00a0\u3000\u200b\u0301\u0323İΣσςßﬁ①½²Ａｶﾞﷺ한\u1112\u1161的你мя😀🐱\u200d\ufeff\x00\x1c\u0085“’–…éẞǅ")
-	specials := []string{"<pad>", "</s>", "<s>", "<unk>", "<mask>", "<eos>", "<bos>", "<0x41>", "<0xE2>", "photo", "of a ", "&amp;", "\r\n", "\x1b[1m", "&EACUTE;", "<"}
+	specials := []string{"<pad>", "</s>", "<s>", "<unk>", "<mask>", "<eos>", "<bos>", "<0x41>", "<0xE2>", "photo", "of a ",
+		"&amp;", "\r\n", "\x1b[1m", "&EACUTE;", "<"}
 	for range n {
 		var b strings.Builder
 		few := rune(r.IntN(0x3000))
@@ -132,7 +134,8 @@ func TestFastEqualsTokenizers(t *testing.T) {
 			}
 			tok.cleaning = CleanNone // is no part of tokenizers
 			var want [][]int32
-			peer(t, "tokenizers", "[e.ids for e in tokenizers.Tokenizer.from_file(x[0]).encode_batch(x[1])]", []any{path, texts}, &want)
+			peer(t, "tokenizers", "[e.ids for e in tokenizers.Tokenizer.from_file(x[0]).encode_batch(x[1])]", []any{path, texts},
+				&want)
 			compareIDs(t, tok, texts, want)
 		})
 	}
@@ -166,8 +169,8 @@ func TestFixTextEqualsFtfy(t *testing.T) {
 	}
 }
 
-// Added tokens are cut out before a text is cleaned and split: the ids follow from the files below by the rules of Hugging Face's
-// tokenizers, checked with version 0.23.3.
+// Added tokens are cut out before a text is cleaned and split: the ids follow from the files below by the rules of
+// Hugging Face's tokenizers, checked with version 0.23.3.
 func TestAddedTokens(t *testing.T) {
 	vocab, err := os.ReadFile(microVocabulary + "/vocab.json")
 	if err != nil {
@@ -220,7 +223,8 @@ func mergesJSON(lines string) string {
 func TestFastRefuses(t *testing.T) {
 	const model = `"model":{"type":"Unigram","unk_id":0,"vocab":[["<unk>",0],["a",-1],["</s>",0]]}`
 	const around = `"post_processor":{"type":"TemplateProcessing","single":[{"Sequence":{"id":"A"}},{"SpecialToken":{"id":"</s>"}}],"special_tokens":{"</s>":{"ids":[2]}}}`
-	if tok, err := readFast([]byte("{"+model+","+around+"}"), t.TempDir()); err != nil || tok.EOT() != 2 || tok.SOT() != -1 {
+	if tok, err := readFast([]byte("{"+model+","+around+"}"), t.TempDir()); err != nil || tok.EOT() != 2 ||
+		tok.SOT() != -1 {
 		t.Fatal("the form that others spoil: ", err)
 	}
 	for _, c := range []struct{ file, want string }{

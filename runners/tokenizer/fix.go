@@ -10,10 +10,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// fixText is ftfy.fix_text (ftfy 6.3), which OpenAI's and open_clip's tokenizers run first, but for one of its repairs: text that
-// was decoded wrongly ("cafÃ©") stays as it is. Line by line, until nothing changes, it resolves character references, reads C1
-// control characters as Windows-1252, spells out ligatures, gives full- and half-width forms their usual width, straightens
-// quotes and line breaks, drops escape sequences and control characters, and composes (NFC).
+// fixText is ftfy.fix_text (ftfy 6.3), which OpenAI's and open_clip's tokenizers run first, but for one of its repairs:
+// text that was decoded wrongly ("cafÃ©") stays as it is. Line by line, until nothing changes, it resolves character
+// references, reads C1 control characters as Windows-1252, spells out ligatures, gives full- and half-width forms their
+// usual width, straightens quotes and line breaks, drops escape sequences and control characters, and composes (NFC).
 func fixText(text string) string {
 	if isPlain(text) {
 		return text
@@ -51,7 +51,8 @@ func isPlain(text string) bool {
 
 // ligatures are Latin ones and digraphs with what they spell; others, as æ, are letters.
 var ligatures = map[rune]string{
-	'Ĳ': "IJ", 'ĳ': "ij", 'ŉ': "ʼn", 'Ǳ': "DZ", 'ǲ': "Dz", 'ǳ': "dz", 'Ǆ': "DŽ", 'ǅ': "Dž", 'ǆ': "dž", 'Ǉ': "LJ", 'ǈ': "Lj", 'ǉ': "lj",
+	'Ĳ': "IJ", 'ĳ': "ij", 'ŉ': "ʼn", 'Ǳ': "DZ", 'ǲ': "Dz", 'ǳ': "dz", 'Ǆ': "DŽ", 'ǅ': "Dž", 'ǆ': "dž", 'Ǉ': "LJ",
+	'ǈ': "Lj", 'ǉ': "lj",
 	'Ǌ': "NJ", 'ǋ': "Nj", 'ǌ': "nj", 'ﬀ': "ff", 'ﬁ': "fi", 'ﬂ': "fl", 'ﬃ': "ffi", 'ﬄ': "ffl", 'ﬅ': "ſt", 'ﬆ': "st",
 }
 
@@ -108,11 +109,13 @@ func dropEscapes(s string) string {
 	}
 }
 
-// dropControls takes out control characters but white space, deprecated format characters, annotations and the byte order mark.
+// dropControls takes out control characters but white space, deprecated format characters, annotations and the byte
+// order mark.
 func dropControls(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
-		case r < 0x09, r == 0x0b, r >= 0x0e && r < 0x20, r == 0x7f, r >= 0x206a && r <= 0x206f, r == 0xfeff, r >= 0xfff9 && r <= 0xfffc:
+		case r < 0x09, r == 0x0b, r >= 0x0e && r < 0x20, r == 0x7f, r >= 0x206a && r <= 0x206f, r == 0xfeff, r >= 0xfff9 &&
+			r <= 0xfffc:
 			return -1
 		}
 		return r

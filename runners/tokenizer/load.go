@@ -27,7 +27,8 @@ const (
 	OpenAIFile = "bpe_simple_vocab_16e6.txt.gz" // OpenAI and open_clip: merges alone
 )
 
-// Limits on vocabulary files. CLIP's largest, tokenizer.json, has 2.2 MB and 49408 entries, that of XLM-V about 60 MB and 901629.
+// Limits on vocabulary files. CLIP's largest, tokenizer.json, has 2.2 MB and 49408 entries, that of XLM-V about 60 MB
+// and 901629.
 const (
 	maxVocabulary = 128 << 20 // bytes, unpacked
 	maxTokenID    = 1 << 20
@@ -46,7 +47,8 @@ func Load(path string) (*Tokenizer, error) {
 	if info.IsDir() {
 		found, ok := In(path)
 		if !ok {
-			return nil, fmt.Errorf("%s: no vocabulary here: it takes %s and %s, or %s, or %s", path, VocabFile, MergesFile, FastFile, OpenAIFile)
+			return nil, fmt.Errorf("%s: no vocabulary here: it takes %s and %s, or %s, or %s", path, VocabFile, MergesFile,
+				FastFile, OpenAIFile)
 		}
 		if found == path {
 			return loadPair(path)
@@ -69,7 +71,8 @@ func Load(path string) (*Tokenizer, error) {
 	case strings.HasSuffix(name, ".txt"):
 		return loadFile(path, readOpenAI)
 	}
-	return nil, fmt.Errorf("%s: not a vocabulary file: name a directory with %s and %s, or a %s or %s", path, VocabFile, MergesFile, FastFile, OpenAIFile)
+	return nil, fmt.Errorf("%s: not a vocabulary file: name a directory with %s and %s, or a %s or %s", path, VocabFile,
+		MergesFile, FastFile, OpenAIFile)
 }
 
 // In is what of directory dir [Load] would read: dir itself for a pair of files, or a file.
@@ -122,7 +125,10 @@ func loadPair(dir string) (*Tokenizer, error) {
 		return nil, err
 	}
 	defer merges.Close()
-	t, err := loadFile(filepath.Join(dir, VocabFile), func(vocab io.Reader) (*Tokenizer, error) { return New(vocab, merges) })
+	t, err := loadFile(filepath.Join(dir, VocabFile), func(vocab io.Reader) (*Tokenizer,
+		error) {
+		return New(vocab, merges)
+	})
 	if err != nil {
 		return nil, err
 	}

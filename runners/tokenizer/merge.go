@@ -8,10 +8,10 @@ type merges map[[2]int32]merge
 // merge is the token that two become, and when: lower ranks come first.
 type merge struct{ rank, id int32 }
 
-// join is byte pair encoding (Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", 2016): of all
-// pairs of neighbours that can merge, the leftmost of the lowest rank does, until none can. With rankByRank all pairs of one
-// rank merge before those that come out of it are looked at, as in CLIP; else a new pair of lower rank goes first, as in
-// Hugging Face's tokenizers. The result shares memory with tokens. Time grows as n log n.
+// join is byte pair encoding (Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", 2016): of
+// all pairs of neighbours that can merge, the leftmost of the lowest rank does, until none can. With rankByRank all
+// pairs of one rank merge before those that come out of it are looked at, as in CLIP; else a new pair of lower rank
+// goes first, as in Hugging Face's tokenizers. The result shares memory with tokens. Time grows as n log n.
 func (m merges) join(tokens []int32, rankByRank bool) []int32 {
 	if len(tokens) == 0 {
 		return tokens

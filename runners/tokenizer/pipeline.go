@@ -10,8 +10,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// pipeline is what tokenizer.json makes of a stretch of text: normalised, freed of added tokens, split into words, each cut by the
-// model.
+// pipeline is what tokenizer.json makes of a stretch of text: normalised, freed of added tokens, split into words, each
+// cut by the model.
 type pipeline struct {
 	normal    *normalizer
 	added     addedTokens // looked for in normalised text
@@ -101,8 +101,8 @@ func (n *normalizer) apply(s string) string {
 	return s
 }
 
-// pattern is a text, or one of the simple expressions that mean the same in Go as in Hugging Face's tokenizers: white space, a
-// character or a class, maybe repeated.
+// pattern is a text, or one of the simple expressions that mean the same in Go as in Hugging Face's tokenizers: white
+// space, a character or a class, maybe repeated.
 type pattern struct {
 	expression *regexp.Regexp
 	text       string
@@ -168,7 +168,8 @@ func (p *splitter) UnmarshalJSON(data []byte) error {
 			}
 		}
 		if p.Replacement == "" || p.Scheme != "always" && p.Scheme != "first" && p.Scheme != "never" {
-			return fmt.Errorf("pre_tokenizer Metaspace with replacement %q and scheme %q is not supported", p.Replacement, p.Scheme)
+			return fmt.Errorf("pre_tokenizer Metaspace with replacement %q and scheme %q is not supported", p.Replacement,
+				p.Scheme)
 		}
 	default:
 		return fmt.Errorf("pre_tokenizer %q is not supported", p.Type)
@@ -253,7 +254,8 @@ func (t *template) UnmarshalJSON(data []byte) error {
 		}
 		ids := file.Tokens[part.Special.ID].IDs
 		if len(ids) != 1 || ids[0] < 0 || *at >= 0 {
-			return fmt.Errorf("post_processor puts more than one token on a side of the text, or %.60q, which it does not define", part.Special.ID)
+			return fmt.Errorf("post_processor puts more than one token on a side of the text, or %.60q, which it does not "+
+				"define", part.Special.ID)
 		}
 		*at = ids[0]
 	}

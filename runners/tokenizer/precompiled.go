@@ -11,8 +11,8 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// charMap is SentencePiece's compiled table of replacements: a double-array trie (darts-clone) of what is replaced, whose values
-// are offsets into a text of replacements that end with zero bytes.
+// charMap is SentencePiece's compiled table of replacements: a double-array trie (darts-clone) of what is replaced,
+// whose values are offsets into a text of replacements that end with zero bytes.
 type charMap struct {
 	trie []uint32
 	text string
@@ -41,11 +41,12 @@ func (c *charMap) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// apply replaces as Hugging Face's tokenizers do: what a user sees as one character of less than 6 bytes becomes what the table has
-// for its shortest beginning, the rest of it is dropped; other characters are looked up code point by code point.
+// apply replaces as Hugging Face's tokenizers do: what a user sees as one character of less than 6 bytes becomes what
+// the table has for its shortest beginning, the rest of it is dropped; other characters are looked up code point by
+// code point.
 //
-// Note: SentencePiece itself replaces the longest stretch it finds and drops nothing. The two differ in characters of several code
-// points, such as "ﬁ" with a mark.
+// Note: SentencePiece itself replaces the longest stretch it finds and drops nothing. The two differ in characters of
+// several code points, such as "ﬁ" with a mark.
 func (c *charMap) apply(s string) string {
 	if len(c.trie) == 0 {
 		return s

@@ -18,12 +18,12 @@ const (
 	endOfText   = "<|endoftext|>"
 )
 
-// Tokenizer turns texts into token ids. Get one from [Load] or [New]; the zero value is of no use. Its vocabulary does not
-// change, and any number of goroutines may share it.
+// Tokenizer turns texts into token ids. Get one from [Load] or [New]; the zero value is of no use. Its vocabulary does
+// not change, and any number of goroutines may share it.
 //
-// CLIP's byte-level BPE gives the ids of OpenAI's simple_tokenizer.py; see [fixText] for what ftfy does there and this does
-// not. Other vocabularies give those of Hugging Face's tokenizers for the same tokenizer.json, behind a [Cleaning]. Bytes that
-// are no UTF-8 are read as U+FFFD.
+// CLIP's byte-level BPE gives the ids of OpenAI's simple_tokenizer.py; see [fixText] for what ftfy does there and this
+// does not. Other vocabularies give those of Hugging Face's tokenizers for the same tokenizer.json, behind a
+// [Cleaning]. Bytes that are no UTF-8 are read as U+FFFD.
 type Tokenizer struct {
 	model      model
 	cleaning   Cleaning
@@ -41,8 +41,8 @@ type model interface {
 // Size is one more than the largest id: the rows that a token embedding must have.
 func (t *Tokenizer) Size() int { return len(t.pieces) }
 
-// Fits reports whether a token embedding of that many rows is this vocabulary's: it has a row for each id, and no more than padding
-// behind, up to a multiple of 8, 16 … 1024 as transformers' resize_token_embeddings makes it.
+// Fits reports whether a token embedding of that many rows is this vocabulary's: it has a row for each id, and no more
+// than padding behind, up to a multiple of 8, 16 … 1024 as transformers' resize_token_embeddings makes it.
 func (t *Tokenizer) Fits(rows int) bool {
 	for multiple := 1; multiple <= 1024; multiple *= 2 {
 		if multiple != 2 && multiple != 4 && (t.Size()+multiple-1)/multiple*multiple == rows {
@@ -61,8 +61,8 @@ func (t *Tokenizer) EOT() int32 { return t.end }
 // Cleaning is what is done to a text before the tokenizer itself.
 func (t *Tokenizer) Cleaning() Cleaning { return t.cleaning }
 
-// Tokens is text as the model reads it: start, the ids of the text, end; not padded. More than context ids are an error, or,
-// with truncate, cut so that the last one is the end.
+// Tokens is text as the model reads it: start, the ids of the text, end; not padded. More than context ids are an
+// error, or, with truncate, cut so that the last one is the end.
 func (t *Tokenizer) Tokens(text string, context int, truncate bool) ([]int32, error) {
 	if context < 2 {
 		return nil, fmt.Errorf("a context of %d tokens has no room for the start and the end of a text", context)
@@ -79,14 +79,16 @@ func (t *Tokenizer) Tokens(text string, context int, truncate bool) ([]int32, er
 		return ids, nil
 	}
 	if !truncate {
-		return nil, fmt.Errorf("text %s has %d tokens with start and end, the model reads %d: shorten it", excerpt(text), len(ids), context)
+		return nil, fmt.Errorf("text %s has %d tokens with start and end, the model reads %d: shorten it", excerpt(text),
+			len(ids), context)
 	}
 	ids = ids[:context]
 	ids[context-1] = t.end
 	return ids, nil
 }
 
-// Padded is [Tokenizer.Tokens] followed by padding up to context: zeros for OpenAI's vocabulary, what the files name for others.
+// Padded is [Tokenizer.Tokens] followed by padding up to context: zeros for OpenAI's vocabulary, what the files name
+// for others.
 func (t *Tokenizer) Padded(text string, context int, truncate bool) ([]int32, error) {
 	ids, err := t.Tokens(text, context, truncate)
 	if err != nil {

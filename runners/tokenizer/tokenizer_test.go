@@ -199,7 +199,8 @@ func TestTokens(t *testing.T) {
 // Rows behind the vocabulary are padding if they fill a usual multiple.
 func TestFits(t *testing.T) {
 	tok := microTokenizer(t) // 647 tokens
-	for rows, want := range map[int]bool{647: true, 648: true, 656: true, 704: true, 768: true, 1024: true, 646: false, 650: false, 649: false, 705: false, 49408: false} {
+	for rows, want := range map[int]bool{647: true, 648: true, 656: true, 704: true, 768: true, 1024: true, 646: false,
+		650: false, 649: false, 705: false, 49408: false} {
 		if tok.Fits(rows) != want {
 			t.Errorf("%d rows: %v", rows, !want)
 		}
@@ -382,7 +383,8 @@ func TestLoadTokenizer(t *testing.T) {
 	fast := func(merges any) []byte {
 		data, err := json.Marshal(map[string]any{
 			"added_tokens": []any{map[string]any{"id": 646, "content": endOfText}},
-			"model":        map[string]any{"type": "BPE", "end_of_word_suffix": "</w>", "vocab": json.RawMessage(vocab), "merges": merges},
+			"model": map[string]any{"type": "BPE", "end_of_word_suffix": "</w>", "vocab": json.RawMessage(vocab),
+				"merges": merges},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -463,7 +465,8 @@ func TestLoadTokenizerFaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := New(bytes.NewReader(vocab), strings.NewReader(merges)); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := New(bytes.NewReader(vocab), strings.NewReader(merges)); err == nil ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
 		}
 	}
@@ -488,7 +491,8 @@ func TestLoadTokenizerFaults(t *testing.T) {
 		if strings.HasPrefix(name, "here/") {
 			path = filepath.Dir(path)
 		}
-		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), path+": ") {
+		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), c.want) ||
+			!strings.HasPrefix(err.Error(), path+": ") {
 			t.Errorf("%s: error %v, want %q", name, err, c.want)
 		}
 	}

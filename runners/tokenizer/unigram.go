@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// unigram is SentencePiece's unigram model (Kudo, "Subword Regularization", 2018): of all ways to cut a word into pieces the one of
-// the highest sum of scores.
+// unigram is SentencePiece's unigram model (Kudo, "Subword Regularization", 2018): of all ways to cut a word into
+// pieces the one of the highest sum of scores.
 type unigram struct {
 	pieces  []piece // sorted by text
 	ids     map[string]int32
@@ -44,10 +44,12 @@ func newUnigram(vocab []scoredPiece, unknown *int32) (*unigram, error) {
 	if unknown == nil || *unknown < 0 || int(*unknown) >= len(vocab) {
 		return nil, fmt.Errorf("unk_id is missing or no id of the vocabulary's %d", len(vocab))
 	}
-	u := &unigram{ids: make(map[string]int32, len(vocab)), scores: make([]float64, len(vocab)), unknown: *unknown, least: math.Inf(1)}
+	u := &unigram{ids: make(map[string]int32, len(vocab)), scores: make([]float64, len(vocab)), unknown: *unknown,
+		least: math.Inf(1)}
 	for i, p := range vocab {
 		if p.text == "" || len(p.text) > maxPiece || math.IsNaN(p.score) || math.IsInf(p.score, 0) {
-			return nil, fmt.Errorf("piece %d, %.80q with score %v: want 1 to %d bytes and a number", i, p.text, p.score, maxPiece)
+			return nil, fmt.Errorf("piece %d, %.80q with score %v: want 1 to %d bytes and a number", i, p.text, p.score,
+				maxPiece)
 		}
 		u.scores[i], u.ids[p.text] = p.score, int32(i)
 		u.least = min(u.least, p.score)
@@ -60,8 +62,8 @@ func newUnigram(vocab []scoredPiece, unknown *int32) (*unigram, error) {
 	return u, nil
 }
 
-// appendIDs finds the best path by Viterbi's algorithm over bytes. A later path counts only if it is strictly better, and
-// neighbouring unknown characters become one id.
+// appendIDs finds the best path by Viterbi's algorithm over bytes. A later path counts only if it is strictly better,
+// and neighbouring unknown characters become one id.
 func (u *unigram) appendIDs(ids []int32, word string, _ bool) []int32 {
 	type node struct {
 		score float64

@@ -8,8 +8,8 @@ import (
 	"ovbench/runners/tensor"
 )
 
-// Normalization is x → (x/255 - Mean) / Std for pixels x in 0..255, per channel R, G, B. It stands at the beginning of every tower's
-// part of a graph, whose input is the picture's own pixels.
+// Normalization is x → (x/255 - Mean) / Std for pixels x in 0..255, per channel R, G, B. It stands at the beginning of
+// every tower's part of a graph, whose input is the picture's own pixels.
 type Normalization struct{ Mean, Std [3]float32 }
 
 // The normalisations in use.
@@ -55,7 +55,8 @@ func (n Normalization) Apply(g *onnx.Graph, rgb onnx.Value) onnx.Value {
 	return g.Add(g.Mul(rgb, g.Const("pixels.scale", scale)), g.Const("pixels.shift", shift))
 }
 
-// Values are the normalised values of pictures rgb [B, 3, H, W], new memory. For whole numbers they are those of torchvision, bit by bit.
+// Values are the normalised values of pictures rgb [B, 3, H, W], new memory. For whole numbers they are those of
+// torchvision, bit by bit.
 func (n Normalization) Values(rgb tensor.Dense) tensor.Dense {
 	out := tensor.New(rgb.Shape...)
 	plane := rgb.Shape[2] * rgb.Shape[3]

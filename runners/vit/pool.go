@@ -8,8 +8,8 @@ import (
 	"ovbench/runners/weights"
 )
 
-// Pool is a head of multi-head attention by one learned query (Zhai et al., "Scaling Vision Transformers", arXiv 2106.04560, section
-// 3.2): it makes one token of all, with an MLP behind.
+// Pool is a head of multi-head attention by one learned query (Zhai et al., "Scaling Vision Transformers", arXiv
+// 2106.04560, section 3.2): it makes one token of all, with an MLP behind.
 type Pool struct {
 	Probe        tensor.Dense // [W]
 	Heads        int
@@ -26,14 +26,16 @@ func (p *Pool) Apply(g *onnx.Graph, h onnx.Value) onnx.Value {
 	probe := p.Q.Apply(g, g.Const("pool.probe", tensor.Dense{Shape: []int{1, 1, width}, Data: p.Probe.Data}))
 	q := g.Add(g.Scale(g.Slice(h, 1, 0, 1), 0), probe) // as often as there are pictures
 	scale := float32(1 / math.Sqrt(float64(width/p.Heads)))
-	return p.finish(g, p.Out.Apply(g, g.Attention(q, p.K.Apply(g, h), p.V.Apply(g, h), p.Heads, scale, onnx.Value{}, false)))
+	return p.finish(g, p.Out.Apply(g, g.Attention(q, p.K.Apply(g, h), p.V.Apply(g, h), p.Heads, scale, onnx.Value{},
+		false)))
 }
 
 // PoolForm is how single tokens go through a [Pool].
 type PoolForm string
 
 const (
-	// ByValue is what the attention gives if all its weight is on one token: the value path (TextRegion, arXiv 2505.23769). It is linear.
+	// ByValue is what the attention gives if all its weight is on one token: the value path (TextRegion, arXiv
+	// 2505.23769). It is linear.
 	ByValue PoolForm = "value"
 	// ByHead is what the whole head gives if it sees one token alone.
 	ByHead PoolForm = "head"

@@ -43,7 +43,8 @@ func ParseInterpolation(s string) (Interpolation, error) {
 	return "", fmt.Errorf("positions %q are not known; known are %s", s, strings.Join(names, ", "))
 }
 
-// Resize reads table [lead+g·g, W] on a grid of rows x cols cells: [lead+rows·cols, W]. The leading rows stay. The result is new memory.
+// Resize reads table [lead+g·g, W] on a grid of rows x cols cells: [lead+rows·cols, W]. The leading rows stay. The
+// result is new memory.
 func (p Interpolation) Resize(table tensor.Dense, lead, rows, cols int) tensor.Dense {
 	width := table.Shape[1]
 	g := 1

@@ -6,8 +6,9 @@ import (
 	"ovbench/runners/tensor"
 )
 
-// Rotary is a rotation of queries and keys by the places of patches on their grid (Heo et al., arXiv 2403.13298, of one base for
-// both axes): half the pairs of a head turn by the column, the rest by the row. Tokens before the patches do not turn.
+// Rotary is a rotation of queries and keys by the places of patches on their grid (Heo et al., arXiv 2403.13298, of one
+// base for both axes): half the pairs of a head turn by the column, the rest by the row. Tokens before the patches do
+// not turn.
 type Rotary struct {
 	Base   float64 // the slowest pair of an axis turns by 1/Base^(1-4/d) a step, the fastest by 1
 	Offset int     // place of the first row and column

@@ -1,12 +1,12 @@
 // Package vit answers: what is a vision transformer, whoever trained it?
 //
-// A [Tower] is data: what one family has and another does not (a class token, registers, a bias of the patches, LayerNorm before
-// the blocks, LayerScale, the activation, how positions are read on other grids) are fields, filled in by the packages that read
-// checkpoints. Its methods write it into a graph part by part, so that methods of reading it can leave parts out or put others in
-// their place; the same part on the same input is the same [onnx.Value].
+// A [Tower] is data: what one family has and another does not (a class token, registers, a bias of the patches,
+// LayerNorm before the blocks, LayerScale, the activation, how positions are read on other grids) are fields, filled in
+// by the packages that read checkpoints. Its methods write it into a graph part by part, so that methods of reading it
+// can leave parts out or put others in their place; the same part on the same input is the same [onnx.Value].
 //
-// The architecture is that of Dosovitskiy et al., "An Image is Worth 16x16 Words" (arXiv 2010.11929), with the additions of
-// CLIP (2103.00020), DINO (2104.14294), DINOv2 (2304.07193) and registers (2309.16588).
+// The architecture is that of Dosovitskiy et al., "An Image is Worth 16x16 Words" (arXiv 2010.11929), with the
+// additions of CLIP (2103.00020), DINO (2104.14294), DINOv2 (2304.07193) and registers (2309.16588).
 package vit
 
 import (
@@ -19,8 +19,8 @@ import (
 	"ovbench/runners/weights"
 )
 
-// Tower is a vision transformer: patch embedding, class token, registers, positions, blocks. It is immutable once made; its
-// methods may be called from any goroutine. Tokens lie in the order class token, registers, patches row by row.
+// Tower is a vision transformer: patch embedding, class token, registers, positions, blocks. It is immutable once made;
+// its methods may be called from any goroutine. Tokens lie in the order class token, registers, patches row by row.
 type Tower struct {
 	Transformer
 	// Prefix begins the names of the tower's tables and symbols; towers of one graph have prefixes of their own.
@@ -38,13 +38,15 @@ type Tower struct {
 	Pool      *Pool          // makes the global token in place of a class token; nil without one
 }
 
-// Grid is the number of patches, rows by columns, of an image of height x width pixels. A remainder that fills no patch is dropped.
+// Grid is the number of patches, rows by columns, of an image of height x width pixels. A remainder that fills no patch
+// is dropped.
 func (t *Tower) Grid(height, width int) (rows, cols int) { return height / t.Patch, width / t.Patch }
 
 // maxSide bounds the pixels of an input's side.
 const maxSide = 4096
 
-// CheckSize says why an image of height x width pixels cannot be encoded in tokens of patch pixels by the tower called name.
+// CheckSize says why an image of height x width pixels cannot be encoded in tokens of patch pixels by the tower called
+// name.
 func CheckSize(name string, patch, height, width int) error {
 	if height < patch || width < patch || height > maxSide || width > maxSide {
 		return fmt.Errorf("size %dx%d is out of range: %s takes %d to %d pixels a side", height, width, name, patch, maxSide)
@@ -60,9 +62,9 @@ func (t *Tower) classes() int { return min(len(t.Class.Data), 1) }
 
 func (t *Tower) registers() int { return len(t.Registers.Data) / t.Width }
 
-// Embed turns pictures rgb [B, 3, H, W] of values 0..255 into tokens [B, Lead+N, W] before the first block. H and W are numbers
-// that CheckSize accepts, or symbols: then the positions are a table of the graph. p is the interpolation of positions where the
-// tower has no rule of its own.
+// Embed turns pictures rgb [B, 3, H, W] of values 0..255 into tokens [B, Lead+N, W] before the first block. H and W are
+// numbers that CheckSize accepts, or symbols: then the positions are a table of the graph. p is the interpolation of
+// positions where the tower has no rule of its own.
 func (t *Tower) Embed(g *onnx.Graph, rgb onnx.Value, p Interpolation) onnx.Value {
 	bias := onnx.Value{}
 	if t.Conv.Bias.Shape != nil {
@@ -84,7 +86,8 @@ func (t *Tower) Embed(g *onnx.Graph, rgb onnx.Value, p Interpolation) onnx.Value
 	return x
 }
 
-// constants are what is added to tokens of zeros before patches [Lead+rows·cols, W]: positions, the class token and registers.
+// constants are what is added to tokens of zeros before patches [Lead+rows·cols, W]: positions, the class token and
+// registers.
 func (t *Tower) constants(rows, cols int, p Interpolation) tensor.Dense {
 	table := t.PositionTable(rows, cols, p)
 	for i, c := range t.Class.Data {
@@ -99,8 +102,8 @@ func (t *Tower) constants(rows, cols int, p Interpolation) tensor.Dense {
 	return out
 }
 
-// PositionTable is the positional embedding of a grid, computed from the checkpoint's own table: [rows·cols, W], behind one row
-// for the class token if there is one.
+// PositionTable is the positional embedding of a grid, computed from the checkpoint's own table: [rows·cols, W], behind
+// one row for the class token if there is one.
 func (t *Tower) PositionTable(rows, cols int, p Interpolation) tensor.Dense {
 	return p.Resize(t.Positions, t.classes(), rows, cols)
 }

@@ -7,8 +7,8 @@ import (
 	"ovbench/runners/weights"
 )
 
-// Activation is the non-linearity of a transformer's MLPs. QuickGELU and GELU differ by up to 0.02; weights trained with one
-// give other numbers with the other.
+// Activation is the non-linearity of a transformer's MLPs. QuickGELU and GELU differ by up to 0.02; weights trained
+// with one give other numbers with the other.
 type Activation string
 
 // The activations: OpenAI, MetaCLIP and DFN use QuickGELU, LAION, DataComp and DINO exact GELU.

@@ -26,7 +26,8 @@ type Loader struct {
 
 // NewLoader reads from c. Messages say that a model of this family, such as "CLIP", was looked for.
 func NewLoader(c *checkpoint.Checkpoint, family string) *Loader {
-	return &Loader{family: family, tensors: c.Tensors, names: c.Names(), used: map[string]bool{}, notes: slices.Clone(c.Notes)}
+	return &Loader{family: family, tensors: c.Tensors, names: c.Names(), used: map[string]bool{},
+		notes: slices.Clone(c.Notes)}
 }
 
 // Err is the first fault.
@@ -187,7 +188,8 @@ func (l *Loader) Table(name string, width int) tensor.Dense {
 	return d
 }
 
-// Projection takes a linear map without activation: name.weight [out, in], with name.bias if there is one, or name itself [in, out].
+// Projection takes a linear map without activation: name.weight [out, in], with name.bias if there is one, or name
+// itself [in, out].
 func (l *Loader) Projection(name string, out, in int) Projection {
 	if !l.Has(name + ".weight") {
 		return Projection{Weight: l.Take(name, in, out)}
@@ -199,7 +201,8 @@ func (l *Loader) Projection(name string, out, in int) Projection {
 	return p
 }
 
-// Side is the side of a square grid of cells, for which tensor name has rows behind lead others; other numbers are a fault.
+// Side is the side of a square grid of cells, for which tensor name has rows behind lead others; other numbers are a
+// fault.
 func (l *Loader) Side(name string, rows, lead int) int {
 	n := rows - lead
 	side := int(math.Sqrt(float64(max(n, 0))) + 0.5)

@@ -14,9 +14,9 @@ var shells = regexp.MustCompile(`(^|\.)(_orig_mod|_fsdp_wrapped_module|_fpw_modu
 // copies are prefixes of a second copy of a model: its average over time, its teacher.
 var copies = regexp.MustCompile(`(?i)ema|teacher|momentum|average|swa|_m\.$|target`)
 
-// Unwrap finds the model inside whatever a training script built around it: the prefix before one of the landmarks, tensors
-// that every model of the family has. The prefix is dropped; tensors elsewhere are left out, but for shared ones such as
-// logit_scale that the model itself lacks. Notes say what is left out. Without a landmark nothing changes.
+// Unwrap finds the model inside whatever a training script built around it: the prefix before one of the landmarks,
+// tensors that every model of the family has. The prefix is dropped; tensors elsewhere are left out, but for shared
+// ones such as logit_scale that the model itself lacks. Notes say what is left out. Without a landmark nothing changes.
 func (l *Loader) Unwrap(landmarks, shared []string) {
 	if slices.ContainsFunc(l.names, shells.MatchString) {
 		l.Rename(stripShells)
@@ -38,7 +38,8 @@ func (l *Loader) Unwrap(landmarks, shared []string) {
 	}
 	l.tensors, l.names = inside, slices.Sorted(maps.Keys(inside))
 	if len(outside) > 0 {
-		l.notes = append(l.notes, fmt.Sprintf("%d tensors outside %s are not read, the first is %s", len(outside), prefix, outside[0]))
+		l.notes = append(l.notes, fmt.Sprintf("%d tensors outside %s are not read, the first is %s", len(outside), prefix,
+			outside[0]))
 	}
 	l.Rename(func(name string) string { return strings.TrimPrefix(name, prefix) })
 }

@@ -42,7 +42,8 @@ func (n Norm) Apply(g *onnx.Graph, x onnx.Value, eps float32) onnx.Value {
 	return g.LayerNorm(x, n.Weight.In(g), n.Bias.In(g), eps)
 }
 
-// Projection is a linear map, mostly without bias; Hugging Face stores [out, in], OpenAI [in, out]. The zero value changes nothing.
+// Projection is a linear map, mostly without bias; Hugging Face stores [out, in], OpenAI [in, out]. The zero value
+// changes nothing.
 type Projection struct {
 	Weight     Tensor
 	Bias       Tensor // [out], where the weight is [out, in]; may be absent

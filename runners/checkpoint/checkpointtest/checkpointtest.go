@@ -36,8 +36,8 @@ func (l *List) Linear(name string, out, in int) {
 	l.Add(name+".bias", 0.02, out)
 }
 
-// WriteSafetensors makes a file of float32 tensors from a seed. The numbers are uniform: as good as normal ones for tests, and
-// faster to draw.
+// WriteSafetensors makes a file of float32 tensors from a seed. The numbers are uniform: as good as normal ones for
+// tests, and faster to draw.
 func WriteSafetensors(path string, ws []Weight, seed uint64) error {
 	type entry struct {
 		DType   string `json:"dtype"`

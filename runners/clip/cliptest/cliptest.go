@@ -29,7 +29,8 @@ type Tower struct{ Width, Layers, Heads int }
 var ViTB16 = Shape{Image: 224, Patch: 16, Embed: 512, Vision: Tower{768, 12, 12}, Text: Tower{512, 12, 8}, Vocab: 49408}
 
 // ViTL14 is the shape of OpenAI's ViT-L/14@336px.
-var ViTL14 = Shape{Image: 336, Patch: 14, Embed: 768, Vision: Tower{1024, 24, 16}, Text: Tower{768, 12, 12}, Vocab: 49408}
+var ViTL14 = Shape{Image: 336, Patch: 14, Embed: 768, Vision: Tower{1024, 24, 16}, Text: Tower{768, 12, 12},
+	Vocab: 49408}
 
 const contextLength = 77
 
@@ -51,7 +52,8 @@ func Write(dir string, s Shape, seed uint64) error {
 	config, err := json.MarshalIndent(map[string]any{
 		"model_type": "clip", "architectures": []string{"CLIPModel"}, "projection_dim": s.Embed,
 		"vision_config": tower(s.Vision, map[string]any{"image_size": s.Image, "patch_size": s.Patch}),
-		"text_config":   tower(s.Text, map[string]any{"vocab_size": s.Vocab, "max_position_embeddings": contextLength, "eos_token_id": s.Vocab - 1}),
+		"text_config": tower(s.Text, map[string]any{"vocab_size": s.Vocab, "max_position_embeddings": contextLength,
+			"eos_token_id": s.Vocab - 1}),
 	}, "", " ")
 	if err != nil {
 		return err
@@ -80,7 +82,8 @@ func weights(s Shape) checkpointtest.List {
 	v, t := s.Vision, s.Text
 	grid := s.Image / s.Patch
 	out.Add("vision_model.embeddings.class_embedding", 0.5, v.Width)
-	out.Add("vision_model.embeddings.patch_embedding.weight", 1/math.Sqrt(float64(3*s.Patch*s.Patch)), v.Width, 3, s.Patch, s.Patch)
+	out.Add("vision_model.embeddings.patch_embedding.weight", 1/math.Sqrt(float64(3*s.Patch*s.Patch)), v.Width, 3, s.Patch,
+		s.Patch)
 	out.Add("vision_model.embeddings.position_embedding.weight", 0.5, 1+grid*grid, v.Width)
 	out.Norm("vision_model.pre_layrnorm", v.Width)
 	layers("vision_model", v)

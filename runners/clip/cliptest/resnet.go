@@ -19,7 +19,8 @@ type ResNet struct {
 // The shapes of OpenAI's smallest and largest ResNet.
 var (
 	RN50    = ResNet{Stages: [4]int{3, 4, 6, 3}, Width: 64, Image: 224, Embed: 1024, Text: Tower{512, 12, 8}, Vocab: 49408}
-	RN50x64 = ResNet{Stages: [4]int{3, 15, 36, 10}, Width: 128, Image: 448, Embed: 1024, Text: Tower{1024, 12, 16}, Vocab: 49408}
+	RN50x64 = ResNet{Stages: [4]int{3, 15, 36, 10}, Width: 128, Image: 448, Embed: 1024, Text: Tower{1024, 12, 16},
+		Vocab: 49408}
 )
 
 // WriteResNet makes open_clip_model.safetensors in dir from a seed, under OpenAI's names, and returns its path.

@@ -1,7 +1,7 @@
 // Package samtest answers: where does a test get a Segment Anything model of any shape?
 //
-// [Write] makes checkpoints of random weights with the authors' names. They compute like trained ones of their shape, which is all that
-// speed, memory and equality need.
+// [Write] makes checkpoints of random weights with the authors' names. They compute like trained ones of their shape,
+// which is all that speed, memory and equality need.
 package samtest
 
 import (
