@@ -3,6 +3,7 @@ package metrics
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Areas are the pixels per class that all scores of pooled label maps come from.
@@ -122,44 +123,75 @@ func checkAreas(records []AreaRecord, classes int) error {
 	return nil
 }
 
-// AreasStatistic is a score of pooled areas, such as [Convention.MIoU], of one record per image.
-func AreasStatistic(records []AreaRecord, classes int, score func(Areas) (float64, bool)) (Statistic, error) {
+// AreaPool sums the areas of images, one record each, for several scores. One goroutine at a time may use it and its
+// statistics.
+type AreaPool struct {
+	cells []struct{ class, intersection, truth, pred int32 }
+	ends  []int // in cells, of each image
+	sums  [][3]int64
+	areas Areas
+	times []int32 // of which areas are the sums; nil before the first
+}
+
+// NewAreaPool checks the records.
+func NewAreaPool(records []AreaRecord, classes int) (*AreaPool, error) {
 	if err := checkAreas(records, classes); err != nil {
 		return nil, err
 	}
-	type cell struct{ class, intersection, truth, pred int32 }
-	var cells []cell
-	ends := make([]int, len(records)) // in cells, of each image
+	p := &AreaPool{ends: make([]int, len(records)), sums: make([][3]int64, classes), areas: newAreas(classes)}
 	for i, r := range records {
 		for _, c := range r {
-			cells = append(cells, cell{int32(c.Class), int32(c.Intersection), int32(c.Truth), int32(c.Pred)})
+			p.cells = append(p.cells, struct{ class, intersection, truth, pred int32 }{
+				int32(c.Class), int32(c.Intersection), int32(c.Truth), int32(c.Pred),
+			})
 		}
-		ends[i] = len(cells)
+		p.ends[i] = len(p.cells)
 	}
-	sums := make([][3]int64, classes)
-	areas := newAreas(classes)
+	return p, nil
+}
+
+// Statistic is a score of the pooled areas, such as [Convention.MIoU].
+func (p *AreaPool) Statistic(score func(Areas) (float64, bool)) Statistic {
 	return func(times []int32) (float64, bool) {
-		if len(times) != len(ends) {
+		if len(times) != len(p.ends) {
 			return 0, false
 		}
-		clear(sums)
-		from := 0
-		for i, n := range times {
-			if n > 0 {
-				for _, c := range cells[from:ends[i]] {
-					sum := &sums[c.class]
-					sum[0] += int64(n) * int64(c.intersection)
-					sum[1] += int64(n) * int64(c.truth)
-					sum[2] += int64(n) * int64(c.pred)
-				}
+		p.sum(times)
+		return score(p.areas)
+	}
+}
+
+// sum makes areas the sums over images that count so many times each, unless they are.
+func (p *AreaPool) sum(times []int32) {
+	if p.times != nil && slices.Equal(times, p.times) {
+		return
+	}
+	p.times = append(p.times[:0], times...)
+	clear(p.sums)
+	from := 0
+	for i, n := range times {
+		if n > 0 {
+			for _, c := range p.cells[from:p.ends[i]] {
+				sum := &p.sums[c.class]
+				sum[0] += int64(n) * int64(c.intersection)
+				sum[1] += int64(n) * int64(c.truth)
+				sum[2] += int64(n) * int64(c.pred)
 			}
-			from = ends[i]
 		}
-		for c, sum := range sums {
-			areas.Intersection[c], areas.Truth[c], areas.Pred[c] = sum[0], sum[1], sum[2]
-		}
-		return score(areas)
-	}, nil
+		from = p.ends[i]
+	}
+	for c, sum := range p.sums {
+		p.areas.Intersection[c], p.areas.Truth[c], p.areas.Pred[c] = sum[0], sum[1], sum[2]
+	}
+}
+
+// AreasStatistic is a score of pooled areas, such as [Convention.MIoU], of one record per image.
+func AreasStatistic(records []AreaRecord, classes int, score func(Areas) (float64, bool)) (Statistic, error) {
+	p, err := NewAreaPool(records, classes)
+	if err != nil {
+		return nil, err
+	}
+	return p.Statistic(score), nil
 }
 
 // ImageScores is a score of pooled areas of each image alone, NaN where it is undefined.

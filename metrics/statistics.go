@@ -74,38 +74,63 @@ type Interval struct {
 // Resamples for which stat is undefined are left out. For a paired comparison of two methods give it
 // their [Difference].
 func Resample(images, b int, seed uint64, level float64, stat Statistic) (Interval, error) {
+	all, err := ResampleAll(images, b, seed, level, []Statistic{stat})
+	switch {
+	case err != nil:
+		return Interval{}, err
+	case all[0].Resamples+all[0].Undefined == 0:
+		return Interval{}, fmt.Errorf("the statistic is undefined on the %d images", images)
+	case all[0].Resamples == 0:
+		return Interval{}, fmt.Errorf("the statistic is undefined on all of %d resamples", b)
+	}
+	return all[0], nil
+}
+
+// ResampleAll is [Resample] for several statistics, which see the same draws one after the other. Statistics of one
+// [AreaPool] sum a draw once. A statistic that is undefined on the images themselves is not resampled.
+func ResampleAll(images, b int, seed uint64, level float64, stats []Statistic) ([]Interval, error) {
 	switch {
 	case images < 1 || images > maxPixels:
-		return Interval{}, fmt.Errorf("%d images to draw from", images)
+		return nil, fmt.Errorf("%d images to draw from", images)
 	case b < 1:
-		return Interval{}, fmt.Errorf("%d resamples", b)
+		return nil, fmt.Errorf("%d resamples", b)
 	case !(level > 0 && level < 1):
-		return Interval{}, fmt.Errorf("interval of level %v, want one between 0 and 1", level)
+		return nil, fmt.Errorf("interval of level %v, want one between 0 and 1", level)
 	}
-	estimate, ok := stat.Once(images)
-	if !ok {
-		return Interval{}, fmt.Errorf("the statistic is undefined on the %d images", images)
+	out := make([]Interval, len(stats))
+	values := make([][]float64, len(stats)) // nil of those that are not resampled
+	for i, stat := range stats {
+		if estimate, ok := stat.Once(images); ok {
+			out[i].Estimate, values[i] = estimate, make([]float64, 0, b)
+		}
 	}
-	out := Interval{Estimate: estimate}
 	times := make([]int32, images)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	var values []float64
 	for range b {
 		clear(times)
 		for range times {
 			times[rng.Uint64N(uint64(images))]++
 		}
-		if v, ok := stat(times); ok {
-			values = append(values, v)
+		for i, stat := range stats {
+			if values[i] == nil {
+				continue
+			}
+			if v, ok := stat(times); ok {
+				values[i] = append(values[i], v)
+			}
 		}
 	}
-	out.Resamples, out.Undefined = len(values), b-len(values)
-	if len(values) == 0 {
-		return Interval{}, fmt.Errorf("the statistic is undefined on all of %d resamples", b)
-	}
-	slices.Sort(values)
 	tail := (1 - level) / 2
-	out.Low, out.High = quantile(values, tail), quantile(values, 1-tail)
+	for i, v := range values {
+		if v == nil {
+			continue
+		}
+		out[i].Resamples, out[i].Undefined = len(v), b-len(v)
+		if len(v) > 0 {
+			slices.Sort(v)
+			out[i].Low, out[i].High = quantile(v, tail), quantile(v, 1-tail)
+		}
+	}
 	return out, nil
 }
 

@@ -1,9 +1,13 @@
 package tasks
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"ovbench/bench/records"
 	"ovbench/configs"
@@ -39,40 +43,57 @@ func Score(run *results.Run, suite *configs.Suite, recs []records.Record) ([]res
 	}
 	recs = slices.Clone(recs)
 	slices.SortFunc(recs, records.ByIndex)
-	var cells []results.Cell
-	for _, d := range run.Datasets {
+	made := make([][]results.Cell, len(run.Datasets)*len(run.Methods))
+	faults := make([]error, len(made)) // in order, whichever comes first
+	var group errgroup.Group
+	group.SetLimit(runtime.NumCPU())
+	for i, d := range run.Datasets {
 		of := slices.DeleteFunc(slices.Clone(recs), func(r records.Record) bool { return r.Dataset != d.Name })
-		for _, m := range run.Methods {
-			for _, r := range of {
-				if _, ok := r.Methods[m.Name]; !ok {
-					return nil, fmt.Errorf("the record of %s in %s lacks method %q", r.ID, d.Name, m.Name)
-				}
-			}
-			made, err := t.Cells(Context{Run: run, Dataset: d, Method: m.Name}, of)
-			if err != nil {
-				return nil, fmt.Errorf("%s, %s: %w", d.Name, m.Name, err)
-			}
-			said := map[string]bool{} // what holds for all cells of the method is said once
-			for _, c := range made {
-				cell, err := c.compute(suite, len(of))
+		for j, m := range run.Methods {
+			at := i*len(run.Methods) + j
+			group.Go(func() (err error) {
+				made[at], err = scoreOne(Context{Run: run, Dataset: d, Method: m.Name}, t, suite, of)
 				if err != nil {
-					return nil, fmt.Errorf("%s, %s: %w", d.Name, m.Name, err)
+					faults[at] = fmt.Errorf("%s, %s: %w", d.Name, m.Name, err)
 				}
-				if cell == nil {
-					continue
-				}
-				cell.Dataset, cell.Method = d.Name, m.Name
-				countSamples(cell, run, d)
-				cell.Warnings = slices.DeleteFunc(cell.Warnings, func(w string) bool {
-					again := said[w]
-					said[w] = true
-					return again
-				})
-				cells = append(cells, *cell)
-			}
+				return nil
+			})
 		}
 	}
-	return cells, nil
+	_ = group.Wait()
+	return slices.Concat(made...), cmp.Or(faults...)
+}
+
+// scoreOne gives the cells of one data set and method.
+func scoreOne(c Context, t Task, suite *configs.Suite, recs []records.Record) (out []results.Cell, err error) {
+	for _, r := range recs {
+		if _, ok := r.Methods[c.Method]; !ok {
+			return nil, fmt.Errorf("the record of %s lacks method %q", r.ID, c.Method)
+		}
+	}
+	cells, err := t.Cells(c, recs)
+	if err != nil {
+		return nil, err
+	}
+	said := map[string]bool{} // what holds for all cells of the method is said once
+	for _, cell := range cells {
+		made, err := cell.compute(suite, len(recs))
+		if err != nil {
+			return nil, err
+		}
+		if made == nil {
+			continue
+		}
+		made.Dataset, made.Method = c.Dataset.Name, c.Method
+		countSamples(made, c.Run, c.Dataset)
+		made.Warnings = slices.DeleteFunc(made.Warnings, func(w string) bool {
+			again := said[w]
+			said[w] = true
+			return again
+		})
+		out = append(out, *made)
+	}
+	return out, nil
 }
 
 // compute computes the scores that a suite wants; it is nil if there is none of them.

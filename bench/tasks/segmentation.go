@@ -163,6 +163,7 @@ type Segmented struct {
 	ImageNetS  []metrics.BoundaryRecord   // nil unless the convention is ImageNet-S's, of files
 
 	areas []metrics.AreaRecord // of Images
+	pool  *metrics.AreaPool    // of areas, shared by the scores of all pixels together
 }
 
 // pooled is a score of all pixels of a data set together, under its convention.
@@ -170,11 +171,7 @@ func pooled(name, doc string, score func(metrics.Convention, metrics.Areas) (flo
 	return metric[*Segmented]{
 		name: name, doc: doc, has: func(s *Segmented) bool { return s.Images != nil },
 		of: func(s *Segmented) (metrics.Statistic, error) {
-			return metrics.AreasStatistic(
-				s.areas,
-				s.Classes,
-				func(a metrics.Areas) (float64, bool) { return score(s.Convention, a) },
-			)
+			return s.pool.Statistic(func(a metrics.Areas) (float64, bool) { return score(s.Convention, a) }), nil
 		},
 		each: func(s *Segmented) ([]float64, error) {
 			single := s.Convention.OfImages()
@@ -258,6 +255,10 @@ func (s *Segmented) Statistics() ([]Statistic, error) {
 		if s.areas[i], err = image.Areas(s.Classes); err != nil {
 			return nil, fmt.Errorf("image %d: %w", i, err)
 		}
+	}
+	var err error
+	if s.pool, err = metrics.NewAreaPool(s.areas, s.Classes); err != nil {
+		return nil, err
 	}
 	return statisticsOf(s.Convention.Name, segmentationMetrics, s), nil
 }

@@ -63,7 +63,11 @@ func statisticsOf[E any](convention string, table []metric[E], e E) (out []Stati
 // Evaluate computes scores of that many images, in the order given, each once and, where resamples are asked for, with
 // its interval. What is undefined is left out.
 func Evaluate(stats []Statistic, images, resamples int, seed uint64) ([]results.Score, error) {
-	var out []results.Score
+	var (
+		out   []results.Score
+		drawn []metrics.Statistic // those of them with intervals
+		of    []int               // where, in out
+	)
 	for _, s := range stats {
 		stat, err := s.Pooled()
 		if err != nil {
@@ -73,14 +77,23 @@ func Evaluate(stats []Statistic, images, resamples int, seed uint64) ([]results.
 		if !ok {
 			continue
 		}
-		score := results.Score{Name: s.Score, Value: value}
-		if !s.bare && resamples > 0 && images > 1 {
-			iv, err := metrics.Resample(images, resamples, seed, Level, stat)
-			if err == nil { // else it is undefined on every draw: the score stands without
-				score.Low, score.High, score.Level, score.Resamples = &iv.Low, &iv.High, Level, iv.Resamples
-			}
+		if !s.bare {
+			drawn, of = append(drawn, stat), append(of, len(out))
 		}
-		out = append(out, score)
+		out = append(out, results.Score{Name: s.Score, Value: value})
+	}
+	if resamples < 1 || images < 2 || len(drawn) == 0 {
+		return out, nil
+	}
+	intervals, err := metrics.ResampleAll(images, resamples, seed, Level, drawn)
+	if err != nil {
+		return nil, err
+	}
+	for i := range intervals {
+		if iv := &intervals[i]; iv.Resamples > 0 { // else it is undefined on every draw: the score stands without
+			s := &out[of[i]]
+			s.Low, s.High, s.Level, s.Resamples = &iv.Low, &iv.High, Level, iv.Resamples
+		}
 	}
 	return out, nil
 }
