@@ -9,18 +9,21 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"ovbench/bench/cluster"
+	"ovbench/bench/engine"
 	"ovbench/reports/results"
 )
 
 // submitFlags are those of a job beside those of its runs.
 type submitFlags struct {
-	job cluster.Job
-	now bool
+	job      cluster.Job
+	now      bool
+	estimate bool
 }
 
 func submitCommand() *cobra.Command {
@@ -55,6 +58,7 @@ func (f *submitFlags) addJob(c *cobra.Command, r *runFlags) {
 	c.Flags().StringVar(&f.job.Time, "time", "", "`limit` of a part, such as 2:00:00")
 	c.Flags().StringVar(&f.job.Image, "image", "",
 		"`container` to run in: an Apptainer file for Slurm, an image's name for Kubernetes")
+	c.Flags().BoolVar(&f.estimate, "estimate", true, "measure here what a part takes, as ovbench check does, and say so in the job")
 	c.Flags().BoolVar(&f.now, "now", false, "submit the job, too")
 }
 
@@ -96,7 +100,38 @@ func (f *submitFlags) fill(c *cobra.Command, r *runFlags, suites []string) error
 		return err
 	}
 	j.Args = append(slices.Clone(suites), passedOn(c)...)
+	if f.estimate && j.Shards > 0 {
+		j.Estimate = estimatePart(c, r, list, j.Shards)
+	}
 	return nil
+}
+
+// estimatePart says how long the first of so many parts takes on this machine, or why that is not known: what a job needs
+// may lie elsewhere.
+func estimatePart(c *cobra.Command, r *runFlags, list []asked, shards int) string {
+	bar := newProgress(c.ErrOrStderr())
+	defer bar.finish()
+	var total time.Duration
+	for _, a := range list {
+		req, err := r.request(c, a.Suite)
+		if err == nil {
+			req.Shard = engine.Shard{Index: 1, Count: shards}
+			var part time.Duration
+			var plan *engine.Plan
+			if plan, err = engine.NewPlan(req); err == nil {
+				if _, part, err = plan.Estimate(c.Context(), bar); err == nil {
+					total += part
+					continue
+				}
+			}
+		}
+		why, _, _ := strings.Cut(err.Error(), "\n")
+		fmt.Fprintf(c.ErrOrStderr(), "ovbench: no estimate: %s\n", why)
+		return ""
+	}
+	words := fmt.Sprintf("about %v a part on a machine like this one, if nothing else uses it", max(total.Round(time.Second), time.Second))
+	fmt.Fprintf(c.ErrOrStderr(), "ovbench: estimated %s\n", words)
+	return words
 }
 
 // passedOn spells the flags of ovbench run that were typed.

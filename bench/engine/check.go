@@ -70,7 +70,7 @@ func Check(ctx context.Context, r Request, progress tasks.Progress) (lines []str
 	if err := errors.Join(faults...); err != nil {
 		return lines, err
 	}
-	estimate, err := p.Estimate(ctx, progress)
+	estimate, _, err := p.Estimate(ctx, progress)
 	return append(lines, estimate...), err
 }
 

@@ -32,7 +32,7 @@ const (
 // Estimate says how long the plan would take on this machine and what it would write: lines for people. It measures a
 // few prompts, one window of each size, and where that is quick one whole picture of each framing; the rest is
 // extrapolated, and the lines say from what. Nothing is written.
-func (p *Plan) Estimate(ctx context.Context, progress tasks.Progress) ([]string, error) {
+func (p *Plan) Estimate(ctx context.Context, progress tasks.Progress) (lines []string, total time.Duration, err error) {
 	trial := *p
 	trial.request.Save = Save{}
 	trial.targets = append([]target(nil), p.targets...)
@@ -43,21 +43,21 @@ func (p *Plan) Estimate(ctx context.Context, progress tasks.Progress) ([]string,
 	r.schedule = runners.NewSchedule(1, r.timer.start)
 	r.out = trial.describe()
 	if err := r.loadImages(); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer r.closeImages()
 	groups := r.groups()
 	progress.Start("estimating", len(groups)+1)
-	text, lines, err := r.estimateTexts(ctx)
+	total, lines, err = r.estimateTexts(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	total, bytes, unsized := text, 0.0, 0
+	bytes, unsized := 0.0, 0
 	for i, g := range groups {
 		progress.At(i + 1)
 		e, err := r.estimate(ctx, g)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		lines = append(lines, "  "+e.line)
 		total += e.time
@@ -77,12 +77,12 @@ func (p *Plan) Estimate(ctx context.Context, progress tasks.Progress) ([]string,
 	if len(groups) > 0 {
 		advice, err := r.advise(ctx, groups[0])
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		lines = append(lines, advice...)
 	}
 	return append([]string{fmt.Sprintf("estimate, by what was measured here on %d threads:", r.out.Runtime.Threads)},
-		lines...), nil
+		lines...), total, nil
 }
 
 // group is the pictures of one framing and the same targets: alike but for the pictures' sizes.

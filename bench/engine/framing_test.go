@@ -356,7 +356,7 @@ func TestEstimate(t *testing.T) {
 			windows[j.Info.Name] += len(j.framing.sliding.Windows(h, w))
 		}
 	}
-	lines, err := plan.Estimate(t.Context(), quiet{})
+	lines, _, err := plan.Estimate(t.Context(), quiet{})
 	if err != nil {
 		t.Fatal(err)
 	}
