@@ -303,13 +303,12 @@ func TestCOCOAsPeopleHaveIt(t *testing.T) {
 
 // check turns sizes as reading does.
 func TestInspectAppliesEXIF(t *testing.T) {
-	stored := jpegPicture(t)
 	exif := "Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00"
 	var wide bytes.Buffer
 	if err := jpeg.Encode(&wide, image.NewGray(image.Rect(0, 0, 4, 2)), nil); err != nil {
 		t.Fatal(err)
 	}
-	stored = append(append([]byte{0xff, 0xd8, 0xff, 0xe1, 0, byte(len(exif) + 2)}, exif...), wide.Bytes()[2:]...)
+	stored := append(append([]byte{0xff, 0xd8, 0xff, 0xe1, 0, byte(len(exif) + 2)}, exif...), wide.Bytes()[2:]...)
 	root := people{"images/a.jpg": stored, "labels/a.png": encode(t, image.NewGray(image.Rect(0, 0, 2, 4))),
 		"classes.txt": []byte("x\ny\n")}.write(t)
 	for o, faults := range map[picture.Orientation]int{picture.Upright: 0, picture.AsStored: 1} {

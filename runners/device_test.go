@@ -123,10 +123,7 @@ func TestGraphsForCUDA(t *testing.T) {
 				t.Logf("size %d, %s: %s differs by %.2g", size, c.name, list[i], d)
 			}
 		}
-		var single []runners.Named
-		for _, n := range named(t, list[:8]...) {
-			single = append(single, n)
-		}
+		single := named(t, list[:8]...)
 		o.Operators = nil
 		if g, err := runners.ImageGraph(m, single, o); err != nil || !strings.Contains(g.String(), "= Conv") {
 			t.Fatalf("%v: a graph for the CPU has no Conv", err)
