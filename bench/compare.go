@@ -26,6 +26,9 @@ type comparison struct {
 	digits    int
 }
 
+// mostDraws bounds --resamples and --flips, as suites bound their resamples: what is drawn is kept in memory.
+const mostDraws = 1_000_000
+
 func compareCommand() *cobra.Command {
 	var cmp comparison
 	c := &cobra.Command{
@@ -90,8 +93,9 @@ func (cmp *comparison) limit(usage string, dirs []string) (float64, error) {
 		return 0, usagef(usage, "--label is given %d times for %d runs; name each once", len(cmp.labels), len(dirs))
 	case len(cmp.formats) > 0 && cmp.out == "":
 		return 0, usagef(usage, "--format goes with --out")
-	case cmp.Resamples < 0 || cmp.Flips < 1 || cmp.Moved < 0:
-		return 0, usagef(usage, "--resamples %d --flips %d --moved %d: want counts", cmp.Resamples, cmp.Flips, cmp.Moved)
+	case cmp.Resamples < 0 || cmp.Resamples > mostDraws || cmp.Flips < 1 || cmp.Flips > mostDraws || cmp.Moved < 0:
+		return 0, usagef(usage, "--resamples %d --flips %d --moved %d: want counts, of resamples and flips at most %d",
+			cmp.Resamples, cmp.Flips, cmp.Moved, mostDraws)
 	}
 	return limit, nil
 }

@@ -97,7 +97,7 @@ func (e *explanation) run(c *cobra.Command) error {
 		return usagef(usage, "--threshold and --otsu are for --text")
 	case e.otsu && e.threshold != 0:
 		return usagef(usage, "--threshold and --otsu are two ways to cut a map: give one")
-	case e.threshold < 0 || e.threshold > 1:
+	case !(e.threshold >= 0 && e.threshold <= 1):
 		return usagef(usage, "--threshold %v: want a value of the maps, in 0..1", e.threshold)
 	case e.caption != "" && e.segmenter != "":
 		return usagef(usage, "--segmenter is for --text: the tokens of a caption make no points")

@@ -120,8 +120,8 @@ func (f *modelFlags) openWith(c *cobra.Command, open func(engine.ModelOptions) (
 	if err := ort.CheckDevice(f.device, f.precision); err != nil {
 		return nil, nil, usageError{err, c.CommandPath()}
 	}
-	if f.threads < 0 {
-		return nil, nil, usagef(c.CommandPath(), "--threads %d: want 0 for all cores, or more", f.threads)
+	if f.threads < 0 || f.threads > 4096 {
+		return nil, nil, usagef(c.CommandPath(), "--threads %d: want 0 for all cores, or 1 to 4096", f.threads)
 	}
 	m, err := f.openBy(c, open)
 	if err != nil {
