@@ -204,8 +204,8 @@ Built-in suites (ovbench list suites says what each is):
 		if f.out == "" {
 			return usagef(c.CommandPath(), "--out is missing: name the folder to write")
 		}
-		if f.jobs < 1 {
-			return usagef(c.CommandPath(), "--jobs %d: want 1 or more", f.jobs)
+		if f.jobs < 1 || f.jobs > 4096 {
+			return usagef(c.CommandPath(), "--jobs %d: want 1 to 4096", f.jobs)
 		}
 		if err := f.shard.resolve(c.ErrOrStderr()); err != nil {
 			return usageError{err, c.CommandPath()}

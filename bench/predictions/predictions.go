@@ -205,6 +205,8 @@ func Read(name string) (p Prediction, err error) {
 	case len(shape) != 1 && len(shape) != 3 || slices.Contains(shape, 0):
 		err = fmt.Errorf("%s: an array of shape %v; want labels [H, W], scores [T, rows, cols], or scores of the whole "+
 			"picture [T]", name, shape)
+	case slices.ContainsFunc(p.Scores.Data, func(x float32) bool { return x != x }):
+		err = fmt.Errorf("%s: has NaN among its scores, of which no class is the best", name)
 	}
 	return p, err
 }
