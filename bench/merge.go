@@ -31,8 +31,15 @@ missing ones are named with what to submit again.`,
 	}
 	c.Flags().StringVar(&out, "out", "", "`folder` to write (default: OUT)")
 	c.RunE = func(c *cobra.Command, dirs []string) error {
+		for _, dir := range dirs {
+			if _, err := os.Stat(dir); err != nil {
+				return fmt.Errorf("%w; name the --out of runs with --shard", err)
+			}
+		}
 		runs := cluster.Runs(dirs[0])
 		switch {
+		case len(dirs) == 1 && len(runs) == 0 && hasJob(dirs[0]):
+			return missingError{fmt.Errorf("no part below %s has begun", dirs[0])}
 		case len(dirs) == 1 && len(runs) == 1:
 			if out == "" {
 				out = runs[0]

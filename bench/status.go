@@ -38,7 +38,7 @@ folder, or the --out of several suites or models.`,
 				if err != nil {
 					return err
 				}
-				if s.Shards == 0 && s.Parts[0].Heard == nil && !s.Merged {
+				if s.Shards == 0 && s.Parts[0].Heard == nil && !s.Merged && !hasJob(run) {
 					return fmt.Errorf("%s is no run folder: name the --out of ovbench run or submit", run)
 				}
 				list = append(list, s)
@@ -58,6 +58,10 @@ folder, or the --out of several suites or models.`,
 }
 
 func printStatus(w io.Writer, s *cluster.Status) {
+	if s.Shards == 0 && s.Parts[0].Heard == nil && !s.Merged {
+		fmt.Fprintf(w, "%s: no part has begun\n", s.Dir)
+		return
+	}
 	var words []string
 	for _, state := range []cluster.State{cluster.Done, cluster.Running, cluster.Stopped, cluster.Missing} {
 		if n := len(s.Of(state)); n > 0 {
@@ -90,6 +94,11 @@ func printStatus(w io.Writer, s *cluster.Status) {
 	if again := append(s.Of(cluster.Stopped), s.Of(cluster.Missing)...); s.Shards > 0 && len(again) > 0 {
 		fmt.Fprintln(w, missingParts(s.Dir, again, s.Shards))
 	}
+}
+
+// hasJob reports whether a folder has the files of a job, of which no part may have begun yet.
+func hasJob(dir string) bool {
+	return isFile(filepath.Join(dir, cluster.SlurmJob)) || isFile(filepath.Join(dir, cluster.KubernetesJob))
 }
 
 func partName(part int) string {
