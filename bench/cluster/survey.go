@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ovbench/bench/records"
+	"ovbench/reports/results"
 )
 
 // State is what became of a part.
@@ -75,7 +76,7 @@ func escaped(path string) string {
 // Survey looks at the parts of a run folder, as of now.
 func Survey(dir string, now time.Time) (Status, error) {
 	s := Status{Dir: dir}
-	_, err := os.Stat(filepath.Join(dir, "results.json"))
+	_, err := os.Stat(filepath.Join(dir, results.FileName))
 	s.Merged = err == nil
 	parts := Parts{Count: 0, Found: map[int]string{0: dir}}
 	if Has(dir) {
