@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ovbench/datasets/picture"
 	"ovbench/reports"
 	"ovbench/reports/draw"
 	"ovbench/runners/files"
@@ -466,13 +467,13 @@ func pictures(args []string) (files []string, apart bool, err error) {
 		}
 		before := len(files)
 		for _, e := range entries {
-			switch strings.ToLower(filepath.Ext(e.Name())) {
-			case ".jpg", ".jpeg", ".png":
+			if slices.Contains(picture.Endings, strings.ToLower(filepath.Ext(e.Name()))) {
 				files = append(files, filepath.Join(arg, e.Name()))
 			}
 		}
 		if len(files) == before {
-			return nil, false, fmt.Errorf("%s: no pictures in this folder (.jpg, .jpeg, .png)", arg)
+			return nil, false, fmt.Errorf("%s: no pictures in this folder (%s)", arg,
+				strings.Join(picture.Endings, ", "))
 		}
 	}
 	return files, apart, nil

@@ -12,6 +12,7 @@ import (
 
 	"ovbench/datasets/files"
 	"ovbench/datasets/labelmap"
+	"ovbench/datasets/picture"
 )
 
 // FolderOptions describe pictures and label maps of one's own, for the data set folder. The zero value, for which nil
@@ -143,7 +144,7 @@ func (d *folder) end() int { return d.first() + len(d.info.Classes) }
 // pair finds the picture and the label map of every id, in the folders and below them.
 func (d *folder) pair(imageDir, labelDir string) error {
 	images, otherImages, err := folderFiles(imageDir, labelDir, folderSuffixes(d.options.ImageSuffix,
-		folderPictures...))
+		picture.Endings...))
 	if err != nil {
 		return fmt.Errorf("pictures: %w", err)
 	}
@@ -154,7 +155,7 @@ func (d *folder) pair(imageDir, labelDir string) error {
 	switch {
 	case len(images) == 0:
 		return fmt.Errorf("%s: no picture; pictures end in %s unless their suffix is named%s", imageDir,
-			strings.Join(folderPictures, ", "), thereAre(otherImages))
+			strings.Join(picture.Endings, ", "), thereAre(otherImages))
 	case len(labels) == 0:
 		return fmt.Errorf("%s: no label map; label maps end in %s unless their suffix is named%s", labelDir,
 			strings.Join(folderLabels, ", "), thereAre(otherLabels))
@@ -178,11 +179,8 @@ func (d *folder) pair(imageDir, labelDir string) error {
 	return nil
 }
 
-// Endings of pictures and of label maps, in any case.
-var (
-	folderPictures = []string{".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
-	folderLabels   = []string{".png", ".tif", ".tiff"}
-)
+// folderLabels are the endings of label maps, in any case.
+var folderLabels = []string{".png", ".tif", ".tiff"}
 
 // folderFiles maps ids to files below dir, and lists the other files. What lies in the folder beside, or below it,
 // counts only there.

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"ovbench/datasets/files"
+	"ovbench/datasets/picture"
 )
 
 // readIDs reads a split list: one id per line, or two columns "/JPEGImages/id.jpg /Labels/id.png"
@@ -89,7 +90,7 @@ func knownID(line string, known map[string]string) string {
 			if _, ok := known[p]; ok {
 				return p
 			}
-			if id, cut := cutSuffix(p, slices.Concat(folderPictures, folderLabels)); cut && known[id] != "" {
+			if id, cut := cutSuffix(p, slices.Concat(picture.Endings, folderLabels)); cut && known[id] != "" {
 				return id
 			}
 			_, below, found := strings.Cut(p, "/")

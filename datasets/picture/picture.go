@@ -28,6 +28,9 @@ const (
 	Upright
 )
 
+// Endings are those of the files that [Read] reads, in lower case.
+var Endings = []string{".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
+
 // Read reads a picture as opaque 8-bit RGB of any source colour model, with bounds from 0,0.
 //
 // Pixels of PNG and TIFF are Pillow's Image.convert("RGB") exactly: alpha is dropped, 16-bit colours keep the high byte
