@@ -22,12 +22,8 @@ type BoundaryRecord Sparse
 // d = max(1, ratio * diagonal rounded half to even) pixels. Ignored truth is a class of its own
 // while boundaries are drawn, and drops out of the counts. Labels are treated as in [Count];
 // 1..MaxClasses/2 classes, ratio in 0..1.
-func CountBoundary(
-	truth, pred []uint16,
-	width, height, classes int,
-	ignore uint16,
-	ratio float64,
-) (BoundaryRecord, error) {
+func CountBoundary(truth, pred []uint16, width, height, classes int, ignore uint16,
+	ratio float64) (BoundaryRecord, error) {
 	if classes < 1 || classes > MaxClasses/2 {
 		return nil, fmt.Errorf("%d classes, want 1..%d", classes, MaxClasses/2)
 	}

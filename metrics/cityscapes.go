@@ -127,11 +127,7 @@ func CountCityscapes(truth, pred, instances []uint16) (CityscapesRecord, error) 
 		}
 		if label >= cityscapesLabels || CityscapesLabels[label].InstanceSize == 0 {
 			return CityscapesRecord{}, fmt.Errorf(
-				"instance id %d at pixel %d is of label %d, which has no instances; want *_instanceIds.png",
-				id,
-				first,
-				label,
-			)
+				"instance id %d at pixel %d is of label %d, which has no instances; want *_instanceIds.png", id, first, label)
 		}
 		c := seen[id]
 		if c == nil {
@@ -170,13 +166,8 @@ func (r CityscapesRecord) check() error {
 		case i > 0 && r.Instances[i-1].ID >= c.ID:
 			return fmt.Errorf("instance %d: id %d is out of order or repeated", i, c.ID)
 		case c.Size < 1 || c.Size > math.MaxInt32-pixels || c.Class < 0 || c.Class > c.Category || c.Category > c.Size:
-			return fmt.Errorf(
-				"instance %d: %d of the class and %d of the category among %d pixels",
-				i,
-				c.Class,
-				c.Category,
-				c.Size,
-			)
+			return fmt.Errorf("instance %d: %d of the class and %d of the category among %d pixels", i, c.Class, c.Category,
+				c.Size)
 		}
 		pixels += c.Size
 	}

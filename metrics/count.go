@@ -216,12 +216,7 @@ func badTruth(truth []uint16, classes int, ignore uint16) error {
 		if int(v) >= classes && v != ignore {
 			return fmt.Errorf(
 				"truth has label %d at pixel %d, but there are %d classes and label %d is ignored; map void labels to the "+
-					"ignored one, and check reduce_zero_label",
-				v,
-				i,
-				classes,
-				ignore,
-			)
+					"ignored one, and check reduce_zero_label", v, i, classes, ignore)
 		}
 	}
 	return nil

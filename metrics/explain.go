@@ -46,10 +46,7 @@ func Explain(score []float32, mask []uint8, image, class int) (ExplainRecord, er
 	}
 	if !hasInside(mask) {
 		return ExplainRecord{}, fmt.Errorf(
-			"class %d has no pixel in image %d; maps are scored for classes that are present",
-			class,
-			image,
-		)
+			"class %d has no pixel in image %d; maps are scored for classes that are present", class, image)
 	}
 	var e explainer
 	e.low = oneBits

@@ -165,10 +165,7 @@ func CheckCurves(curves [][]float64) error {
 	for i, curve := range curves {
 		if len(curve) < 2 || len(curve) != len(curves[0]) {
 			return fmt.Errorf(
-				"the curve of image %d has %d points; one schedule of two points or more is wanted for all images",
-				i,
-				len(curve),
-			)
+				"the curve of image %d has %d points; one schedule of two points or more is wanted for all images", i, len(curve))
 		}
 		for _, v := range curve {
 			if !(v >= 0 && v <= 1) {

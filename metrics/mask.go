@@ -35,11 +35,8 @@ func ClassMask(labels []uint16, class, ignore uint16) []uint8 {
 func checkMap(score []float32, mask []uint8) error {
 	switch {
 	case len(score) != len(mask):
-		return fmt.Errorf(
-			"a map of %d pixels and a mask of %d; resize the map to the image, never the mask",
-			len(score),
-			len(mask),
-		)
+		return fmt.Errorf("a map of %d pixels and a mask of %d; resize the map to the image, never the mask", len(score),
+			len(mask))
 	case len(score) == 0:
 		return fmt.Errorf("a map without pixels")
 	case len(score) > maxPixels:

@@ -40,13 +40,8 @@ func (d DifficultRule) check() error {
 	case DifficultSkip, DifficultNegative, DifficultPositive:
 		return nil
 	}
-	return fmt.Errorf(
-		"difficult rule %q is not known (known: %s, %s, %s)",
-		d,
-		DifficultSkip,
-		DifficultNegative,
-		DifficultPositive,
-	)
+	return fmt.Errorf("difficult rule %q is not known (known: %s, %s, %s)", d, DifficultSkip, DifficultNegative,
+		DifficultPositive)
 }
 
 // Ranking holds, for each class, the images by falling score. It is what every average precision

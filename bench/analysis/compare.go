@@ -61,10 +61,7 @@ func Compare(r CompareRequest) (*reports.Comparison, error) {
 		lines := []error{
 			fmt.Errorf(
 				"%s and %s answered unlike questions, so that a difference says nothing about the methods (--across-protocols "+
-					"compares them all the same); they differ in",
-				r.A,
-				r.B,
-			),
+					"compares them all the same); they differ in", r.A, r.B),
 		}
 		for _, u := range refused {
 			lines = append(lines, errors.New("  "+u.String()))
@@ -89,10 +86,8 @@ func Compare(r CompareRequest) (*reports.Comparison, error) {
 }
 
 // load reads the records of both runs, once where they are one, as far as they are of the methods compared.
-func (r CompareRequest) load(
-	a, b *results.Run,
-	pairs [][2]string,
-) (recsA, recsB map[string][]records.Record, err error) {
+func (r CompareRequest) load(a, b *results.Run,
+	pairs [][2]string) (recsA, recsB map[string][]records.Record, err error) {
 	var ofA, ofB []string
 	for _, p := range pairs {
 		ofA, ofB = append(ofA, p[0]), append(ofB, p[1])
@@ -156,11 +151,8 @@ func loadMethods(dir string, run *results.Run, methods []string) (map[string][]r
 }
 
 // all compares every pair of methods on every data set that both runs have, on all cores, in the order of A.
-func (r CompareRequest) all(
-	a, b *results.Run,
-	recsA, recsB map[string][]records.Record,
-	pairs [][2]string,
-) ([]reports.ComparedCell, error) {
+func (r CompareRequest) all(a, b *results.Run, recsA, recsB map[string][]records.Record,
+	pairs [][2]string) ([]reports.ComparedCell, error) {
 	cells, faults := make([][]reports.ComparedCell, len(a.Datasets)*len(pairs)), make([]error, len(a.Datasets)*len(pairs))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
@@ -208,24 +200,15 @@ func methodPairs(a, b *results.Run, r CompareRequest) ([][2]string, error) {
 			}
 		}
 		if len(out) == 0 {
-			return nil, fmt.Errorf(
-				"%s (%s) and %s (%s) have no method in common; name one of each with --methods",
-				r.A,
-				strings.Join(names(a), ", "),
-				r.B,
-				strings.Join(names(b), ", "),
-			)
+			return nil, fmt.Errorf("%s (%s) and %s (%s) have no method in common; name one of each with --methods", r.A,
+				strings.Join(names(a), ", "), r.B, strings.Join(names(b), ", "))
 		}
 		return out, nil
 	case 2:
 		for i, run := range []*results.Run{a, b} {
 			if run.Method(r.Methods[i]) == nil {
-				return nil, fmt.Errorf(
-					"%s: method %q is not in the run; it has %s",
-					[]string{r.A, r.B}[i],
-					r.Methods[i],
-					strings.Join(names(run), ", "),
-				)
+				return nil, fmt.Errorf("%s: method %q is not in the run; it has %s", []string{r.A, r.B}[i], r.Methods[i],
+					strings.Join(names(run), ", "))
 			}
 		}
 		return [][2]string{{r.Methods[0], r.Methods[1]}}, nil
@@ -324,11 +307,8 @@ func unlike(a, b *results.Run, pairs [][2]string) (noted, refused differences) {
 	noted.note("model", a.Model.Name, b.Model.Name)
 	noted.note("model.architecture", a.Model.Architecture, b.Model.Architecture)
 	noted.note("model.activation", a.Model.Activation, b.Model.Activation)
-	noted.note(
-		"model.weights",
-		strings.TrimSpace(strings.Join(a.Hashes(), " ")),
-		strings.TrimSpace(strings.Join(b.Hashes(), " ")),
-	)
+	noted.note("model.weights", strings.TrimSpace(strings.Join(a.Hashes(), " ")),
+		strings.TrimSpace(strings.Join(b.Hashes(), " ")))
 	noted.note("networks", networks(a), networks(b))
 	for _, p := range pairs {
 		x, y := a.Method(p[0]), b.Method(p[1])
@@ -398,11 +378,8 @@ func otherData(a, b *results.Run, recsA, recsB map[string][]records.Record) (out
 			ids  []string
 		}{{".pictures", pictures}, {".truth", truth}} {
 			if len(o.ids) > 0 {
-				out.note(
-					d.Name+o.what,
-					fmt.Sprintf("%d images of both", both),
-					fmt.Sprintf("%d of them differ, such as %s", len(o.ids), o.ids[0]),
-				)
+				out.note(d.Name+o.what, fmt.Sprintf("%d images of both", both),
+					fmt.Sprintf("%d of them differ, such as %s", len(o.ids), o.ids[0]))
 			}
 		}
 	}
@@ -443,12 +420,8 @@ func unlikeProtocols(a, b *results.Run, x, y *results.Dataset) (out differences)
 
 // cells compares one method of each side on one data set: a cell for every task and convention that both have, and
 // every score asked for.
-func (r CompareRequest) cells(
-	a, b *results.Run,
-	recsA, recsB []records.Record,
-	d results.Dataset,
-	m [2]string,
-) ([]reports.ComparedCell, error) {
+func (r CompareRequest) cells(a, b *results.Run, recsA, recsB []records.Record, d results.Dataset,
+	m [2]string) ([]reports.ComparedCell, error) {
 	if n := len(b.Dataset(d.Name).Classes); n != len(d.Classes) {
 		return nil, fmt.Errorf("%d and %d classes cannot be compared", len(d.Classes), n)
 	}
@@ -470,11 +443,8 @@ func (r CompareRequest) cells(
 			}
 			name := cell.Convention + ":" + score
 			// A comparison says how much B gains over A: B is the first side of the pair.
-			p, err := Paired(
-				Side{b, recsB, d.Name, m[1], name},
-				Side{a, recsA, d.Name, m[0], name},
-				PairOptions{Resamples: r.Resamples, Flips: r.Flips, Seed: r.Seed},
-			)
+			p, err := Paired(Side{b, recsB, d.Name, m[1], name}, Side{a, recsA, d.Name, m[0], name},
+				PairOptions{Resamples: r.Resamples, Flips: r.Flips, Seed: r.Seed})
 			if err != nil {
 				return nil, err
 			}

@@ -139,10 +139,8 @@ func (s *shard) absorb(other *shard) error {
 		cmp.Or(a.Runtime.Name, "runtime"): {a.Runtime.Version, b.Runtime.Version},
 	} {
 		if of[0] != of[1] {
-			b.Warnings = append(
-				b.Warnings,
-				fmt.Sprintf("joined from parts of unlike %s: %s and %s", what, cmp.Or(of[0], "unknown"), cmp.Or(of[1], "unknown")),
-			)
+			b.Warnings = append(b.Warnings,
+				fmt.Sprintf("joined from parts of unlike %s: %s and %s", what, cmp.Or(of[0], "unknown"), cmp.Or(of[1], "unknown")))
 		}
 	}
 	if b.Started.Before(a.Started) {
@@ -196,19 +194,12 @@ func clearMerged(out string, dirs []string, header records.Header, seen map[reco
 	}
 	for _, rec := range old {
 		if _, ok := seen[rec.Key()]; !ok && rec.Error == "" {
-			return fmt.Errorf(
-				"%s holds records of its own, such as %s of %s, which no shard has: choose another --out",
-				out,
-				rec.ID,
-				rec.Dataset,
-			)
+			return fmt.Errorf("%s holds records of its own, such as %s of %s, which no shard has: choose another --out", out,
+				rec.ID, rec.Dataset)
 		}
 	}
-	return errors.Join(
-		os.Remove(path),
-		os.RemoveAll(filepath.Join(out, results.FileName)),
-		os.RemoveAll(filepath.Join(out, panelsFolder)),
-	)
+	return errors.Join(os.Remove(path), os.RemoveAll(filepath.Join(out, results.FileName)),
+		os.RemoveAll(filepath.Join(out, panelsFolder)))
 }
 
 const panelsFolder = "panels"

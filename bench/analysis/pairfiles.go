@@ -49,11 +49,7 @@ func (s LabelScoring) truths(paths []string) (chosen []string, ids bool, err err
 	case whole && len(label) == 0:
 		return nil, false, fmt.Errorf(
 			"%s: the truth is of train ids (%s); --classes %d wants *_labelIds.png; score train ids with --classes %d",
-			s.Truth,
-			train[0],
-			s.Classes,
-			cityscapesTrainIDs,
-		)
+			s.Truth, train[0], s.Classes, cityscapesTrainIDs)
 	case whole:
 		return label, true, nil
 	case s.Classes == cityscapesTrainIDs && len(train) > 0:
@@ -63,12 +59,8 @@ func (s LabelScoring) truths(paths []string) (chosen []string, ids bool, err err
 	case s.Classes == cityscapesTrainIDs:
 		return nil, false, fmt.Errorf(
 			"%s: the truth is of label ids 0..33 (%s), not of the %d train ids; make *_labelTrainIds.png with "+
-				"cityscapesScripts, or score label ids with --convention cityscapes --classes %d",
-			s.Truth,
-			label[0],
-			cityscapesTrainIDs,
-			len(metrics.CityscapesLabels),
-		)
+				"cityscapesScripts, or score label ids with --convention cityscapes --classes %d", s.Truth, label[0],
+			cityscapesTrainIDs, len(metrics.CityscapesLabels))
 	case len(label) == 0:
 		return train, false, nil
 	}
@@ -112,23 +104,13 @@ func pairFiles(truths, preds []string, truthDir, predDir string) ([]filePair, er
 		}
 	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf(
-			"%s: %d of %d label maps have no prediction, the first is %s",
-			predDir,
-			len(missing),
-			len(truths),
-			missing[0],
-		)
+		return nil, fmt.Errorf("%s: %d of %d label maps have no prediction, the first is %s", predDir, len(missing),
+			len(truths), missing[0])
 	}
 	for _, p := range preds {
 		if !used[p] {
-			return nil, fmt.Errorf(
-				"%s: %d predictions have no truth in %s, the first is %s",
-				predDir,
-				len(preds)-len(used),
-				truthDir,
-				p,
-			)
+			return nil, fmt.Errorf("%s: %d predictions have no truth in %s, the first is %s", predDir, len(preds)-len(used),
+				truthDir, p)
 		}
 	}
 	return out, nil
@@ -162,24 +144,15 @@ func stem(path string) string { return pathID(filepath.Base(path)) }
 
 func pathID(path string) string { return norm.NFC.String(strings.TrimSuffix(path, filepath.Ext(path))) }
 
-func eachPair(
-	ctx context.Context,
-	pairs []filePair,
-	progress tasks.Progress,
-	f func(i int, truth, pred labelmap.Map) error,
-) error {
+func eachPair(ctx context.Context, pairs []filePair, progress tasks.Progress,
+	f func(i int, truth, pred labelmap.Map) error) error {
 	return eachPairAs(ctx, pairs, progress, labelmap.Read, f)
 }
 
 // eachPairAs reads all pairs on all cores and hands them to f, which is called for several at a time. Errors name the
 // files.
-func eachPairAs(
-	ctx context.Context,
-	pairs []filePair,
-	progress tasks.Progress,
-	read func(string) (labelmap.Map, error),
-	f func(i int, truth, pred labelmap.Map) error,
-) error {
+func eachPairAs(ctx context.Context, pairs []filePair, progress tasks.Progress,
+	read func(string) (labelmap.Map, error), f func(i int, truth, pred labelmap.Map) error) error {
 	progress.Start("scoring", len(pairs))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.NumCPU())
@@ -201,15 +174,8 @@ func eachPairAs(
 				return err
 			}
 			if truth.W != pred.W || truth.H != pred.H {
-				return fmt.Errorf(
-					"%s is %dx%d, its truth %s %dx%d; predictions are scored at the size of the truth",
-					p.pred,
-					pred.W,
-					pred.H,
-					p.truth,
-					truth.W,
-					truth.H,
-				)
+				return fmt.Errorf("%s is %dx%d, its truth %s %dx%d; predictions are scored at the size of the truth", p.pred,
+					pred.W, pred.H, p.truth, truth.W, truth.H)
 			}
 			if err := f(i, truth, pred); err != nil {
 				return fmt.Errorf("%s, %s: %w", p.truth, p.pred, err)

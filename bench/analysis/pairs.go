@@ -45,10 +45,8 @@ type Side struct {
 
 // records are those of the side's data set, failed samples left out, in the order of samples.
 func (s Side) records() []records.Record {
-	of := slices.DeleteFunc(
-		slices.Clone(s.Records),
-		func(r records.Record) bool { return r.Dataset != s.Dataset || r.Error != "" },
-	)
+	of := slices.DeleteFunc(slices.Clone(s.Records),
+		func(r records.Record) bool { return r.Dataset != s.Dataset || r.Error != "" })
 	slices.SortFunc(of, records.ByIndex)
 	return of
 }

@@ -29,11 +29,8 @@ func Rescore(dir, out string, set map[string]string) (*results.Run, error) {
 		if !slices.Contains(rescored, key) {
 			faults = append(
 				faults,
-				fmt.Errorf(
-					"%s changes records, not scores: measure again (these may change: %s)",
-					key,
-					strings.Join(rescored, ", "),
-				),
+				fmt.Errorf("%s changes records, not scores: measure again (these may change: %s)", key,
+					strings.Join(rescored, ", ")),
 			)
 			continue
 		}

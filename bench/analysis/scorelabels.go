@@ -101,12 +101,8 @@ func (s LabelScoring) pairs() (pairs []filePair, ids bool, notes []string, err e
 }
 
 // plain scores label maps of classes.
-func (s LabelScoring) plain(
-	ctx context.Context,
-	pairs []filePair,
-	convention metrics.Convention,
-	progress tasks.Progress,
-) (*FileScores, error) {
+func (s LabelScoring) plain(ctx context.Context, pairs []filePair, convention metrics.Convention,
+	progress tasks.Progress) (*FileScores, error) {
 	ownIgnore := s.Ignore < 0
 	if ownIgnore {
 		s.Ignore = defaultIgnore
@@ -131,15 +127,8 @@ func (s LabelScoring) plain(
 			shift(pred.Pix)
 		}
 		if s.Boundary {
-			b, err := metrics.CountBoundary(
-				truth.Pix,
-				pred.Pix,
-				truth.W,
-				truth.H,
-				s.Classes,
-				labelmap.Ignore,
-				metrics.DilationRatio,
-			)
+			b, err := metrics.CountBoundary(truth.Pix, pred.Pix, truth.W, truth.H, s.Classes, labelmap.Ignore,
+				metrics.DilationRatio)
 			if err != nil {
 				return err
 			}
@@ -164,10 +153,7 @@ func (s LabelScoring) plain(
 			out.Warnings,
 			fmt.Sprintf(
 				"label %d of the truth is ignored, as is usual, though it is one of %d classes; give --ignore to say which value "+
-					"does not count",
-				defaultIgnore,
-				s.Classes,
-			),
+					"does not count", defaultIgnore, s.Classes),
 		)
 	}
 	return out, err
@@ -233,18 +219,13 @@ func (f *FileScores) countPixels(records []metrics.Sparse, classes int) {
 	if outside > 0 {
 		f.Warnings = append(
 			f.Warnings,
-			fmt.Sprintf(
-				"%d pixels are predicted as none of the %d classes: they are misses of the true class",
-				outside,
-				classes,
-			),
+			fmt.Sprintf("%d pixels are predicted as none of the %d classes: they are misses of the true class", outside,
+				classes),
 		)
 	}
 	if len(f.Scores) == 0 {
-		f.Warnings = append(
-			f.Warnings,
-			"every pixel of the truth is ignored: no score is defined; check --ignore and --reduce-zero-label",
-		)
+		f.Warnings = append(f.Warnings,
+			"every pixel of the truth is ignored: no score is defined; check --ignore and --reduce-zero-label")
 	}
 }
 
@@ -264,16 +245,9 @@ func (s LabelScoring) prepare(truth labelmap.Map) error {
 		default:
 			return fmt.Errorf(
 				"truth has label %d at x %d, y %d, but there are %d classes (%d..%d) and label %d is ignored; map void labels to "+
-					"the ignored one, and check --classes, --ignore and --reduce-zero-label%s",
-				v,
-				i%truth.W,
-				i/truth.W,
-				s.Classes,
-				first,
-				first+s.Classes-1,
-				s.Ignore,
-				datasets.Numbering{Classes: s.Classes, ReduceZero: s.ReduceZero}.OneOff(truth, v),
-			)
+					"the ignored one, and check --classes, --ignore and --reduce-zero-label%s", v, i%truth.W, i/truth.W, s.Classes,
+				first, first+s.Classes-1, s.Ignore,
+				datasets.Numbering{Classes: s.Classes, ReduceZero: s.ReduceZero}.OneOff(truth, v))
 		}
 	}
 	return nil
@@ -287,12 +261,8 @@ func (s LabelScoring) prepareIDs(truth labelmap.Map) error {
 			truth.Pix[i] = labelmap.Ignore
 		case int(v) >= len(metrics.CityscapesLabels):
 			return fmt.Errorf(
-				"truth has label %d at x %d, y %d, but label ids are 0..%d; give an --ignore if this one does not count",
-				v,
-				i%truth.W,
-				i/truth.W,
-				len(metrics.CityscapesLabels)-1,
-			)
+				"truth has label %d at x %d, y %d, but label ids are 0..%d; give an --ignore if this one does not count", v,
+				i%truth.W, i/truth.W, len(metrics.CityscapesLabels)-1)
 		}
 	}
 	return nil
@@ -359,19 +329,14 @@ func (s LabelScoring) cityscapes(ctx context.Context, pairs []filePair, progress
 	out.countPixels(plain, len(metrics.CityscapesLabels))
 	out.named(categories)
 	if trainIDs {
-		out.Warnings = append(
-			out.Warnings,
-			"the predictions look like train ids (0..18); this evaluation wants label ids (0..33)",
-		)
+		out.Warnings = append(out.Warnings,
+			"the predictions look like train ids (0..18); this evaluation wants label ids (0..33)")
 	}
 	if weighted < len(pairs) {
 		out.Warnings = append(
 			out.Warnings,
-			fmt.Sprintf(
-				"iIoU is left out: %d of %d images have no *_instanceIds.png beside the truth",
-				len(pairs)-weighted,
-				len(pairs),
-			),
+			fmt.Sprintf("iIoU is left out: %d of %d images have no *_instanceIds.png beside the truth", len(pairs)-weighted,
+				len(pairs)),
 		)
 	}
 	return out, nil
@@ -417,15 +382,8 @@ func (s LabelScoring) imageNetS(ctx context.Context, pairs []filePair, progress 
 		if err := s.prepare(truth); err != nil {
 			return err
 		}
-		records[i], err = metrics.CountBoundary(
-			truth.Pix,
-			pred.Pix,
-			truth.W,
-			truth.H,
-			s.Classes,
-			labelmap.Ignore,
-			metrics.ImageNetSDilationRatio,
-		)
+		records[i], err = metrics.CountBoundary(truth.Pix, pred.Pix, truth.W, truth.H, s.Classes, labelmap.Ignore,
+			metrics.ImageNetSDilationRatio)
 		return err
 	})
 	if err != nil {

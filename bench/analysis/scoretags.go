@@ -45,10 +45,8 @@ func ScoreTags(s TagScoring) (*FileScores, error) {
 	}
 	table := &tasks.TagTable{Images: images, Classes: classes, Tags: tags, Values: pred.data, Difficult: s.Difficult}
 	out := &FileScores{Task: "multilabel", Convention: metrics.StepAP.Name, Images: images, Warnings: warnings}
-	stats := slices.DeleteFunc(
-		table.Statistics(""),
-		func(s tasks.Statistic) bool { return strings.HasPrefix(s.Score, "mAP-") },
-	)
+	stats := slices.DeleteFunc(table.Statistics(""),
+		func(s tasks.Statistic) bool { return strings.HasPrefix(s.Score, "mAP-") })
 	if out.Classes, out.Counts, err = table.PerClass(); err == nil {
 		out.Scores, err = tasks.Evaluate(stats, images, s.Resamples, s.Seed)
 	}
@@ -73,20 +71,13 @@ const (
 )
 
 // tags reads the values of a truth.
-func (a Absent) tags(
-	truth []float64,
-	classes int,
-	rule metrics.DifficultRule,
-) (tags []metrics.Tag, warnings []string, err error) {
+func (a Absent) tags(truth []float64, classes int,
+	rule metrics.DifficultRule) (tags []metrics.Tag, warnings []string, err error) {
 	count := map[float64]int{}
 	for i, v := range truth {
 		if v != 0 && v != 1 && v != -1 {
-			return nil, nil, fmt.Errorf(
-				"value %v at [%d, %d]; want 1 for present, and 0 and -1, see --absent",
-				v,
-				i/classes,
-				i%classes,
-			)
+			return nil, nil, fmt.Errorf("value %v at [%d, %d]; want 1 for present, and 0 and -1, see --absent", v, i/classes,
+				i%classes)
 		}
 		count[v]++
 	}

@@ -43,11 +43,8 @@ func CheckFolder(dir string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf(
-		"%s holds %s and other things, but no run: choose another --out, or an empty folder",
-		dir,
-		entries[0].Name(),
-	)
+	return fmt.Errorf("%s holds %s and other things, but no run: choose another --out, or an empty folder", dir,
+		entries[0].Name())
 }
 
 // sweep takes away what a killed run was about to put in place. The lock is held.
@@ -154,15 +151,10 @@ func Open(dir string, header Header, resume bool) (_ *File, err error) {
 		end = 0
 	case !resume:
 		return nil, fmt.Errorf(
-			"%s holds the records of an earlier run: add --resume to continue it, or choose another --out",
-			dir,
-		)
+			"%s holds the records of an earlier run: add --resume to continue it, or choose another --out", dir)
 	case head.Fingerprint != header.Fingerprint:
-		return nil, fmt.Errorf(
-			"%s holds records of another run (it differs in %s): choose another --out",
-			dir,
-			header.Differ(head),
-		)
+		return nil, fmt.Errorf("%s holds records of another run (it differs in %s): choose another --out", dir,
+			header.Differ(head))
 	}
 	if r.f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666); err != nil {
 		return nil, err
@@ -295,11 +287,7 @@ func Each(path string, do func(line []byte) error) (Header, int64, error) {
 		if err := do(line); err != nil {
 			return fmt.Errorf(
 				"%s:%d: %w; ovbench records %s --repair leaves such lines out, and run --resume measures their samples again",
-				path,
-				n,
-				err,
-				filepath.Dir(path),
-			)
+				path, n, err, filepath.Dir(path))
 		}
 		return nil
 	})
@@ -329,9 +317,7 @@ func each(path string, do func(n int, line []byte) error) (h Header, end int64, 
 			if err != nil {
 				err = fmt.Errorf(
 					"%s:1: %w; without this line nobody knows what was measured: restore the file, or measure into another folder",
-					path,
-					err,
-				)
+					path, err)
 			}
 		case err == nil:
 			err = do(n, line)

@@ -120,10 +120,8 @@ var squaredMetrics = []metric[*explained]{
 
 // judgedMetrics are those of points that people judged.
 var judgedMetrics = []metric[*explained]{
-	ofJudged(
-		"p-mIoU",
-		"IoU of the judged points that are on a class, at threshold 0.5, points pooled, averaged over classes",
-	),
+	ofJudged("p-mIoU",
+		"IoU of the judged points that are on a class, at threshold 0.5, points pooled, averaged over classes"),
 	ofJudged("p-mIoU-both", "the same, of the mean of the points on and off the class"),
 }
 
@@ -223,10 +221,8 @@ func (e *explained) describeJudged(cell *results.Cell) error {
 			on[r.Class] = true
 		}
 	}
-	maps.Copy(
-		cell.Counts,
-		map[string]int{"maps": len(e.judged), "judged_points": int(points), "classes_with_points": len(on)},
-	)
+	maps.Copy(cell.Counts,
+		map[string]int{"maps": len(e.judged), "judged_points": int(points), "classes_with_points": len(on)})
 	return nil
 }
 

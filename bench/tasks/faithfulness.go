@@ -113,9 +113,7 @@ func (v *View) rise(class int, order []int32) (out records.Curves, err error) {
 		return out, err
 	}
 	out.Insertion, err = v.curve(
-		metrics.Perturbation{Start: blurred, Finish: v.Pixels, Order: order, Schedule: schedule},
-		probability,
-	)
+		metrics.Perturbation{Start: blurred, Finish: v.Pixels, Order: order, Schedule: schedule}, probability)
 	return out, err
 }
 
@@ -195,16 +193,10 @@ type areas struct{ deletion, insertion [][]float64 }
 // faithfulnessMetrics are the scores of task faithfulness. Insertion, of which more is better, is the one that tables
 // show.
 var faithfulnessMetrics = []metric[*areas]{
-	underCurve(
-		"insertion",
-		"area under the curve as pixels are inserted; high is good",
-		func(a *areas) [][]float64 { return a.insertion },
-	),
-	underCurve(
-		"deletion",
-		"area under the curve of the explained class as its pixels are deleted; low is good",
-		func(a *areas) [][]float64 { return a.deletion },
-	),
+	underCurve("insertion", "area under the curve as pixels are inserted; high is good",
+		func(a *areas) [][]float64 { return a.insertion }),
+	underCurve("deletion", "area under the curve of the explained class as its pixels are deleted; low is good",
+		func(a *areas) [][]float64 { return a.deletion }),
 }
 
 func underCurve(name, doc string, of func(*areas) [][]float64) metric[*areas] {

@@ -23,10 +23,8 @@ func Finish(out *results.Run, recs []records.Record, planned map[string][]int, d
 			continue
 		}
 		if rec.Error != "" {
-			out.Failures = append(
-				out.Failures,
-				results.Failure{Dataset: rec.Dataset, ID: rec.ID, Stage: rec.Stage, Error: rec.Error},
-			)
+			out.Failures = append(out.Failures,
+				results.Failure{Dataset: rec.Dataset, ID: rec.ID, Stage: rec.Stage, Error: rec.Error})
 			continue
 		}
 		good[rec.Key()] = true

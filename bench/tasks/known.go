@@ -14,10 +14,7 @@ type Metric struct{ Name, Task, Doc string }
 // Metrics lists the scores of all tasks, each name of a task once.
 func Metrics() []Metric {
 	return slices.Concat(
-		list(
-			"segmentation",
-			segmentationMetrics,
-		),
+		list("segmentation", segmentationMetrics),
 		list("explain", explainMetrics),
 		list("explain", squaredMetrics),
 		list("explain", judgedMetrics),

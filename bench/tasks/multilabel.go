@@ -115,10 +115,8 @@ func (multilabel) Cells(c Context, recs []records.Record) (cells []Cell, err err
 	tables, err := c.tables(recs)
 	for w, t := range tables {
 		name := classScores[w].name
-		cells = append(
-			cells,
-			Cell{name, t.Statistics(name), func(cell *results.Cell) error { return t.describe(cell, c.Dataset.Classes) }},
-		)
+		cells = append(cells,
+			Cell{name, t.Statistics(name), func(cell *results.Cell) error { return t.describe(cell, c.Dataset.Classes) }})
 	}
 	return cells, err
 }

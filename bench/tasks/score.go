@@ -127,10 +127,8 @@ func (c Cell) compute(suite *configs.Suite, images int) (*results.Cell, error) {
 // were not planned (--limit, --only); failed; missing, because the run was interrupted or is one shard of several.
 func countSamples(cell *results.Cell, run *results.Run, d results.Dataset) {
 	if d.Official > 0 && cell.Images != d.Official {
-		cell.Warnings = append(
-			cell.Warnings,
-			fmt.Sprintf("%d images, not the %d of the official split %q", cell.Images, d.Official, d.Split),
-		)
+		cell.Warnings = append(cell.Warnings,
+			fmt.Sprintf("%d images, not the %d of the official split %q", cell.Images, d.Official, d.Split))
 	}
 	planned, err := records.ParseRanges(d.Samples)
 	if err != nil || d.Samples == "" {

@@ -49,11 +49,8 @@ const maxRefined = 1 << 25
 func decode(t *Target, w, h int, sim *Similarity) ([]uint16, error) {
 	if t.Protocol.PAMR > 0 && w*h > maxRefined {
 		return nil, fmt.Errorf(
-			"a picture of %dx%d pixels is too large to be refined (%d pixels at most): measure it with protocol.pamr 0",
-			w,
-			h,
-			maxRefined,
-		)
+			"a picture of %dx%d pixels is too large to be refined (%d pixels at most): measure it with protocol.pamr 0", w, h,
+			maxRefined)
 	}
 	labels := make([]uint16, w*h)
 	texts := len(t.Texts)
@@ -337,10 +334,8 @@ func (s *Segmented) describe(cell *results.Cell, classes []string) error {
 	}
 	cell.Counts["images_with_instances"] = looked
 	if all := len(s.Cityscapes); looked < all {
-		cell.Warnings = append(
-			cell.Warnings,
-			fmt.Sprintf("iIoU is left out: %d of %d images have no *_gtFine_instanceIds.png and no polygons", all-looked, all),
-		)
+		cell.Warnings = append(cell.Warnings,
+			fmt.Sprintf("iIoU is left out: %d of %d images have no *_gtFine_instanceIds.png and no polygons", all-looked, all))
 	}
 	return nil
 }
