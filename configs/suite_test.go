@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -443,10 +444,17 @@ func FuzzParse(f *testing.F) {
 		f.Add(data, true)
 		f.Add(data, false)
 	}
+	all := slices.Clone(known.Datasets) // a suite written out names those of its protocol
+	for _, p := range Protocols() {
+		for _, d := range p.Departures {
+			all = append(all, d.Dataset)
+		}
+	}
 	f.Fuzz(func(t *testing.T, data []byte, check bool) {
 		var k Known
 		if check {
 			k = known
+			k.Datasets = all
 		}
 		s, err := Parse("f.yaml", data, k)
 		if err != nil {
