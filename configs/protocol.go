@@ -29,7 +29,8 @@ type Protocol struct {
 	Resize string // how an image meets the network: "squash" to Size, or "short-side", which keeps its shape
 	Size   Size   // of the network's input, in pixels; for short-side the shorter side, twice
 	Long   int    // short-side: limit of the longer side; 0 for none
-	Filter string // of Resize: "bicubic", "bilinear", "lanczos", Pillow's, antialiased; "cv2-linear"
+	// of Resize: "bicubic", "bilinear", "lanczos", Pillow's, antialiased, or "pillow13-bicubic" and so on; "cv2-linear"
+	Filter string
 	Mean   string // colours are normalised by the statistics of "clip" or "imagenet"
 	Window int    // side of sliding windows in pixels; 0: the network sees the whole input at once
 	Stride int    // between windows; without windows of no effect
@@ -136,9 +137,10 @@ var protocolFields = []field[Protocol]{
 		func(p *Protocol) *Size { return &p.Size }, sizeKind)),
 	needed(key("long", "resize short-side: limit of the longer side in pixels; 0 for none",
 		func(p *Protocol) *int { return &p.Long }, whole(0, maxSide))),
-	needed(key("filter", "kernel of resize: bicubic, bilinear and lanczos are Pillow's, antialiased; cv2-linear is "+
-		"OpenCV's",
-		func(p *Protocol) *string { return &p.Filter }, choice([]string{"bicubic", "bilinear", "lanczos", "cv2-linear"}))),
+	needed(key("filter", "kernel of resize: bicubic, bilinear and lanczos are Pillow's up to 12 and torchvision's, "+
+		"antialiased; pillow13- before them is Pillow 13's order of passes; cv2-linear is OpenCV's",
+		func(p *Protocol) *string { return &p.Filter }, choice([]string{"bicubic", "bilinear", "lanczos",
+			"pillow13-bicubic", "pillow13-bilinear", "pillow13-lanczos", "cv2-linear"}))),
 	needed(key("mean", "statistics that normalise the colours: clip or imagenet",
 		func(p *Protocol) *string { return &p.Mean }, choice([]string{"clip", "imagenet"}))),
 	needed(key("window", "side of sliding windows in pixels; 0 for the whole input",

@@ -3,6 +3,7 @@ package clip
 import (
 	"fmt"
 	"image"
+	"strings"
 
 	"ovbench/runners/resample"
 	"ovbench/runners/tensor"
@@ -33,19 +34,27 @@ const (
 	FilterCV2Linear Filter = "cv2-linear"
 )
 
+// pillow13 before the name of one of Pillow's filters is that of Pillow 13, which resizes some pictures to other bytes.
+const pillow13 = "pillow13-"
+
+var pillowFilters = map[Filter]resample.Filter{
+	FilterBicubic: resample.BicubicFilter, FilterBilinear: resample.BilinearFilter, FilterLanczos: resample.LanczosFilter,
+}
+
 // resize gives src the size w x h.
 func (f Filter) resize(src resample.RGB, w, h int) (resample.RGB, error) {
-	switch f {
-	case FilterBicubic:
-		return resample.Pillow(src, w, h, resample.BicubicFilter), nil
-	case FilterBilinear:
-		return resample.Pillow(src, w, h, resample.BilinearFilter), nil
-	case FilterLanczos:
-		return resample.Pillow(src, w, h, resample.LanczosFilter), nil
-	case FilterCV2Linear:
+	if f == FilterCV2Linear {
 		return resample.CV2Linear(src, w, h), nil
 	}
-	return src, fmt.Errorf("filter %q is not known; known are bicubic, bilinear, lanczos, cv2-linear", f)
+	name, newer := strings.CutPrefix(string(f), pillow13)
+	switch kernel, known := pillowFilters[Filter(name)]; {
+	case known && newer:
+		return resample.Pillow13(src, w, h, kernel), nil
+	case known:
+		return resample.Pillow(src, w, h, kernel), nil
+	}
+	return src, fmt.Errorf("filter %q is not known; known are bicubic, bilinear, lanczos, their like with "+
+		pillow13+" before, cv2-linear", f)
 }
 
 // Input is how a picture becomes the pixels of a network. It is a value: equal Inputs make equal pixels of a picture.
