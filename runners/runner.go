@@ -108,7 +108,7 @@ func imageGraph(m methods.ImageText, ms []Named, o ImageOptions) (*onnx.Graph, [
 		scene.Texts = g.Input("texts", tensor.F32, g.Symbol("texts"), m.Space())
 		if slices.ContainsFunc(ms, func(n Named) bool { return n.Method.Traits().Explains }) {
 			scene.Asked = g.Input("asked", tensor.I64, g.Symbol("asked"))
-			scene.Explained = g.Input("explained", tensor.I64, g.Symbol("explained"))
+			scene.Explained = g.Input(explainedAxis, tensor.I64, g.Symbol(explainedAxis))
 		}
 	}
 	var networks []network
@@ -209,7 +209,7 @@ func checkNames(ms []Named) error {
 	if len(ms) == 0 {
 		return fmt.Errorf("no methods to run")
 	}
-	taken := map[string]bool{"": true, "pixels": true, "texts": true, "asked": true, "explained": true}
+	taken := map[string]bool{"": true, "pixels": true, "texts": true, "asked": true, explainedAxis: true}
 	for _, n := range ms {
 		if taken[n.Name] || strings.HasPrefix(n.Name, keptPrefix) {
 			return fmt.Errorf("method name %q is taken: give it another", n.Name)
@@ -360,47 +360,66 @@ func (r *Images) apart(ctx context.Context, pixels tensor.Dense, sets []TextSet)
 }
 
 // run computes tokens, or values if there are texts. Explanations of more texts than fit a bound on memory come in
-// parts, each with a pass of its own.
+// parts, each with a pass of its own; second graphs run once, behind all of them.
 func (r *Images) run(ctx context.Context, pixels tensor.Dense, sets []TextSet) ([]Batch, error) {
 	if err := r.checkPixels(pixels); err != nil {
 		return nil, err
 	}
 	if !r.explains() {
-		return r.pass(ctx, pixels, sets, question{})
-	}
-	q := questionOf(sets)
-	var results []Batch
-	for part := range slices.Chunk(q.explained, r.textsAtOnce(pixels.Shape)) {
-		one, err := r.pass(ctx, pixels, sets, question{q.asked, part})
+		results, kept, err := r.pass(ctx, pixels, sets, question{})
 		if err != nil {
 			return nil, err
 		}
-		scores := make([]tensor.Dense, len(one))
-		for i, n := range r.networks {
-			if scores[i] = one[i].Values; n.explains && results == nil {
-				one[i].Values = unknown(scores[i].Shape[0], scores[i].Shape[1], joined(sets).Shape[0])
-			}
+		return results, r.runStages(ctx, pixels, sets, question{}, kept, results)
+	}
+	q := questionOf(sets)
+	var results []Batch
+	var kept []tensor.Dense
+	for part := range slices.Chunk(q.explained, r.textsAtOnce(pixels.Shape)) {
+		one, also, err := r.pass(ctx, pixels, sets, question{q.asked, part})
+		if err != nil {
+			return nil, err
 		}
 		if results == nil {
-			results = one
+			results, kept = one, also
+			continue
 		}
 		for i, n := range r.networks {
-			for k := 0; n.explains && k < len(part); k++ {
-				paste(results[i].Values, columns(scores[i], k, k+1), int(q.asked[part[k]]))
+			if n.explains {
+				results[i].Values = beside(results[i].Values, one[i].Values)
 			}
+		}
+		for i, shape := range r.kept {
+			if d := shape[len(shape)-1]; d < 0 && r.tables.symbols[-1-d] == explainedAxis {
+				kept[i] = beside(kept[i], also[i])
+			}
+		}
+	}
+	if err := r.runStages(ctx, pixels, sets, q, kept, results); err != nil {
+		return nil, err
+	}
+	for i, n := range r.networks {
+		if !n.explains {
+			continue
+		}
+		found := results[i].Values
+		results[i].Values = unknown(found.Shape[0], found.Shape[1], joined(sets).Shape[0])
+		for k, text := range q.explained {
+			paste(results[i].Values, columns(found, k, k+1), int(q.asked[text]))
 		}
 	}
 	return results, nil
 }
 
-// pass runs the graph once, and what follows it.
-func (r *Images) pass(ctx context.Context, pixels tensor.Dense, sets []TextSet, q question) ([]Batch, error) {
+// pass runs the graph once. It gives what methods say and what the graph keeps for second ones; values of explained
+// texts [.., K] are of those of q alone.
+func (r *Images) pass(ctx context.Context, pixels tensor.Dense, sets []TextSet, q question) (results []Batch,
+	kept []tensor.Dense, err error) {
 	h, w := pixels.Shape[2], pixels.Shape[3]
 	in := []ort.Value{float32s(pixels)}
 	width := r.model.Space()
-	var texts tensor.Dense
 	if sets != nil {
-		texts = joined(sets)
+		texts := joined(sets)
 		in = append(in, float32s(texts))
 		width = texts.Shape[0]
 	}
@@ -410,7 +429,7 @@ func (r *Images) pass(ctx context.Context, pixels tensor.Dense, sets []TextSet, 
 	for _, t := range r.tables.at(h, w) {
 		in = append(in, float32s(t))
 	}
-	results := make([]Batch, len(r.names))
+	results = make([]Batch, len(r.names))
 	var out []ort.Value
 	for i, n := range r.networks {
 		rows, cols := n.grid(h, w)
@@ -425,42 +444,51 @@ func (r *Images) pass(ctx context.Context, pixels tensor.Dense, sets []TextSet, 
 		out = append(out, float32s(results[i].Values))
 	}
 	sizes := r.sizes(pixels.Shape[0], h, w)
-	sizes["texts"], sizes["asked"], sizes["explained"] = width, len(q.asked), len(q.explained)
-	kept := make([]tensor.Dense, len(r.kept))
+	sizes["texts"], sizes["asked"], sizes[explainedAxis] = width, len(q.asked), len(q.explained)
+	kept = make([]tensor.Dense, len(r.kept))
 	for i, s := range r.kept {
 		shape, err := r.tables.symbols.Resolve(s, sizes)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		kept[i] = tensor.New(shape...)
 		out = append(out, float32s(kept[i]))
 	}
 	if err := r.options.Schedule.run(ctx, r.session, in, out); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for i, n := range r.networks {
 		if n.whole != nil {
 			results[i].keep = kept[n.at]
 		}
 	}
+	return results, kept, nil
+}
+
+// runStages runs the second graphs of methods that have one, whose values take the place of the first's.
+func (r *Images) runStages(ctx context.Context, pixels tensor.Dense, sets []TextSet, q question, kept []tensor.Dense,
+	results []Batch) (err error) {
 	for _, s := range r.stages {
-		var err error
+		turns, first := r.options.Schedule, results[s.index]
 		if s.Search != nil {
-			results[s.index].Values, err = s.search(ctx, r.options.Schedule, pixels, picked(texts, q), kept, results[s.index])
+			results[s.index].Values, err = s.search(ctx, turns, pixels, picked(joined(sets), q), kept, first)
 		} else {
-			err = s.run(ctx, r.options.Schedule, pixels, sets, kept, results[s.index])
+			err = s.run(ctx, turns, pixels, sets, kept, first)
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return results, nil
+	return nil
 }
 
 // explains reports whether some method explains texts.
 func (r *Images) explains() bool {
 	return slices.ContainsFunc(r.networks, func(n network) bool { return n.explains })
 }
+
+// explainedAxis is the symbol of the number of texts that one pass explains, and the input that names them.
+const explainedAxis = "explained"
 
 // explainBytes bounds what the backward passes of one run hold.
 const explainBytes = 1 << 30

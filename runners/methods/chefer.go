@@ -52,14 +52,14 @@ func (c *Chefer) Read(s *Scene) Reading {
 		values = append(values, u)
 	}
 	gradients := g.Gradient(s.target(c.Target, class.embedding), results...)
-	var row onnx.Value
+	relevance := make([]onnx.Value, n)   // [K, B, heads, M, Lead+N]
 	for b, gradient := range gradients { // from the last block down
-		relevance := meanHeads(g, g.Relu(g.Mul(g.AtWeights(gradient, values[b], t.Heads), weights[b])))
-		if b == 0 {
-			row = g.Add(relevance, s.classOnly())
-		} else {
-			row = g.Add(row, g.MatMul(row, relevance))
-		}
+		relevance[b] = g.Relu(g.Mul(g.AtWeights(gradient, values[b], t.Heads), weights[b]))
+	}
+	// Written behind all of them, the products are computed as early as they can be, and each relevance is let go.
+	row := g.Add(meanHeads(g, relevance[0]), s.classOnly())
+	for _, r := range relevance[1:] {
+		row = g.Add(row, rowTimes(g, row, r))
 	}
 	r := s.scored(row)
 	r.Wide = n > 1

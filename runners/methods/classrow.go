@@ -3,6 +3,7 @@ package methods
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"ovbench/runners/clip"
 	"ovbench/runners/onnx"
@@ -96,11 +97,25 @@ func (s *Scene) patchesOf(x onnx.Value, axis int) onnx.Value {
 
 // classOnly is the class token's row of the identity: [1, Lead+N], a one and zeros.
 func (s *Scene) classOnly() onnx.Value {
+	return s.tokenRow("class", func(row []float32) { row[0] = 1 })
+}
+
+// meanRow is the row [1, Lead+N] that takes the mean over tokens.
+func (s *Scene) meanRow() onnx.Value {
+	return s.tokenRow("mean", func(row []float32) {
+		for i := range row {
+			row[i] = 1 / float32(len(row))
+		}
+	})
+}
+
+// tokenRow is a row over all tokens that depends on their number alone.
+func (s *Scene) tokenRow(name string, fill func(row []float32)) onnx.Value {
 	t := s.Tower()
-	return s.Table(t.Prefix+"class", s.RGB, func(h, w int) tensor.Dense {
+	return s.Table(t.Prefix+name, s.RGB, func(h, w int) tensor.Dense {
 		rows, cols := t.Grid(h, w)
 		row := tensor.New(1, t.Lead()+rows*cols)
-		row.Data[0] = 1
+		fill(row.Data)
 		return row
 	}, 1, t.Tokens(s.Graph, s.RGB))
 }
@@ -110,6 +125,14 @@ func meanHeads(g *onnx.Graph, weights onnx.Value) onnx.Value {
 	shape := weights.Shape()
 	n := len(shape)
 	return g.Reshape(g.Mean(weights, n-3), append(append([]int{}, shape[:n-3]...), shape[n-2:]...)...)
+}
+
+// rowTimes is a row [.., 1, M] times the mean over the heads of weights [.., heads, M, N]: [.., 1, N]. The mean is taken
+// of the products, which are rows, and not of the weights.
+func rowTimes(g *onnx.Graph, row, weights onnx.Value) onnx.Value {
+	shape := row.Shape()
+	n := len(shape)
+	return meanHeads(g, g.MatMul(g.Reshape(row, slices.Insert(slices.Clone(shape), n-2, 1)...), weights))
 }
 
 // scored is a reading of values by patch and text from a row over all tokens: [K, B, 1, Lead+N], or [B, 1, Lead+N] of

@@ -56,7 +56,7 @@ func (c *GScoreCAM) Read(s *Scene) Reading {
 	}
 	r := s.weighted(activations, weights)
 	shape := weights.Shape()
-	weights = g.Transpose(g.Reshape(weights, shape[0], shape[1], shape[3]), 1, 0, 2) // [B, K, C]
+	weights = g.Transpose(g.Reshape(weights, shape[0], shape[1], shape[3]), 1, 2, 0) // [B, C, K]
 	scale := s.CosineScale()
 	r.Next = &Stage{
 		Keep: []onnx.Value{activations, weights},
@@ -74,14 +74,14 @@ func (c *GScoreCAM) Read(s *Scene) Reading {
 func (c *GScoreCAM) search(f Found, scale float64, pixels vit.Normalization) (tensor.Dense, error) {
 	activations, weights := f.Kept[0], f.Kept[1]
 	images, patches, channels := activations.Shape[0], activations.Shape[1], activations.Shape[2]
-	texts := weights.Shape[1]
+	texts := weights.Shape[2]
 	out := tensor.New(images, patches, texts)
 	for b := range images {
 		a := activations.At(b)
 		tried := make([][]bool, texts) // by channel
 		wanted := make([]bool, channels)
 		for t := range texts {
-			tried[t] = c.choose(weights.At(b).At(t).Data)
+			tried[t] = c.choose(Column(weights.At(b).Data, texts, t))
 			for i, yes := range tried[t] {
 				wanted[i] = wanted[i] || yes
 			}

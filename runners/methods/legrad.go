@@ -39,7 +39,7 @@ func (l *LeGrad) Read(s *Scene) Reading {
 		attended := t.Attention(g, q, k, u, onnx.Value{})
 		score := g.L2Normalize(t.Project(g, g.Mean(s.Before(i+1), 1), vit.ByValue))
 		gradient := g.Gradient(s.target(cosineTarget, score), attended)[0]
-		row := g.Mean(meanHeads(g, g.Relu(g.AtWeights(gradient, u, t.Heads))), 2) // [T, B, 1, Lead+N]
+		row := rowTimes(g, s.meanRow(), g.Relu(g.AtWeights(gradient, u, t.Heads))) // [T, B, 1, Lead+N]
 		if sum.Present() {
 			row = g.Add(sum, row)
 		}

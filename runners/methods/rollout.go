@@ -46,8 +46,8 @@ func (r *Rollout) Read(s *Scene) Reading {
 	row := r.step(g, s.classOnly(), meanHeads(g, s.lastRow(false).weights))
 	for i := t.Depth() - 2; i >= from; i-- {
 		q, k, _ := t.QKV(g, i, s.Before(i))
-		a := meanHeads(g, g.Weights(q, k, t.Heads, t.Scale(), onnx.Value{}, false))
-		row = r.step(g, row, g.MatMul(row, a))
+		a := g.Weights(q, k, t.Heads, t.Scale(), onnx.Value{}, false)
+		row = r.step(g, row, rowTimes(g, row, a))
 	}
 	return s.scored(row)
 }

@@ -198,7 +198,8 @@ func (s *Scene) Values(r Reading) onnx.Value {
 // Stage is the second graph of a method, with a step in Go before it. It runs for every set of texts by itself, so that
 // what a method says of a text may depend on the texts beside it.
 type Stage struct {
-	// Keep are values of the first graph that the second one takes up. Their first axis is the batch.
+	// Keep are values of the first graph that the second one takes up. Their first axis is the batch; what is of
+	// explained texts has them along its last.
 	Keep []onnx.Value
 	// Prepare gives what the second graph takes besides, in the order in which Read declares it.
 	Prepare func(First) []tensor.Dense

@@ -82,7 +82,9 @@ func attentionRule(s step, c Value) []Value {
 	if !s.wants(0) && !s.wants(1) && !(bias.Present() && s.wants(5)) {
 		return out
 	}
-	logits := s.softmaxCotangent(weights, g.AtWeights(c, v, heads), 3)
+	// Of the softmax's rule A (Ā - Σ A Ā), where Ā = c vᵀ, the sum over keys is c·y, as A v is the result y.
+	sum := g.Sum(g.Mul(g.Heads(c, heads), g.Heads(s.out(), heads)), -1)
+	logits := g.Mul(weights, g.Sub(g.AtWeights(c, v, heads), sum))
 	if bias.Present() && s.wants(5) {
 		out[5] = s.fold(logits, weights.Shape(), bias.Shape())
 	}
