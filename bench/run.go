@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -266,11 +267,14 @@ type asked struct {
 func (f *suiteFlags) withModels(c *cobra.Command, s *configs.Suite, folder string) ([]asked, error) {
 	list := s.Models
 	if f.models != nil {
-		list = f.models
+		list = nil
+	}
+	for _, path := range f.models {
+		list = append(list, configs.Model{Path: path})
 	}
 	if len(list) < 2 {
 		if len(s.Models) == 1 {
-			s.Model = s.Models[0]
+			s.Model = s.Models[0] // of the suite: the flag is none or one
 		}
 		s.Models = nil
 		return []asked{{s, folder}}, nil
@@ -279,12 +283,12 @@ func (f *suiteFlags) withModels(c *cobra.Command, s *configs.Suite, folder strin
 	var out []asked
 	seen := map[string]string{}
 	for _, m := range list {
-		name := records.Clean(strings.TrimSuffix(filepath.Base(m), filepath.Ext(m)))
+		name := records.Clean(cmp.Or(m.Name, strings.TrimSuffix(filepath.Base(m.Path), filepath.Ext(m.Path))))
 		if before, ok := seen[name]; ok {
-			return nil, usagef(c.CommandPath(), "the models %s and %s would both be measured into %s: rename one", before, m,
-				filepath.Join(folder, name))
+			return nil, usagef(c.CommandPath(), "the models %s and %s would both be measured into %s: rename one, or give "+
+				"them names in a suite (models: [{name: a, model: %s}, …])", before, m.Path, filepath.Join(folder, name), m.Path)
 		}
-		seen[name] = m
+		seen[name] = m.Path
 		one := *s
 		one.Model, one.Models = m, nil
 		out = append(out, asked{&one, filepath.Join(folder, name)})

@@ -92,6 +92,36 @@ func named(what, topic string, of func(Known) []string) kind[string] {
 	return k
 }
 
+var modelFields = []field[Model]{
+	key("name", "what folders and tables call it", func(m *Model) *string { return &m.Name }, text(80, false)),
+	needed(key("model", "Hugging Face name or directory, .safetensors or .pt file, or demo",
+		func(m *Model) *string { return &m.Path }, modelPath)),
+}
+
+var modelPath = text(1000, false)
+
+// modelKind is a path, or a mapping with one.
+var modelKind = kind[Model]{
+	read: func(r *reader, n *yaml.Node, at string) (m Model, ok bool) {
+		if n.Kind != yaml.MappingNode {
+			m.Path, ok = modelPath.read(r, n, at)
+			return m, ok
+		}
+		before := len(r.faults)
+		readFields(r, n, at, &m, modelFields, true)
+		return m, len(r.faults) == before
+	},
+	write: func(m Model) any {
+		if m.Name == "" {
+			return m.Path
+		}
+		return writeFields(&m, modelFields)
+	},
+	schema: func() object {
+		return object{{"anyOf", []any{object{{"type", "string"}}, mapping(modelFields, true)}}}
+	},
+}
+
 // datasetKind is a name, or a mapping with one.
 var datasetKind = kind[Dataset]{
 	read: func(r *reader, n *yaml.Node, at string) (Dataset, bool) {

@@ -28,8 +28,8 @@ import (
 type Suite struct {
 	Name       string // of letters, digits and - _ . ; the file's name unless written
 	Title, Doc string
-	Model      string   // "" leaves it to --model
-	Models     []string // in place of Model: the suite is measured with each, as if by itself
+	Model      Model   // without a path: left to --model
+	Models     []Model // in place of Model: the suite is measured with each, as if by itself
 	// further networks that methods ask for, by the names they ask with; nil for none. See [Suite.Path]
 	Backbones map[string]string
 	Segmenter string // a Segment Anything model, of tasks and methods that cut out objects; "" leaves it to --segmenter, or does without
@@ -46,6 +46,12 @@ type Suite struct {
 
 	known  Known
 	places map[string]place
+}
+
+// Model is the image-text model of a suite.
+type Model struct {
+	Name string // what folders and tables call it; "" for what Path says
+	Path string // Hugging Face name or directory, .safetensors or .pt file, or demo
 }
 
 // Dataset is one data set of a suite.
@@ -99,13 +105,14 @@ var suiteFields = []field[Suite]{
 		func(s *Suite) bool { return s.Title == "" }),
 	optional(key("doc", "what the suite is for", func(s *Suite) *string { return &s.Doc }, text(10_000, true)),
 		func(s *Suite) bool { return s.Doc == "" }),
-	optional(key("model", "Hugging Face name or directory, .safetensors or .pt file, or demo",
-		func(s *Suite) *string { return &s.Model }, text(1000, false)),
-		func(s *Suite) bool { return s.Model == "" }),
+	optional(key("model", "Hugging Face name or directory, .safetensors or .pt file, or demo; or {name: label, model: it}",
+		func(s *Suite) *Model { return &s.Model }, modelKind),
+		func(s *Suite) bool { return s.Model == Model{} }),
 	optional(key("models",
-		"several in place of model, for example [openai/clip-vit-base-patch16, mine.pt]: one run of each",
-		func(s *Suite) *[]string { return &s.Models },
-		list(text(1000, false), "[openai/clip-vit-base-patch16, mine.pt]", "model", func(m string) string { return m })),
+		"several in place of model, for example [openai/clip-vit-base-patch16, {name: mine, model: mine.pt}]: one run of each",
+		func(s *Suite) *[]Model { return &s.Models },
+		list(modelKind, "[openai/clip-vit-base-patch16, mine.pt]", "model",
+			func(m Model) string { return cmp.Or(m.Name, m.Path) })),
 		func(s *Suite) bool { return len(s.Models) == 0 }),
 	optional(key("backbones", "further networks that methods read, for example {dino: facebook/dino-vitb8}",
 		func(s *Suite) *map[string]string { return &s.Backbones }, namedTexts("{dino: facebook/dino-vitb8}")),
@@ -163,7 +170,7 @@ func (r *reader) readSuite(root *yaml.Node) *Suite {
 		return s
 	}
 	readFields(r, root, "", s, suiteFields, true)
-	if p := r.places["models"]; s.Model != "" && len(s.Models) > 0 {
+	if p := r.places["models"]; s.Model != (Model{}) && len(s.Models) > 0 {
 		r.fault(&yaml.Node{Line: p.line, Column: p.column}, "model and models are both written; delete one")
 	}
 	for i, m := range s.Metrics {
@@ -270,7 +277,7 @@ func (s *Suite) Fingerprint() string { return fingerprint(writeFields(s.imperson
 // it is taken out here.
 func (s *Suite) RecordsFingerprint() string {
 	c := s.impersonal()
-	c.Model, c.Models, c.Backbones, c.Segmenter = "", nil, nil, ""
+	c.Model, c.Models, c.Backbones, c.Segmenter = Model{}, nil, nil, ""
 	c.Metrics, c.Seed, c.Resamples, c.Protocol.Convention = nil, 0, 0, ""
 	for i := range c.Datasets {
 		c.Datasets[i].Limit = 0
@@ -281,7 +288,11 @@ func (s *Suite) RecordsFingerprint() string {
 // impersonal is a copy without names and texts for people, places and pictures.
 func (s *Suite) impersonal() *Suite {
 	c := *s
-	c.Name, c.Title, c.Doc, c.Panels, c.Protocol.Name = "", "", "", 0, ""
+	c.Name, c.Title, c.Doc, c.Panels, c.Protocol.Name, c.Model.Name = "", "", "", 0, "", ""
+	c.Models = slices.Clone(s.Models)
+	for i := range c.Models {
+		c.Models[i].Name = ""
+	}
 	c.Datasets = slices.Clone(s.Datasets)
 	for i := range c.Datasets {
 		c.Datasets[i].Root, c.Datasets[i].Title = "", ""

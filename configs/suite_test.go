@@ -47,7 +47,7 @@ func TestGood(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Suite{
-		Name: "table-1", Title: "A table: 21 classes", Doc: "Two lines\nof text.", Model: "../models/vit",
+		Name: "table-1", Title: "A table: 21 classes", Doc: "Two lines\nof text.", Model: Model{Path: "../models/vit"},
 		Segmenter: "../models/sam.pth", Task: "segmentation",
 		Datasets: []Dataset{
 			{Name: "voc20"},
@@ -209,7 +209,7 @@ func TestBuiltIn(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if s.Name != name || s.Title == "" || s.Model == "" {
+		if s.Name != name || s.Title == "" || s.Model.Path == "" {
 			t.Errorf("%s: name %q, title %q, model %q", name, s.Name, s.Title, s.Model)
 		}
 	}
@@ -323,8 +323,8 @@ func genSuite(t *rapid.T) *Suite {
 	name := rapid.StringMatching(`[A-Za-z0-9][A-Za-z0-9_.-]{0,20}`)
 	s := &Suite{
 		Name: name.Draw(t, "name"), Title: maybe.Draw(t, "title"),
-		Doc:   strings.TrimSpace(rapid.StringMatching("([ -~]|\n|\t|é){0,200}").Draw(t, "doc")),
-		Model: maybe.Draw(t, "model"), Task: rapid.SampledFrom(tasks).Draw(t, "task"), File: "f.yaml",
+		Doc:  strings.TrimSpace(rapid.StringMatching("([ -~]|\n|\t|é){0,200}").Draw(t, "doc")),
+		Task: rapid.SampledFrom(tasks).Draw(t, "task"), File: "f.yaml",
 		Protocol: Protocol{
 			Name: label.Draw(t, "protocol"), Resize: "squash", Long: rapid.IntRange(0, maxSide).Draw(t, "long"),
 			Mean: "imagenet", Pad: "patch",
@@ -346,6 +346,13 @@ func genSuite(t *rapid.T) *Suite {
 	}
 	if len(s.Metrics) == 0 {
 		s.Metrics = nil
+	}
+	for _, path := range rapid.SliceOfNDistinct(label, 0, 3, rapid.ID[string]).Draw(t, "models") {
+		s.Models = append(s.Models, Model{Name: "model " + path, Path: path})
+	}
+	if len(s.Models) == 1 {
+		s.Model, s.Models = s.Models[0], nil
+		s.Model.Name = maybe.Draw(t, "called")
 	}
 	for _, n := range rapid.SliceOfNDistinct(label, 1, 4, rapid.ID[string]).Draw(t, "datasets") {
 		s.Datasets = append(s.Datasets, Dataset{Name: n, Root: maybe.Draw(t, "root"), Split: maybe.Draw(t, "split"),

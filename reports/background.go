@@ -23,7 +23,7 @@ func runNames(runs []*results.Run) []string {
 	names := make([]string, len(runs))
 	for i, r := range runs {
 		if names[i] = r.Label; r.Label == "" {
-			names[i] = fmt.Sprintf("run %d: %s", i+1, cmp.Or(r.Suite.Name, "unnamed"))
+			names[i] = fmt.Sprintf("run %d: %s", i+1, join([]string{cmp.Or(r.Suite.Name, "unnamed"), modelName(runs, r)}, ", "))
 		}
 	}
 	return names
@@ -140,7 +140,7 @@ func modelTable(runs []*results.Run) table {
 		}
 		switch k {
 		case "name":
-			return modelTitle(m)
+			return m.Called()
 		case "format":
 			return m.Format
 		case "files":
@@ -163,16 +163,6 @@ func modelTable(runs []*results.Run) table {
 		return integer(map[string]int{"image size": m.ImageSize, "patch": m.Patch, "layers": m.Layers,
 			"width": m.Width, "heads": m.Heads, "embedding": m.Embed}[k])
 	})
-}
-
-// modelTitle is the name of a model without the folders that it lies in; names of the hub stay whole.
-func modelTitle(m *results.Model) string {
-	name := filepath.ToSlash(m.Name)
-	if path.IsAbs(name) || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "~") ||
-		strings.Count(name, "/") > 1 {
-		return path.Base(name)
-	}
-	return m.Name
 }
 
 // filesText is a model's weight files, the first of many.

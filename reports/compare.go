@@ -253,7 +253,11 @@ func (c *Comparison) MovedIDs() []string {
 // header says what is compared with what, and in what the sides differ.
 func (c *Comparison) header() []string {
 	side := func(name string, s ComparedSide) string {
-		return fmt.Sprintf("%s: %s", name, join([]string{cmp.Or(s.Label, s.Run), s.Suite, cmp.Or(s.Model, "unnamed model"),
+		model := s.Model
+		if s.Results != nil {
+			model = s.Results.Model.Called()
+		}
+		return fmt.Sprintf("%s: %s", name, join([]string{cmp.Or(s.Label, s.Run), s.Suite, cmp.Or(model, "unnamed model"),
 			s.Backbone,
 			"protocol " + cmp.Or(s.Protocol, "unnamed")}, " · "))
 	}

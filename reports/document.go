@@ -117,7 +117,7 @@ func factsTable(runs []*results.Run) table {
 			case "Suite":
 				return join([]string{r.Suite.Name, bracket(cmp.Or(r.Suite.Title, ""))}, " ")
 			case "Model":
-				return join([]string{modelTitle(&r.Model), r.Model.Architecture}, ", ")
+				return join([]string{r.Model.Called(), r.Model.Architecture}, ", ")
 			case "Weights":
 				return weightsText(r.Model.Files)
 			case "Networks":
@@ -201,6 +201,9 @@ func (d *document) summary(v *view, figures []figure) {
 		}
 		d.figures(figures, main)
 		d.table(b.heading("Main scores"), summaryOf(b))
+		for _, t := range modelTables(b) {
+			d.table(b.heading(t.title), t)
+		}
 		d.figures(figures, func(f figure) bool { return f.place == placeSummary && f.block == i && !main(f) })
 	}
 	for _, s := range differencesOf(v.runs) {

@@ -55,6 +55,7 @@ type blockColumn struct {
 type blockRow struct {
 	Name    string     `json:"name"` // in tables: the method, with its runs where it occurs twice
 	Method  string     `json:"method"`
+	Model   string     `json:"model"`
 	Runs    []int      `json:"runs"`    // counted from 1
 	Values  []*float64 `json:"values"`  // by column; null where missing
 	Average *float64   `json:"average"` // null where a value is missing or the columns are unlike
@@ -73,7 +74,7 @@ func summaries(v *view) []block {
 		averaged, why := averages(b)
 		x.NoAverage = why
 		for _, r := range b.rows {
-			line := blockRow{Name: b.name(r), Method: r.method}
+			line := blockRow{Name: b.name(r), Method: r.method, Model: v.runs[r.run].Model.Called()}
 			for _, i := range v.of[r] {
 				line.Runs = append(line.Runs, i+1)
 			}
@@ -94,14 +95,14 @@ func summaries(v *view) []block {
 }
 
 // writeSummaryCSV writes the table of main scores in full precision: one line for each protocol and method, one
-// column for each data set, and the average of the line. Missing values are empty.
+// column for each data set, the average of the line, and the model. Missing values are empty.
 func writeSummaryCSV(w io.Writer, v *view) error {
 	head := []string{"protocol", "fingerprint", "method", "runs"}
 	for _, c := range v.columns {
 		head = append(head, strings.TrimSpace(c.title+" "+c.metric))
 	}
 	out := plain.NewCSV(w)
-	out.Write(append(head, "average"))
+	out.Write(append(head, "average", "model"))
 	for _, b := range summaries(v) {
 		for _, r := range b.Rows {
 			line := []string{b.Protocol, b.Fingerprint, r.Method, strings.Trim(fmt.Sprint(r.Runs), "[]")}
@@ -114,7 +115,7 @@ func writeSummaryCSV(w io.Writer, v *view) error {
 				}
 				line = append(line, full(r.Values[i]))
 			}
-			out.Write(append(line, full(r.Average)))
+			out.Write(append(line, full(r.Average), r.Model))
 		}
 	}
 	out.Flush()

@@ -29,7 +29,7 @@ func TestSummaryCSVIsExact(t *testing.T) {
 		t.Fatalf("%d lines, %v", len(lines), err)
 	}
 	if diff := cmp.Diff([]string{"protocol", "fingerprint", "method", "runs", "PASCAL VOC 21 mIoU",
-		"PASCAL Context 60 mIoU", "average"}, lines[0]); diff != "" {
+		"PASCAL Context 60 mIoU", "average", "model"}, lines[0]); diff != "" {
 		t.Error(diff)
 	}
 	for _, line := range lines[1:] {
@@ -58,8 +58,8 @@ func TestSummaryCSVIsExact(t *testing.T) {
 		if complete {
 			want = strconv.FormatFloat(sum/2, 'g', -1, 64)
 		}
-		if line[6] != want {
-			t.Errorf("%s: average %q, want %q", line[2], line[6], want)
+		if line[6] != want || line[7] != r.Model.Called() {
+			t.Errorf("%s: average %q of %q, want %q", line[2], line[6], line[7], want)
 		}
 	}
 }

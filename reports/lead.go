@@ -57,7 +57,7 @@ func leadOf(v *view) []span {
 		}
 	}
 	out := []span{{text: fmt.Sprintf("How well does the model %s ",
-		cmp.Or(modelTitle(&r.Model), r.Model.Architecture))},
+		cmp.Or(r.Model.Called(), r.Model.Architecture))},
 		{text: cmp.Or(questions[c.key.task], "answer") + ", on "},
 		{text: fmt.Sprintf("%s of %s", counted(images, "image"), listed(sets, 3))}, {text: ", read by "}}
 	var names []string

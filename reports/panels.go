@@ -51,7 +51,7 @@ func panelsOf(r *results.Run, dataset string) ([]image.Image, error) {
 	}
 	sh := sheet{title: cmp.Or(d.Title, d.Name), classes: d.Classes}
 	if r.Model.Name != "" {
-		sh.title += " · " + modelTitle(&r.Model)
+		sh.title += " · " + r.Model.Called()
 	}
 	var panels []*results.Panel
 	drawn := map[string]bool{}

@@ -130,6 +130,9 @@ func tablesOf(v *view) []table {
 	blocks := v.blocks()
 	for _, b := range blocks {
 		add(2, b.file("scores"), b.heading("Scores"), summaryOf(b))
+		for _, t := range modelTables(b) {
+			add(3, t.name, b.heading(t.title), t)
+		}
 	}
 	all = append(all, publishedTables(v)...)
 	for _, b := range blocks {
@@ -205,8 +208,7 @@ func summaryOf(v *view) table {
 		t.rows = append(t.rows, line)
 	}
 	t.notes = append(t.notes, fmt.Sprintf("%s in percent.", metricsOf(v.columns)))
-	t.notes = append(t.notes, intervals(values, "± is half of the %s %% bootstrap interval (%d resamples of the "+
-		"images).")...)
+	t.notes = append(t.notes, intervals(values, halfInterval)...)
 	if why != "" {
 		t.notes = append(t.notes, "No average: "+why+".")
 	}
@@ -226,6 +228,9 @@ func summaryOf(v *view) table {
 	}
 	return t
 }
+
+// halfInterval explains the numbers behind ±.
+const halfInterval = "± is half of the %s %% bootstrap interval (%d resamples of the images)."
 
 // transposed has data sets down and methods across. Ranks stay with their numbers, so that they are of lines.
 func (t table) transposed() table {

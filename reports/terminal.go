@@ -38,7 +38,7 @@ func Terminal(w io.Writer, runs []*results.Run, l Layout, width int, color bool)
 		p.line(p.paint("1", s))
 	}
 	for i, r := range runs {
-		s := fmt.Sprintf("%s · protocol %s", cmp.Or(modelTitle(&r.Model), "unnamed model"),
+		s := fmt.Sprintf("%s · protocol %s", cmp.Or(r.Model.Called(), "unnamed model"),
 			cmp.Or(protocolName(r), "unnamed"))
 		if len(runs) > 1 {
 			s = fmt.Sprintf("run %d: %s · %s", i+1, cmp.Or(r.Suite.Name, "unnamed"), s)
@@ -54,15 +54,25 @@ func Terminal(w io.Writer, runs []*results.Run, l Layout, width int, color bool)
 		if b.part != "" {
 			p.wrapped("", plain.Line(b.part))
 		}
-		p.table(t)
-		for _, n := range t.notes {
-			p.wrapped("", plain.Line(n))
+		p.noted(t)
+		for _, t := range modelTables(b) {
+			p.line("")
+			p.wrapped("", plain.Line(t.title))
+			p.noted(t)
 		}
 	}
 	for _, n := range notices(v.runs) {
 		p.wrapped("warning: ", plain.Line(n))
 	}
 	return p.out.Flush()
+}
+
+// noted writes t and its notes.
+func (p *terminal) noted(t table) {
+	p.table(t)
+	for _, n := range t.notes {
+		p.wrapped("", plain.Line(n))
+	}
 }
 
 // withAllScores widens the summary t of a single column by the other scores of its cells.

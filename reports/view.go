@@ -257,6 +257,10 @@ func (v *view) name(r row) string {
 	if label := v.runs[r.run].Label; label != "" {
 		return r.method + " · " + label
 	}
+	model := modelName(v.runs, v.runs[r.run])
+	if model != "" && v.tells(r, model) {
+		return r.method + " · " + model
+	}
 	name := r.method + " · run"
 	for i, n := range v.of[r] {
 		if i > 0 {
@@ -264,23 +268,34 @@ func (v *view) name(r row) string {
 		}
 		name += fmt.Sprintf(" %d", n+1)
 	}
-	if model := v.modelName(v.runs[r.run]); model != "" {
+	if model != "" {
 		name += ", " + model
 	}
 	return name
 }
 
-// modelName tells the model of m from those of other runs: by its architecture, or by its name where that is the
-// same. It is empty where all runs have one model.
-func (v *view) modelName(m *results.Run) string {
+// tells reports whether no other row of r's method and task is of a model of that name.
+func (v *view) tells(r row, model string) bool {
+	for o := range v.of {
+		if o != r && o.method == r.method && taskOf(v.runs[o.run]) == taskOf(v.runs[r.run]) &&
+			modelName(v.runs, v.runs[o.run]) == model {
+			return false
+		}
+	}
+	return true
+}
+
+// modelName tells the model of m from those of other runs: by its title, its architecture, or its name where
+// architectures are the same. It is empty where all runs have one model.
+func modelName(runs []*results.Run, m *results.Run) string {
 	name := ""
-	for _, o := range v.runs {
+	for _, o := range runs {
 		switch {
 		case modelKey(o) == modelKey(m):
-		case o.Model.Architecture == m.Model.Architecture:
-			return cmp.Or(modelTitle(&m.Model), m.Model.Architecture)
+		case m.Model.Title+o.Model.Title != "", o.Model.Architecture == m.Model.Architecture:
+			return cmp.Or(m.Model.Called(), m.Model.Architecture)
 		default:
-			name = cmp.Or(m.Model.Architecture, modelTitle(&m.Model))
+			name = cmp.Or(m.Model.Architecture, m.Model.Called())
 		}
 	}
 	return name

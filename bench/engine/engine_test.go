@@ -218,7 +218,7 @@ func TestPlanFaults(t *testing.T) {
 			t.Errorf("%q is not in\n%v", want, err)
 		}
 	}
-	s.Model = "micro"
+	s.Model.Path = "micro"
 	if _, err = NewPlan(r); err == nil ||
 		!strings.Contains(err.Error(), "s.yaml:5: clip_surgery: depth 99 is out of range") {
 		t.Errorf("error %v", err)

@@ -45,7 +45,7 @@ func (p *Plan) header(out *results.Run) (records.Header, error) {
 	}
 	for i, t := range p.targets {
 		d := p.suite.Datasets[i]
-		d.Root, d.Limit = "", 0
+		d.Root, d.Limit, d.Title = "", 0, ""
 		names, err := hashOf(p.suite.Path(d.LabelNames))
 		fault = errors.Join(fault, err)
 		protocol := t.Protocol

@@ -18,6 +18,7 @@ import (
 type Model struct {
 	*clip.Model
 	Name       string // as asked for
+	Title      string // what people call it; "" for Name
 	Tokenizer  *tokenizer.Tokenizer
 	Vocabulary string // where the tokenizer came from
 }
@@ -25,6 +26,7 @@ type Model struct {
 // ModelOptions say how to find and understand a model.
 type ModelOptions struct {
 	Name       string         // a path, a name in a cache, or a built-in one
+	Title      string         // what people call it; "" for Name
 	Vocabulary string         // a directory or file; empty looks beside the checkpoint and in the caches
 	Activation vit.Activation // overrides the checkpoint's; empty keeps it
 }
@@ -62,7 +64,7 @@ func OpenImageModel(o ModelOptions) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Model{Model: m, Name: o.Name}, nil
+	return &Model{Model: m, Name: o.Name, Title: o.Title}, nil
 }
 
 func locate(name string) (string, error) {
@@ -84,7 +86,7 @@ func (m *Model) Describe() results.Model {
 		activation += " (text: " + t + ")"
 	}
 	r := results.Model{
-		Name: m.Name, Path: m.Path, Format: string(m.Format), Architecture: m.Config.Name(), Activation: activation,
+		Name: m.Name, Title: m.Title, Path: m.Path, Format: string(m.Format), Architecture: m.Config.Name(), Activation: activation,
 		ImageSize: m.Image, Patch: m.Patch, Layers: m.Config.Vision.Layers, Width: m.Config.Vision.Width,
 		Heads: m.Config.Vision.Heads,
 		Embed: m.Embed, LogitScale: m.LogitScale, LogitBias: m.LogitBias, Vocabulary: results.File{Path: m.Vocabulary},

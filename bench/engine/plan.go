@@ -123,7 +123,7 @@ func NewPlan(r Request) (*Plan, error) {
 func (p *Plan) openModel() error {
 	o := p.request.Model
 	if o.Name == "" {
-		o.Name = configs.Home(p.suite.Model)
+		o.Name, o.Title = configs.Home(p.suite.Model.Path), p.suite.Model.Name
 	}
 	m, err := OpenModel(o)
 	if err != nil && p.request.Model.Name == "" {

@@ -11,7 +11,10 @@
 package results
 
 import (
+	"path"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -96,7 +99,8 @@ type File struct {
 
 // Model is the checkpoint that was resolved.
 type Model struct {
-	Name         string  `json:"name"`
+	Name         string  `json:"name"`            // as asked for
+	Title        string  `json:"title,omitempty"` // what the suite calls it
 	Path         string  `json:"path,omitempty"`
 	Format       string  `json:"format,omitempty"`
 	Files        []File  `json:"files,omitempty"`
@@ -335,6 +339,19 @@ func (r *Run) Hashes() []string {
 		}
 	}
 	return out
+}
+
+// Called is what tables call a model: its title, or its name without the folders that it lies in; names of the hub
+// stay whole.
+func (m *Model) Called() string {
+	name := filepath.ToSlash(m.Name)
+	switch {
+	case m.Title != "":
+		return m.Title
+	case path.IsAbs(name), strings.HasPrefix(name, "."), strings.HasPrefix(name, "~"), strings.Count(name, "/") > 1:
+		return path.Base(name)
+	}
+	return m.Name
 }
 
 // Hashes are those of the model's weight files, and of its vocabulary.
