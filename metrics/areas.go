@@ -152,13 +152,10 @@ func NewAreaPool(records []AreaRecord, classes int) (*AreaPool, error) {
 
 // Statistic is a score of the pooled areas, such as [Convention.MIoU].
 func (p *AreaPool) Statistic(score func(Areas) (float64, bool)) Statistic {
-	return func(times []int32) (float64, bool) {
-		if len(times) != len(p.ends) {
-			return 0, false
-		}
+	return ofImages(len(p.ends), func(times []int32) (float64, bool) {
 		p.sum(times)
 		return score(p.areas)
-	}
+	})
 }
 
 // sum makes areas the sums over images that count so many times each, unless they are.

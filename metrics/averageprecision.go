@@ -77,19 +77,16 @@ func (r *Ranking) AP(class int, rule APRule, times []int32) (float64, bool) {
 // MAP is the mean AP over the classes where it is defined, and the number of classes without
 // positives. times is as in [Ranking.AP].
 func (r *Ranking) MAP(rule APRule, times []int32) (mean float64, undefined int, ok bool) {
-	var sum float64
-	n := 0
+	var m average
 	for class := range r.lists {
 		ap, ok := r.AP(class, rule, times)
 		if !ok || rule.zero && ap == 0 {
 			undefined++
 		}
-		if ok {
-			sum += ap
-			n++
-		}
+		m.addIf(ap, ok)
 	}
-	return sum / float64(max(1, n)), undefined, n > 0 && r.images > 0
+	mean, ok = m.of()
+	return mean, undefined, ok && r.images > 0
 }
 
 // MAPStatistic is the mean AP of resampled images, for [Resample]: linear in the number of images,

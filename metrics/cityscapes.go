@@ -238,9 +238,7 @@ func CityscapesGroups(records []CityscapesRecord) (classes, categories []Citysca
 func (c *cityscapes) looksLikeTrainIDs() bool {
 	const lastTrainID = 18
 	total := mat.Sum(c.pixels)
-	above := mat.Sum(
-		c.pixels.Slice(lastTrainID+1, cityscapesLabels, 0, cityscapesLabels+1),
-	) // the last column is 255, for ignored
+	above := mat.Sum(c.pixels.Slice(lastTrainID+1, cityscapesLabels, 0, cityscapesLabels+1)) // the last column is 255
 	return mat.Sum(c.pixels.Slice(0, cityscapesLabels, lastTrainID+1, cityscapesLabels)) == 0 && above > total/10
 }
 
@@ -262,17 +260,13 @@ func (c *cityscapes) Scores() []Score {
 }
 
 func cityscapesMean(groups []CityscapesScores, name string) (float64, bool) {
-	var sum float64
-	n := 0
+	var m average
 	for _, g := range groups {
 		for _, s := range g.Scores {
-			if s.Name == name {
-				sum += s.Value
-				n++
-			}
+			m.addIf(s.Value, s.Name == name)
 		}
 	}
-	return sum / float64(max(1, n)), n > 0
+	return m.of()
 }
 
 // CityscapesScores are the scores of one class or category with the pixels behind its IoU.

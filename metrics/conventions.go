@@ -12,9 +12,7 @@ import (
 // truth is ignored are in no record: whatever was predicted there counts under no convention.
 type Convention struct {
 	Name  string
-	Doc   string // one line
 	iou   classRule
-	acc   classRule
 	final bool // the mean of mIoU and aAcc is a score of its own
 }
 
@@ -29,9 +27,7 @@ type classRule func(intersection, truth, pred int64) (float64, bool)
 // integers, so its logs may differ in the fourth digit of percent.
 var MMSeg = Convention{
 	Name: "mmseg",
-	Doc:  "mmsegmentation: absent but predicted classes have IoU 0, classes absent from both are left out",
 	iou:  iouOfSeen,
-	acc:  recall,
 }
 
 // CityscapesIoU is the class IoU of cityscapesScripts' pixel-level evaluation for a matrix of the
@@ -39,9 +35,7 @@ var MMSeg = Convention{
 // [CityscapesStatistic] has the whole evaluation.
 var CityscapesIoU = Convention{
 	Name: "cityscapes",
-	Doc:  "cityscapesScripts, class IoU: as mmseg; a prediction of an ignored label is a miss",
 	iou:  iouOfSeen,
-	acc:  recall,
 }
 
 // COCOStuff is the rule of the COCO-Stuff API and of detectron2's SemSegEvaluator: a class counts
@@ -52,12 +46,10 @@ var CityscapesIoU = Convention{
 // classes never makes; the COCO-Stuff API refuses them. Here they are misses.
 var COCOStuff = Convention{
 	Name: "cocostuff",
-	Doc:  "COCO-Stuff and detectron2: only classes with pixels in the truth count",
 	iou: func(i, t, p int64) (float64, bool) {
 		iou, ok := iouOfSeen(i, t, p)
 		return iou, ok && t > 0
 	},
-	acc: recall,
 }
 
 // ADE20K is the rule of the scene parsing development kit: classes absent from truth and
@@ -66,12 +58,10 @@ var COCOStuff = Convention{
 // pixels feels.)
 var ADE20K = Convention{
 	Name: "ade20k",
-	Doc:  "ADE20K development kit: mean over all classes, absent ones are 0; Final is the mean of mIoU and aAcc",
 	iou: func(i, t, p int64) (float64, bool) {
 		iou, _ := iouOfSeen(i, t, p)
 		return iou, true
 	},
-	acc:   recall,
 	final: true,
 }
 
@@ -80,11 +70,9 @@ var ADE20K = Convention{
 // whole evaluation.
 var ImageNetSIoU = Convention{
 	Name: "imagenet_s",
-	Doc:  "ImageNet-S: mean over all classes with background, absent ones are 0",
 	iou: func(i, t, p int64) (float64, bool) {
 		return float64(i) / (float64(t+p-i) + imageNetSEpsilon), true
 	},
-	acc: recall,
 }
 
 const imageNetSEpsilon = 1e-10

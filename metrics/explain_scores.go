@@ -1,8 +1,6 @@
 package metrics
 
-import (
-	"gonum.org/v1/gonum/floats"
-)
+import "gonum.org/v1/gonum/floats"
 
 // ExplainSummary is what the scores of a set of maps rest on.
 type ExplainSummary struct {
@@ -102,6 +100,14 @@ func (r ExplainRecord) row() []float64 {
 	return row
 }
 
+func rowsOf(records []ExplainRecord) [][]float64 {
+	rows := make([][]float64, len(records))
+	for i, r := range records {
+		rows[i] = r.row()
+	}
+	return rows
+}
+
 func (p *explainPool) add(class int, row []float64, times int32) {
 	p.present[class] = true
 	floats.AddScaled(p.pixels[class*2*levels:][:2*levels], float64(times), row)
@@ -136,7 +142,7 @@ func (p *explainPool) curve() []float64 {
 		}
 		n++
 		of := p.pixels[c*2*levels:][:2*levels]
-		addIoUs(curve, of[:levels], of[levels:], 1)
+		addIoUs(curve, of[:levels], of[levels:])
 	}
 	for k := range curve {
 		curve[k] /= float64(n)
@@ -144,13 +150,13 @@ func (p *explainPool) curve() []float64 {
 	return curve
 }
 
-// addIoUs adds weight times the IoU at each threshold to a curve.
-func addIoUs(curve, inside, outside []float64, weight float64) {
+// addIoUs adds the IoU at each threshold to a curve.
+func addIoUs(curve, inside, outside []float64) {
 	intersection, union := 0.0, floats.Sum(inside)
 	for k := Thresholds - 1; k >= 0; k-- {
 		intersection += inside[k+1]
 		union += outside[k+1]
-		curve[k] += weight * (intersection / union)
+		curve[k] += intersection / union
 	}
 }
 

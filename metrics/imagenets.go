@@ -1,6 +1,9 @@
 package metrics
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // ImageNetSDilationRatio is the boundary width of ImageNet-S's evaluator, as a share of the
 // image diagonal.
@@ -172,7 +175,7 @@ func (s *imageNetS) Scores() []Score {
 		{"mBIoU", imageNetSMean(s.whole.boundaries, false)},
 	}
 	for b, size := range imageNetSSizes {
-		if hasPixels(s.buckets[b].regions.Truth) {
+		if slices.Max(s.buckets[b].regions.Truth) > 0 {
 			out = append(out,
 				Score{"mIoU_" + size.name, imageNetSMean(s.buckets[b].regions, true)},
 				Score{"mBIoU_" + size.name, imageNetSMean(s.buckets[b].boundaries, true)})
@@ -183,23 +186,12 @@ func (s *imageNetS) Scores() []Score {
 
 // imageNetSMean is the mean of I/(U + epsilon) over all classes, or those in the truth.
 func imageNetSMean(a Areas, present bool) float64 {
-	var sum float64
-	n := 0
+	var m average
 	for c, t := range a.Truth {
 		if t > 0 || !present {
-			iou, _ := ImageNetSIoU.iou(a.Intersection[c], t, a.Pred[c])
-			sum += iou
-			n++
+			m.addIf(ImageNetSIoU.iou(a.Intersection[c], t, a.Pred[c]))
 		}
 	}
-	return sum / float64(n)
-}
-
-func hasPixels(areas []int64) bool {
-	for _, n := range areas {
-		if n > 0 {
-			return true
-		}
-	}
-	return false
+	value, _ := m.of()
+	return value
 }

@@ -24,3 +24,21 @@ func ratio(a, b int64) (float64, bool) {
 	}
 	return float64(a) / float64(b), true
 }
+
+// average adds up values. The zero value is ready.
+type average struct {
+	sum float64
+	n   int
+}
+
+func (a *average) add(v float64) { a.sum, a.n = a.sum+v, a.n+1 }
+
+// addIf adds a value that is defined.
+func (a *average) addIf(v float64, ok bool) {
+	if ok {
+		a.add(v)
+	}
+}
+
+// of is the mean, undefined without values.
+func (a *average) of() (float64, bool) { return a.sum / float64(max(1, a.n)), a.n > 0 }

@@ -22,7 +22,7 @@ const (
 type DifficultRule string
 
 const (
-	DifficultSkip     DifficultRule = "skip"     // the image is left out for that class: VOC's development kit, ML-GCN's AP
+	DifficultSkip     DifficultRule = "skip"     // the image is left out for that class: VOC's kit, ML-GCN's AP
 	DifficultNegative DifficultRule = "negative" // absent: ASL, DualCoOp, TaI-DPT
 	DifficultPositive DifficultRule = "positive" // present: CLIP_benchmark
 )
@@ -127,7 +127,7 @@ func gather(columns []rankColumn, scores []float64, truth []Tag, first, classes 
 		tags := truth[at : at+len(columns)]
 		for c, score := range scores[at : at+len(columns)] {
 			if score != score || tags[c] > TagDifficult {
-				return badCell(i, first+c, score, tags[c])
+				return fmt.Errorf("image %d, %w", i, badTag(first+c, score, tags[c]))
 			}
 			counts, present := d.asked(tags[c])
 			if !counts {
@@ -155,11 +155,11 @@ func checkTable(scores, truth, classes int) error {
 	return nil
 }
 
-func badCell(image, class int, score float64, t Tag) error {
+func badTag(class int, score float64, t Tag) error {
 	if t > TagDifficult {
-		return fmt.Errorf("image %d, class %d: truth %d, want 0 (absent), 1 (present) or 2 (difficult)", image, class, t)
+		return fmt.Errorf("class %d: truth %d, want 0 (absent), 1 (present) or 2 (difficult)", class, t)
 	}
-	return fmt.Errorf("image %d, class %d: score %v", image, class, score)
+	return fmt.Errorf("class %d: score %v", class, score)
 }
 
 // rankKey is the bits of a score, turned so that higher scores have lower keys. Both zeros have

@@ -203,10 +203,8 @@ func PointingStatistic(records []PointRecord, images, classes int, score string)
 	if err := checkClasses(classes); err != nil {
 		return nil, err
 	}
-	if err := checkRecords(records, images, func(r PointRecord) (int,
-		error) {
-		return r.Image, r.check(classes)
-	}); err != nil {
+	err := checkRecords(records, images, func(r PointRecord) (int, error) { return r.Image, r.check(classes) })
+	if err != nil {
 		return nil, err
 	}
 	return pooled(newPointing(classes), records, images, func(i int) int { return records[i].Image }, score), nil
@@ -224,10 +222,8 @@ func (p *pointing) Scores() []Score {
 		return nil
 	}
 	return []Score{
-		{
-			"pointing",
-			sum / float64(len(p.hits)),
-		}, {"pointing-seen", sum / float64(len(p.hits)-n.Absent)}, {"pointing-micro", micro},
+		{"pointing", sum / float64(len(p.hits))}, {"pointing-seen", sum / float64(len(p.hits)-n.Absent)},
+		{"pointing-micro", micro},
 	}
 }
 

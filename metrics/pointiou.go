@@ -70,7 +70,7 @@ func (s *pointIoU) add(r PointIoURecord, times int64) {
 }
 
 func (s *pointIoU) Scores() []Score {
-	var foreground, both mean
+	var foreground, both average
 	for _, c := range s.classes {
 		fg, ok := ratio(c.TP, c.TP+c.FP+c.FN)
 		if c.TP+c.FN == 0 || !ok { // nobody said that the class is anywhere
@@ -83,20 +83,13 @@ func (s *pointIoU) Scores() []Score {
 			both.add(fg)
 		}
 	}
-	if foreground.n == 0 {
+	fg, ok := foreground.of()
+	if !ok {
 		return nil
 	}
-	return []Score{{"p-mIoU", foreground.of()}, {"p-mIoU-both", both.of()}}
+	mean, _ := both.of()
+	return []Score{{"p-mIoU", fg}, {"p-mIoU-both", mean}}
 }
-
-// mean adds up values.
-type mean struct {
-	sum float64
-	n   int
-}
-
-func (m *mean) add(v float64) { m.sum, m.n = m.sum+v, m.n+1 }
-func (m *mean) of() float64   { return m.sum / float64(m.n) }
 
 // PointIoUStatistic is the IoU over points (Benenson and Ferrari, "From Colouring-in to Pointillism: Revisiting
 // Semantic Segmentation Supervision", arXiv 2210.14142, for Open Images V7): points pooled over images class by

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -249,7 +248,7 @@ func PromptStatistic(records []PromptRecord, images int, score string) (Statisti
 	}
 	p := &prompting{}
 	for range maskKinds {
-		p.masks = append(p.masks, newMasks(classes))
+		p.masks = append(p.masks, &masks{count: make([]int64, classes), overlap: make([]Overlap, classes)})
 	}
 	return pooled(p, records, images, func(i int) int { return records[i].Image }, score), nil
 }
@@ -258,7 +257,7 @@ func PromptStatistic(records []PromptRecord, images int, score string) (Statisti
 type prompting struct {
 	points      PromptRecord
 	first, hits int64
-	masks       []masks // by kind
+	masks       []*masks // by kind
 }
 
 func (p *prompting) clear() {
@@ -305,32 +304,28 @@ func (p *prompting) Scores() (out []Score) {
 
 // masks sums overlaps.
 type masks struct {
-	sum     *float64 // of IoU
-	count   []int64  // by class
+	sum     float64 // of IoU
+	count   []int64 // by class
 	overlap []Overlap
 }
 
-func newMasks(classes int) masks {
-	return masks{new(float64), make([]int64, classes), make([]Overlap, classes)}
-}
-
-func (m masks) clear() {
-	*m.sum = 0
+func (m *masks) clear() {
+	m.sum = 0
 	clear(m.count)
 	clear(m.overlap)
 }
 
-func (m masks) add(class int, o *Overlap, times int64) {
+func (m *masks) add(class int, o *Overlap, times int64) {
 	if o == nil {
 		return
 	}
-	*m.sum += float64(times) * o.IoU()
+	m.sum += float64(times) * o.IoU()
 	m.count[class] += times
 	m.overlap[class].Intersection += times * o.Intersection
 	m.overlap[class].Union += times * o.Union
 }
 
-func (m masks) scores() (mean, pooled float64, ok bool) {
+func (m *masks) scores() (mean, pooled float64, ok bool) {
 	var all, classes int64
 	for c, n := range m.count {
 		all += n
@@ -339,14 +334,14 @@ func (m masks) scores() (mean, pooled float64, ok bool) {
 			pooled += m.overlap[c].IoU()
 		}
 	}
-	return *m.sum / float64(max(1, all)), pooled / float64(max(1, classes)), all > 0
+	return m.sum / float64(max(1, all)), pooled / float64(max(1, classes)), all > 0
 }
 
 // BestOverlap is the index of the mask with the highest IoU, the first of equal ones; -1 without masks.
 func BestOverlap(masks []Overlap) int {
 	best := -1
 	for i, m := range masks {
-		if best < 0 || cmp.Compare(m.IoU(), masks[best].IoU()) > 0 {
+		if best < 0 || m.IoU() > masks[best].IoU() {
 			best = i
 		}
 	}

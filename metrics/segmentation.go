@@ -4,7 +4,7 @@ package metrics
 func (v Convention) MIoU(a Areas) (float64, bool) { return a.mean(v.iou) }
 
 // MAcc is the mean recall over the classes that count.
-func (v Convention) MAcc(a Areas) (float64, bool) { return a.mean(v.acc) }
+func (v Convention) MAcc(a Areas) (float64, bool) { return a.mean(recall) }
 
 // FWIoU is the sum over classes with pixels of (their share of the pixels) * IoU: Long et al.,
 // "Fully Convolutional Networks for Semantic Segmentation", CVPR 2015, section 5.
@@ -38,17 +38,14 @@ func dice(i, t, p int64) (float64, bool) { return ratio(2*i, t+p) }
 // mean adds in class order, so that equal areas give equal floats. Without any pixel of truth
 // there is no mean, not even under a rule that scores absent classes.
 func (a Areas) mean(rule classRule) (float64, bool) {
-	var sum float64
+	var m average
 	var pixels int64
-	n := 0
 	for c, i := range a.Intersection {
 		pixels += a.Truth[c]
-		if x, ok := rule(i, a.Truth[c], a.Pred[c]); ok {
-			sum += x
-			n++
-		}
+		m.addIf(rule(i, a.Truth[c], a.Pred[c]))
 	}
-	return sum / float64(max(1, n)), n > 0 && pixels > 0
+	value, ok := m.of()
+	return value, ok && pixels > 0
 }
 
 // ClassScores are the scores of one class with the pixels they come from.
@@ -67,7 +64,7 @@ func (v Convention) PerClass(a Areas) []ClassScores {
 		for _, s := range []struct {
 			name string
 			rule classRule
-		}{{"IoU", v.iou}, {"Acc", v.acc}, {"Precision", precision}, {"Dice", dice}} {
+		}{{"IoU", v.iou}, {"Acc", recall}, {"Precision", precision}, {"Dice", dice}} {
 			if x, ok := s.rule(i, t, p); ok {
 				out[k].Scores = append(out[k].Scores, Score{s.name, x})
 			}

@@ -19,6 +19,16 @@ func (s Statistic) Once(images int) (value float64, ok bool) {
 	return s(slices.Repeat([]int32{1}, images))
 }
 
+// ofImages is a score of that many images, undefined for another number.
+func ofImages(images int, score Statistic) Statistic {
+	return func(times []int32) (float64, bool) {
+		if len(times) != images {
+			return 0, false
+		}
+		return score(times)
+	}
+}
+
 // pool sums what images contribute, any number of times each, and knows scores of the sum.
 type pool[R any] interface {
 	clear()
@@ -28,10 +38,7 @@ type pool[R any] interface {
 
 // pooled is one score of a pool, by name: image says of which image the i-th record is.
 func pooled[R any](p pool[R], records []R, images int, image func(i int) int, score string) Statistic {
-	return func(times []int32) (float64, bool) {
-		if len(times) != images {
-			return 0, false
-		}
+	return ofImages(images, func(times []int32) (float64, bool) {
 		p.clear()
 		for i, r := range records {
 			if n := times[image(i)]; n > 0 {
@@ -44,7 +51,7 @@ func pooled[R any](p pool[R], records []R, images int, image func(i int) int, sc
 			}
 		}
 		return 0, false
-	}
+	})
 }
 
 // same is the image of a record where there is one of each.
@@ -160,10 +167,7 @@ func Difference(a, b Statistic) Statistic {
 
 // MeanStatistic is the mean of a value per image, of those that have one: NaN is none. It keeps the slice.
 func MeanStatistic(values []float64) Statistic {
-	return func(times []int32) (float64, bool) {
-		if len(times) != len(values) {
-			return 0, false
-		}
+	return ofImages(len(values), func(times []int32) (float64, bool) {
 		sum, n := 0.0, 0
 		for i, v := range values {
 			if v == v {
@@ -172,21 +176,14 @@ func MeanStatistic(values []float64) Statistic {
 			}
 		}
 		return sum / float64(max(1, n)), n > 0
-	}
+	})
 }
 
 // bestThresholdStatistic is fg-mIoU of the maps of that many images, the threshold searched anew in
 // each resample: one found once would make the interval too narrow.
 func bestThresholdStatistic(records []ExplainRecord, images, classes int) Statistic {
-	rows := make([][]float64, len(records))
-	for i, r := range records {
-		rows[i] = r.row()
-	}
-	pool := newExplainPool(classes)
-	return func(times []int32) (float64, bool) {
-		if len(times) != images {
-			return 0, false
-		}
+	rows, pool := rowsOf(records), newExplainPool(classes)
+	return ofImages(images, func(times []int32) (float64, bool) {
 		pool.clear()
 		for i, r := range records {
 			if n := times[r.Image]; n > 0 {
@@ -195,7 +192,7 @@ func bestThresholdStatistic(records []ExplainRecord, images, classes int) Statis
 		}
 		_, v, ok := bestOf(pool.curve())
 		return v, ok
-	}
+	})
 }
 
 // checkRecords refuses records that are faulty or not of one of the images.

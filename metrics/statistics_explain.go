@@ -65,13 +65,10 @@ func mapIoUStatistic(records []ExplainRecord, images, classes int) Statistic {
 	for i, r := range records {
 		curves[i] = make([]float64, Thresholds)
 		row := r.row()
-		addIoUs(curves[i], row[:levels], row[levels:], 1)
+		addIoUs(curves[i], row[:levels], row[levels:])
 	}
 	sums, counts := make([]float64, classes*Thresholds), make([]float64, classes)
-	return func(times []int32) (float64, bool) {
-		if len(times) != images {
-			return 0, false
-		}
+	return ofImages(images, func(times []int32) (float64, bool) {
 		clear(sums)
 		clear(counts)
 		for i, r := range records {
@@ -94,7 +91,7 @@ func mapIoUStatistic(records []ExplainRecord, images, classes int) Statistic {
 		floats.Scale(1/present, mean)
 		_, v, ok := bestOf(mean)
 		return min(1, v), ok
-	}
+	})
 }
 
 // cutStatistic is the foreground mIoU of maps cut each at a threshold of its own.
@@ -109,37 +106,27 @@ func cutStatistic(records []ExplainRecord, images, classes int, threshold func(E
 		cuts[i] = cut{r.Image, ClassArea{uint16(r.Class), inside, total(r.Inside), all}}
 	}
 	sum := newAreas(classes)
-	return func(times []int32) (float64, bool) {
-		if len(times) != images {
-			return 0, false
-		}
+	return ofImages(images, func(times []int32) (float64, bool) {
 		sum.clear()
 		for _, c := range cuts {
 			AreaRecord{c.area}.addTo(sum, int64(times[c.image]))
 		}
 		return sum.mean(iouOfSeen)
-	}
+	})
 }
 
 // pixelAPStatistic is PxAP: the levels of all maps pooled, whatever their class.
 func pixelAPStatistic(records []ExplainRecord, images int) Statistic {
-	rows, at := make([][]float64, len(records)), make([]int, len(records))
-	for i, r := range records {
-		rows[i], at[i] = r.row(), r.Image
-	}
-	pool := newExplainPool(1)
-	return func(times []int32) (float64, bool) {
-		if len(times) != images {
-			return 0, false
-		}
+	rows, pool := rowsOf(records), newExplainPool(1)
+	return ofImages(images, func(times []int32) (float64, bool) {
 		pool.clear()
-		for i, row := range rows {
-			if n := times[at[i]]; n > 0 {
-				pool.add(0, row, n)
+		for i, r := range records {
+			if n := times[r.Image]; n > 0 {
+				pool.add(0, rows[i], n)
 			}
 		}
 		return pool.pixelAP()
-	}
+	})
 }
 
 // contrastStatistic is mSC, over classes or over maps alike.
@@ -166,23 +153,19 @@ type classValue struct {
 
 // meanOfMeans is the mean of sums[c]/counts[c] over the c that have a count.
 func meanOfMeans(sums []float64, counts []int64) (float64, bool) {
-	mean, n := 0.0, 0
+	var m average
 	for c, count := range counts {
 		if count > 0 {
-			mean += sums[c] / float64(count)
-			n++
+			m.add(sums[c] / float64(count))
 		}
 	}
-	return mean / float64(max(1, n)), n > 0
+	return m.of()
 }
 
 // classMeanStatistic is the mean over classes of the mean of their values.
 func classMeanStatistic(values []classValue, images, classes int) Statistic {
 	sums, counts := make([]float64, classes), make([]int64, classes)
-	return func(times []int32) (float64, bool) {
-		if len(times) != images {
-			return 0, false
-		}
+	return ofImages(images, func(times []int32) (float64, bool) {
 		clear(sums)
 		clear(counts)
 		for _, v := range values {
@@ -190,7 +173,7 @@ func classMeanStatistic(values []classValue, images, classes int) Statistic {
 			counts[v.class] += int64(times[v.image])
 		}
 		return meanOfMeans(sums, counts)
-	}
+	})
 }
 
 // OtherHalfStatistic is fg-mIoU@other-half over that many images: each half is cut at the threshold that is best for
@@ -200,16 +183,9 @@ func OtherHalfStatistic(records []ExplainRecord, images, classes int, odd func(i
 	if err := checkExplainRecords(records, images, classes); err != nil {
 		return nil, err
 	}
-	rows := make([][]float64, len(records))
-	for i, r := range records {
-		rows[i] = r.row()
-	}
-	records = slices.Clone(records)
+	records, rows := slices.Clone(records), rowsOf(records)
 	halves := [2]*explainPool{newExplainPool(classes), newExplainPool(classes)}
-	return func(times []int32) (float64, bool) {
-		if len(times) != images {
-			return 0, false
-		}
+	return ofImages(images, func(times []int32) (float64, bool) {
 		halves[0].clear()
 		halves[1].clear()
 		for i, r := range records {
@@ -229,5 +205,5 @@ func OtherHalfStatistic(records []ExplainRecord, images, classes int, odd func(i
 		a := halves[0].at(k1)
 		a.add(halves[1].at(k0))
 		return a.mean(iouOfSeen)
-	}, nil
+	}), nil
 }

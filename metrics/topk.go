@@ -51,13 +51,6 @@ func TopK(scores []float64, truth []Tag, k int, d DifficultRule) (TagRecord, err
 	return slices.DeleteFunc(pairs, func(p TagPair) bool { return !p.Predicted && !p.Present }), nil
 }
 
-func badTag(class int, score float64, t Tag) error {
-	if t > TagDifficult {
-		return fmt.Errorf("class %d: truth %d, want 0 (absent), 1 (present) or 2 (difficult)", class, t)
-	}
-	return fmt.Errorf("class %d: score %v", class, score)
-}
-
 func (r TagRecord) check(classes int) error {
 	for i, p := range r {
 		switch {
