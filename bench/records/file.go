@@ -308,11 +308,15 @@ func each(path string, do func(n int, line []byte) error) (h Header, end int64, 
 		case err == io.EOF && n > 1:
 			return h, end, nil
 		case n == 1:
-			if err == nil || err == io.EOF {
+			cut := err == io.EOF
+			if err == nil || cut {
 				err = json.Unmarshal(line, &h)
 			}
-			if err == nil && h.Schema != schema {
+			switch {
+			case err == nil && h.Schema != schema:
 				err = fmt.Errorf("schema %q, want %q", h.Schema, schema)
+			case err == nil && cut: // spelled by somebody else, and without its end
+				return h, 0, fmt.Errorf("%s: %w", path, errTornHeader)
 			}
 			if err != nil {
 				err = fmt.Errorf(
