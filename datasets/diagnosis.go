@@ -29,6 +29,7 @@ type Diagnosis struct {
 	ignored int64
 	strays  map[uint16]*Stray
 	strayed int // samples with strays
+	failed  int // samples that could not be read
 
 	// Of the samples probed: stored values with their pixels, and whether 0 is ignored and k is label k-1 in all of
 	// them.
@@ -54,10 +55,18 @@ func (t *Diagnosis) Add(i int, s Sample) {
 	}
 }
 
+// Look is [Diagnosis.Add] that always reads the label file a second time.
+func (t *Diagnosis) Look(s Sample) {
+	t.add(s)
+	t.probe(s)
+}
+
 // Faults are the mistakes found so far, each with its remedy.
 func (t *Diagnosis) Faults() []Fault {
 	list := make(faultList)
-	t.diagnose(list)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.diagnose(list, t.samples+t.failed) // a part, or a run that goes on, does not see all
 	return list.sorted()
 }
 
@@ -99,14 +108,15 @@ func (t *Diagnosis) add(s Sample) {
 	}
 }
 
-// Fail counts the strays of a sample that could not be read.
+// Fail counts a sample that could not be read, and its strays.
 func (t *Diagnosis) Fail(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.failed++
 	var strays *labelmap.Strays
 	if !errors.As(err, &strays) {
 		return
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.strayed++
 	for v, n := range strays.Pixels {
 		if t.strays[v] == nil {
@@ -177,9 +187,10 @@ func (e labelEncoding) fits(values []uint16) bool {
 	})
 }
 
-// diagnose names the mistakes that label values give away. Strays in a few samples are damage, not a mistake.
-func (t *Diagnosis) diagnose(list faultList) {
-	if kind, text := t.otherLabels(t.info, t.ds.Len()); text != "" {
+// diagnose names the mistakes that label values give away, of so many samples seen. Strays in a few of them are damage,
+// not a mistake.
+func (t *Diagnosis) diagnose(list faultList, seen int) {
+	if kind, text := t.otherLabels(t.info, seen); text != "" {
 		list.add(kind, t.strayed, text)
 	}
 	if t.probed == 0 {
@@ -193,7 +204,7 @@ func (t *Diagnosis) diagnose(list faultList) {
 		list.add(BlankLabels, t.samples, fmt.Sprintf("all pixels of %d label maps looked at are 0", t.probed))
 		return
 	}
-	if strings.Contains(filepath.Base(path), "labelIds") && t.areTrainIDs() {
+	if strings.Contains(filepath.Base(path), "labelIds") && t.samples > 0 && areTrainIDs(t.stored) {
 		list.add(TrainIDs, t.samples, fmt.Sprintf("no pixel of %d label maps looked at is vegetation, sky, person "+
 			"or car "+
 			"(21, 23, 24, 26), and none is above 18", t.probed))
@@ -206,7 +217,7 @@ func (t *Diagnosis) diagnose(list faultList) {
 	case t.fromOne() != "":
 		list.add(FromOne, t.samples, t.fromOne())
 	default:
-		if text := t.reducedTwice(t.info, t.ds.Len()); text != "" {
+		if text := t.reducedTwice(t.info, seen); text != "" {
 			list.add(ReduceZero, t.samples, text)
 		}
 	}
@@ -269,15 +280,15 @@ func (t *Diagnosis) otherLabels(info Info, samples int) (FaultKind, string) {
 }
 
 // areTrainIDs is for files that should store Cityscapes labelIds 0..33, most pixels of which are above 18.
-func (t *Diagnosis) areTrainIDs() bool {
+func areTrainIDs(stored labelmap.Histogram) bool {
 	classes := false
-	for v := range t.stored {
+	for v := range stored {
 		if v > 18 && v != 255 {
 			return false
 		}
 		classes = classes || v <= 18
 	}
-	return classes && t.samples > 0
+	return classes
 }
 
 // onlyBackground says so if no pixel is of a class.

@@ -73,3 +73,15 @@ func (n Numbering) OneOff(truth labelmap.Map, value uint16) string {
 	}
 	return "; the truth seems to count classes from 1: say --reduce-zero-label"
 }
+
+// LabelIDMistakes finds what the values of a truth that should hold Cityscapes' label ids give away.
+func LabelIDMistakes(truth labelmap.Histogram) []string {
+	switch values := truth.Values(); {
+	case slices.Equal(values, []uint16{0}):
+		return []string{"all pixels of the truth are 0, unlabeled: the truth of the test split is not public; use val"}
+	case areTrainIDs(truth):
+		return []string{"no value of the truth is above 18, as most label ids are: it looks like train ids, which --classes " +
+			"19 scores"}
+	}
+	return nil
+}

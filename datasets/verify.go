@@ -272,7 +272,7 @@ func (v *verification) faults() []Fault {
 			}
 		}
 	}
-	v.tally.diagnose(list)
+	v.tally.diagnose(list, v.ds.Len())
 	return list.sorted()
 }
 

@@ -113,13 +113,9 @@ func (s LabelScoring) plain(ctx context.Context, pairs []filePair, convention me
 	}
 	numbering := s.numbering(convention)
 	numbering.Sure = !ownIgnore
-	stored := [2]labelmap.Histogram{{}, {}} // of truth and prediction
-	var mu sync.Mutex
+	stored := newStoredValues()
 	err := eachPair(ctx, pairs, progress, func(i int, truth, pred labelmap.Map) (err error) {
-		mu.Lock()
-		stored[0].Add(truth)
-		stored[1].Add(pred)
-		mu.Unlock()
+		stored.add(truth, pred)
 		if err := s.prepare(truth); err != nil {
 			return err
 		}
@@ -140,7 +136,7 @@ func (s LabelScoring) plain(ctx context.Context, pairs []filePair, convention me
 	if err != nil {
 		return nil, err
 	}
-	warnings, err := numbering.Mistakes(stored[0], stored[1])
+	warnings, err := numbering.Mistakes(stored.truth, stored.pred)
 	if err != nil {
 		return nil, err
 	}
@@ -157,6 +153,23 @@ func (s LabelScoring) plain(ctx context.Context, pairs []filePair, convention me
 		)
 	}
 	return out, err
+}
+
+// storedValues are what the files of truths and predictions hold, before anything is mapped.
+type storedValues struct {
+	mu          sync.Mutex
+	truth, pred labelmap.Histogram
+}
+
+func newStoredValues() *storedValues {
+	return &storedValues{truth: labelmap.Histogram{}, pred: labelmap.Histogram{}}
+}
+
+func (v *storedValues) add(truth, pred labelmap.Map) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.truth.Add(truth)
+	v.pred.Add(pred)
 }
 
 // numbering says how stored values are read. Predictions of ADE20K's devkit are numbered as its truth.
@@ -261,8 +274,8 @@ func (s LabelScoring) prepareIDs(truth labelmap.Map) error {
 			truth.Pix[i] = labelmap.Ignore
 		case int(v) >= len(metrics.CityscapesLabels):
 			return fmt.Errorf(
-				"truth has label %d at x %d, y %d, but label ids are 0..%d; give an --ignore if this one does not count", v,
-				i%truth.W, i/truth.W, len(metrics.CityscapesLabels)-1)
+				"truth has label %d at x %d, y %d, but label ids are 0..%d; score train ids with --classes 19, or give an "+
+					"--ignore if this one does not count", v, i%truth.W, i/truth.W, len(metrics.CityscapesLabels)-1)
 		}
 	}
 	return nil
@@ -279,7 +292,9 @@ func shift(pix []uint16) {
 // lie beside the truth.
 func (s LabelScoring) cityscapes(ctx context.Context, pairs []filePair, progress tasks.Progress) (*FileScores, error) {
 	records := make([]metrics.CityscapesRecord, len(pairs))
+	stored := newStoredValues()
 	err := eachPair(ctx, pairs, progress, func(i int, truth, pred labelmap.Map) error {
+		stored.add(truth, pred)
 		var instances []uint16
 		if path, ok := instancePath(pairs[i].truth); ok {
 			l, err := labelmap.Read(path)
@@ -324,6 +339,7 @@ func (s LabelScoring) cityscapes(ctx context.Context, pairs []filePair, progress
 			weighted++
 		}
 	}
+	out.Warnings = append(out.Warnings, datasets.LabelIDMistakes(stored.truth)...)
 	out.Counts["images_with_instances"] = weighted
 	out.named(classes)
 	out.countPixels(plain, len(metrics.CityscapesLabels))
@@ -378,7 +394,9 @@ func (s LabelScoring) imageNetS(ctx context.Context, pairs []filePair, progress 
 		s.Ignore = imageNetSIgnore
 	}
 	records := make([]metrics.BoundaryRecord, len(pairs))
+	stored := newStoredValues()
 	err := eachPairAs(ctx, pairs, progress, labelmap.ReadIDs, func(i int, truth, pred labelmap.Map) (err error) {
+		stored.add(truth, pred)
 		if err := s.prepare(truth); err != nil {
 			return err
 		}
@@ -389,9 +407,17 @@ func (s LabelScoring) imageNetS(ctx context.Context, pairs []filePair, progress 
 	if err != nil {
 		return nil, err
 	}
+	warnings, err := s.numbering(metrics.ImageNetSIoU).Mistakes(stored.truth, stored.pred)
+	if err != nil {
+		return nil, err
+	}
 	maps := &tasks.Segmented{Convention: metrics.ImageNetSIoU, Classes: s.Classes, ImageNetS: records}
 	for _, r := range records {
 		maps.Images, maps.Boundaries = append(maps.Images, r.Plain()), append(maps.Boundaries, r.Boundaries())
 	}
-	return s.score(maps)
+	out, err := s.score(maps)
+	if err == nil {
+		out.Warnings = append(warnings, out.Warnings...)
+	}
+	return out, err
 }

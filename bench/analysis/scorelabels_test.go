@@ -391,6 +391,12 @@ func TestScoreLabelsNamesMistakes(t *testing.T) {
 	fromOne := pair("one", []int{1, 2, 2, 1}, []int{0, 1, 1, 0})
 	few := pair("few", []int{1, 2, 2, 1}, []int{0, 1, 1, 0})
 	few.Classes = 5
+	trainIDs := pair("train", []int{0, 1, 8, 13}, []int{7, 8, 21, 26})
+	trainIDs.Convention, trainIDs.Classes = "cityscapes", 34
+	test := pair("test", []int{0, 0, 0, 0}, []int{7, 8, 21, 26})
+	test.Convention, test.Classes = "cityscapes", 34
+	imageNetS := pair("is", []int{0, 1, 2, 2}, []int{1, 1, 2, 3})
+	imageNetS.Convention, imageNetS.Classes = "imagenet_s", 3
 	for _, test := range []struct {
 		s             LabelScoring
 		fault, warned string
@@ -404,6 +410,9 @@ func TestScoreLabelsNamesMistakes(t *testing.T) {
 		{devkit, "", "", 1},
 		{fromOne, "say --reduce-zero-label", "", 0},
 		{few, "", "no pixel of the truth is 0", 0},
+		{trainIDs, "", "it looks like train ids", 0},
+		{test, "", "the truth of the test split is not public", 0},
+		{imageNetS, "", "the predictions are numbered from 1", 0},
 	} {
 		f, err := ScoreLabels(t.Context(), test.s, quiet{})
 		if test.fault != "" {

@@ -153,6 +153,7 @@ func (t *target) checkSample(rec records.Record) error {
 	case truth != rec.Truth:
 		what = "truth"
 	default:
+		t.diagnosis.Look(s) // what is measured now may be too little to tell a mistake by
 		return nil
 	}
 	return fmt.Errorf("%s of %s has another %s than when it was measured: the data in %s has changed", rec.ID, t.Info.Name,

@@ -134,3 +134,30 @@ func TestOnlyOneThingIsJoined(t *testing.T) {
 		t.Error("something was written into the data set")
 	}
 }
+
+// A run that goes on says what the labels give away, though it measures nothing anew.
+func TestResumedRunsNameMistakes(t *testing.T) {
+	r := demo(t)
+	root := blocks(t, 3, 200, false)
+	for i := range 3 {
+		mask := image.NewGray(image.Rect(0, 0, 40, 30))
+		for p := range mask.Pix {
+			mask.Pix[p] = uint8(p % 2 * 255)
+		}
+		writePNG(t, filepath.Join(root, "labels", fmt.Sprintf("p%d.png", i)), mask)
+	}
+	r.Suite, r.Out = folderSuite(t, root, ""), t.TempDir()
+	for _, r.Resume = range []bool{false, true, true} {
+		plan, err := NewPlan(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := plan.Run(t.Context(), quiet{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if warned := strings.Join(out.Warnings, "\n"); !strings.Contains(warned, "they are masks") {
+			t.Errorf("resume %v: warnings %q", r.Resume, warned)
+		}
+	}
+}

@@ -63,7 +63,8 @@ def stitched(pixels, window, stride, pad, run, texts):
                 ph, pw = -(-ch // PATCH) * PATCH, -(-cw // PATCH) * PATCH
                 top, left = (0, 0) if behind else ((ph - ch) // 2, (pw - cw) // 2)
                 cut = np.pad(cut, ((0, 0), (top, ph - ch - top), (left, pw - cw - left)))
-            tokens = run(cut[None].astype(np.float32))[0, 1:].astype(np.float64)
+            raw = cut * 255 * STD[:, None, None] + 255 * MEAN[:, None, None]  # the graph normalises by itself
+            tokens = run(raw[None].astype(np.float32))[0, 1:].astype(np.float64)
             cosines = tokens / np.linalg.norm(tokens, axis=1, keepdims=True) @ texts.T
             grid = cosines.T.reshape(len(texts), cut.shape[1] // PATCH, cut.shape[2] // PATCH)
             m = upsample(grid, ch, cw) if behind else upsample(grid, *cut.shape[1:])
