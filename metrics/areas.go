@@ -3,7 +3,6 @@ package metrics
 import (
 	"fmt"
 	"math"
-	"slices"
 )
 
 // Areas are the pixels per class that all scores of pooled label maps come from.
@@ -126,11 +125,9 @@ func checkAreas(records []AreaRecord, classes int) error {
 // AreaPool sums the areas of images, one record each, for several scores. One goroutine at a time may use it and its
 // statistics.
 type AreaPool struct {
-	cells []struct{ class, intersection, truth, pred int32 }
-	ends  []int // in cells, of each image
-	sums  [][3]int64
-	areas Areas
-	times []int32 // of which areas are the sums; nil before the first
+	images int
+	sums   termSums // of intersection, truth and prediction of each class
+	areas  Areas
 }
 
 // NewAreaPool checks the records.
@@ -138,48 +135,32 @@ func NewAreaPool(records []AreaRecord, classes int) (*AreaPool, error) {
 	if err := checkAreas(records, classes); err != nil {
 		return nil, err
 	}
-	p := &AreaPool{ends: make([]int, len(records)), sums: make([][3]int64, classes), areas: newAreas(classes)}
+	p := &AreaPool{images: len(records), sums: termSums{rows: make([]lanes, 3*classes)}, areas: newAreas(classes)}
 	for i, r := range records {
 		for _, c := range r {
-			p.cells = append(p.cells, struct{ class, intersection, truth, pred int32 }{
-				int32(c.Class), int32(c.Intersection), int32(c.Truth), int32(c.Pred),
-			})
+			for k, pixels := range [3]int64{c.Intersection, c.Truth, c.Pred} {
+				if pixels > maxCount/int64(len(records)) {
+					return nil, fmt.Errorf("image %d: draws of %d images may have more than %d pixels", i, len(records), int64(maxCount))
+				}
+				if pixels > 0 {
+					p.sums.add(i, 3*int(c.Class)+k, float64(pixels))
+				}
+			}
 		}
-		p.ends[i] = len(p.cells)
 	}
 	return p, nil
 }
 
 // Statistic is a score of the pooled areas, such as [Convention.MIoU].
 func (p *AreaPool) Statistic(score func(Areas) (float64, bool)) Statistic {
-	return ofImages(len(p.ends), func(times []int32) (float64, bool) {
-		p.sum(times)
+	return ofImages(p.images, func(d Draw) (float64, bool) {
+		p.sums.sum(d)
+		for c := range p.areas.Truth {
+			of := p.sums.rows[3*c : 3*c+3]
+			p.areas.Intersection[c], p.areas.Truth[c], p.areas.Pred[c] = int64(of[0][d.at]), int64(of[1][d.at]), int64(of[2][d.at])
+		}
 		return score(p.areas)
 	})
-}
-
-// sum makes areas the sums over images that count so many times each, unless they are.
-func (p *AreaPool) sum(times []int32) {
-	if p.times != nil && slices.Equal(times, p.times) {
-		return
-	}
-	p.times = append(p.times[:0], times...)
-	clear(p.sums)
-	from := 0
-	for i, n := range times {
-		if n > 0 {
-			for _, c := range p.cells[from:p.ends[i]] {
-				sum := &p.sums[c.class]
-				sum[0] += int64(n) * int64(c.intersection)
-				sum[1] += int64(n) * int64(c.truth)
-				sum[2] += int64(n) * int64(c.pred)
-			}
-		}
-		from = p.ends[i]
-	}
-	for c, sum := range p.sums {
-		p.areas.Intersection[c], p.areas.Truth[c], p.areas.Pred[c] = sum[0], sum[1], sum[2]
-	}
 }
 
 // AreasStatistic is a score of pooled areas, such as [Convention.MIoU], of one record per image.

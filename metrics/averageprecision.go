@@ -92,11 +92,11 @@ func (r *Ranking) MAP(rule APRule, times []int32) (mean float64, undefined int, 
 // MAPStatistic is the mean AP of resampled images, for [Resample]: linear in the number of images,
 // without sorting again.
 func (r *Ranking) MAPStatistic(rule APRule) Statistic {
-	return func(times []int32) (float64, bool) {
-		if len(times) != r.images || !slices.ContainsFunc(times, func(n int32) bool { return n > 0 }) {
+	return func(d Draw) (float64, bool) {
+		if len(d.Times) != r.images || !slices.ContainsFunc(d.Times, func(n int32) bool { return n > 0 }) {
 			return 0, false
 		}
-		mean, _, ok := r.MAP(rule, times)
+		mean, _, ok := r.MAP(rule, d.Times)
 		return mean, ok
 	}
 }

@@ -117,7 +117,7 @@ func TestReferenceMultiLabel(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, rule := range APRules {
-			mean, ok := r.MAPStatistic(rule)(w.Times)
+			mean, ok := r.MAPStatistic(rule)(Draw{Times: w.Times})
 			check("resampled mAP by "+rule.Name, w.Resampled[rule.Name], mean, ok)
 		}
 	}

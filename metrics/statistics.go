@@ -8,24 +8,24 @@ import (
 	"strings"
 )
 
-// Statistic is a score of a set of images in which image i appears times[i] times; ok is false where
+// Statistic is a score of a set of images in which image i appears d.Times[i] times; ok is false where
 // it is undefined, as for another number of images than it was made for. All that is chosen on the data,
 // such as a threshold, is chosen anew in each call. It must not keep or change its argument.
 // One goroutine at a time may call it.
-type Statistic func(times []int32) (value float64, ok bool)
+type Statistic func(d Draw) (value float64, ok bool)
 
 // Once is the score of the images as they are, each counted one time.
 func (s Statistic) Once(images int) (value float64, ok bool) {
-	return s(slices.Repeat([]int32{1}, images))
+	return s(Draw{Times: slices.Repeat([]int32{1}, images)})
 }
 
 // ofImages is a score of that many images, undefined for another number.
 func ofImages(images int, score Statistic) Statistic {
-	return func(times []int32) (float64, bool) {
-		if len(times) != images {
+	return func(d Draw) (float64, bool) {
+		if len(d.Times) != images {
 			return 0, false
 		}
-		return score(times)
+		return score(d)
 	}
 }
 
@@ -38,10 +38,10 @@ type pool[R any] interface {
 
 // pooled is one score of a pool, by name: image says of which image the i-th record is.
 func pooled[R any](p pool[R], records []R, images int, image func(i int) int, score string) Statistic {
-	return ofImages(images, func(times []int32) (float64, bool) {
+	return ofImages(images, func(d Draw) (float64, bool) {
 		p.clear()
 		for i, r := range records {
-			if n := times[image(i)]; n > 0 {
+			if n := d.Times[image(i)]; n > 0 {
 				p.add(r, int64(n))
 			}
 		}
@@ -111,19 +111,17 @@ func ResampleAll(images, b int, seed uint64, level float64, stats []Statistic) (
 			out[i].Estimate, values[i] = estimate, make([]float64, 0, b)
 		}
 	}
-	times := make([]int32, images)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	for range b {
-		clear(times)
-		for range times {
-			times[rng.Uint64N(uint64(images))]++
-		}
-		for i, stat := range stats {
-			if values[i] == nil {
-				continue
-			}
-			if v, ok := stat(times); ok {
-				values[i] = append(values[i], v)
+	draws := newDraws(images)
+	for first := 0; first < b; first += together {
+		for _, d := range draws.next(rng, min(together, b-first)) {
+			for i, stat := range stats {
+				if values[i] == nil {
+					continue
+				}
+				if v, ok := stat(d); ok {
+					values[i] = append(values[i], v)
+				}
 			}
 		}
 	}
@@ -155,24 +153,24 @@ func quantile(sorted []float64, q float64) float64 {
 
 // Difference is a minus b on the same images: the statistic of a paired comparison.
 func Difference(a, b Statistic) Statistic {
-	return func(times []int32) (float64, bool) {
-		x, ok := a(times)
+	return func(d Draw) (float64, bool) {
+		x, ok := a(d)
 		if !ok {
 			return 0, false
 		}
-		y, ok := b(times)
+		y, ok := b(d)
 		return x - y, ok
 	}
 }
 
 // MeanStatistic is the mean of a value per image, of those that have one: NaN is none. It keeps the slice.
 func MeanStatistic(values []float64) Statistic {
-	return ofImages(len(values), func(times []int32) (float64, bool) {
+	return ofImages(len(values), func(d Draw) (float64, bool) {
 		sum, n := 0.0, 0
 		for i, v := range values {
 			if v == v {
-				sum += float64(times[i]) * v
-				n += int(times[i])
+				sum += float64(d.Times[i]) * v
+				n += int(d.Times[i])
 			}
 		}
 		return sum / float64(max(1, n)), n > 0
@@ -183,10 +181,10 @@ func MeanStatistic(values []float64) Statistic {
 // each resample: one found once would make the interval too narrow.
 func bestThresholdStatistic(records []ExplainRecord, images, classes int) Statistic {
 	rows, pool := rowsOf(records), newExplainPool(classes)
-	return ofImages(images, func(times []int32) (float64, bool) {
+	return ofImages(images, func(d Draw) (float64, bool) {
 		pool.clear()
 		for i, r := range records {
-			if n := times[r.Image]; n > 0 {
+			if n := d.Times[r.Image]; n > 0 {
 				pool.add(r.Class, rows[i], n)
 			}
 		}

@@ -68,11 +68,11 @@ func mapIoUStatistic(records []ExplainRecord, images, classes int) Statistic {
 		addIoUs(curves[i], row[:levels], row[levels:])
 	}
 	sums, counts := make([]float64, classes*Thresholds), make([]float64, classes)
-	return ofImages(images, func(times []int32) (float64, bool) {
+	return ofImages(images, func(d Draw) (float64, bool) {
 		clear(sums)
 		clear(counts)
 		for i, r := range records {
-			if n := float64(times[r.Image]); n > 0 {
+			if n := float64(d.Times[r.Image]); n > 0 {
 				counts[r.Class] += n
 				floats.AddScaled(sums[r.Class*Thresholds:][:Thresholds], n, curves[i])
 			}
@@ -106,10 +106,10 @@ func cutStatistic(records []ExplainRecord, images, classes int, threshold func(E
 		cuts[i] = cut{r.Image, ClassArea{uint16(r.Class), inside, total(r.Inside), all}}
 	}
 	sum := newAreas(classes)
-	return ofImages(images, func(times []int32) (float64, bool) {
+	return ofImages(images, func(d Draw) (float64, bool) {
 		sum.clear()
 		for _, c := range cuts {
-			AreaRecord{c.area}.addTo(sum, int64(times[c.image]))
+			AreaRecord{c.area}.addTo(sum, int64(d.Times[c.image]))
 		}
 		return sum.mean(iouOfSeen)
 	})
@@ -118,10 +118,10 @@ func cutStatistic(records []ExplainRecord, images, classes int, threshold func(E
 // pixelAPStatistic is PxAP: the levels of all maps pooled, whatever their class.
 func pixelAPStatistic(records []ExplainRecord, images int) Statistic {
 	rows, pool := rowsOf(records), newExplainPool(1)
-	return ofImages(images, func(times []int32) (float64, bool) {
+	return ofImages(images, func(d Draw) (float64, bool) {
 		pool.clear()
 		for i, r := range records {
-			if n := times[r.Image]; n > 0 {
+			if n := d.Times[r.Image]; n > 0 {
 				pool.add(0, rows[i], n)
 			}
 		}
@@ -164,13 +164,16 @@ func meanOfMeans(sums []float64, counts []int64) (float64, bool) {
 
 // classMeanStatistic is the mean over classes of the mean of their values.
 func classMeanStatistic(values []classValue, images, classes int) Statistic {
+	s := termSums{rows: make([]lanes, 2*classes)} // sums of values, then numbers of them
+	for _, v := range values {
+		s.add(v.image, v.class, v.value)
+		s.add(v.image, classes+v.class, 1)
+	}
 	sums, counts := make([]float64, classes), make([]int64, classes)
-	return ofImages(images, func(times []int32) (float64, bool) {
-		clear(sums)
-		clear(counts)
-		for _, v := range values {
-			sums[v.class] += float64(times[v.image]) * v.value
-			counts[v.class] += int64(times[v.image])
+	return ofImages(images, func(d Draw) (float64, bool) {
+		s.sum(d)
+		for c := range sums {
+			sums[c], counts[c] = s.rows[c][d.at], int64(s.rows[classes+c][d.at])
 		}
 		return meanOfMeans(sums, counts)
 	})
@@ -185,11 +188,11 @@ func OtherHalfStatistic(records []ExplainRecord, images, classes int, odd func(i
 	}
 	records, rows := slices.Clone(records), rowsOf(records)
 	halves := [2]*explainPool{newExplainPool(classes), newExplainPool(classes)}
-	return ofImages(images, func(times []int32) (float64, bool) {
+	return ofImages(images, func(d Draw) (float64, bool) {
 		halves[0].clear()
 		halves[1].clear()
 		for i, r := range records {
-			if n := times[r.Image]; n > 0 {
+			if n := d.Times[r.Image]; n > 0 {
 				half := halves[0]
 				if odd(r.Image) {
 					half = halves[1]

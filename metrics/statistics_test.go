@@ -90,7 +90,7 @@ func TestBestThresholdStatistic(t *testing.T) {
 			t.Fatal(err)
 		}
 		found[s.Best] = true
-		if got, ok := stat(times); !ok || got != slices.Max(s.Curve) {
+		if got, ok := stat(Draw{Times: times}); !ok || got != slices.Max(s.Curve) {
 			t.Fatalf("%v, %v; want %v", got, ok, slices.Max(s.Curve))
 		}
 	}
@@ -102,7 +102,7 @@ func TestBestThresholdStatistic(t *testing.T) {
 // Resamples without the one image that has a class at all are left out and counted: of three images
 // about (2/3)^3 = 0.296 of them.
 func TestResampleCountsUndefined(t *testing.T) {
-	stat := func(times []int32) (float64, bool) { return 0.5, times[0] > 0 }
+	stat := func(d Draw) (float64, bool) { return 0.5, d.Times[0] > 0 }
 	got, err := Resample(3, 4000, 1, 0.95, stat)
 	// Five standard deviations: 5 sqrt(0.296 * 0.704 * 4000) = 144.
 	if err != nil || got.Undefined < 1185-144 || got.Undefined > 1185+144 || got.Resamples+got.Undefined != 4000 {
@@ -112,9 +112,9 @@ func TestResampleCountsUndefined(t *testing.T) {
 
 func TestResampleErrors(t *testing.T) {
 	mean := MeanStatistic([]float64{1})
-	never := func([]int32) (float64, bool) { return 0, false }
+	never := func(Draw) (float64, bool) { return 0, false }
 	once := true
-	first := func([]int32) (float64, bool) { defer func() { once = false }(); return 0, once }
+	first := func(Draw) (float64, bool) { defer func() { once = false }(); return 0, once }
 	for want, got := range map[string]func() (Interval, error){
 		"0 images":                  func() (Interval, error) { return Resample(0, 1, 1, 0.95, mean) },
 		"0 resamples":               func() (Interval, error) { return Resample(1, 0, 1, 0.95, mean) },
@@ -127,7 +127,7 @@ func TestResampleErrors(t *testing.T) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
-	if _, ok := mean([]int32{0}); ok {
+	if _, ok := mean(Draw{Times: []int32{0}}); ok {
 		t.Error("the mean of no images is defined")
 	}
 	areas, err := AreasStatistic([]AreaRecord{{{0, 1, 1, 1}}}, 1, MMSeg.MIoU)
@@ -144,11 +144,11 @@ func TestResampleErrors(t *testing.T) {
 	}
 	for name, stat := range map[string]Statistic{"mean": mean, "areas": areas, "best threshold": best,
 		"pointing": points} {
-		if _, ok := stat([]int32{1}); !ok {
+		if _, ok := stat(Draw{Times: []int32{1}}); !ok {
 			t.Errorf("%s of the one image is undefined", name)
 		}
 		for _, other := range [][]int32{nil, {1, 0}} {
-			if _, ok := stat(other); ok {
+			if _, ok := stat(Draw{Times: other}); ok {
 				t.Errorf("%s of %d images, made for 1, is defined", name, len(other))
 			}
 		}

@@ -43,17 +43,17 @@ func Laws[R any](t *testing.T, f Family[R]) {
 			repeated = append(repeated, slices.Repeat([][]R{images[i]}, int(times[i]))...)
 		}
 		stat := f.of(t, images)
-		got, ok := stat(times)
+		got, ok := stat(metrics.Draw{Times: times})
 		if ok && !(got >= f.Low-near && got <= 1+near) {
 			t.Fatalf("%v lies outside %v..1", got, f.Low)
 		}
-		if again, ok2 := stat(times); again != got || ok2 != ok {
+		if again, ok2 := stat(metrics.Draw{Times: times}); again != got || ok2 != ok {
 			t.Fatalf("%v, then %v", got, again)
 		}
-		if _, ok := stat(append(slices.Clone(times), 1)); ok {
+		if _, ok := stat(metrics.Draw{Times: append(slices.Clone(times), 1)}); ok {
 			t.Fatal("it takes more images than there are")
 		}
-		if _, ok := stat(make([]int32, len(times))); ok {
+		if _, ok := stat(metrics.Draw{Times: make([]int32, len(times))}); ok {
 			t.Fatal("no image at all has a score")
 		}
 		if !f.Ordered {

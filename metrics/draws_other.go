@@ -1,0 +1,8 @@
+//go:build !amd64
+
+package metrics
+
+// vectors is false: what follows is never called.
+var vectors = false
+
+func addTermsAVX2(rows, times *lanes, terms *term, n int) {}
