@@ -17,6 +17,7 @@ var floors = map[string]int{
 	"bench/records":                     2,
 	"runners":                           7,
 	"runners/methods":                   6,
+	"runners/methods/methodstest":       1,
 	"runners/clip":                      5,
 	"runners/vit":                       4,
 	"runners/dino":                      5,

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"ovbench/runners/methods/methodstest"
 	"ovbench/runners/tensor"
 )
 
@@ -31,6 +32,17 @@ var recorded = map[string]string{
 func TestEncodeGivesRecordings(t *testing.T) {
 	micro := filepath.Join("..", "runners", "clip", "testdata", "micro")
 	encodeRecordings(t, micro, filepath.Join(micro, "hf"), map[string]string{"": filepath.Join(micro, "image.png")})
+	golden := recordings(t)
+	pictures := map[string]string{"a_": filepath.Join(golden, "a.png"), "b_": filepath.Join(golden, "b.jpg")}
+	for _, dir := range []string{"tiny-vit", "tiny-rn"} {
+		dir = filepath.Join(golden, dir)
+		encodeRecordings(t, dir, filepath.Join(dir, "openai.pt"), pictures)
+	}
+}
+
+// recordings is the folder of recorded arrays, or the end of the test.
+func recordings(t *testing.T) string {
+	t.Helper()
 	root := os.Getenv("OVBENCH_SHARED")
 	if root == "" {
 		root = filepath.Join("..", "..", "shared")
@@ -40,13 +52,9 @@ func TestEncodeGivesRecordings(t *testing.T) {
 		if os.Getenv("OVBENCH_PARITY") == "1" {
 			t.Fatal(err)
 		}
-		t.Skip("only the micro model is compared; set OVBENCH_SHARED for larger recordings")
+		t.Skip("what is not in the repository is not compared; set OVBENCH_SHARED for recordings")
 	}
-	pictures := map[string]string{"a_": filepath.Join(golden, "a.png"), "b_": filepath.Join(golden, "b.jpg")}
-	for _, dir := range []string{"tiny-vit", "tiny-rn"} {
-		dir = filepath.Join(golden, dir)
-		encodeRecordings(t, dir, filepath.Join(dir, "openai.pt"), pictures)
-	}
+	return golden
 }
 
 func encodeRecordings(t *testing.T, dir, model string, pictures map[string]string) {
@@ -120,4 +128,74 @@ func farthest(got, want tensor.Dense) float64 {
 		worst, top = max(worst, math.Abs(float64(got.Data[i]-w))), max(top, math.Abs(float64(w)))
 	}
 	return worst / top
+}
+
+// Every recorded explanation comes out of a picture and texts by a command line, as grid.npy, within a thousandth of
+// the largest value. Softmax targets are over all texts, of which two were recorded.
+func TestExplainGivesRecordings(t *testing.T) {
+	golden := recordings(t)
+	var texts struct{ Texts, Classes []string }
+	data, err := os.ReadFile(filepath.Join(golden, "tiny-vit", "texts.json"))
+	if err == nil {
+		err = json.Unmarshal(data, &texts)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := texts.Texts
+	order[1], order[2], order[3] = order[3], order[1], order[2]
+	for _, c := range []struct {
+		dir, model, templates string
+		texts                 []string
+		methods               map[string]string
+	}{
+		{"tiny-vit", "hf", "none", order, methodstest.RecordedOnViT},
+		{"tiny-rn", "openai.pt", "surgery85", texts.Classes[:2], methodstest.RecordedOnResNet},
+	} {
+		arrays, err := filepath.Glob(filepath.Join(golden, "explainers", c.dir, "*.npy"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wanted := map[string]map[string]string{} // method by array, by picture and size
+		for _, path := range arrays {
+			image, name, _ := strings.Cut(strings.TrimSuffix(filepath.Base(path), ".npy"), ".")
+			// What searches runs the network once for every channel: of one picture.
+			if spec, ok := c.methods[name]; ok && (image == "a_64" || !strings.HasPrefix(spec, "gscorecam")) {
+				if wanted[image] == nil {
+					wanted[image] = map[string]string{}
+				}
+				wanted[image][path] = spec
+			}
+		}
+		compared := map[string]bool{}
+		for image, methods := range wanted {
+			picture, size, _ := strings.Cut(image, "_")
+			picture = map[string]string{"a": "a.png", "b": "b.jpg"}[picture]
+			out := t.TempDir()
+			args := []string{"explain", filepath.Join(golden, picture), "--model", filepath.Join(golden, c.dir, c.model), "--size",
+				size, "--templates", c.templates, "--grid", "--out", out, "--vocab", filepath.Join(golden, "tiny-vit", "hf")}
+			for _, text := range c.texts {
+				args = append(args, "--text", text)
+			}
+			for _, spec := range methods {
+				args = append(args, "--method", spec)
+			}
+			command(t, args...)
+			for path, spec := range methods {
+				want := readArray(t, path)
+				got := readArray(t, filepath.Join(out, slug(spec), "grid.npy"))
+				got = got.Rows(0, len(want.Data)*got.Shape[0]/len(got.Data))
+				if len(want.Shape) == 2 { // of all texts alike
+					want.Shape = append([]int{1}, want.Shape...)
+				}
+				if d := farthest(got, want); !(d < 1e-3) {
+					t.Errorf("%s by %s is %.2g away, shapes %v, %v", path, spec, d, got.Shape, want.Shape)
+				}
+				compared[spec] = true
+			}
+		}
+		if len(compared) != len(c.methods) {
+			t.Errorf("%s: %d of %d methods compared", c.dir, len(compared), len(c.methods))
+		}
+	}
 }

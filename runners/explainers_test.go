@@ -11,47 +11,9 @@ import (
 	"ovbench/runners"
 	"ovbench/runners/clip"
 	"ovbench/runners/methods"
+	"ovbench/runners/methods/methodstest"
 	"ovbench/runners/tensor"
 )
-
-// recordedExplainers are explanations by the names of what was recorded of them: float64 with weights as stored, cast,
-// which agrees with the authors' code in float32 (index.json beside them says how well). Values that an ending
-// rectifies were recorded before that.
-var recordedExplainers = map[string]string{
-	"raw_attention":              "raw_attention",
-	"onehead_attention":          "raw_attention:heads=one",
-	"rollout":                    "rollout",
-	"rollout_from1":              "rollout:from=1",
-	"rollout_unnormalised":       "rollout:normalised=false",
-	"chefer_last":                "chefer",
-	"chefer_half":                "chefer:blocks=half",
-	"chefer_all":                 "chefer:blocks=all",
-	"chefer_all_cosine":          "chefer:blocks=8:target=cosine",
-	"gradcam_ln1_signed":         "gradcam",
-	"gradcam_ln1_softmax_signed": "gradcam:target=softmax",
-	"gradcam_cls_signed":         "gradcam:layer=cls",
-	"gradcam_eclip_signed":       "gradcam:layer=input",
-	"gradcam_attention_signed":   "gradcam:layer=attention",
-	"grad_eclip_signed":          "grad_eclip",
-	"grad_eclip_raw_qk_signed":   "grad_eclip:qk=raw",
-	"grad_eclip_no_ksim_signed":  "grad_eclip:ksim=false",
-	"grad_eclip_native_signed":   "grad_eclip:heads=native",
-	"legrad":                     "legrad",
-	"legrad_all":                 "legrad:blocks=all",
-	"clip_es_signed":             "clip_es",
-	"gscorecam_13":               "gscorecam:k=13",
-	"gscorecam_32":               "gscorecam:k=32",
-	"scorecam":                   "gscorecam:k=0",
-}
-
-// recordedPoolExplainers are those of a ResNet.
-var recordedPoolExplainers = map[string]string{
-	"raw_attention":  "raw_attention",
-	"gradcam_signed": "gradcam",
-	"gscorecam_40":   "gscorecam:k=40",
-	"gscorecam_296":  "gscorecam:k=296",
-	"scorecam":       "gscorecam:k=0",
-}
 
 func TestRecordedExplainers(t *testing.T) {
 	dir := golden(t)
@@ -61,9 +23,9 @@ func TestRecordedExplainers(t *testing.T) {
 		images  []string
 	}{
 		// The softmax targets are over all seven texts.
-		"tiny-vit": {recordedExplainers, recordedTexts(t, filepath.Join(dir, "tiny-vit", "text_embedding.npy"), 0, 3, 1, 2, 4,
+		"tiny-vit": {methodstest.RecordedOnViT, recordedTexts(t, filepath.Join(dir, "tiny-vit", "text_embedding.npy"), 0, 3, 1, 2, 4,
 			5, 6), []string{"a_64", "b_64", "a_96x160", "b_96x160", "a_160"}},
-		"tiny-rn": {recordedPoolExplainers, recordedTexts(t, filepath.Join(dir, "tiny-rn", "class_embedding.npy"), 0, 1),
+		"tiny-rn": {methodstest.RecordedOnResNet, recordedTexts(t, filepath.Join(dir, "tiny-rn", "class_embedding.npy"), 0, 1),
 			[]string{"a_64", "b_64", "a_128", "b_128"}},
 	} {
 		m, err := clip.Open(filepath.Join(dir, model, "hf"))
