@@ -39,8 +39,7 @@ func (d Departure) write() object {
 	var o object
 	for _, f := range departable {
 		if slices.Contains(d.Keys, f.key) {
-			v, _ := f.write(&d.Values)
-			o = append(o, pair{f.key, v})
+			o = append(o, pair{f.key, f.value(&d.Values)})
 		}
 	}
 	return o
@@ -160,6 +159,8 @@ func (r *reader) checkKeys(n *yaml.Node, at string, p Protocol) bool {
 			"the window", p.Window, p.Window, p.Stride)
 	case p.Window > 0 && p.Window < minSide:
 		message = fmt.Sprintf("windows of %d pixels are smaller than a patch; want %d to %d", p.Window, minSide, maxSide)
+	case p.Aliases != AliasesLSE && (p.AliasTau != 0 || p.AliasTemperature != 0):
+		message = "alias_tau and alias_temperature are of aliases lse alone; write that, and with --set before them"
 	default:
 		return true
 	}

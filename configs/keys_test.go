@@ -83,6 +83,8 @@ func TestEveryKeyIsPartOfTheIdentity(t *testing.T) {
 		"positions": "bicubic", "templates": "none", "queries": "words", "redundant": "none", "scale": "50",
 		"threshold":      "0.1",
 		"area_threshold": "0.1", "point_threshold": "0.7", "point_shrink": "3", "max_points": "4", "map_threshold": "0.4",
+		"background_rule": "margin", "aliases": "lse", "alias_tau": "2, aliases: lse",
+		"alias_temperature": "0.3, aliases: lse", "vocabulary": "oracle",
 		"pamr": "2", "ending": "resize-minmax", "decode_resize": "bilinear-twice", "convention": "ade20k",
 		"datasets": "{d: {size: 64}}",
 	}

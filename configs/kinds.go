@@ -28,6 +28,7 @@ type field[T any] struct {
 	need     bool // a mapping without it is faulty
 	read     func(r *reader, n *yaml.Node, at string, t *T)
 	write    func(t *T) (any, bool) // false: nothing to write
+	value    func(t *T) any         // written whether or not it is the usual one
 	copy     func(to, from *T)
 	schema   func() object // nil: not in the schema
 }
@@ -43,6 +44,7 @@ func key[T, V any](name, doc string, in func(*T) *V, k kind[V]) field[T] {
 			}
 		},
 		write: func(t *T) (any, bool) { return k.write(*in(t)), true },
+		value: func(t *T) any { return k.write(*in(t)) },
 		copy:  func(to, from *T) { *in(to) = *in(from) },
 	}
 }

@@ -2,6 +2,7 @@ package configs
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
@@ -45,7 +46,13 @@ type Protocol struct {
 	Scale         float64 // CLIP's logit scale: factor of the cosines before softmax
 	Threshold     float64 // pixels whose best probability is lower become class 0; 0 for none
 	AreaThreshold float64 // classes above 0 that win at most this share of such pixels are barred; 0 for none
-	PAMR          int     // iterations of pixel-adaptive mask refinement; 0 for none
+	// How Threshold makes a pixel background: "" and "probability" as above, "margin" by what the next class says too
+	BackgroundRule   string
+	Aliases          string  // how the words of a class become its value: "" and "max", "mean" or "lse"
+	AliasTau         float64 // of lse, its sharpness; 0 for DefaultAliasTau
+	AliasTemperature float64 // of lse: words weigh by what the whole window says of them; 0 for all alike
+	Vocabulary       string  // the classes that compete: "" and "all", or "oracle", those of the picture's truth alone
+	PAMR             int     // iterations of pixel-adaptive mask refinement; 0 for none
 	// how values become maps, for tasks that score maps: reference (the method's own), or steps such as minmax-resize
 	Ending       string
 	DecodeResize string // maps to the size of the truth: "bilinear", or "bilinear-twice" by way of the network's input
@@ -67,6 +74,39 @@ const (
 	DefaultPointShrink    = 2
 	DefaultMapThreshold   = 0.5
 )
+
+// The values of BackgroundRule, Aliases and Vocabulary that do something, and the sharpness that VIP
+// (arXiv 2605.12325) has on VOC 21.
+const (
+	BackgroundMargin = "margin"
+	AliasesMean      = "mean"
+	AliasesLSE       = "lse"
+	VocabularyOracle = "oracle"
+
+	DefaultAliasTau = 3
+)
+
+// JoinsAliases reports whether the words of a class are joined to one value, where otherwise the best of them counts.
+func (p *Protocol) JoinsAliases() bool { return p.Aliases == AliasesMean || p.Aliases == AliasesLSE }
+
+// Tau is AliasTau, or what stands for it.
+func (p *Protocol) Tau() float64 { return cmp.Or(p.AliasTau, DefaultAliasTau) }
+
+// Oracle reports whether the truth of a picture says which classes compete for it.
+func (p *Protocol) Oracle() bool { return p.Vocabulary == VocabularyOracle }
+
+// Decides is the first key by which p goes beyond the plain decision of pixels, which only task segmentation makes; "" for
+// none.
+func (p *Protocol) Decides() string {
+	for _, k := range []struct {
+		key, value string
+	}{{"background_rule", p.BackgroundRule}, {"aliases", p.Aliases}, {"vocabulary", p.Vocabulary}} {
+		if !slices.Contains([]string{"", "probability", "max", "all"}, k.value) {
+			return k.key
+		}
+	}
+	return ""
+}
 
 // Departure is where a protocol departs from itself on one data set.
 type Departure struct {
@@ -168,6 +208,28 @@ var protocolFields = []field[Protocol]{
 	needed(key("area_threshold",
 		"classes but background that win at most this share of the pixels such classes win lose them; 0 for none",
 		func(p *Protocol) *float64 { return &p.AreaThreshold }, thresholdKind)),
+	optional(key("background_rule",
+		"what threshold does: probability, as without this key, or margin: a pixel becomes class 0 where "+
+			"p·√(p - p') < threshold^1.25, p and p' being the probabilities of the best class and the next (ActiveSAM)",
+		func(p *Protocol) *string { return &p.BackgroundRule }, choice([]string{"probability", BackgroundMargin})),
+		func(p *Protocol) bool { return p.BackgroundRule == "" || p.BackgroundRule == "probability" }),
+	optional(key("aliases",
+		"how the words of a class become its value: max, the best of them, as without this key; mean; or lse, their "+
+			"log-sum-exp (VIP). Joined words are one in the softmax",
+		func(p *Protocol) *string { return &p.Aliases }, choice([]string{"max", AliasesMean, AliasesLSE})),
+		func(p *Protocol) bool { return p.Aliases == "" || p.Aliases == "max" }),
+	optional(key("alias_tau", "aliases lse: its sharpness; 3 unless written",
+		func(p *Protocol) *float64 { return &p.AliasTau }, scaleKind),
+		func(p *Protocol) bool { return p.AliasTau == 0 || p.AliasTau == DefaultAliasTau }),
+	optional(key("alias_temperature",
+		"aliases lse: words weigh by the softmax of their mean over the window, divided by this; all alike unless written",
+		func(p *Protocol) *float64 { return &p.AliasTemperature }, scaleKind),
+		func(p *Protocol) bool { return p.AliasTemperature == 0 }),
+	optional(key("vocabulary",
+		"the classes that compete: all, as without this key, or oracle: those in the picture's truth alone, an upper bound "+
+			"that no method reaches by itself",
+		func(p *Protocol) *string { return &p.Vocabulary }, choice([]string{"all", VocabularyOracle})),
+		func(p *Protocol) bool { return p.Vocabulary == "" || p.Vocabulary == "all" }),
 	needed(key("pamr", "iterations of pixel-adaptive mask refinement; 0 for none",
 		func(p *Protocol) *int { return &p.PAMR }, whole(0, 1000))),
 	optional(key("ending",
@@ -319,9 +381,18 @@ func (p Protocol) Summary() string {
 	parts = append(parts, "templates "+p.Templates, "queries "+p.Queries)
 	if p.Threshold > 0 {
 		parts = append(parts, fmt.Sprintf("threshold %g at scale %g", p.Threshold, p.Scale))
+		if p.BackgroundRule == BackgroundMargin {
+			parts = append(parts, "background by the margin to the next class")
+		}
 	}
 	if p.PAMR > 0 {
 		parts = append(parts, "refined by colours")
+	}
+	if p.JoinsAliases() {
+		parts = append(parts, "words of a class joined by "+p.Aliases)
+	}
+	if p.Oracle() {
+		parts = append(parts, "ORACLE VOCABULARY")
 	}
 	out := strings.Join(parts, ", ")
 	var on []string

@@ -61,8 +61,8 @@ func TestEveryFieldCounts(t *testing.T) {
 	base, _ := builtin("sclip") // where every field has an effect
 	base.Departures, base.Long = nil, 0
 	fields := reflect.TypeFor[Protocol]()
-	// neither the name, nor departures and an ending it has not, and of points the usual ones
-	if got, want := len(base.Fields()), fields.NumField()-7; got != want {
+	// neither the name, nor departures, an ending and a decision of its own, which it has not, and of points the usual ones
+	if got, want := len(base.Fields()), fields.NumField()-12; got != want {
 		t.Errorf("%d fields, want %d", got, want)
 	}
 	for i := range fields.NumField() {
@@ -294,7 +294,8 @@ func TestSchema(t *testing.T) {
 			"labelled_only", "apply_exif", "images", "labels", "classes", "list", "image_suffix", "label_suffix", "ignore",
 			"reduce_zero_label", "background"}, []string{"name"}},
 		{"protocol", protocol, []string{"base", "name", "resize", "size", "long", "filter", "mean", "window", "stride", "pad",
-			"positions", "templates", "queries", "redundant", "scale", "threshold", "area_threshold", "pamr", "ending",
+			"positions", "templates", "queries", "redundant", "scale", "threshold", "area_threshold",
+			"background_rule", "aliases", "alias_tau", "alias_temperature", "vocabulary", "pamr", "ending",
 			"decode_resize", "convention", "point_threshold", "point_shrink", "max_points", "map_threshold", "datasets"}, nil},
 	} {
 		if len(c.m.Properties) != len(c.keys) {

@@ -92,6 +92,9 @@ func (p *Plan) describe() *results.Run {
 		})
 	}
 	for _, t := range p.targets {
+		if t.Protocol.Oracle() {
+			r.Warnings = append(r.Warnings, t.Info.Name+": "+results.OracleNote)
+		}
 		for _, n := range t.Info.Notes {
 			r.Warnings = append(r.Warnings, t.Info.Name+": "+n)
 		}

@@ -38,12 +38,14 @@ const (
 
 // protocols in which a picture is shown whole, in windows, padded, and refined.
 var framings = map[string]string{
-	"squash":      "{base: clip-surgery, size: 64}",
-	"windows":     tiny,
-	"unlike":      "{base: sclip, size: 56, window: 32, stride: 20, datasets: {voc20: {size: 48}}}",
-	"padded":      "{base: clearclip, size: 50, window: 50, stride: 25}",
-	"refined":     "{base: naclip, size: 52, window: 32, stride: 20, pamr: 2, datasets: {voc21: {window: 0}}}",
-	"corner":      "{base: clearclip, size: 50, window: 50, stride: 25, pad: corner}",
+	"squash":  "{base: clip-surgery, size: 64}",
+	"windows": tiny,
+	"unlike":  "{base: sclip, size: 56, window: 32, stride: 20, datasets: {voc20: {size: 48}}}",
+	"padded":  "{base: clearclip, size: 50, window: 50, stride: 25}",
+	"refined": "{base: naclip, size: 52, window: 32, stride: 20, pamr: 2, datasets: {voc21: {window: 0}}}",
+	"corner":  "{base: clearclip, size: 50, window: 50, stride: 25, pad: corner}",
+	"decided": "{base: sclip, size: 56, window: 32, stride: 20, vocabulary: oracle, aliases: lse, " +
+		"datasets: {voc21: {threshold: 0.05, background_rule: margin}}}",
 	"whole twice": "{base: maskclip, size: 52, long: 60}",
 }
 
@@ -278,6 +280,12 @@ func TestFramingFaults(t *testing.T) {
 			"s.yaml:2: voc20 has no background, so protocol.threshold 0.1"},
 		{"segmentation", "[{name: voc20, root: <demo>}]", "{base: sclip, area_threshold: 0.1}",
 			"voc20 has no background, so protocol.area_threshold 0.1"},
+		{"segmentation", "[{name: voc21, root: <demo>}]", "{base: clip-surgery, background_rule: margin}",
+			"protocol.background_rule margin compares with protocol.threshold, which is 0 on voc21; set it"},
+		{"segmentation", "[{name: voc21, root: <demo>}]", "{base: clip-surgery, aliases: mean}",
+			"protocol.aliases mean joins the words of a class, but no class of voc21 has several (queries plain)"},
+		{"explain", "[{name: voc21, root: <demo>}]", "{base: clip-surgery, vocabulary: oracle}",
+			"protocol.vocabulary is about the class of a pixel, which task explain does not decide"},
 	} {
 		s, err := configs.Parse("s.yaml",
 			[]byte("model: micro\ndatasets: "+c.datasets+"\nmethods: [clip]\nprotocol: "+c.protocol+"\ntask: "+c.task+"\n"),
@@ -321,6 +329,9 @@ func TestEveryKeyIsHeeded(t *testing.T) {
 		{windows, "positions: bicubic-antialias"}, {windows, "resize: squash"},
 		{windows, "window: 0"}, {whole, "decode_resize: bilinear-twice"}, {whole, "pad: patch"}, {whole, "pad: corner"},
 		{"base: clip-surgery, size: 60, templates: none, pad: patch", "pad: corner"}, {windows, "positions: bicubic-size"},
+		{windows, "background_rule: margin"}, {windows, "aliases: mean"}, {windows, "aliases: lse"},
+		{windows + ", aliases: lse", "alias_tau: 1"}, {windows + ", aliases: lse", "alias_temperature: 0.01"},
+		{windows, "vocabulary: oracle"}, {whole, "vocabulary: oracle"}, {whole + ", queries: sclip", "aliases: mean"},
 		{whole, "pamr: 3"}, {whole, "area_threshold: 0.3"}, {whole, "resize: short-side"},
 	} {
 		key, _, _ := strings.Cut(c.change, ":")

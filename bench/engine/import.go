@@ -99,7 +99,10 @@ func (p *Plan) matchPredictions() error {
 		return fmt.Errorf("%s: no file is named as a sample: samples are called like %s, files like %s", p.imported.Dir, id,
 			p.imported.folder.Some())
 	}
-	return p.readClassScores()
+	if err := p.readClassScores(); err != nil {
+		return err
+	}
+	return p.checkDecision()
 }
 
 // readClassScores lets one query stand for each class if that is how many planes the first array has: another program
@@ -114,6 +117,10 @@ func (p *Plan) readClassScores() error {
 		got, err := predictions.Read(p.imported.paths[k][first])
 		if err != nil {
 			return err
+		}
+		if key := t.Protocol.Decides(); key != "" && got.Scores.Shape == nil {
+			return fmt.Errorf("%s: a label map is decided already: protocol.%s wants scores, .npy [T, rows, cols]",
+				p.imported.paths[k][first], key)
 		}
 		planes := t.Texts
 		if got.Scores.Shape != nil {

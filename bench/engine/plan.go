@@ -223,7 +223,46 @@ func (p *Plan) openTargets() error {
 		}
 		p.targets = append(p.targets, t)
 	}
+	if len(faults) == 0 {
+		faults = append(faults, p.checkDecision())
+	}
 	return errors.Join(faults...)
+}
+
+// checkDecision refuses keys about the decision of pixels that decide nothing here.
+func (p *Plan) checkDecision() error {
+	var margin, joined *target // some target that asks for it
+	thresholds, aliases := false, false
+	for i := range p.targets {
+		t := &p.targets[i]
+		if key := t.Protocol.Decides(); key != "" && p.suite.Task != "segmentation" {
+			return p.suite.Fault("protocol."+key, "protocol.%s is about the class of a pixel, which task %s does not decide; "+
+				"leave it out", key, p.suite.Task)
+		}
+		if t.Rule.Margin {
+			margin, thresholds = t, thresholds || t.Rule.Threshold > 0
+		}
+		if t.Protocol.JoinsAliases() {
+			joined, aliases = t, aliases || t.hasAliases()
+		}
+	}
+	switch {
+	case margin != nil && !thresholds:
+		return p.suite.Fault("protocol.background_rule", "protocol.background_rule margin compares with protocol.threshold, "+
+			"which is 0 on %s; set it", margin.Info.Name)
+	case joined != nil && !aliases:
+		return p.suite.Fault("protocol.aliases", "protocol.aliases %s joins the words of a class, but no class of %s has "+
+			"several (queries %s); take a query set that has (ovbench list datasets)", joined.Protocol.Aliases,
+			joined.Info.Name, joined.set)
+	case joined != nil && p.explains():
+		return p.suite.Fault("protocol.aliases", "protocol.aliases joins cosines, which explanations are not; leave it out")
+	}
+	return nil
+}
+
+// hasAliases reports whether some class has several words.
+func (t *target) hasAliases() bool {
+	return slices.ContainsFunc(t.queries, func(words []string) bool { return len(words) > 1 })
 }
 
 func (p *Plan) openTarget(d configs.Dataset) (target, error) {
@@ -265,7 +304,8 @@ func (p *Plan) openTarget(d configs.Dataset) (target, error) {
 		t.Info.Notes = append(t.Info.Notes, note)
 	}
 	t.diagnosis = datasets.NewDiagnosis(ds)
-	t.Rule = resample.Rule{Scale: proto.Scale, Threshold: proto.Threshold, Area: proto.AreaThreshold}
+	t.Rule = resample.Rule{Scale: proto.Scale, Threshold: proto.Threshold, Area: proto.AreaThreshold,
+		Margin: proto.BackgroundRule == configs.BackgroundMargin}
 	for class, queries := range t.queries {
 		for _, q := range queries {
 			t.Texts = append(t.Texts, q)

@@ -30,7 +30,7 @@ func (segmentation) Check(s datasets.Sample) error {
 func (segmentation) Measure(v *View) (Measured, error) {
 	var maps [][]uint16
 	m, err := v.each(func(s *Seen) (records.Evidence, error) {
-		labels, err := decode(v.Target, v.Sample.Labels.W, v.Sample.Labels.H, &s.Similarity)
+		labels, err := Decode(v.Target, v.Sample.Labels, &s.Similarity)
 		if err != nil {
 			return records.Evidence{}, err
 		}
@@ -44,19 +44,20 @@ func (segmentation) Measure(v *View) (Measured, error) {
 // maxRefined bounds the pixels of a picture whose maps are refined: weights take 64 bytes for each.
 const maxRefined = 1 << 25
 
-// decode is the label map of a picture of w x h pixels. Windows are stitched on the input first, and so is a single
-// map whose protocol resizes it twice.
-func decode(t *Target, w, h int, sim *Similarity) ([]uint16, error) {
+// Decode is the label map of a picture, of the size of its truth, which only an oracle looks into. Windows are stitched on
+// the input first, and so is a single map whose protocol resizes it twice.
+func Decode(t *Target, truth labelmap.Map, sim *Similarity) ([]uint16, error) {
+	w, h := truth.W, truth.H
 	if t.Protocol.PAMR > 0 && w*h > maxRefined {
 		return nil, fmt.Errorf(
 			"a picture of %dx%d pixels is too large to be refined (%d pixels at most): measure it with protocol.pamr 0", w, h,
 			maxRefined)
 	}
 	labels := make([]uint16, w*h)
-	texts := len(t.Texts)
+	texts, b := len(t.Texts), t.ballot(truth)
 	once := t.Whole && t.Protocol.DecodeResize != "bilinear-twice"
 	if once && t.Protocol.PAMR == 0 {
-		t.Rule.Decode(labels, w, h, sim.Patches, sim.Cols, sim.Rows, texts)
+		b.rule.Decode(labels, w, h, b.read(sim.Patches, texts), sim.Cols, sim.Rows, len(b.columns))
 		return labels, nil
 	}
 	m := sim.Stitched
@@ -64,9 +65,9 @@ func decode(t *Target, w, h int, sim *Similarity) ([]uint16, error) {
 		m = func() resample.Mosaic { return resample.Whole(sim.Patches, sim.Cols, sim.Rows, texts, w, h) }
 	}
 	if t.Protocol.PAMR > 0 {
-		m().Refine(labels, w, h, t.Rule, sim.Refiner(w, h), t.Protocol.PAMR)
+		b.mosaic(m()).Refine(labels, w, h, b.rule, sim.Refiner(w, h), t.Protocol.PAMR)
 	} else {
-		m().Decode(labels, w, h, t.Rule)
+		b.mosaic(m()).Decode(labels, w, h, b.rule)
 	}
 	return labels, nil
 }

@@ -12,6 +12,7 @@ import (
 	"ovbench/bench/records"
 	"ovbench/configs"
 	"ovbench/datasets"
+	"ovbench/datasets/labelmap"
 	"ovbench/datasets/mask"
 	"ovbench/metrics"
 )
@@ -115,7 +116,7 @@ func TestPointingOnMasks(t *testing.T) {
 // What cannot be refined is an error, not a map that is not.
 func TestTooLargeToRefine(t *testing.T) {
 	t10 := &Target{Protocol: configs.Protocol{PAMR: 10}}
-	if _, err := decode(t10, 1<<13, 1<<13, &Similarity{}); err == nil ||
+	if _, err := Decode(t10, labelmap.Map{W: 1 << 13, H: 1 << 13}, &Similarity{}); err == nil ||
 		!strings.Contains(err.Error(), "too large to be refined") {
 		t.Errorf("error %v", err)
 	}

@@ -156,6 +156,10 @@ type Protocol struct {
 	Fields      map[string]any `json:"fields,omitempty"`
 }
 
+// OracleNote says what scores under an oracle vocabulary are.
+const OracleNote = "ORACLE VOCABULARY: only the classes in each picture's truth competed, which no method can know. These " +
+	"scores are upper bounds, not results of a method."
+
 // Dataset is a data set as it was found on disk.
 type Dataset struct {
 	Name       string `json:"name"` // unique in the run
@@ -273,6 +277,9 @@ func (r *Run) Dataset(name string) *Dataset {
 	}
 	return nil
 }
+
+// Oracle reports whether the truth of each picture said which classes competed for it.
+func (d *Dataset) Oracle() bool { return d != nil && d.Protocol.Fields["vocabulary"] == "oracle" }
 
 // Method returns the method of that name, or nil.
 func (r *Run) Method(name string) *Method {

@@ -14,7 +14,8 @@ import "math"
 type certainty struct {
 	n           int
 	scale       float64
-	threshold   float64
+	class       []uint16 // of each query
+	doubt       doubt
 	yes, no     float64   // max v - bound at least yes: probable; below no: improbable
 	tokens      []float64 // lse of every token; NaN with a logit of NaN or +Inf
 	corners     [4][]float32
@@ -37,15 +38,16 @@ func (e *edgePair) set(corner [4]float64, x side) {
 	}
 }
 
-// newCertainty prepares for logits of n queries per token; slack bounds the rounding
+// newCertainty prepares for logits of queries of those classes; slack bounds the rounding
 // error of an interpolated logit.
-func newCertainty(r Rule, logits []float32, n int, slack float32) *certainty {
-	s := &certainty{n: n, scale: r.Scale, threshold: r.Threshold, tokens: make([]float64, len(logits)/n)}
+func newCertainty(r Rule, logits []float32, class []uint16, slack float32) *certainty {
+	n := len(class)
+	s := &certainty{n: n, scale: r.Scale, class: class, doubt: r.doubt(), tokens: make([]float64, len(logits)/n)}
 	if s.scale == 0 {
 		s.scale = 1
 	}
 	margin := 2*s.scale*float64(slack) + 1e-7 // the second term bounds the error of roughExp
-	s.yes, s.no = math.Log(r.Threshold)+margin, math.Log(r.Threshold)-margin
+	s.yes, s.no = math.Log(s.doubt.sure)+margin, math.Log(s.doubt.never)-margin
 	for i := range s.tokens {
 		s.tokens[i] = s.logSumExp(logits[i*n:][:n])
 	}
@@ -82,7 +84,8 @@ func (s *certainty) row(label []uint16, best []float32, p, q float32) {
 			continue
 		}
 		s.tangent()
-		if at-(float64(p)*s.lower.top[i]+float64(q)*s.lower.bottom[i]) < s.no || s.improbable(v, i, p, q) {
+		if at-(float64(p)*s.lower.top[i]+float64(q)*s.lower.bottom[i]) < s.no ||
+			s.improbable(v, label[i], i, p, q) {
 			label[i] = 0
 		}
 	}
@@ -120,12 +123,12 @@ func (s *certainty) tangent() {
 	s.lower.set(dot, s.across)
 }
 
-// improbable computes the softmax of column i and reports whether the probability of its
-// best logit, 1/sum, is below the threshold.
-func (s *certainty) improbable(best float32, i int, p, q float32) bool {
+// improbable computes the softmax of column i and reports whether its best logit, of a class,
+// is not kept.
+func (s *certainty) improbable(best float32, class uint16, i int, p, q float32) bool {
 	p0, p1 := s.across.w0[i], s.across.w1[i]
 	a, b, c, e := s.corners[0], s.corners[1][:s.n], s.corners[2][:s.n], s.corners[3][:s.n]
-	sum := 0.0
+	sum, next := 0.0, 0.0
 	for k := range a {
 		top := float32(a[k]*p0) + float32(b[k]*p1)
 		bottom := float32(c[k]*p0) + float32(e[k]*p1)
@@ -133,12 +136,15 @@ func (s *certainty) improbable(best float32, i int, p, q float32) bool {
 		if v != v {
 			continue
 		}
-		sum += math.Exp(s.scale * (float64(v) - float64(best)))
-		if sum*s.threshold > 1 { // it can only grow
+		e := math.Exp(s.scale * (float64(v) - float64(best)))
+		if sum += e; s.class[k] != class {
+			next = max(next, e)
+		}
+		if s.doubt.background(sum, 0) { // both can only grow
 			return true
 		}
 	}
-	return false
+	return s.doubt.background(sum, next)
 }
 
 // roughExp is exp(x) for x <= 0 with a relative error below 1e-8, several times as fast

@@ -14,12 +14,17 @@ import (
 // strictly below the Threshold. As softmax is monotone this is the rule "softmax over
 // queries, maximum within each class, argmax over classes, threshold".
 //
+// With Margin it gets class 0 where p √(p - p') < Threshold^1.25, p being that probability
+// and p' the next class's (ActiveSAM, arXiv 2606.16996): what is sure of nothing, and what
+// hesitates between two classes, is background.
+//
 // With an Area, classes above 0 that win at most that share of the pixels which classes
 // above 0 win are barred: their queries stay in the softmax, and cannot win (SCLIP).
 type Rule struct {
 	Classes   []int   // class of each query, 0..65535; nil: query i is class i
 	Scale     float64 // of the logits before the softmax (the logit scale); 0 stands for 1
 	Threshold float64 // in probability; 0: none
+	Margin    bool    // the next class counts against the Threshold
 	Area      float64 // share of the pixels not of class 0; 0: none
 }
 
@@ -120,6 +125,47 @@ type decoder struct {
 	label       []uint16  // of this row
 }
 
+// doubt says which winners are too uncertain to keep their pixel.
+type doubt struct {
+	margin bool
+	least  float64 // the Threshold, or with a margin its power
+	// winners less probable than never are not kept, those at least as probable as sure are, whatever comes next
+	never, sure float64
+}
+
+// marginPower is ActiveSAM's exponent of the threshold.
+const marginPower = 1.25
+
+// doubt is that of a rule with a Threshold. With the sum S of all queries' exponentials and the next class's, e, relative to
+// the winner's, p √(p - p') < T is √(1 - e) < T √S³. As 0 <= e <= S - 1 it holds where 1 < T √S³, and does not where
+// √(2 - S) >= T √S³.
+func (r Rule) doubt() doubt {
+	if !r.Margin {
+		return doubt{least: r.Threshold, never: r.Threshold, sure: r.Threshold}
+	}
+	d := doubt{margin: true, least: math.Pow(r.Threshold, marginPower)}
+	d.never = math.Pow(d.least, 2./3)
+	low, high := 1.0, 2.0
+	for range 60 {
+		if s := (low + high) / 2; math.Sqrt(2-s) >= d.least*s*math.Sqrt(s) {
+			low = s
+		} else {
+			high = s
+		}
+	}
+	d.sure = 1 / low
+	return d
+}
+
+// background says whether the winner of a pixel is not kept. sum is of exp(scale (logit - winner)) over all queries, next the
+// largest of these of another class, 0 if there is none.
+func (d doubt) background(sum, next float64) bool {
+	if d.margin {
+		return math.Sqrt(1-next) < d.least*sum*math.Sqrt(sum)
+	}
+	return sum*d.least > 1
+}
+
 func (r Rule) decoder(logits []float32, width, n int) *decoder {
 	d := &decoder{logits: logits, width: width, n: n, class: make([]uint16, n), order: make([]int, n),
 		high: make([]float32, n)}
@@ -140,7 +186,7 @@ func (r Rule) decoder(logits []float32, width, n int) *decoder {
 	// value or half the smallest subnormal; this is five times as much.
 	d.slack = largest*0x1p-20 + 0x1p-140
 	if r.Threshold > 0 {
-		d.soft = newCertainty(r, logits, n, d.slack)
+		d.soft = newCertainty(r, logits, d.class, d.slack)
 	}
 	return d
 }

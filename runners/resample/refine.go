@@ -1,6 +1,9 @@
 package resample
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // refineBytes bounds the maps that Refine holds at a time, if it can: one worker's are always there.
 const refineBytes = 256 << 20
@@ -32,16 +35,16 @@ func (l *layout) refine(dst []uint16, r Rule, barred []bool, p *PAMR, iterations
 	}
 	best := newWinners(r, l.w*l.h)
 	inOrder((len(order)+lanes-1)/lanes, p.workers(), func() func(int) func() {
-		s, strip, here := p.sheets(iterations), newStrip(l), newGroupBest(best)
+		s, strip, here := p.sheets(iterations), newStrip(l), newGroupBest(best, r)
 		return func(group int) func() {
 			queries := order[group*lanes : min((group+1)*lanes, len(order))]
 			strip.fill(s, queries)
 			p.refine(s)
-			here.read(s, queries, barred)
+			here.read(s, r, queries, barred)
 			return func() { best.add(dst, r, queries, here) }
 		}
 	})
-	best.threshold(dst, r.Threshold)
+	best.threshold(dst, r.doubt())
 }
 
 // winners are the best value at each pixel so far and, for a threshold, the softmax.
@@ -50,6 +53,7 @@ type winners struct {
 	best  []float32
 	top   []float32 // of all queries, barred ones too
 	sum   []float64 // of exp(scale (value - top)); nil without a threshold
+	next  []float32 // best of another class; nil without a margin
 }
 
 func newWinners(r Rule, size int) *winners {
@@ -61,7 +65,10 @@ func newWinners(r Rule, size int) *winners {
 		w.best[i] = float32(math.Inf(-1))
 	}
 	if r.Threshold > 0 {
-		w.top, w.sum = append([]float32(nil), w.best...), make([]float64, size)
+		w.top, w.sum = slices.Clone(w.best), make([]float64, size)
+		if r.Margin {
+			w.next = slices.Clone(w.best)
+		}
 	}
 	return w
 }
@@ -74,23 +81,30 @@ type groupBest struct {
 	top   []float32 // of all queries
 	sum   []float32 // of exp(scale (value - top))
 	spare []int32
+	next  []float32 // of queries that can win, the best of another class; nil without a margin
 }
 
-func newGroupBest(w *winners) *groupBest {
+func newGroupBest(w *winners, r Rule) *groupBest {
 	n := len(w.best)
 	g := &groupBest{scale: float32(w.scale), best: make([]float32, n), lane: make([]int32, n)}
 	if w.sum != nil {
 		g.top, g.sum, g.spare = make([]float32, n), make([]float32, n), make([]int32, n)
 	}
+	if w.next != nil {
+		g.next = make([]float32, n)
+	}
 	return g
 }
 
-func (g *groupBest) read(s *sheets, queries []int, barred []bool) {
+func (g *groupBest) read(s *sheets, r Rule, queries []int, barred []bool) {
 	there := maskOf(func(k int) bool { return k < len(queries) })
 	free := maskOf(func(k int) bool { return k < len(queries) && !barred[queries[k]] })
 	for y := range s.rows {
 		at, to := y*s.w, (y+1)*s.w
 		largest(g.best[at:to], g.lane[at:to], s.inside(y), free)
+		if g.next != nil {
+			g.readNext(s, r, y, queries, free)
+		}
 		if g.sum == nil {
 			continue
 		}
@@ -103,11 +117,33 @@ func (g *groupBest) read(s *sheets, queries []int, barred []bool) {
 	}
 }
 
+// readNext finds in row y the best of the classes that have not won.
+func (g *groupBest) readNext(s *sheets, r Rule, y int, queries []int, free *laneMask) {
+	cells := s.inside(y)
+	for x := range s.w {
+		at := y*s.w + x
+		won := r.class(queries[g.lane[at]])
+		g.next[at] = float32(math.Inf(-1))
+		for k, v := range cell(cells, x)[:len(queries)] {
+			if v > g.next[at] && free[k] != 0 && r.class(queries[k]) != won {
+				g.next[at] = v
+			}
+		}
+	}
+}
+
 // add is one more group.
 func (w *winners) add(dst []uint16, r Rule, queries []int, g *groupBest) {
 	for i, v := range g.best {
+		class := uint16(r.class(queries[g.lane[i]]))
+		if w.next != nil {
+			w.next[i] = max(w.next[i], g.next[i])
+			if class != dst[i] { // one of the two wins, the other does not
+				w.next[i] = max(w.next[i], min(v, w.best[i]))
+			}
+		}
 		if v > w.best[i] {
-			w.best[i], dst[i] = v, uint16(r.class(queries[g.lane[i]]))
+			w.best[i], dst[i] = v, class
 		}
 	}
 	for i, v := range g.top {
@@ -122,13 +158,17 @@ func (w *winners) add(dst []uint16, r Rule, queries []int, g *groupBest) {
 	}
 }
 
-// threshold sets improbable pixels to class 0.
-func (w *winners) threshold(dst []uint16, least float64) {
+// threshold sets to class 0 the pixels whose best value is not kept.
+func (w *winners) threshold(dst []uint16, d doubt) {
 	if w.sum == nil {
 		return
 	}
 	for i := range dst {
-		if w.sum[i]*least > roughExp(w.scale*(float64(w.best[i])-float64(w.top[i]))) {
+		next := 0.0
+		if w.next != nil {
+			next = roughExp(w.scale * (float64(w.next[i]) - float64(w.best[i])))
+		}
+		if d.background(w.sum[i]/roughExp(w.scale*(float64(w.best[i])-float64(w.top[i]))), next) {
 			dst[i] = 0
 		}
 	}

@@ -49,10 +49,10 @@ func (f *softBound) decide(s *stitcher, b, hull box) []int {
 	if !f.usable || len(f.list) == 0 {
 		return f.list
 	}
-	limit := math.Log(s.rule.Threshold)
+	sure, never := math.Log(s.doubt.sure), math.Log(s.doubt.never)
 	s.compute(b, hull, f.above)
 	f.keep(func(i int) bool {
-		return s.scale*float64(s.best[i])-float64(s.value[i]) < limit+f.slack
+		return s.scale*float64(s.best[i])-float64(s.value[i]) < sure+f.slack
 	})
 	if len(f.list) == 0 {
 		return nil
@@ -60,7 +60,7 @@ func (f *softBound) decide(s *stitcher, b, hull box) []int {
 	f.tangent(s, hull)
 	s.compute(b, hull, f.below)
 	f.keep(func(i int) bool {
-		if s.scale*float64(s.best[i])-float64(s.value[i]) >= limit-f.slack {
+		if s.scale*float64(s.best[i])-float64(s.value[i]) >= never-f.slack {
 			return true
 		}
 		s.label[i] = 0

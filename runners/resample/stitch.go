@@ -91,6 +91,8 @@ type stitcher struct {
 	rule   Rule
 	scale  float64
 	order  []int
+	barred []bool
+	doubt  doubt
 	fields []field
 	slack  float32 // bounds the rounding error of a logit at the picture's size
 	soft   *softBound
@@ -103,11 +105,12 @@ type stitcher struct {
 	label      []uint16
 	value      []float32
 	sum        []float64
+	next       []float32 // largest of another class than the winner's
 	buffers
 }
 
 func (l *layout) stitcher(r Rule, barred []bool) *stitcher {
-	s := &stitcher{layout: l, rule: r, scale: r.Scale, order: r.order(barred)}
+	s := &stitcher{layout: l, rule: r, scale: r.Scale, order: r.order(barred), barred: barred}
 	if s.scale == 0 {
 		s.scale = 1
 	}
@@ -131,7 +134,7 @@ func (l *layout) stitcher(r Rule, barred []bool) *stitcher {
 		*p = make([]float32, l.Queries)
 	}
 	if r.Threshold > 0 {
-		s.soft = newSoftBound(l, s.scale)
+		s.doubt, s.soft = r.doubt(), newSoftBound(l, s.scale)
 	}
 	return s
 }
@@ -265,24 +268,33 @@ func (s *stitcher) choose(share float32) {
 	}
 }
 
-// threshold sets to class 0 the pixels of a block whose best logit is improbable.
+// threshold sets to class 0 the pixels of a block whose best logit is not kept.
 func (s *stitcher) threshold(b, hull box) {
 	undecided := s.soft.decide(s, b, hull)
 	if len(undecided) == 0 {
 		return
 	}
-	s.sum = grow(s.sum, len(s.best))
+	s.sum, s.next = grow(s.sum, len(s.best)), grow(s.next, len(s.best))
 	clear(s.sum)
-	for _, f := range s.fields {
+	for i := range s.next {
+		s.next[i] = float32(math.Inf(-1))
+	}
+	for q, f := range s.fields {
 		s.compute(b, hull, f)
+		class := uint16(s.rule.class(q))
 		for _, i := range undecided {
-			if v := s.value[i]; v == v {
-				s.sum[i] += math.Exp(s.scale * (float64(v) - float64(s.best[i])))
+			v := s.value[i]
+			if v != v {
+				continue
+			}
+			s.sum[i] += math.Exp(s.scale * (float64(v) - float64(s.best[i])))
+			if class != s.label[i] && !s.barred[q] {
+				s.next[i] = max(s.next[i], v)
 			}
 		}
 	}
 	for _, i := range undecided {
-		if s.sum[i]*s.rule.Threshold > 1 {
+		if s.doubt.background(s.sum[i], math.Exp(s.scale*(float64(s.next[i])-float64(s.best[i])))) {
 			s.label[i] = 0
 		}
 	}
