@@ -2,10 +2,12 @@ package main
 
 import (
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"ovbench/bench/engine"
+	"ovbench/reports/results"
 )
 
 // importFlags are the flags of an import.
@@ -21,6 +23,8 @@ func (f *importFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.im.Name, "as", "", "`name` of the program, as a method of the run")
 	c.Flags().BoolVar(&f.im.ReduceZero, "reduce-zero-label", false,
 		"label maps are numbered from 1: 0 is none of the classes")
+	c.Flags().StringSliceVar(&f.im.Needs, "needs", nil, "what the program needs beyond CLIP, `of` "+
+		strings.Join(results.Leagues, ", ")+"; tables say so")
 	c.Flags().StringVar(&f.out, "out", "", "`folder` to write")
 	f.addData(c)
 	c.Flags().BoolVar(&f.resume, "resume", false, "continue an earlier import into --out")
@@ -54,6 +58,11 @@ file count as failed, and the exit status is 3.`,
 		for _, flag := range []struct{ name, value string }{{"pred", f.im.Dir}, {"as", f.im.Name}, {"out", f.out}} {
 			if flag.value == "" {
 				return usagef(c.CommandPath(), "--%s is missing", flag.name)
+			}
+		}
+		for _, n := range f.im.Needs {
+			if err := known(n, results.Leagues); err != nil {
+				return usagef(c.CommandPath(), "--needs %w", err)
 			}
 		}
 		suite, err := f.load(c, args[0])

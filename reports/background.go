@@ -73,15 +73,6 @@ func protocolTable(runs []*results.Run) table {
 	return t
 }
 
-// clipAlone is what a method needs that reads the model and nothing else.
-const clipAlone = "CLIP"
-
-// needsOf says which networks a method reads, in the words of the field's leagues: CLIP, CLIP + DINO, CLIP + DINO +
-// SAM.
-func needsOf(m *results.Method) string {
-	return strings.Join(append([]string{clipAlone}, m.Needs...), " + ")
-}
-
 func methodsTable(v *view) table {
 	t := table{head: []string{"Method", "Kind", "Needs", "Positions", "Parameters"}, words: true}
 	for _, r := range v.rows {
@@ -95,7 +86,7 @@ func methodsTable(v *view) table {
 				params = append(params, fmt.Sprintf("on %s %s=%s", d.Name, k, valueText(d.Params[r.method][k])))
 			}
 		}
-		t.rows = append(t.rows, texts(v.name(r), m.Kind, needsOf(m), m.Positions, strings.Join(params, ", ")))
+		t.rows = append(t.rows, texts(v.name(r), m.Kind, m.League(), m.Positions, strings.Join(params, ", ")))
 	}
 	return t
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"ovbench/reports/plain"
 	"ovbench/reports/results"
@@ -66,6 +67,10 @@ type ComparedCell struct {
 	MethodA    string `json:"method_a"`
 	MethodB    string `json:"method_b"`
 	Score      string `json:"score"`
+	NeedsA     string `json:"needs_a,omitempty"`
+	NeedsB     string `json:"needs_b,omitempty"`  // CLIP, CLIP + DINO, …, trained
+	OracleA    bool   `json:"oracle_a,omitempty"` // the truth of each picture said which classes competed
+	OracleB    bool   `json:"oracle_b,omitempty"`
 	Images     int    `json:"images"` // on both sides
 	OnlyA      int    `json:"only_a,omitempty"`
 	OnlyB      int    `json:"only_b,omitempty"` // images that one side lacks
@@ -145,6 +150,11 @@ func (c *ComparedCell) methods() string {
 	return c.MethodA + " → " + c.MethodB
 }
 
+// title is the data set, marked where a side is an oracle's.
+func (c *ComparedCell) title() string {
+	return c.Dataset + columnKey{oracle: c.OracleA || c.OracleB}.mark()
+}
+
 // score is the name of a cell's score, with its convention where several cells differ in nothing else.
 func (c *ComparedCell) score(all []ComparedCell) string {
 	for i := range all {
@@ -179,12 +189,12 @@ func (c *Comparison) table() table {
 			tested++
 			won = texts(strconv.Itoa(x.Wins), strconv.Itoa(x.Losses), strconv.Itoa(x.Ties))
 		}
-		line := append(texts(x.Dataset, x.methods(), x.score(c.Cells)), number(&x.A), number(&x.B), d,
+		line := append(texts(x.title(), x.methods(), x.score(c.Cells)), number(&x.A), number(&x.B), d,
 			entry{text: star}, bounds)
 		line = append(line, texts(pText(x.P), pText(x.Adjusted))...)
 		t.rows = append(t.rows, append(append(line, won...), entry{text: strconv.Itoa(x.Images)}))
 	}
-	t.notes = []string{"Percent, and percent points. " + c.intervalNote()}
+	t.notes = append(c.reservations(), "Percent, and percent points. "+c.intervalNote())
 	if tested > 0 {
 		t.notes = append(t.notes, fmt.Sprintf("p is of the paired test of images (sign flips, exact up to 20 "+
 			"images): were the sides alike, each image's difference could as well have the other sign. "+
@@ -206,6 +216,41 @@ func (c *Comparison) table() table {
 	}
 	t.round(cmp.Or(c.Digits, usualDigits))
 	return t
+}
+
+// reservations say what a reader must know of the sides before the numbers: oracles, and what methods need where that is more
+// than CLIP.
+func (c *Comparison) reservations() []string {
+	var needs []string
+	oracle, more := "", false
+	for i := range c.Cells {
+		x := &c.Cells[i]
+		for _, s := range [][2]string{{x.MethodA, x.NeedsA}, {x.MethodB, x.NeedsB}} {
+			line := s[0] + " " + s[1]
+			if s[1] == "" {
+				continue
+			}
+			if more = more || s[1] != results.League(nil); !slices.Contains(needs, line) {
+				needs = append(needs, line)
+			}
+		}
+		switch {
+		case x.OracleA && x.OracleB:
+			oracle = "Both sides: " + results.OracleNote
+		case oracle == "" && x.OracleA:
+			oracle = "A: " + results.OracleNote
+		case oracle == "" && x.OracleB:
+			oracle = "B: " + results.OracleNote
+		}
+	}
+	var out []string
+	if oracle != "" {
+		out = append(out, oracle)
+	}
+	if more {
+		out = append(out, "Needs: "+strings.Join(needs, "; ")+".")
+	}
+	return out
 }
 
 func (c *Comparison) intervalNote() string {
@@ -344,7 +389,7 @@ func (c *Comparison) csv(w io.Writer) error {
 	out := plain.NewCSV(w)
 	out.Write([]string{"dataset", "task", "convention", "method_a", "method_b", "score", "images", "value_a",
 		"value_b", "difference", "low", "high", "level", "resamples",
-		"test", "p", "p_adjusted", "wins", "losses", "ties"})
+		"test", "p", "p_adjusted", "wins", "losses", "ties", "needs_a", "needs_b", "oracle_a", "oracle_b"})
 	for i := range c.Cells {
 		x := &c.Cells[i]
 		level, resamples := "", ""
@@ -353,7 +398,8 @@ func (c *Comparison) csv(w io.Writer) error {
 		}
 		out.Write([]string{x.Dataset, x.Task, x.Convention, x.MethodA, x.MethodB, x.Score, strconv.Itoa(x.Images),
 			full(&x.A), full(&x.B), full(&x.Difference), full(x.Low), full(x.High), level, resamples,
-			x.Test, full(x.P), full(x.Adjusted), strconv.Itoa(x.Wins), strconv.Itoa(x.Losses), strconv.Itoa(x.Ties)})
+			x.Test, full(x.P), full(x.Adjusted), strconv.Itoa(x.Wins), strconv.Itoa(x.Losses), strconv.Itoa(x.Ties),
+			x.NeedsA, x.NeedsB, strconv.FormatBool(x.OracleA), strconv.FormatBool(x.OracleB)})
 	}
 	out.Flush()
 	return out.Error()

@@ -50,12 +50,19 @@ type blockColumn struct {
 	Task       string `json:"task,omitempty"`
 	Convention string `json:"convention,omitempty"`
 	Score      string `json:"score,omitempty"`
+	Oracle     bool   `json:"oracle,omitempty"` // the truth said which classes competed: no result of a method
+}
+
+// exported is a column as files of numbers name it.
+func (c column) exported() blockColumn {
+	return blockColumn{c.key.dataset, c.key.split, c.key.task, c.key.convention, c.metric, c.key.oracle}
 }
 
 type blockRow struct {
 	Name    string     `json:"name"` // in tables: the method, with its runs where it occurs twice
 	Method  string     `json:"method"`
 	Model   string     `json:"model"`
+	Needs   string     `json:"needs"`   // CLIP, CLIP + DINO, …, trained
 	Runs    []int      `json:"runs"`    // counted from 1
 	Values  []*float64 `json:"values"`  // by column; null where missing
 	Average *float64   `json:"average"` // null where a value is missing or the columns are unlike
@@ -68,13 +75,13 @@ func summaries(v *view) []block {
 		first := v.runs[b.members[0]]
 		x := block{Protocol: first.Protocol.Name, Fingerprint: first.Protocol.Fingerprint}
 		for _, c := range b.columns {
-			x.Columns = append(x.Columns, blockColumn{c.key.dataset, c.key.split, c.key.task, c.key.convention,
-				c.metric})
+			x.Columns = append(x.Columns, c.exported())
 		}
 		averaged, why := averages(b)
 		x.NoAverage = why
 		for _, r := range b.rows {
-			line := blockRow{Name: b.name(r), Method: r.method, Model: v.runs[r.run].Model.Called()}
+			line := blockRow{Name: b.name(r), Method: r.method, Model: v.runs[r.run].Model.Called(),
+				Needs: v.runs[r.run].Method(r.method).League()}
 			for _, i := range v.of[r] {
 				line.Runs = append(line.Runs, i+1)
 			}
@@ -102,20 +109,19 @@ func writeSummaryCSV(w io.Writer, v *view) error {
 		head = append(head, strings.TrimSpace(c.title+" "+c.metric))
 	}
 	out := plain.NewCSV(w)
-	out.Write(append(head, "average", "model"))
+	out.Write(append(head, "average", "model", "needs"))
 	for _, b := range summaries(v) {
 		for _, r := range b.Rows {
 			line := []string{b.Protocol, b.Fingerprint, r.Method, strings.Trim(fmt.Sprint(r.Runs), "[]")}
 			for _, c := range v.columns {
-				i := slices.Index(b.Columns, blockColumn{c.key.dataset, c.key.split, c.key.task, c.key.convention,
-					c.metric})
+				i := slices.Index(b.Columns, c.exported())
 				if i < 0 {
 					line = append(line, "")
 					continue
 				}
 				line = append(line, full(r.Values[i]))
 			}
-			out.Write(append(line, full(r.Average), r.Model))
+			out.Write(append(line, full(r.Average), r.Model, r.Needs))
 		}
 	}
 	out.Flush()
@@ -126,14 +132,14 @@ func writeSummaryCSV(w io.Writer, v *view) error {
 func writeCSV(w io.Writer, v *view) error {
 	out := plain.NewCSV(w)
 	out.Write([]string{"run", "suite", "model", "protocol", "fingerprint", "dataset", "split", "method", "task",
-		"convention", "images", "score", "value", "low", "high", "level", "resamples"})
-	eachCell(v.runs, func(head []string, c *results.Cell) {
+		"convention", "images", "score", "value", "low", "high", "level", "resamples", "needs", "vocabulary"})
+	eachCell(v.runs, func(head, tail []string, c *results.Cell) {
 		for _, s := range c.Scores {
 			level, resamples := "", ""
 			if s.Low != nil {
 				level, resamples = full(&s.Level), strconv.Itoa(s.Resamples)
 			}
-			out.Write(append(head, s.Name, full(&s.Value), full(s.Low), full(s.High), level, resamples))
+			out.Write(append(append(head, s.Name, full(&s.Value), full(s.Low), full(s.High), level, resamples), tail...))
 		}
 	})
 	out.Flush()
@@ -144,30 +150,36 @@ func writeCSV(w io.Writer, v *view) error {
 func writeClassCSV(w io.Writer, v *view) error {
 	out := plain.NewCSV(w)
 	out.Write([]string{"run", "suite", "model", "protocol", "fingerprint", "dataset", "split", "method", "task",
-		"convention", "images", "class", "iou", "acc", "precision", "dice", "pixels", "predicted", "ap", "class_images"})
-	eachCell(v.runs, func(head []string, c *results.Cell) {
+		"convention", "images", "class", "iou", "acc", "precision", "dice", "pixels", "predicted", "ap", "class_images",
+		"needs", "vocabulary"})
+	eachCell(v.runs, func(head, tail []string, c *results.Cell) {
 		for _, s := range c.Classes {
-			out.Write(append(head, s.Class, full(s.IoU), full(s.Acc), full(s.Precision), full(s.Dice),
-				strconv.FormatInt(s.Pixels, 10), strconv.FormatInt(s.Predicted,
-					10), full(s.AP), strconv.FormatInt(s.Images, 10)))
+			out.Write(append(append(head, s.Class, full(s.IoU), full(s.Acc), full(s.Precision), full(s.Dice),
+				strconv.FormatInt(s.Pixels, 10), strconv.FormatInt(s.Predicted, 10), full(s.AP),
+				strconv.FormatInt(s.Images, 10)), tail...))
 		}
 	})
 	out.Flush()
 	return out.Error()
 }
 
-// eachCell calls do with the first fields of a line, which do may append to.
-func eachCell(runs []*results.Run, do func(head []string, c *results.Cell)) {
+// eachCell calls do with the first fields of a line, which do may append to, and with the last: what the method needs, and which
+// classes competed, all or those of an oracle.
+func eachCell(runs []*results.Run, do func(head, tail []string, c *results.Cell)) {
 	for i, r := range runs {
 		for j := range r.Cells {
 			c := &r.Cells[j]
-			split := ""
-			if d := r.Dataset(c.Dataset); d != nil {
+			split, vocabulary := "", "all"
+			d := r.Dataset(c.Dataset)
+			if d != nil {
 				split = d.Split
+			}
+			if d.Oracle() {
+				vocabulary = "oracle"
 			}
 			head := []string{strconv.Itoa(i + 1), r.Suite.Name, r.Model.Name, r.Protocol.Name, r.Protocol.Fingerprint,
 				c.Dataset, split, c.Method, c.Task, c.Convention, strconv.Itoa(c.Images)}
-			do(head[:len(head):len(head)], c)
+			do(head[:len(head):len(head)], []string{r.Method(c.Method).League(), vocabulary}, c)
 		}
 	}
 }

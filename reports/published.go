@@ -108,15 +108,12 @@ func readClaims(file string, raw []byte) ([]Claim, error) {
 	return c.Rows, nil
 }
 
-// leagues are what methods need beyond the image-text model, in the order in which tables name them.
-var leagues = []string{"DINO", "SAM", "Stable Diffusion", "language model", "reference pictures"}
-
 // league says what a line needs, in the words of tables of methods.
 func (c *Claim) league() string {
 	if c.Trained {
-		return strings.Join(append([]string{"trained"}, c.Needs...), " + ")
+		return results.League(append([]string{results.Trained}, c.Needs...))
 	}
-	return strings.Join(append([]string{clipAlone}, c.Needs...), " + ")
+	return results.League(c.Needs)
 }
 
 // mean is the average of the cells, recomputed.
@@ -142,8 +139,8 @@ func (c *Claim) check() error {
 		return fmt.Errorf("kind %q is not paper, rerun or copy", c.Kind)
 	case len(c.Cells) == 0:
 		return fmt.Errorf("no cells")
-	case slices.ContainsFunc(c.Needs, func(n string) bool { return !slices.Contains(leagues, n) }):
-		return fmt.Errorf("needs %s: want of %s", strings.Join(c.Needs, ", "), strings.Join(leagues, ", "))
+	case slices.ContainsFunc(c.Needs, func(n string) bool { return !slices.Contains(results.Leagues, n) }):
+		return fmt.Errorf("needs %s: want of %s", strings.Join(c.Needs, ", "), strings.Join(results.Leagues, ", "))
 	case c.Unreliable && c.Remarks == "":
 		return fmt.Errorf("unreliable without remarks that say why")
 	}
@@ -194,7 +191,7 @@ func claimsAbout(v *view) []Claim {
 func claimed(v *view, c Claim) []column {
 	var out []column
 	for _, col := range v.columns {
-		if _, ok := c.Cells[col.key.dataset]; ok && (col.key.task == c.Task || col.key.task == "") &&
+		if _, ok := c.Cells[col.key.dataset]; ok && !col.key.oracle && (col.key.task == c.Task || col.key.task == "") &&
 			hasScore(v, col, c.Metric) &&
 			!slices.ContainsFunc(out, func(o column) bool { return o.key.dataset == col.key.dataset }) {
 			out = append(out, col)

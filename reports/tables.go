@@ -207,7 +207,7 @@ func summaryOf(v *view) table {
 		}
 		t.rows = append(t.rows, line)
 	}
-	t.notes = append(t.notes, fmt.Sprintf("%s in percent.", metricsOf(v.columns)))
+	t.notes = append(oracles(v.columns...), fmt.Sprintf("%s in percent.", metricsOf(v.columns)))
 	t.notes = append(t.notes, intervals(values, halfInterval)...)
 	if why != "" {
 		t.notes = append(t.notes, "No average: "+why+".")
@@ -447,6 +447,7 @@ func scoresOf(v *view, c column) table {
 	if !slices.ContainsFunc(names, func(n string) bool { return bounded[n] }) {
 		t.notes = []string{"Percent."}
 	}
+	t.notes = append(oracles(c), t.notes...)
 	for _, r := range v.rows {
 		x := v.cell(r, c)
 		if x == nil {
@@ -488,7 +489,7 @@ var measures = []measure{
 
 // classes is a column class by class: all measures of a single method, or the
 // first measure there is (IoU, as a rule) of several.
-func classesOf(v *view, c column) table {
+func classesOf(v *view, c column) (t table) {
 	var names []string
 	var cells []*results.Cell
 	for _, r := range v.rows {
@@ -506,7 +507,8 @@ func classesOf(v *view, c column) table {
 		}
 		return true
 	})
-	t := table{head: []string{"Class"}}
+	t = table{head: []string{"Class"}}
+	defer func() { t.notes = append(oracles(c), t.notes...) }()
 	switch {
 	case len(cells) == 0 || len(defined) == 0:
 		return t

@@ -44,7 +44,26 @@ type column struct {
 	metric string // the score that tables show
 }
 
-type columnKey struct{ dataset, split, task, convention string }
+type columnKey struct {
+	dataset, split, task, convention string
+	oracle                           bool // the truth said which classes competed
+}
+
+// mark stands behind the title of a data set whose scores are no result of a method.
+func (k columnKey) mark() string {
+	if k.oracle {
+		return " (ORACLE)"
+	}
+	return ""
+}
+
+// oracles is the note under tables that show such scores.
+func oracles(columns ...column) []string {
+	if slices.ContainsFunc(columns, func(c column) bool { return c.key.oracle }) {
+		return []string{results.OracleNote}
+	}
+	return nil
+}
 
 // newView lays out runs in the order of their methods and cells. Cells of one data set, split, task and convention
 // share a column; a method that several runs measured with the same model and protocol, each on other data sets,
@@ -64,11 +83,11 @@ func newView(runs []*results.Run, l *Layout) *view {
 			if d == nil {
 				continue
 			}
-			k := columnKey{d.Name, d.Split, c.Task, c.Convention}
+			k := columnKey{d.Name, d.Split, c.Task, c.Convention, d.Oracle()}
 			if _, ok := at[k]; !ok {
 				at[k] = len(v.columns)
-				v.columns = append(v.columns, column{key: k, title: cmp.Or(d.Title, d.Name),
-					full: cmp.Or(d.Title, d.Name)})
+				full := cmp.Or(d.Title, d.Name)
+				v.columns = append(v.columns, column{key: k, title: full + k.mark(), full: full})
 			}
 			v.cells[place{rows[c.Method], k}] = c
 			col := &v.columns[at[k]]
@@ -346,8 +365,8 @@ func (v *view) percent(x float64) string { return percentTo(x, v.digits()) }
 func (v *view) needs() map[row]string {
 	out, more := map[row]string{}, false
 	for _, r := range v.rows {
-		out[r] = needsOf(v.runs[r.run].Method(r.method))
-		more = more || out[r] != clipAlone
+		out[r] = v.runs[r.run].Method(r.method).League()
+		more = more || out[r] != results.League(nil)
 	}
 	if !more {
 		return nil

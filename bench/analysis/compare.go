@@ -448,7 +448,10 @@ func (r CompareRequest) cells(a, b *results.Run, recsA, recsB []records.Record, 
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, r.compared(cell, d, m, p))
+			c := r.compared(cell, d, m, p)
+			c.NeedsA, c.NeedsB = a.Method(m[0]).League(), b.Method(m[1]).League()
+			c.OracleA, c.OracleB = a.Dataset(d.Name).Oracle(), b.Dataset(d.Name).Oracle()
+			out = append(out, c)
 		}
 	}
 	return out, nil

@@ -76,7 +76,7 @@ func (p *Plan) describe() *results.Run {
 	}
 	if p.imported != nil {
 		r.Model = p.imported.describe()
-		r.Methods = []results.Method{{Name: p.imported.Name, Kind: importKind}}
+		r.Methods = []results.Method{{Name: p.imported.Name, Kind: results.Imported, Needs: p.imported.Needs}}
 	} else {
 		p.describeNetwork(r)
 	}

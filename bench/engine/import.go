@@ -26,6 +26,7 @@ type Import struct {
 	Name string // of the program, as a method of the run
 	// ReduceZero says that label maps are numbered as truths with reduce_zero_label: 0 is none, k is class k-1.
 	ReduceZero bool
+	Needs      []string // networks and data beyond an image-text model, of results.Leagues
 }
 
 // imported is what a plan has in place of a model.
@@ -34,9 +35,6 @@ type imported struct {
 	folder *predictions.Folder
 	paths  [][]string // by target and sample; empty where there is no file
 }
-
-// importKind is the kind of a method whose maps another program made.
-const importKind = "import"
 
 // NewImport resolves a request whose maps are not computed but read: the data sets, words and protocol of the suite
 // hold, its model and methods do not. The error joins every fault found.

@@ -145,8 +145,40 @@ type Method struct {
 	Kind      string         `json:"kind,omitempty"`
 	Params    map[string]any `json:"params,omitempty"`
 	Positions string         `json:"positions,omitempty"`
-	Needs     []string       `json:"needs,omitempty"` // networks beyond the image-text model: "DINO", "SAM"
+	// networks and data beyond the image-text model: "DINO", "SAM"; [Trained] if it was trained beyond the weights
+	Needs []string `json:"needs,omitempty"`
 }
+
+// Trained stands in a method's needs if it was trained beyond the weights.
+const Trained = "trained"
+
+// Imported is the kind of a method whose maps another program made.
+const Imported = "import"
+
+// League is what a method needs in the words of the field: CLIP, CLIP + DINO, CLIP + DINO + SAM, trained.
+func League(needs []string) string {
+	first := "CLIP"
+	if slices.Contains(needs, Trained) {
+		first = Trained
+	}
+	rest := slices.DeleteFunc(slices.Clone(needs), func(n string) bool { return n == Trained })
+	return strings.Join(append([]string{first}, rest...), " + ")
+}
+
+// League is what the method needs. Of another program's that is what was said at the import.
+func (m *Method) League() string {
+	switch {
+	case m == nil:
+		return ""
+	case m.Kind == Imported && len(m.Needs) == 0:
+		return "not said"
+	}
+	return League(m.Needs)
+}
+
+// Leagues are what methods need beyond the image-text model, in the order in which tables name them.
+var Leagues = []string{"DINO", "SAM", "Stable Diffusion", "language model", "reference pictures",
+	Trained}
 
 // Protocol is all that changes a number and is not the method. Runs of one
 // Fingerprint may be compared. Numbers in Fields are float64 once they have been read.
