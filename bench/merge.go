@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -52,11 +53,15 @@ missing ones are named with what to submit again.`,
 		case out == "":
 			return usagef(c.CommandPath(), "--out is missing: name the folder to write, or one folder that holds shards/")
 		}
-		r, err := analysis.Merge(dirs, out)
+		r, lacking, err := analysis.Merge(dirs, out)
 		if err != nil {
 			return err
 		}
-		return summarise(c, r, out)
+		if err = summarise(c, r, out); len(lacking) > 0 {
+			return missingError{fmt.Errorf("samples are missing of shard%s %s: name their folders too, or run them again with "+
+				"--resume", strings.Repeat("s", min(1, len(lacking)-1)), strings.Trim(fmt.Sprint(lacking), "[]"))}
+		}
+		return err
 	}
 	return c
 }
@@ -97,7 +102,7 @@ func mergeParts(c *cobra.Command, dir, out string) error {
 		return missingError{fmt.Errorf("no part below %s has results yet\n%s", dir, missingParts(dir, missing,
 			status.Shards))}
 	}
-	r, err := analysis.Merge(folders, out)
+	r, _, err := analysis.Merge(folders, out)
 	if err != nil {
 		return err
 	}

@@ -177,8 +177,8 @@ func TestRecordsInPandas(t *testing.T) {
 	flat := filepath.Join(t.TempDir(), "records.csv")
 	command(t, "records", dir, "--out", flat)
 	var theirs map[string]float64
-	if err := json.Unmarshal([]byte(python(t, "records.py", flat, filepath.Join(dir, "records.jsonl"))),
-		&theirs); err != nil {
+	format := filepath.Join("..", "reports", "results", "FORMAT.md")
+	if err := json.Unmarshal([]byte(python(t, "records.py", flat, dir, format)), &theirs); err != nil {
 		t.Fatal(err)
 	}
 	r, err := results.Read(dir)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -102,16 +103,18 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// terminal is w for tables that paint themselves, its width in columns, 0 if it is no terminal, and whether colours are
-// welcome.
+// terminal is w for tables that paint themselves, its width in columns, and whether colours are welcome. Where there is
+// no terminal to ask, COLUMNS says the width, or it is 80.
 func terminal(w io.Writer) (out io.Writer, width int, colour bool) {
+	if width, _ = strconv.Atoi(os.Getenv("COLUMNS")); width < 1 {
+		width = 80
+	}
 	if !isTerminal(w) {
-		return w, 0, false
+		return w, width, false
 	}
 	f := ungated(w).(*os.File)
-	width, _, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		width = 80
+	if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
+		width = columns
 	}
 	return f, width, os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }

@@ -43,7 +43,7 @@ same data sets and backbone stand in a table apart (ovbench list published).
   pdf-panels    the samples of each data set on a page, all text and frames as vectors
   csv, json     all scores in full precision; the results themselves
   benchstat     scores.bench, for benchstat
-  terminal      the table of scores, printed; needs no --out
+  terminal      the table of scores, printed, as wide as the terminal or COLUMNS (80); needs no --out
 
 Methods, data sets and metrics can be chosen, and stand in the order in which they are named. --stars marks in the tables of
 scores which methods are told from a baseline by the paired test of images (see ovbench compare).

@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("ONNXRUNTIME_SHARED_LIBRARY_PATH", lib.Path)
 			e.Setenv("OVBENCH_CACHE", filepath.Join(e.WorkDir, ".cache"))
 			e.Setenv("MICRO", picture)
+			e.Setenv("COLUMNS", "400") // lines to look for in one piece
 			e.Setenv("ESC", "\x1b[2J") // clears a screen
 			for name, s := range map[string]dinotest.Shape{"dino": dinotest.Tiny, "other": dinotest.V2} {
 				if err := dinotest.Write(filepath.Join(e.WorkDir, name+".safetensors"), s, 1); err != nil {

@@ -209,6 +209,11 @@ func summaryOf(v *view) table {
 	}
 	t.notes = append(oracles(v.columns...), fmt.Sprintf("%s in percent.", metricsOf(v.columns)))
 	t.notes = append(t.notes, intervals(values, halfInterval)...)
+	for _, c := range v.columns {
+		if note := thresholdNotes(v, c)[c.metric]; note != "" {
+			t.notes = append(t.notes, note)
+		}
+	}
 	if why != "" {
 		t.notes = append(t.notes, "No average: "+why+".")
 	}
@@ -461,6 +466,12 @@ func scoresOf(v *view, c column) table {
 			}
 		}
 		t.rows = append(t.rows, line)
+	}
+	thresholds := thresholdNotes(v, c)
+	for _, n := range names {
+		if thresholds[n] != "" {
+			t.notes = append(t.notes, thresholds[n])
+		}
 	}
 	return t
 }

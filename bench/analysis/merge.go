@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"ovbench/bench/records"
@@ -17,39 +19,63 @@ import (
 )
 
 // Merge joins the run folders dirs, shards of one run, into the folder out. Folders that measured unlike
-// things are refused; absent samples make the result incomplete. A merge that was killed can be repeated.
-func Merge(dirs []string, out string) (*results.Run, error) {
+// things are refused; absent samples make the result incomplete, and the shards that they belong to are lacking, counted
+// from 1. A merge that was killed can be repeated.
+func Merge(dirs []string, out string) (_ *results.Run, lacking []int, _ error) {
 	var merged *shard
 	seen := map[records.Key]string{}
 	for _, dir := range dirs {
 		s, err := readScored(dir)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for key := range seenIn(s.records, dir) {
 			if before, ok := seen[key]; ok {
-				return nil, fmt.Errorf("sample %d of %s is in both %s and %s", key.Index, key.Dataset, before, dir)
+				return nil, nil, fmt.Errorf("sample %d of %s is in both %s and %s", key.Index, key.Dataset, before, dir)
 			}
 			seen[key] = dir
 		}
 		if merged == nil {
 			merged = s
 		} else if err := merged.absorb(s); err != nil {
-			return nil, fmt.Errorf("%s and %s cannot be joined: %w", dirs[0], dir, err)
+			return nil, nil, fmt.Errorf("%s and %s cannot be joined: %w", dirs[0], dir, err)
 		}
 	}
 	planned, err := records.Planned(merged.run)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", dirs[0], err)
+		return nil, nil, fmt.Errorf("%s: %w", dirs[0], err)
 	}
 	if err := clearMerged(out, dirs, merged.header, seen); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := merged.write(dirs, out); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	lacking = merged.lacking(planned)
 	merged.run.Shard = ""
-	return merged.run, tasks.Finish(merged.run, merged.records, planned, out, merged.suite)
+	return merged.run, lacking, tasks.Finish(merged.run, merged.records, planned, out, merged.suite)
+}
+
+// lacking are the shards of planned samples without a record, ascending; none where the run has no shards.
+func (s *shard) lacking(planned map[string][]int) []int {
+	_, of, _ := strings.Cut(s.run.Shard, "/")
+	count, err := strconv.Atoi(of)
+	if err != nil || count < 1 {
+		return nil
+	}
+	have := map[records.Key]bool{}
+	for _, r := range s.records {
+		have[r.Key()] = true
+	}
+	shards := map[int]bool{}
+	for name, indices := range planned {
+		for _, i := range indices {
+			if !have[records.Key{Dataset: name, Index: i}] {
+				shards[i%count+1] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(shards))
 }
 
 // shard is what a run folder holds, its panels apart.

@@ -240,7 +240,7 @@ func TestSharedPicturesResumeAndShard(t *testing.T) {
 		}
 		dirs = append(dirs, part.Out)
 	}
-	merged, err := analysis.Merge(dirs, t.TempDir())
+	merged, _, err := analysis.Merge(dirs, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,7 +89,7 @@ func TestOnlyOneThingIsJoined(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, dirs := range [][]string{{a, b}, {b, a}} {
-			_, err := analysis.Merge(dirs, filepath.Join(t.TempDir(), "m"))
+			_, _, err := analysis.Merge(dirs, filepath.Join(t.TempDir(), "m"))
 			refused("joined"+more, err, "data set folder")
 		}
 		refused("went on"+more, run(folderSuite(t, root, more), a, first, true), "data set folder", "keys of the suite")
@@ -101,7 +101,7 @@ func TestOnlyOneThingIsJoined(t *testing.T) {
 	if err := run(unlike, b, second, false); err != nil {
 		t.Fatal(err)
 	}
-	_, err := analysis.Merge([]string{a, b}, filepath.Join(t.TempDir(), "m"))
+	_, _, err := analysis.Merge([]string{a, b}, filepath.Join(t.TempDir(), "m"))
 	refused("other seed", err, "seed", "rescore")
 	// Other pictures, and other labels, where the data were.
 	for what, other := range map[string]string{"picture": blocks(t, 6, 10, false), "truth": blocks(t, 6, 200, true)} {
