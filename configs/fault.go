@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/hbollon/go-edlib"
 )
 
 // Fault is one thing wrong with a suite, in words that say what to do. It is a value.
@@ -81,33 +83,10 @@ func Nearest(name string, known []string) string {
 	}
 	best, least := "", len(name)
 	for _, k := range known {
-		if d := editDistance(strings.ToLower(name), strings.ToLower(k)); d < least && d <= max(1, len(k)/3) {
+		d := edlib.OSADamerauLevenshteinDistance(strings.ToLower(name), strings.ToLower(k))
+		if d < least && d <= max(1, len(k)/3) {
 			best, least = k, d
 		}
 	}
 	return best
-}
-
-// editDistance is the insertions, deletions and substitutions of bytes, and swaps of neighbours, between a and b
-// (optimal string alignment: what was swapped is not edited again).
-func editDistance(a, b string) int {
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before, last, row = last, row, before
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			row[j+1] = min(last[j]+cost, last[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-	}
-	return row[len(b)]
 }

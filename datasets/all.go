@@ -3,6 +3,8 @@ package datasets
 import (
 	"fmt"
 	"strings"
+
+	"github.com/hbollon/go-edlib"
 )
 
 // Entry is one data set that [Open] knows.
@@ -68,7 +70,7 @@ func find(name string) (Entry, error) {
 func didYouMean(name string, known []string) string {
 	best, least := "", len(name)
 	for _, k := range known {
-		if d := editDistance(strings.ToLower(name), k); d < least && d <= (len(k)+1)/3 {
+		if d := edlib.LevenshteinDistance(strings.ToLower(name), k); d < least && d <= (len(k)+1)/3 {
 			best, least = k, d
 		}
 	}
@@ -76,25 +78,4 @@ func didYouMean(name string, known []string) string {
 		return ""
 	}
 	return fmt.Sprintf("; did you mean %q?", best)
-}
-
-// editDistance is Levenshtein's: the insertions, deletions and substitutions between a and b.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -28,7 +28,7 @@ var (
 	voidComment  = regexp.MustCompile(`(?i)^#\s*_*(void|background|bg|unlabell?ed|ignored?|unknown|others?|none)_*$`)
 )
 
-// readClassList reads a file with one class per line, in the format of [Queries]. Lines may all be in quotes, and all
+// readClassList reads a file with one class per line, in the format of [QueriesOf]. Lines may all be in quotes, and all
 // be numbered by the stored values of their classes, of which first is that of the first class. A table of names and
 // colours is read as such.
 func readClassList(name string, first int) (c classList, err error) {

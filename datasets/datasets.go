@@ -4,7 +4,7 @@
 // the same size. [Open] finds one by name in [All]. Reading follows the pipelines whose
 // numbers are published: stored pixels, EXIF ignored, palette indices and never colours.
 //
-// Truth may also be tags, or things with boxes and masks. [Queries] says which words stand for
+// Truth may also be tags, or things with boxes and masks. [QueriesOf] says which words stand for
 // each class, [Inspect] what is wrong with a copy on disk and how often each class occurs.
 package datasets
 

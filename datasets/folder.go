@@ -20,7 +20,7 @@ import (
 type FolderOptions struct {
 	Images, Labels string // folders; "" is images, labels
 
-	// Classes is a file with one line per class in the order of label values, in the format of [Queries]: the first
+	// Classes is a file with one line per class in the order of label values, in the format of [QueriesOf]: the first
 	// query of a line is the name of the class. "" is classes.txt.
 	Classes string
 

@@ -13,7 +13,7 @@ import (
 	"ovbench/datasets/files"
 )
 
-// classFiles holds classes/<data set>.<query set>.txt in the format of [Queries].
+// classFiles holds classes/<data set>.<query set>.txt in the format of [QueriesOf].
 //
 //go:embed classes/*.txt
 var classFiles embed.FS
@@ -22,7 +22,7 @@ var classFiles embed.FS
 // ("dining table", not "diningtable"), one per class, background as "background".
 const plain = "plain"
 
-// Queries lists the words that stand for each class of a data set of [All]: element i holds the
+// QueriesOf lists the words that stand for each class of a data set: element i holds the
 // queries of label i, at least one. set is a name of [QuerySets], "" for plain, or the path of a
 // file (anything with a path separator or ending in .txt).
 //
@@ -31,26 +31,12 @@ const plain = "plain"
 // file with another separator names it in a comment of its own: # separator: ", "
 // A line with commas or semicolons but no '|' is refused unless the file names its separator,
 // because loaders in circulation disagree on whether "a, b" is one query or two.
-func Queries(dataset, set string) ([][]string, error) {
-	entry, err := find(dataset)
-	if err != nil {
-		return nil, err
-	}
-	if entry.Classes == 0 {
-		return nil, fmt.Errorf("%s: its words are in its own list of classes, so it must be opened first", dataset)
-	}
-	return queries(dataset, set, entry.Classes)
-}
-
-// QueriesOf is [Queries] for an opened data set. It also knows the words of those that bring their own list of classes:
-// folder.
 func QueriesOf(ds Dataset, set string) ([][]string, error) {
 	info := ds.Info()
 	if own, ok := ds.(interface{ plainQueries() [][]string }); ok && !isFile(set) {
 		if set != "" && set != plain {
-			return nil, fmt.Errorf("%s brings words of its own, so there is no query set %q of it: set "+
-				"protocol.queries to plain, "+
-				"or to the path of a .txt file", info.Name, set)
+			return nil, fmt.Errorf("%s brings words of its own, so there is no query set %q of it: set protocol.queries to "+
+				"plain, or to the path of a .txt file", info.Name, set)
 		}
 		return own.plainQueries(), nil
 	}

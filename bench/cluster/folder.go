@@ -97,17 +97,6 @@ func divisions(byCount map[int]map[int]string) string {
 	return strings.Join(words, ", ")
 }
 
-// Folders are the folders found, by part.
-func (p Parts) Folders() []string {
-	var out []string
-	for i := 1; i <= p.Count; i++ {
-		if dir := p.Found[i]; dir != "" {
-			out = append(out, dir)
-		}
-	}
-	return out
-}
-
 // Array spells parts, counted from 1, as sbatch takes them for arrays that begin with 0: 0,2-4.
 func Array(parts []int) string {
 	parts = slices.Sorted(slices.Values(parts))

@@ -17,6 +17,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hbollon/go-edlib"
+
 	"ovbench/runners/files"
 	"ovbench/runners/tokenizer"
 )
@@ -317,7 +319,7 @@ func didYouMean(model string) string {
 	near, least := []string(nil), max(2, len(model)/4)+1
 	for _, name := range slices.Compact(known) {
 		asked, spelled := strings.ToLower(model), strings.ToLower(name)
-		d := editDistance(asked, spelled)
+		d := edlib.LevenshteinDistance(asked, spelled)
 		if strings.HasSuffix(spelled, "/"+asked) || openAIFile(name) == model+".pt" {
 			d = 0
 		}
@@ -332,25 +334,4 @@ func didYouMean(model string) string {
 		return ""
 	}
 	return "; did you mean " + strings.Join(near, " or ") + "?"
-}
-
-// editDistance is Levenshtein's, in bytes.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -126,41 +126,6 @@ func softmax16(dst *[16]float32, x *[16]float64) {
 	}
 }
 
-// Apply refines planes [n, h, w] in place by so many iterations (10 in published
-// protocols), on all cores.
-func (p *PAMR) Apply(planes []float32, iterations int) {
-	size := p.w * p.h
-	n := len(planes) / size
-	mustHave("planes", len(planes), n*size)
-	if iterations < 1 {
-		return
-	}
-	inOrder((n+lanes-1)/lanes, p.workers(), func() func(int) func() {
-		s := p.sheets(iterations)
-		return func(group int) func() {
-			here := planes[group*lanes*size : min((group+1)*lanes, n)*size]
-			for k := range len(here) / size {
-				for y := range p.h {
-					row := s.inside(y)
-					for x, v := range here[k*size+y*p.w:][:p.w] {
-						row[x*lanes+k] = v
-					}
-				}
-			}
-			p.refine(s)
-			for k := range len(here) / size {
-				for y := range p.h {
-					row := s.inside(y)
-					for x := range p.w {
-						here[k*size+y*p.w+x] = row[x*lanes+k]
-					}
-				}
-			}
-			return func() {}
-		}
-	})
-}
-
 // sheets are maps of an image's size, one in each lane: rows of cells, with a border of reach cells at both ends.
 type sheets struct {
 	w     int

@@ -215,15 +215,15 @@ func (r recording) compareMasks(t *testing.T, what string, m *Masks) {
 	t.Helper()
 	packed := r.array(t, what+"_masks") // bits along the width, the most significant first
 	for i := range m.IoU {
-		logits, mask := m.Logits(i), m.Mask(i)
+		full, mask := logits(m, i), m.Mask(i)
 		largest := 0.0
-		for _, v := range logits {
+		for _, v := range full {
 			largest = max(largest, math.Abs(float64(v)))
 		}
 		differ := 0
 		for k := range mask {
 			bit := uint8(packed.At(i).Data[k/m.Width*packed.Shape[2]+k%m.Width/8]) >> (7 - k%m.Width%8) & 1
-			if bit != mask[k] && math.Abs(float64(logits[k])) > tolerance*largest {
+			if bit != mask[k] && math.Abs(float64(full[k])) > tolerance*largest {
 				differ++
 			}
 		}
@@ -233,7 +233,7 @@ func (r recording) compareMasks(t *testing.T, what string, m *Masks) {
 	}
 	if _, ok := r.index.Arrays[what+"_logits"]; ok {
 		want := r.array(t, what+"_logits")
-		compare(t, what+" logits", tensor.Dense{Shape: want.Shape, Data: m.Logits(m.Best())}, want)
+		compare(t, what+" logits", tensor.Dense{Shape: want.Shape, Data: logits(m, m.Best())}, want)
 	}
 }
 
@@ -407,4 +407,11 @@ func gradient(w, h int) *image.NRGBA {
 		copy(img.Pix[4*i:], []uint8{uint8(255 * (i % w) / w), uint8(255 * (i / w) / h), uint8(i), 255})
 	}
 	return img
+}
+
+// logits are those of mask i at the size of the picture.
+func logits(m *Masks, i int) []float32 {
+	out := make([]float32, 0, m.Width*m.Height)
+	m.upsampling(m.Low.Shape[1]).Rows(m.Low.At(i).Data, func(_ int, row []float32) { out = append(out, row...) })
+	return out
 }

@@ -212,13 +212,6 @@ func (m *Masks) Mask(i int) []uint8 {
 	return out
 }
 
-// Logits are those of mask i at the size of the picture.
-func (m *Masks) Logits(i int) []float32 {
-	out := make([]float32, 0, m.Width*m.Height)
-	m.upsampling(m.Low.Shape[1]).Rows(m.Low.At(i).Data, func(_ int, row []float32) { out = append(out, row...) })
-	return out
-}
-
 // native is a model whose graphs were built here.
 type native struct {
 	model                         *Model

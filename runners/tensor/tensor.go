@@ -125,15 +125,6 @@ func (r Ref) Rows(from, to int) Ref {
 	return out
 }
 
-// Reshape is r under another shape of as many elements. It panics if r is not contiguous or the counts differ.
-func (r Ref) Reshape(shape ...int) Ref {
-	if n, ok := Elements(shape); !r.Contiguous() || !ok || int(n) != r.Elements() {
-		panic(fmt.Sprintf("tensor: reshape %v (strides %v) to %v", r.Shape, r.Strides, shape))
-	}
-	r.Shape, r.Strides = slices.Clone(shape), nil
-	return r
-}
-
 // Read brings the elements into memory as float32, row-major. F64 and integers are rounded.
 // Use it for what must be computed with (positional tables, scalars); weights stay in their file.
 func (r Ref) Read() (Dense, error) {
