@@ -149,7 +149,9 @@ un-normalised; with a set of templates each is the normalised mean over the fill
 			if err := runners.CheckVocabulary(m.Model, m.Tokenizer); err != nil {
 				return err
 			}
-			sayTruncated(c, m, texts)
+			if err := checkTexts(c, m, texts, []string{"{}"}); err != nil {
+				return err
+			}
 			return writeTokens(m.Tokenizer, m.Model.Tokens(), texts, out)
 		}
 		m, lib, err := f.open(c)
@@ -161,7 +163,9 @@ un-normalised; with a set of templates each is the normalised mean over the fill
 			return err
 		}
 		defer tower.Close()
-		sayTruncated(c, m, texts)
+		if err := checkTexts(c, m, texts, list); err != nil {
+			return err
+		}
 		var e tensor.Dense
 		if templates == "none" {
 			e, err = tower.Encode(c.Context(), texts, nil)
@@ -176,13 +180,13 @@ un-normalised; with a set of templates each is the normalised mean over the fill
 	return c
 }
 
-// sayTruncated warns of texts of which the model, by the rule of its library, reads a part.
-func sayTruncated(c *cobra.Command, m *engine.Model, texts []string) {
-	for _, text := range texts {
-		if _, err := m.Tokenizer.Tokens(text, m.Context, false); err != nil && m.Model.Tokens().Truncated {
-			fmt.Fprintf(c.ErrOrStderr(), "ovbench: warning: %v; it is cut, as the model's library does\n", err)
-		}
+// checkTexts refuses texts that the model cannot read, and warns of those of which it reads a part.
+func checkTexts(c *cobra.Command, m *engine.Model, texts, templates []string) error {
+	cut, err := runners.CheckTexts(m.Model, m.Tokenizer, texts, templates)
+	if cut != "" {
+		fmt.Fprintln(c.ErrOrStderr(), "ovbench: warning: "+cut)
 	}
+	return err
 }
 
 func writeTokens(t *tokenizer.Tokenizer, in clip.TextInput, texts []string, out string) error {

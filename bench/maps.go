@@ -3,9 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -33,8 +35,8 @@ func (f *mapFlags) addMaps(c *cobra.Command) {
 	f.addPictures(c)
 	f.size = sizeFlag{512, 512}
 	c.Flags().StringArrayVar(&f.texts, "text", nil, "`text` to look for; repeat for more")
-	c.Flags().StringArrayVar(&f.methods, "method", []string{"clip_surgery"},
-		"`method` (ovbench list methods), with parameters as in naclip:attn=kk:sigma=3")
+	c.Flags().StringSliceVar(&f.methods, "method", []string{"clip_surgery"},
+		"`methods` (ovbench list methods), repeated or separated by commas, with parameters as in naclip:attn=kk:sigma=3")
 	c.Flags().Var(&f.size, "size", "network input in pixels")
 	c.Flags().StringVar(&f.positions, "positions", "reference",
 		"positional interpolation: bilinear, bicubic, bicubic-size, bicubic-antialias, or reference for the method's own")
@@ -76,6 +78,9 @@ type question struct {
 
 // questions reads --method, --redundant and --ending.
 func (f *mapFlags) questions() (out []question, err error) {
+	if slices.ContainsFunc(f.texts, func(text string) bool { return strings.TrimSpace(text) == "" }) {
+		return nil, errors.New(`a --text is empty: say what to look for, such as --text "a dog"`)
+	}
 	form, given, err := methods.ParseFeatureSurgery(f.redundant)
 	if err != nil {
 		return nil, fmt.Errorf("--%w", err)
@@ -162,7 +167,10 @@ func (f *mapFlags) openViewer(c *cobra.Command, questions []question, withEmpty 
 		return nil, err
 	}
 	withEmpty = withEmpty || slices.ContainsFunc(questions, func(q question) bool { return q.form == methods.Empty })
-	if err := f.encode(c.Context(), v, templates, withEmpty); err != nil {
+	if err = checkTexts(c, v.model, f.texts, templates); err == nil {
+		err = f.encode(c.Context(), v, templates, withEmpty)
+	}
+	if err != nil {
 		v.Close()
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -41,6 +42,12 @@ func NewSurvey(root string) (*Survey, error) {
 			folderLayout)
 	}
 	var s Survey
+	switch info, err := os.Stat(root); {
+	case err != nil:
+		return nil, err
+	case !info.IsDir():
+		return nil, fmt.Errorf("%s: not a folder; name the one that holds pictures and label maps", root)
+	}
 	var err error
 	if s.Folder.Images, err = pick("folder of pictures", surveyImages); err != nil {
 		return nil, err

@@ -241,6 +241,33 @@ func (t *Texts) runBatch(ctx context.Context, ids [][]int32, batch []int, out te
 	return nil
 }
 
+// CheckTexts says in words which of the texts, in the longest of the templates, have more tokens than m reads, "" for
+// none. Where the libraries of m's family cut such texts this is all there is to it, else it is an error.
+func CheckTexts(m TextModel, t Tokenizer, texts, templates []string) (cut string, err error) {
+	in := m.Tokens()
+	longest := slices.MaxFunc(templates, func(a, b string) int {
+		return cmp.Compare(len(clip.Fill(a, "")), len(clip.Fill(b, "")))
+	})
+	long := 0
+	var first error
+	for _, text := range texts {
+		prompt := clip.Fill(longest, text)
+		_, err := t.Tokens(prompt, in.Context, false)
+		if err == nil {
+			continue
+		}
+		if _, cannot := t.Tokens(prompt, in.Context, true); cannot != nil || !in.Truncated {
+			return "", err
+		}
+		long++
+		first = cmp.Or(first, err)
+	}
+	if long == 0 {
+		return "", nil
+	}
+	return fmt.Sprintf("%d of %d texts are cut at their end, as the model's library does: %v", long, len(texts), first), nil
+}
+
 // Ensemble is one normalised embedding per text [T, E]: the text is put into every template, the embeddings are
 // normalised, averaged and normalised again (CLIP's prompt ensemble).
 func (t *Texts) Ensemble(ctx context.Context, texts, templates []string, progress func(done, total int)) (tensor.Dense,

@@ -110,7 +110,7 @@ func (r *run) groups() (list []*group) {
 }
 
 // estimateTexts encodes a few prompts of the first data set; random embeddings stand for all others.
-func (r *run) estimateTexts(ctx context.Context) (time.Duration, []string, error) {
+func (r *run) estimateTexts(ctx context.Context) (_ time.Duration, lines []string, _ error) {
 	queries := 0
 	for _, t := range r.plan.targets {
 		queries += len(t.Texts)
@@ -121,6 +121,10 @@ func (r *run) estimateTexts(ctx context.Context) (time.Duration, []string, error
 		return 0, nil, err
 	}
 	defer texts.Close()
+	cut, err := r.plan.checkTexts()
+	if err != nil {
+		return 0, nil, err
+	}
 	prompts := fill(r.plan.targets[0].Texts, r.plan.templates, promptsTimed)
 	if _, err := texts.Encode(ctx, prompts[:1], nil); err != nil { // the first run sets memory up
 		return 0, nil, err
@@ -132,8 +136,11 @@ func (r *run) estimateTexts(ctx context.Context) (time.Duration, []string, error
 	took := time.Since(start)
 	n := queries * len(r.plan.templates)
 	all := time.Duration(float64(took) / float64(len(prompts)) * float64(n))
-	return all, []string{fmt.Sprintf("  texts: %d prompts (%d queries, %d templates); %d took %s: %s", n, queries,
-		len(r.plan.templates), len(prompts), roundTime(took), roundTime(all))}, nil
+	for _, w := range cut {
+		lines = append(lines, "  warning: "+w)
+	}
+	return all, append(lines, fmt.Sprintf("  texts: %d prompts (%d queries, %d templates); %d took %s: %s", n, queries,
+		len(r.plan.templates), len(prompts), roundTime(took), roundTime(all))), nil
 }
 
 // fill is up to most distinct prompts, spread over the queries.

@@ -140,6 +140,11 @@ func (r *run) encodeTexts(ctx context.Context) error {
 		return err
 	}
 	defer texts.Close()
+	cut, err := r.plan.checkTexts()
+	if err != nil {
+		return err
+	}
+	r.out.Warnings = append(r.out.Warnings, cut...)
 	var (
 		distinct []string
 		row      = map[string]int{}
@@ -176,6 +181,20 @@ func (r *run) encodeTexts(ctx context.Context) error {
 		r.texts = append(r.texts, e)
 	}
 	return nil
+}
+
+// checkTexts refuses class names that the model cannot read, and says of which it reads a part.
+func (p *Plan) checkTexts() (warnings []string, err error) {
+	for _, t := range p.targets {
+		cut, err := runners.CheckTexts(p.model.Model, p.model.Tokenizer, t.Texts, p.templates)
+		if err != nil {
+			return nil, fmt.Errorf("%s: class names: %w", t.Info.Name, err)
+		}
+		if cut != "" {
+			warnings = append(warnings, t.Info.Name+": class names: "+cut)
+		}
+	}
+	return warnings, nil
 }
 
 // openTexts is the text tower, with what earlier runs on this machine encoded by the same weights in the same way.

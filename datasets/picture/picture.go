@@ -278,7 +278,7 @@ func Sniff(head []byte) (Format, error) {
 	brand := func(at int, text string) bool { return len(head) >= 12 && string(head[at:at+4]) == text }
 	switch {
 	case len(head) == 0:
-		return 0, errors.New("the file has zero bytes; download it again")
+		return 0, errors.New("the file has zero bytes; copy or download it again")
 	case bytes.HasPrefix(head, []byte("\xff\xd8\xff")):
 		return JPEG, nil
 	case bytes.HasPrefix(head, []byte("\x89PNG\r\n\x1a\n")):

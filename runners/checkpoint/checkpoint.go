@@ -120,6 +120,8 @@ func readContents(path string, f io.ReaderAt, size int64) (contents, error) {
 		return contents{}, err
 	}
 	switch begins := func(s string) bool { return bytes.HasPrefix(start, []byte(s)) }; {
+	case size == 0:
+		return contents{}, errors.New("has zero bytes: copy or download it again")
 	case begins("PK\x03\x04"):
 		return readTorch(path, f, size)
 	case len(start) > 8 && start[8] == '{' && binary.LittleEndian.Uint64(start) <= maxHeader:

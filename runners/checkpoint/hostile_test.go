@@ -23,7 +23,7 @@ var (
 func TestRefusals(t *testing.T) {
 	tests := []struct{ name, file, want string }{
 		// what is no checkpoint
-		{"empty", "", `is not a checkpoint (it begins with ""); give safetensors or a PyTorch zip archive`},
+		{"empty", "", "has zero bytes"},
 		{"image", "\x89PNG\r\n\x1a\n0123", `is not a checkpoint (it begins with "\x89PNG\r\n\x1a\n")`},
 		{"git lfs", "version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
 			"is a Git LFS pointer, not the weights; run git lfs pull"},

@@ -3,6 +3,7 @@ package tensor
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -218,8 +219,11 @@ func readNPY(r io.Reader, shape *[]int, put func(float64)) (columns bool, err er
 
 func npyHeaderText(r io.Reader) (string, error) {
 	var magic [8]byte
-	if _, err := io.ReadFull(r, magic[:]); err != nil || string(magic[:6]) != "\x93NUMPY" {
-		return "", fmt.Errorf("npy: not a .npy file")
+	switch _, err := io.ReadFull(r, magic[:]); {
+	case err == io.EOF:
+		return "", errors.New("npy: the file has zero bytes")
+	case err != nil || string(magic[:6]) != "\x93NUMPY":
+		return "", errors.New("npy: not a .npy file")
 	}
 	width := 2 // of the length
 	switch magic[6] {
