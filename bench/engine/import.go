@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"ovbench/bench/predictions"
@@ -146,12 +145,9 @@ func (m *imported) describe() results.Model {
 	return results.Model{Name: m.Name, Path: m.Dir, Format: "predictions"}
 }
 
-// fingerprint is of what the predictions are compared with, and of the files by name and size.
+// fingerprint is of what the predictions are compared with, and of the files by name and content.
 func (m *imported) fingerprint(p *Plan) (string, error) {
-	type file struct {
-		Path string
-		Size int64
-	}
+	type file struct{ Path, Digest string }
 	var asked struct {
 		Suite string
 		Name  string
@@ -163,9 +159,14 @@ func (m *imported) fingerprint(p *Plan) (string, error) {
 	for k := range p.targets {
 		asked.Lists = append(asked.Lists, p.targets[k].Info.ListSHA256)
 		for _, path := range m.paths[k] {
-			if info, err := os.Stat(path); path != "" && err == nil {
-				asked.Files = append(asked.Files, file{path, info.Size()})
+			if path == "" {
+				continue
 			}
+			digest, err := predictions.Digest(path)
+			if err != nil { // its sample fails by itself
+				digest = err.Error()
+			}
+			asked.Files = append(asked.Files, file{path, digest})
 		}
 	}
 	raw, err := json.Marshal(asked)

@@ -5,7 +5,9 @@
 package predictions
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"io"
 	"path"
 	"path/filepath"
 	"slices"
@@ -205,10 +207,35 @@ func Read(name string) (p Prediction, err error) {
 	case len(shape) != 1 && len(shape) != 3 || slices.Contains(shape, 0):
 		err = fmt.Errorf("%s: an array of shape %v; want labels [H, W], scores [T, rows, cols], or scores of the whole "+
 			"picture [T]", name, shape)
-	case slices.ContainsFunc(p.Scores.Data, func(x float32) bool { return x != x }):
-		err = fmt.Errorf("%s: has NaN among its scores, of which no class is the best", name)
+	case slices.ContainsFunc(p.Scores.Data, func(x float32) bool { return x-x != 0 }):
+		err = fmt.Errorf("%s: has NaN or infinity among its scores, of which no class is the best and no mean can be "+
+			"taken; write a finite number", name)
 	}
 	return p, err
+}
+
+// The parts of a file that Digest looks at.
+const (
+	digestParts = 16
+	digestBytes = 4 << 10
+)
+
+// Digest tells files of predictions apart by their size and by bytes from all over them.
+func Digest(name string) (string, error) {
+	f, size, err := files.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	fmt.Fprintln(h, size)
+	for i := range int64(digestParts) {
+		part := io.NewSectionReader(f, max(size-digestBytes, 0)*i/(digestParts-1), digestBytes)
+		if _, err := io.Copy(h, part); err != nil {
+			return "", fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)), nil
 }
 
 // labels reads an array [H, W] of whole numbers from 0 to 65535 as a label map.
