@@ -322,8 +322,7 @@ func (s LabelScoring) cityscapes(ctx context.Context, pairs []filePair, progress
 		return nil, err
 	}
 	out, err := s.score(
-		&tasks.Segmented{Convention: metrics.CityscapesIoU, Classes: len(metrics.CityscapesLabels), Cityscapes: records},
-	)
+		&tasks.Segmented{Convention: metrics.CityscapesIoU, Classes: len(metrics.CityscapesLabels), Cityscapes: records})
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"ovbench/reports/results"
+	"ovbench/runners/files"
 
 	"github.com/gofrs/flock"
 )
@@ -294,7 +295,7 @@ func Each(path string, do func(line []byte) error) (Header, int64, error) {
 }
 
 func each(path string, do func(n int, line []byte) error) (h Header, end int64, err error) {
-	f, err := openRegular(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return h, 0, err
 	}
@@ -339,18 +340,6 @@ func each(path string, do func(n int, line []byte) error) (h Header, end int64, 
 func beginsHeader(line []byte) bool {
 	const begin = `{"schema":"` + schema + `"`
 	return strings.HasPrefix(begin, string(line)) || bytes.HasPrefix(line, []byte(begin))
-}
-
-// openRegular opens a file, and nothing else: a named pipe would block for ever.
-func openRegular(path string) (*os.File, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
-	}
-	return os.Open(path)
 }
 
 // Repair leaves the lines out of a folder's records file that cannot be read or do not fit each other, and says

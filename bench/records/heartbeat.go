@@ -4,12 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
+
+	"ovbench/runners/files"
 
 	"github.com/google/renameio/v2"
 )
@@ -124,26 +125,14 @@ const maxHeartbeat = 1 << 16
 // ReadHeartbeat reads that of a run folder. A folder without one is no error, and ok is false.
 func ReadHeartbeat(dir string) (h Heartbeat, ok bool, err error) {
 	path := filepath.Join(dir, HeartbeatFile)
-	info, err := os.Stat(path)
+	raw, err := files.Read(path, maxHeartbeat)
 	if errors.Is(err, fs.ErrNotExist) {
 		return h, false, nil
 	}
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: not a regular file", path)
-	}
 	if err != nil {
 		return h, false, err
 	}
-	f, err := openRegular(path)
-	if err != nil {
-		return h, false, err
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, maxHeartbeat))
-	if err == nil {
-		err = json.Unmarshal(raw, &h)
-	}
-	if err != nil {
+	if err := json.Unmarshal(raw, &h); err != nil {
 		return Heartbeat{}, false, fmt.Errorf("%s: %w; delete it, nothing is lost with it", path, err)
 	}
 	return h, true, nil

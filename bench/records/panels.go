@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ovbench/reports/results"
+	"ovbench/runners/files"
 )
 
 // PanelDir is the folder of a sample's panel below that of its run. Names from suites and data sets are made harmless.
@@ -34,7 +35,7 @@ const PanelFile = "panel.json"
 func WholePanels(dir string, list []results.Panel) []results.Panel {
 	var out []results.Panel
 	for _, p := range list {
-		f, err := openRegular(filepath.Join(dir, filepath.FromSlash(path.Join(PanelDir(p.Dataset, p.ID), PanelFile))))
+		f, err := files.Open(filepath.Join(dir, filepath.FromSlash(path.Join(PanelDir(p.Dataset, p.ID), PanelFile))))
 		if err != nil {
 			continue
 		}

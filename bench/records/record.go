@@ -50,8 +50,7 @@ func (r Record) Check() error {
 // Size is how much of the truth the evidence is of: pixels of label maps, else judgements and values.
 func (e Evidence) Size() int64 {
 	n := e.Confusion.Pixels() + int64(
-		len(e.Explain)+len(e.Points)+len(e.PointsIn)+len(e.Energy)+len(e.Boxes)+len(e.Masks)+len(e.Squared)+len(e.Cosines),
-	)
+		len(e.Explain)+len(e.Points)+len(e.PointsIn)+len(e.Energy)+len(e.Boxes)+len(e.Masks)+len(e.Squared)+len(e.Cosines))
 	if f := e.Faithfulness; f != nil {
 		n += int64(len(f.RISE.Deletion) + len(f.RISE.Insertion) + len(f.GradECLIP.Deletion) + len(f.GradECLIP.Insertion))
 	}

@@ -203,10 +203,8 @@ func addObjects(e *records.Evidence, p pointed, objects []datasets.Object) error
 // boxOf is a box in VOC's numbers: pixels from 1, both corners inside, fractions cut off.
 func boxOf(o datasets.Object) metrics.Box {
 	return metrics.Box{
-		XMin: int(
-			math.Floor(o.X0),
-		) + 1, YMin: int(math.Floor(o.Y0)) + 1, XMax: int(math.Floor(o.X1)), YMax: int(math.Floor(o.Y1)),
-		Difficult: o.Difficult,
+		XMin: int(math.Floor(o.X0)) + 1, YMin: int(math.Floor(o.Y0)) + 1,
+		XMax: int(math.Floor(o.X1)), YMax: int(math.Floor(o.Y1)), Difficult: o.Difficult,
 	}
 }
 

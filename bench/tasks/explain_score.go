@@ -15,6 +15,8 @@ import (
 // explained is what the records of one data set and method say. Images are numbered by record, as resamples count them;
 // original has the records with the numbers of the split, whose even and odd halves lend each other thresholds.
 type explained struct {
+	context         Context
+	records         []records.Record
 	images, classes int
 	original, maps  []metrics.ExplainRecord
 	odd             []bool // images by the parity of their index in the split
@@ -37,7 +39,8 @@ func Games(e records.Evidence) []Game {
 }
 
 func (c Context) explained(recs []records.Record) *explained {
-	out := &explained{images: len(recs), classes: len(c.Dataset.Classes), flaws: map[methods.Flaw]int{}}
+	out := &explained{context: c, records: recs, images: len(recs), classes: len(c.Dataset.Classes),
+		flaws: map[methods.Flaw]int{}}
 	for _, g := range Games(records.Evidence{}) {
 		out.games = append(out.games, Game{Suffix: g.Suffix})
 	}
@@ -74,7 +77,11 @@ func (c Context) explained(recs []records.Record) *explained {
 	return out
 }
 
-// foreground and imageNetSegmentation are the conventions of the task's cells.
+func (e *explained) size() int { return e.images }
+
+func (e *explained) image(i int) *explained { return e.context.explained(e.records[i : i+1]) }
+
+// The conventions of the task's cells.
 const (
 	foreground           = "foreground"
 	imageNetSegmentation = "imagenet-segmentation"
@@ -283,48 +290,6 @@ func flawed(flaws map[methods.Flaw]int, maps int) (warnings []string) {
 		}
 	}
 	return warnings
-}
-
-// alone gives each image's own score, by the statistic of that image.
-func alone(stat func(*explained) (metrics.Statistic, error)) func(*explained) ([]float64, error) {
-	return func(e *explained) ([]float64, error) {
-		ones := make([]explained, e.images)
-		for i := range ones {
-			ones[i] = explained{images: 1, classes: e.classes}
-		}
-		for _, x := range e.maps {
-			i := x.Image
-			x.Image = 0
-			ones[i].maps = append(ones[i].maps, x)
-		}
-		for _, x := range e.energy {
-			i := x.Image
-			x.Image = 0
-			ones[i].energy = append(ones[i].energy, x)
-		}
-		for _, x := range e.squared {
-			i := x.Image
-			x.Image = 0
-			ones[i].squared = append(ones[i].squared, x)
-		}
-		for _, x := range e.judged {
-			i := x.Image
-			x.Image = 0
-			ones[i].judged = append(ones[i].judged, x)
-		}
-		out := make([]float64, e.images)
-		for i := range ones {
-			one, err := stat(&ones[i])
-			if err != nil {
-				return nil, err
-			}
-			v, ok := one.Once(1)
-			if out[i] = v; !ok {
-				out[i] = math.NaN()
-			}
-		}
-		return out, nil
-	}
 }
 
 // atBest is, by image, the mean IoU of its maps at the threshold that is best for all images.

@@ -183,12 +183,17 @@ func (c *claims) claim(p Prompted) {
 
 // prompted is what the records of one data set and method say of prompts. Images are numbered by record.
 type prompted struct {
-	images, classes int
-	records         []metrics.PromptRecord
+	context  Context
+	evidence []records.Record
+	records  []metrics.PromptRecord
 }
 
+func (e *prompted) size() int { return len(e.evidence) }
+
+func (e *prompted) image(i int) *prompted { return e.context.prompted(e.evidence[i : i+1]) }
+
 func (c Context) prompted(recs []records.Record) *prompted {
-	out := &prompted{images: len(recs), classes: len(c.Dataset.Classes)}
+	out := &prompted{context: c, evidence: recs}
 	for i, r := range recs {
 		for _, p := range r.Methods[c.Method].Prompts {
 			p.Image = i
@@ -204,12 +209,8 @@ const promptConvention = "prompts"
 // promptMetrics are the scores of task interactive.
 var promptMetrics = func() (out []metric[*prompted]) {
 	for _, s := range metrics.PromptScores() {
-		m := metric[*prompted]{name: s.Name, doc: s.Doc,
-			of: func(e *prompted) (metrics.Statistic, error) {
-				return metrics.PromptStatistic(e.records, e.images, s.Name)
-			},
-			each: func(e *prompted) ([]float64, error) { return e.alone(s.Name) },
-		}
+		stat := func(e *prompted) (metrics.Statistic, error) { return metrics.PromptStatistic(e.records, e.size(), s.Name) }
+		m := metric[*prompted]{name: s.Name, doc: s.Doc, of: stat, each: alone(stat)}
 		if s.Name == "hit@1" {
 			m.events = (*prompted).events
 		}
@@ -217,28 +218,6 @@ var promptMetrics = func() (out []metric[*prompted]) {
 	}
 	return out
 }()
-
-// alone is the score of each image by itself.
-func (e *prompted) alone(score string) ([]float64, error) {
-	ones := make([][]metrics.PromptRecord, e.images)
-	for _, r := range e.records {
-		i := r.Image
-		r.Image = 0
-		ones[i] = append(ones[i], r)
-	}
-	out := make([]float64, e.images)
-	for i, one := range ones {
-		stat, err := metrics.PromptStatistic(one, 1, score)
-		if err != nil {
-			return nil, err
-		}
-		v, ok := stat.Once(1)
-		if out[i] = v; !ok {
-			out[i] = math.NaN()
-		}
-	}
-	return out, nil
-}
 
 // events are the strongest points.
 func (e *prompted) events() []Event {

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"ovbench/metrics"
@@ -58,6 +59,27 @@ func statisticsOf[E any](convention string, table []metric[E], e E) (out []Stati
 		out = append(out, s)
 	}
 	return out
+}
+
+// alone gives each image's own score, by the statistic of its records; NaN where that is undefined.
+func alone[E interface {
+	size() int
+	image(i int) E
+}](stat func(E) (metrics.Statistic, error)) func(E) ([]float64, error) {
+	return func(e E) ([]float64, error) {
+		out := make([]float64, e.size())
+		for i := range out {
+			one, err := stat(e.image(i))
+			if err != nil {
+				return nil, err
+			}
+			v, ok := one.Once(1)
+			if out[i] = v; !ok {
+				out[i] = math.NaN()
+			}
+		}
+		return out, nil
+	}
 }
 
 // Evaluate computes scores of that many images, in the order given, each once and, where resamples are asked for, with

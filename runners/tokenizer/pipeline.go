@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -216,13 +217,7 @@ func (p *splitter) split(stretch string, first bool) []string {
 }
 
 func notEmpty(words []string) []string {
-	out := words[:0]
-	for _, w := range words {
-		if w != "" {
-			out = append(out, w)
-		}
-	}
-	return out
+	return slices.DeleteFunc(words, func(w string) bool { return w == "" })
 }
 
 // template is what tokenizer.json puts around a text: at most one token before it, and one behind.
