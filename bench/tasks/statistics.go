@@ -61,11 +61,14 @@ func statisticsOf[E any](convention string, table []metric[E], e E) (out []Stati
 	return out
 }
 
-// alone gives each image's own score, by the statistic of its records; NaN where that is undefined.
-func alone[E interface {
+// measured is what the records of so many images say, together or of one image.
+type measured[E any] interface {
 	size() int
 	image(i int) E
-}](stat func(E) (metrics.Statistic, error)) func(E) ([]float64, error) {
+}
+
+// alone gives each image's own score, by the statistic of its records; NaN where that is undefined.
+func alone[E measured[E]](stat func(E) (metrics.Statistic, error)) func(E) ([]float64, error) {
 	return func(e E) ([]float64, error) {
 		out := make([]float64, e.size())
 		for i := range out {
