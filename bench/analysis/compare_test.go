@@ -94,7 +94,7 @@ func TestCompareByHand(t *testing.T) {
 	cell := func(d, m string, images int, a, b, diff float64, prob, adjusted float64, won, lost,
 		tied int) reports.ComparedCell {
 		return reports.ComparedCell{Dataset: d, Task: "segmentation", Convention: "mmseg", MethodA: m, MethodB: m,
-			Score: "aAcc", Images: images, A: a, B: b, Difference: diff,
+			Score: "aAcc", NeedsA: "CLIP", NeedsB: "CLIP", Images: images, A: a, B: b, Difference: diff,
 			Resamples: 200, Test: "sign-flip", Exact: true, P: p(prob), Adjusted: p(adjusted), Wins: won, Losses: lost,
 			Ties: tied, MeanA: a, MeanB: b}
 	}
