@@ -76,6 +76,7 @@ func (e *explanation) captionSimilarities(c *cobra.Command, questions []question
 		return caption, s, err
 	}
 	defer v.Close()
+	v.unread(e.caption)
 	if caption, err = runners.EncodeCaption(c.Context(), v.lib, v.model.Model, v.model.Tokenizer, e.caption,
 		e.session().Exact()); err != nil {
 		return caption, s, err

@@ -6,12 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"io"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
 	"ovbench/bench/engine"
+	"ovbench/datasets"
 	"ovbench/runners"
 	"ovbench/runners/clip"
 	"ovbench/runners/methods"
@@ -119,6 +123,7 @@ type viewer struct {
 	h, w      int          // of the network's input
 	texts     tensor.Dense // [T, E], normalised
 	withEmpty bool         // the last is the empty text
+	warn      io.Writer    // of what the built-in model never saw; nil for other models
 }
 
 // Close frees the sessions.
@@ -144,6 +149,9 @@ func (f *mapFlags) openImages(c *cobra.Command, questions []question) (*viewer, 
 	if v.model, v.lib, err = f.open(c); err != nil {
 		return nil, err
 	}
+	if v.model.Name == "demo" {
+		v.warn = c.ErrOrStderr()
+	}
 	v.h, v.w = f.size.or(v.model.Image)
 	towers, err := f.openBackbones(c, named)
 	if err != nil {
@@ -167,6 +175,7 @@ func (f *mapFlags) openViewer(c *cobra.Command, questions []question, withEmpty 
 		return nil, err
 	}
 	withEmpty = withEmpty || slices.ContainsFunc(questions, func(q question) bool { return q.form == methods.Empty })
+	v.unread(f.texts...)
 	if err = checkTexts(c, v.model, f.texts, templates); err == nil {
 		err = f.encode(c.Context(), v, templates, withEmpty)
 	}
@@ -214,9 +223,34 @@ func (v *viewer) look(ctx context.Context, file string, img *image.NRGBA) (sight
 	return v.compare(ctx, file, img, v.texts, passive)
 }
 
-// compare is that for texts [T, E], which are normalised. Some of them, at the end, steer no method.
+// unread warns of words that the built-in model never read: those it has no token for.
+func (v *viewer) unread(texts ...string) {
+	var words []string
+	for _, text := range texts {
+		for _, w := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) }) {
+			if v.warn != nil && len(v.model.Tokenizer.Encode(w)) > 1 && !slices.Contains(words, strconv.Quote(w)) {
+				words = append(words, strconv.Quote(w))
+			}
+		}
+	}
+	if len(words) > 0 {
+		fmt.Fprintf(v.warn, "ovbench: warning: the built-in model never read %s: it knows the words of shapes alone, such as "+
+			"\"red\", \"circle\", \"grass\"\n", strings.Join(words, ", "))
+	}
+}
+
+// unseen warns of a picture that is none of those the built-in model was trained on, as far as its size tells.
+func (v *viewer) unseen(file string, img *image.NRGBA) {
+	if size := img.Rect.Size(); v.warn != nil && (size.X != datasets.ShapesSide || size.Y != datasets.ShapesSide) {
+		fmt.Fprintf(v.warn, "ovbench: warning: the built-in model has seen nothing but drawings of shapes (ovbench shapes), "+
+			"and %s is none: its maps are no answer; --model names another one\n", file)
+	}
+}
+
+// compare is look for texts [T, E], which are normalised. Some of them, at the end, steer no method.
 func (v *viewer) compare(ctx context.Context, file string, img *image.NRGBA, texts tensor.Dense, passive int) (sight,
 	error) {
+	v.unseen(file, img)
 	pixels, err := clip.Preprocess(img, v.h, v.w, clip.Squash, v.model.Filter)
 	var scan runners.Scan
 	if err == nil {

@@ -170,7 +170,7 @@ func (s *Shapes) At(i int) (Sample, error) {
 	sc := s.scene(i)
 	c := sc.paint()
 	out := Sample{ID: s.ID(i), Image: c.picture(), Tags: make([]Tag, len(s.info.Classes)), Objects: []Object{}}
-	out.Labels = labelmap.Map{W: shapeSide, H: shapeSide, Pix: make([]uint16, len(c.owner))}
+	out.Labels = labelmap.Map{W: ShapesSide, H: ShapesSide, Pix: make([]uint16, len(c.owner))}
 	for p, k := range c.owner {
 		label := s.first + sc.grounds[c.ground[p]]
 		if k != noThing {
@@ -196,15 +196,15 @@ func (s *Shapes) At(i int) (Sample, error) {
 func (c *canvas) mask(k int8) (mask.RLE, error) {
 	var runs []uint32
 	last, n := false, uint32(0)
-	for x := range shapeSide {
-		for y := range shapeSide {
-			if one := c.owner[y*shapeSide+x] == k; one != last {
+	for x := range ShapesSide {
+		for y := range ShapesSide {
+			if one := c.owner[y*ShapesSide+x] == k; one != last {
 				runs, n, last = append(runs, n), 0, one
 			}
 			n++
 		}
 	}
-	return mask.New(append(runs, n), shapeSide, shapeSide)
+	return mask.New(append(runs, n), ShapesSide, ShapesSide)
 }
 
 // ObjectMap labels the pixels of object k of a sample k+1, the rest 0, as VOC's SegmentationObject does. Objects

@@ -49,13 +49,13 @@ func shade(c [3]int, d int) [3]int { return [3]int{c[0] + d, c[1] + d, c[2] + d}
 func (s *shapeScene) scratch(c *canvas) {
 	r := random(s.seed ^ 0x73637261746368)
 	for range s.light.scratches {
-		x, y := r.between(0, 16*shapeSide), r.between(0, 16*shapeSide)
+		x, y := r.between(0, 16*ShapesSide), r.between(0, 16*ShapesSide)
 		dx, dy := r.between(-16, 16), r.between(-16, 16)
 		rgb := [3]int{r.below(256), r.below(256), r.below(256)}
 		for range r.between(6, 28) {
 			x, y = x+dx, y+dy
-			if px, py := x>>4, y>>4; px >= 0 && py >= 0 && px < shapeSide && py < shapeSide {
-				c.rgb[py*shapeSide+px] = rgb
+			if px, py := x>>4, y>>4; px >= 0 && py >= 0 && px < ShapesSide && py < ShapesSide {
+				c.rgb[py*ShapesSide+px] = rgb
 			}
 		}
 	}

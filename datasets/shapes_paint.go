@@ -5,8 +5,8 @@ import "image"
 // Pictures of shapes are painted in integers alone: floating-point arithmetic may be contracted on one machine and not
 // on another, and the bytes are the same on all.
 
-// shapeSide is the width and height of a picture.
-const shapeSide = 192
+// ShapesSide is the width and height of a picture of shapes.
+const ShapesSide = 192
 
 // noThing is the owner of a pixel of the ground.
 const noThing = -1
@@ -20,11 +20,11 @@ type canvas struct {
 
 // paint makes the picture of a scene.
 func (s *shapeScene) paint() *canvas {
-	n := shapeSide * shapeSide
+	n := ShapesSide * ShapesSide
 	c := &canvas{rgb: make([][3]int, n), owner: make([]int8, n), ground: make([]int8, n)}
 	for i := range n {
-		x, y := i%shapeSide, i/shapeSide
-		if len(s.grounds) > 1 && y >= s.horizon+s.slope*x/shapeSide {
+		x, y := i%ShapesSide, i/ShapesSide
+		if len(s.grounds) > 1 && y >= s.horizon+s.slope*x/ShapesSide {
 			c.ground[i] = 1
 		}
 		g := s.grounds[c.ground[i]]
@@ -41,8 +41,8 @@ func (s *shapeScene) paint() *canvas {
 // paint puts a thing on the canvas, nine points a pixel. It owns a pixel of which it covers five.
 func (t *shapeThing) paint(c *canvas, index int8) {
 	cos, sin := rotation(t.turn)
-	for y := max((t.y-t.r)>>4, 0); y <= min((t.y+t.r)>>4, shapeSide-1); y++ {
-		for x := max((t.x-t.r)>>4, 0); x <= min((t.x+t.r)>>4, shapeSide-1); x++ {
+	for y := max((t.y-t.r)>>4, 0); y <= min((t.y+t.r)>>4, ShapesSide-1); y++ {
+		for x := max((t.x-t.r)>>4, 0); x <= min((t.x+t.r)>>4, ShapesSide-1); x++ {
 			hits, sum := 0, [3]int{}
 			for sub := range 9 {
 				// The middle of a ninth of the pixel, in 96ths of a pixel from the thing's middle, to keep it whole.
@@ -60,12 +60,12 @@ func (t *shapeThing) paint(c *canvas, index int8) {
 			if hits == 0 {
 				continue
 			}
-			p := &c.rgb[y*shapeSide+x]
+			p := &c.rgb[y*ShapesSide+x]
 			for ch := range p {
 				p[ch] = (sum[ch] + p[ch]*(9-hits)) / 9
 			}
 			if hits >= 5 {
-				c.owner[y*shapeSide+x] = index
+				c.owner[y*ShapesSide+x] = index
 			}
 		}
 	}
@@ -74,8 +74,8 @@ func (t *shapeThing) paint(c *canvas, index int8) {
 // shine applies light and noise and brings every channel into 0..255.
 func (l light) shine(c *canvas, seed uint64) {
 	for i := range c.rgb {
-		x, y := i%shapeSide, i/shapeSide
-		gain := l.gain + l.fallX*(2*x-shapeSide)/(2*shapeSide) + l.fallY*(2*y-shapeSide)/(2*shapeSide)
+		x, y := i%ShapesSide, i/ShapesSide
+		gain := l.gain + l.fallX*(2*x-ShapesSide)/(2*ShapesSide) + l.fallY*(2*y-ShapesSide)/(2*ShapesSide)
 		bits := mix(seed ^ 0x6e6f697365<<16 ^ uint64(i))
 		for ch := range c.rgb[i] {
 			v := c.rgb[i][ch]*gain>>8 + (int(bits>>(16*ch)&0xffff)*(2*l.noise+1))>>16 - l.noise
@@ -86,7 +86,7 @@ func (l light) shine(c *canvas, seed uint64) {
 
 // picture is the canvas as 8-bit pixels.
 func (c *canvas) picture() *image.NRGBA {
-	img := image.NewNRGBA(image.Rect(0, 0, shapeSide, shapeSide))
+	img := image.NewNRGBA(image.Rect(0, 0, ShapesSide, ShapesSide))
 	for i, p := range c.rgb {
 		img.Pix[4*i], img.Pix[4*i+1], img.Pix[4*i+2], img.Pix[4*i+3] = uint8(p[0]), uint8(p[1]), uint8(p[2]), 255
 	}

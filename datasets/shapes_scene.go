@@ -56,7 +56,7 @@ func newScene(r *random, heldOut bool) shapeScene {
 	s := shapeScene{grounds: []int{r.below(len(shapeGrounds))}, seed: r.next()}
 	if r.percent(50) {
 		s.grounds = append(s.grounds, (s.grounds[0]+r.between(1, len(shapeGrounds)-1))%len(shapeGrounds))
-		s.horizon, s.slope = r.between(shapeSide/4, shapeSide*3/4), r.between(-30, 30)
+		s.horizon, s.slope = r.between(ShapesSide/4, ShapesSide*3/4), r.between(-30, 30)
 	}
 	s.light = light{gain: r.between(200, 276), fallX: r.between(-40, 40), fallY: r.between(-40, 40),
 		noise: r.between(0, 20), scratches: r.between(0, 8)}
@@ -78,7 +78,7 @@ func (s *shapeScene) place(r *random, lo, hi int, heldOut bool) (shapeThing, boo
 	t := s.dress(r, heldOut)
 	for range 40 {
 		t.r = 16 * r.between(lo, hi)
-		t.x, t.y = r.between(t.r*3/4, 16*shapeSide-t.r*3/4), r.between(t.r*3/4, 16*shapeSide-t.r*3/4)
+		t.x, t.y = r.between(t.r*3/4, 16*ShapesSide-t.r*3/4), r.between(t.r*3/4, 16*ShapesSide-t.r*3/4)
 		free := true
 		for _, o := range s.things {
 			dx, dy, d := t.x-o.x, t.y-o.y, (t.r+o.r)*3/4
