@@ -62,7 +62,7 @@ func (e *explanation) runCaption(c *cobra.Command) error {
 		return err
 	}
 	tokens := rankTokens(caption, sim, img.Rect.Dx(), img.Rect.Dy())
-	if err := form.Apply(sim.Global, sim.Patches, len(tokens), nil); err != nil {
+	if err := form.Apply(sim.Global, sim.Patches, len(tokens), nil, sim.score); err != nil {
 		return err
 	}
 	return e.writeCaption(c, img, sim, tokens)

@@ -31,7 +31,7 @@ var flagValues = map[string]func() []string{
 	"positions":      fixed("reference", string(vit.Bilinear), string(vit.Bicubic), string(vit.BicubicAntialias)),
 	"records format": func() []string { return analysis.RowFormats },
 	"prompt":         fixed("points", "box", "both"),
-	"redundant": fixed(string(methods.Labels), string(methods.Empty), string(methods.Paper),
+	"redundant": fixed(string(methods.Labels), string(methods.Empty), string(methods.Paper), string(methods.Sigmoid),
 		string(methods.NoSurgery)),
 	"resize":    fixed(string(clip.Squash), string(clip.Crop)),
 	"save":      fixed("maps", "labels", "masks"),

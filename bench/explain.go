@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"image"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -201,12 +200,7 @@ func (e *explanation) presence(s sight, alone bool) []presence {
 	if alone {
 		cls = append(cls, s.empty...)
 	}
-	shares := methods.Softmax(cls, s.model.LogitScale)
-	if s.model.Sigmoid {
-		for i, v := range cls { // every text by itself
-			shares[i] = 1 / (1 + math.Exp(-s.model.LogitScale*float64(v)-s.model.LogitBias))
-		}
-	}
+	shares := methods.ScoreOf(s.model).Of(cls)
 	out := make([]presence, len(e.texts))
 	for i, text := range e.texts {
 		out[i] = presence{text, float64(cls[i]), shares[i]}

@@ -47,7 +47,7 @@ func (f *mapFlags) addMaps(c *cobra.Command) {
 	c.Flags().StringVar(&f.templates, "templates", "surgery85",
 		"none, openai80, surgery85, or a `file` with one template a line")
 	c.Flags().StringVar(&f.redundant, "redundant", "",
-		"labels, empty, paper (Eq. 6-9 as printed) or none (default: by method and number of texts)")
+		"labels, empty, paper (Eq. 6-9 as printed), sigmoid (SigLIP) or none (default: by method and number of texts)")
 	c.Flags().StringVar(&f.ending, "ending", "",
 		"how values become maps: minmax-resize, resize-minmax, relu-minmax-resize, relu-minmax-resize-minmax (default: the "+
 			"method's own)")
@@ -93,7 +93,7 @@ func (f *mapFlags) questions() (out []question, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("--%w", err)
 	}
-	if given && (form == methods.Labels || form == methods.Paper) && len(f.texts) == 1 {
+	if given && form != methods.NoSurgery && form != methods.Empty && len(f.texts) == 1 {
 		return nil, fmt.Errorf("--redundant %s with a single text removes everything: give more texts, or use empty", form)
 	}
 	for _, spec := range f.methods {
@@ -203,6 +203,7 @@ func (f *mapFlags) encode(ctx context.Context, v *viewer, templates []string, wi
 // similarity is what one method says of a picture for the texts.
 type similarity struct {
 	question
+	score methods.Score
 	runners.Maps
 	empty runners.Maps // for the empty text, if asked for
 }
@@ -267,7 +268,7 @@ func (v *viewer) compare(ctx context.Context, file string, img *image.NRGBA, tex
 			s.global, s.empty = asked.Global, rest.Global
 		}
 		if i < len(v.questions) {
-			s.methods = append(s.methods, similarity{v.questions[i], asked, rest})
+			s.methods = append(s.methods, similarity{v.questions[i], methods.ScoreOf(v.model.Model), asked, rest})
 		}
 	}
 	return s, nil
@@ -275,7 +276,7 @@ func (v *viewer) compare(ctx context.Context, file string, img *image.NRGBA, tex
 
 // surgery is feature surgery on the values.
 func (s *similarity) surgery(texts int) error {
-	return s.form.Apply(s.Global, s.Patches, texts, s.empty.Patches)
+	return s.form.Apply(s.Global, s.Patches, texts, s.empty.Patches, s.score)
 }
 
 // prompt is one object's entry in points.json.

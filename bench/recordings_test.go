@@ -199,3 +199,26 @@ func TestExplainGivesRecordings(t *testing.T) {
 		}
 	}
 }
+
+// Images are ranked by the sigmoid of a model that was trained with one, and whoever reads the run is told.
+func TestSigmoidModels(t *testing.T) {
+	suite, out := filepath.Join(t.TempDir(), "tags.yaml"), filepath.Join(t.TempDir(), "run")
+	err := os.WriteFile(suite, []byte("task: multilabel\nmodel: "+filepath.Join(recordings(t), "towers", "siglip", "hf")+
+		"\ndatasets: [{name: shapes, limit: 2}]\nmethods: [clip]\nprotocol: {base: clip-surgery, size: 32}\n"), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	command(t, "run", suite, "--out", out)
+	data, err := os.ReadFile(filepath.Join(out, "results.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"sigmoid"`, "scored each by itself, by a sigmoid of 11.02", "do not carry over"} {
+		if !strings.Contains(string(data), want) {
+			t.Errorf("results do not say %q", want)
+		}
+	}
+	if strings.Contains(string(data), `"softmax"`) {
+		t.Error("images are ranked by a softmax")
+	}
+}

@@ -41,7 +41,7 @@ type Protocol struct {
 	Positions string
 	Templates string // prompts around a query: none, photo, openai7, openai80, surgery85, or a file
 	Queries   string // words of the classes: a query set of the data set, or a file
-	// feature surgery, for tasks that rank a class by itself: reference (the method's own), labels, paper, empty, none
+	// feature surgery, for tasks that rank a class by itself: reference (the method's own), labels, paper, empty, sigmoid, none
 	Redundant     string
 	Scale         float64 // CLIP's logit scale: factor of the cosines before softmax
 	Threshold     float64 // pixels whose best probability is lower become class 0; 0 for none
@@ -200,8 +200,9 @@ var protocolFields = []field[Protocol]{
 		func(p *Protocol) *string { return &p.Queries }, text(1000, false))),
 	needed(key("redundant", "feature surgery, for tasks explain and multilabel; reference is the method's own",
 		func(p *Protocol) *string { return &p.Redundant }, choice([]string{"reference", "labels", "paper", "empty",
-			"none"}))),
-	needed(key("scale", "factor of the cosines before softmax, CLIP's logit scale; matters with a threshold",
+			"sigmoid", "none"}))),
+	needed(key("scale", "factor of the cosines before softmax, CLIP's logit scale; matters with a threshold, and not to "+
+		"models of a sigmoid loss",
 		func(p *Protocol) *float64 { return &p.Scale }, scaleKind)),
 	needed(key("threshold", "a pixel whose best probability is lower becomes class 0, background; 0 for none",
 		func(p *Protocol) *float64 { return &p.Threshold }, thresholdKind)),

@@ -406,7 +406,7 @@ func (r recording) checkMaps(t *testing.T, lib *ort.Library, m *clip.Model, pref
 	cos, empty := all.Select(0, texts, texts+1), all.Select(texts, texts+1, texts+1)
 	surgery := func(form methods.FeatureSurgery) tensor.Dense { // the global token is treated as a patch
 		s := append(slices.Clone(cos.Global), cos.Patches...)
-		if err := form.Apply(cos.Global, s, texts, append(slices.Clone(empty.Global), empty.Patches...)); err != nil {
+		if err := form.Apply(cos.Global, s, texts, append(slices.Clone(empty.Global), empty.Patches...), methods.Score{}); err != nil {
 			t.Fatal(err)
 		}
 		return tensor.Dense{Shape: []int{1, len(s) / texts, texts}, Data: s}

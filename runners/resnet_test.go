@@ -95,7 +95,7 @@ func TestResNetTexts(t *testing.T) {
 				prefix := filepath.Join(dir, fmt.Sprintf("%s_%d_", picture, n))
 				sims := similarities(t, images, load(t, prefix+"pixels.npy"), e)
 				if err := methods.Labels.Apply(sims[0].Data[:len(texts.Classes)], sims[0].Data, len(texts.Classes),
-					nil); err != nil {
+					nil, methods.Score{}); err != nil {
 					t.Fatal(err)
 				}
 				equal(t, fmt.Sprintf("%s %s_%d feature surgery", form, picture, n), sims[0], load(t, prefix+"feature_surgery.npy"))

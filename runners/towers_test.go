@@ -1,10 +1,12 @@
 package runners_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"ovbench/runners"
@@ -65,6 +67,58 @@ func TestRecordedTowers(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Feature surgery of towers with a pool weighs texts by the pooled token; with the form sigmoid, by what a model of a
+// sigmoid loss says of them.
+func TestRecordedFeatureSurgery(t *testing.T) {
+	for _, folder := range []string{"siglip", "siglip2", "pe"} {
+		dir := cliptest.Recorded(t, "golden", "towers", folder)
+		model := map[string]string{"pe": "open_clip"}[folder]
+		m, err := clip.Open(filepath.Join(dir, cmp.Or(model, "hf")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts := load(t, filepath.Join(dir, "text_embedding.npy"))
+		runners.Normalize(texts)
+		var ms []runners.Named
+		for _, spec := range []string{"clip_surgery:depth=2", "clip_surgery:depth=2:pool=head"} {
+			method, err := methods.Parse(spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ms = append(ms, runners.Named{Name: spec, Method: method})
+		}
+		r := images(t, m, ms, runners.ImageOptions{Similarities: true})
+		for _, a := range []string{"a", "b"} {
+			out, err := r.Similarities(t.Context(), pictures(load(t, filepath.Join(dir, a+"_pixels.npy")), m), texts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, pool := range []string{"value", "head"} {
+				for form, name := range map[methods.FeatureSurgery]string{methods.Labels: pool, methods.Sigmoid: pool + "_sigmoid"} {
+					sim := out[i].At(0)
+					sim.Patches = slices.Clone(sim.Patches)
+					err := form.Apply(sim.Global, sim.Patches, texts.Shape[0], nil, methods.ScoreOf(m))
+					if form == methods.Sigmoid && !m.Sigmoid {
+						if err == nil {
+							t.Errorf("%s has no sigmoid, and weighs texts by one", folder)
+						}
+						continue
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+					file := filepath.Join(dir, a+"_feature_surgery_"+name+".npy")
+					if _, err := os.Stat(file); err != nil {
+						continue
+					}
+					want := load(t, file)
+					equal(t, folder+" "+a+" "+name, tensor.Dense{Shape: want.Shape, Data: sim.Patches}, want)
+				}
+			}
+		}
 	}
 }
 

@@ -77,7 +77,7 @@ func (t *Target) bestClass(cos []float32) (best int, probabilities []float64) {
 		}
 	}
 	probabilities = make([]float64, len(t.Info.Classes))
-	for q, p := range methods.Softmax(asked, t.Rule.Scale) {
+	for q, p := range t.score().Of(asked) {
 		probabilities[classes[q]] = max(probabilities[classes[q]], p)
 	}
 	for c, p := range probabilities {

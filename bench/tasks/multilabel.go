@@ -53,15 +53,17 @@ func tagsOf(info datasets.Info, s datasets.Sample) []int8 {
 // classScores are the ways to rank images by the cosines of the class token: one cell each, named as its convention.
 var classScores = []struct {
 	name string
-	of   func(cos []float32, scale float64, form methods.FeatureSurgery) ([]float64, error)
+	of   func(cos []float32, score methods.Score, form methods.FeatureSurgery) ([]float64, error)
 }{
-	{"cosine", func(cos []float32, _ float64, _ methods.FeatureSurgery) ([]float64, error) { return Widen(cos), nil }},
-	{"softmax", func(cos []float32, scale float64, _ methods.FeatureSurgery) ([]float64, error) {
-		return methods.Softmax(cos, scale), nil
+	{"cosine", func(cos []float32, _ methods.Score, _ methods.FeatureSurgery) ([]float64, error) {
+		return Widen(cos), nil
 	}},
-	{"surgery", func(cos []float32, _ float64, form methods.FeatureSurgery) ([]float64, error) {
+	{ownScore, func(cos []float32, score methods.Score, _ methods.FeatureSurgery) ([]float64, error) {
+		return score.Of(cos), nil
+	}},
+	{"surgery", func(cos []float32, score methods.Score, form methods.FeatureSurgery) ([]float64, error) {
 		row := slices.Clone(cos)
-		err := form.Apply(cos, row, len(row), nil)
+		err := form.Apply(cos, row, len(row), nil, score)
 		return Widen(row), err
 	}},
 }
@@ -74,15 +76,30 @@ func Widen(x []float32) []float64 {
 	return out
 }
 
-// tables are what the records of one data set and method say: a ranking by each of classScores.
-func (c Context) tables(recs []records.Record) ([]*TagTable, error) {
+// ownScore is the way of the model's own score, which has the name "sigmoid" where it is one.
+const ownScore = "softmax"
+
+// score is that of the run's model: a softmax at the protocol's scale, or the sigmoid that the model was trained for.
+func (c Context) score() (methods.Score, error) {
+	if m := c.Run.Model; m.LogitBias != 0 {
+		return methods.Score{Scale: m.LogitScale, Sigmoid: true, Bias: m.LogitBias}, nil
+	}
 	scale, err := strconv.ParseFloat(fmt.Sprint(c.field("scale")), 64)
 	if err != nil {
-		return nil, fmt.Errorf("protocol scale: %w", err)
+		return methods.Score{}, fmt.Errorf("protocol scale: %w", err)
+	}
+	return methods.Score{Scale: scale}, nil
+}
+
+// tables are what the records of one data set and method say: a ranking by each of classScores.
+func (c Context) tables(recs []records.Record) ([]*TagTable, error) {
+	score, err := c.score()
+	if err != nil {
+		return nil, err
 	}
 	form := methods.Labels
-	if c.field("redundant") == string(methods.Paper) {
-		form = methods.Paper
+	if asked := methods.FeatureSurgery(fmt.Sprint(c.field("redundant"))); asked == methods.Paper || asked == methods.Sigmoid {
+		form = asked
 	}
 	classes := len(c.Dataset.Classes)
 	tags := make([]metrics.Tag, 0, len(recs)*classes)
@@ -98,7 +115,7 @@ func (c Context) tables(recs []records.Record) ([]*TagTable, error) {
 	for w, way := range classScores {
 		out[w] = &TagTable{Images: len(recs), Classes: classes, Tags: tags, Difficult: metrics.DifficultSkip}
 		for _, r := range recs {
-			row, err := way.of(r.Methods[c.Method].Cosines, scale, form)
+			row, err := way.of(r.Methods[c.Method].Cosines, score, form)
 			if err == nil {
 				row, err = BestQueries(row, c.Dataset.Queries)
 			}
@@ -115,6 +132,9 @@ func (multilabel) Cells(c Context, recs []records.Record) (cells []Cell, err err
 	tables, err := c.tables(recs)
 	for w, t := range tables {
 		name := classScores[w].name
+		if name == ownScore && c.Run.Model.LogitBias != 0 {
+			name = "sigmoid"
+		}
 		cells = append(cells,
 			Cell{name, t.Statistics(name), func(cell *results.Cell) error { return t.describe(cell, c.Dataset.Classes) }})
 	}

@@ -129,10 +129,15 @@ func Saliency(t Task, target *Target, s *Seen, class int) ([]float32, error) {
 	return target.surgical(s, class)
 }
 
+// score is how the model scores texts, at the protocol's scale where it is a softmax.
+func (t *Target) score() methods.Score {
+	return methods.Score{Scale: t.Rule.Scale, Sigmoid: t.Rule.Sigmoid, Bias: t.Rule.Bias}
+}
+
 // surgical is the map of one class after feature surgery, by patch.
 func (t *Target) surgical(s *Seen, class int) ([]float32, error) {
 	cos := slices.Clone(s.Patches)
-	if err := s.Form.Apply(s.Global, cos, len(t.Texts), s.Empty); err != nil {
+	if err := s.Form.Apply(s.Global, cos, len(t.Texts), s.Empty, t.score()); err != nil {
 		return nil, err
 	}
 	return t.classColumns(cos, class), nil

@@ -134,6 +134,10 @@ func assemble(c *checkpoint.Checkpoint, h hints) (*Model, error) {
 				"grids are read %s, "+
 				"as its library does; thresholds and temperatures chosen for CLIP's cosines do not carry over", h.family, v.Rule))
 	}
+	if m.Sigmoid {
+		m.Assumed = append(m.Assumed, fmt.Sprintf("texts are scored each by itself, by a sigmoid of %.4g times the cosine %+.4g: "+
+			"the scale of a protocol is of no effect", m.LogitScale, m.LogitBias))
+	}
 	m.Family, m.Filter, m.Fit = h.family, cmp.Or(h.filter, FilterBicubic), cmp.Or(h.fit, Crop)
 	return m, nil
 }

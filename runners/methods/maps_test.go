@@ -24,7 +24,7 @@ func TestFeatureSurgeryByHand(t *testing.T) {
 		NoSurgery: {0.3, 0.5},
 	} {
 		sim := []float32{0.2, 0.1, 0.3, 0.5}
-		if err := form.Apply(sim[:2], sim[2:], 2, []float32{0.25}); err != nil {
+		if err := form.Apply(sim[:2], sim[2:], 2, []float32{0.25}, Score{}); err != nil {
 			t.Fatal(err)
 		}
 		for j, w := range want {
@@ -40,7 +40,7 @@ func TestFeatureSurgeryByHand(t *testing.T) {
 		{"nobody", make([]float32, 2), make([]float32, 4), nil}, {Labels, make([]float32, 2), make([]float32, 5), nil},
 		{Labels, nil, make([]float32, 4), nil}, {Empty, nil, make([]float32, 4), make([]float32, 3)},
 	} {
-		if err := c.form.Apply(c.global, c.sim, 2, c.empty); err == nil {
+		if err := c.form.Apply(c.global, c.sim, 2, c.empty, Score{}); err == nil {
 			t.Errorf("%s of %d similarities and %d empty ones is accepted", c.form, len(c.sim), len(c.empty))
 		}
 	}
@@ -85,7 +85,7 @@ func TestFeatureSurgeryExample(t *testing.T) {
 				sim = append(sim, float32(v))
 			}
 		}
-		if err := form.Apply(sim[:texts], sim, texts, empty); err != nil {
+		if err := form.Apply(sim[:texts], sim, texts, empty, Score{}); err != nil {
 			t.Fatal(err)
 		}
 		for i, row := range want {
@@ -141,7 +141,7 @@ func TestPaperFormKeepsTheOrder(t *testing.T) {
 		texts := rapid.IntRange(2, 6).Draw(t, "texts")
 		sim := rapid.SliceOfN(rapid.Float32Range(-1, 1), texts*4, texts*4).Draw(t, "sim")
 		before := slices.Clone(sim)
-		if err := Paper.Apply(sim[:texts], sim, texts, nil); err != nil {
+		if err := Paper.Apply(sim[:texts], sim, texts, nil, Score{}); err != nil {
 			t.Fatal(err)
 		}
 		for i := range 4 {

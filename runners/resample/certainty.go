@@ -42,10 +42,7 @@ func (e *edgePair) set(corner [4]float64, x side) {
 // error of an interpolated logit.
 func newCertainty(r Rule, logits []float32, class []uint16, slack float32) *certainty {
 	n := len(class)
-	s := &certainty{n: n, scale: r.Scale, class: class, doubt: r.doubt(), tokens: make([]float64, len(logits)/n)}
-	if s.scale == 0 {
-		s.scale = 1
-	}
+	s := &certainty{n: n, scale: r.scale(), class: class, doubt: r.doubt(), tokens: make([]float64, len(logits)/n)}
 	margin := 2*s.scale*float64(slack) + 1e-7 // the second term bounds the error of roughExp
 	s.yes, s.no = math.Log(s.doubt.sure)+margin, math.Log(s.doubt.never)-margin
 	for i := range s.tokens {

@@ -1,6 +1,7 @@
 package resample
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -12,7 +13,8 @@ import (
 // A pixel gets the class of its best query. With a Threshold it gets class 0 instead if
 // that query's probability, a softmax over all queries of Scale times the logits, is
 // strictly below the Threshold. As softmax is monotone this is the rule "softmax over
-// queries, maximum within each class, argmax over classes, threshold".
+// queries, maximum within each class, argmax over classes, threshold". With Sigmoid a query's
+// probability is σ(Scale·logit + Bias), whatever the other queries are.
 //
 // With Margin it gets class 0 where p √(p - p') < Threshold^1.25, p being that probability
 // and p' the next class's (ActiveSAM, arXiv 2606.16996): what is sure of nothing, and what
@@ -23,6 +25,8 @@ import (
 type Rule struct {
 	Classes   []int   // class of each query, 0..65535; nil: query i is class i
 	Scale     float64 // of the logits before the softmax (the logit scale); 0 stands for 1
+	Sigmoid   bool    // probabilities are of each query by itself
+	Bias      float64 // with Sigmoid
 	Threshold float64 // in probability; 0: none
 	Margin    bool    // the next class counts against the Threshold
 	Area      float64 // share of the pixels not of class 0; 0: none
@@ -44,6 +48,10 @@ func (r Rule) Check(queries int) error {
 		return fmt.Errorf("scale %v: a positive number is needed", r.Scale)
 	case !(r.Threshold >= 0 && r.Threshold <= 1):
 		return fmt.Errorf("threshold %v: a probability from 0 to 1 is needed", r.Threshold)
+	case r.Sigmoid && r.Margin:
+		return fmt.Errorf("a margin is one of a softmax, and a sigmoid is asked for")
+	case math.IsNaN(r.Bias) || math.IsInf(r.Bias, 0):
+		return fmt.Errorf("bias %v: a finite number is needed", r.Bias)
 	case !(r.Area >= 0 && r.Area < 1):
 		return fmt.Errorf("area %v: a share from 0 to below 1 is needed", r.Area)
 	}
@@ -53,6 +61,24 @@ func (r Rule) Check(queries int) error {
 		}
 	}
 	return nil
+}
+
+// soft reports whether a threshold needs the softmax over all queries.
+func (r Rule) soft() bool { return r.Threshold > 0 && !r.Sigmoid }
+
+// scale is the factor of the logits.
+func (r Rule) scale() float64 { return cmp.Or(r.Scale, 1) }
+
+// cut sets to class 0 the pixels whose best logit is improbable by itself.
+func (r Rule) cut(label []uint16, best []float32) {
+	if r.Threshold == 0 || !r.Sigmoid {
+		return
+	}
+	for i, v := range best {
+		if label[i] != 0 && 1/(1+math.Exp(-r.scale()*float64(v)-r.Bias)) < r.Threshold {
+			label[i] = 0
+		}
+	}
 }
 
 // Decode sets dst, w x h pixels, to the labels r reads off the logits, token-major
@@ -109,6 +135,7 @@ func cellsOf(t taps) []side {
 
 // decoder works through the cells of one map. Its slices are scratch space.
 type decoder struct {
+	rule   Rule
 	logits []float32
 	width  int // tokens per row
 	n      int // queries
@@ -167,7 +194,7 @@ func (d doubt) background(sum, next float64) bool {
 }
 
 func (r Rule) decoder(logits []float32, width, n int) *decoder {
-	d := &decoder{logits: logits, width: width, n: n, class: make([]uint16, n), order: make([]int, n),
+	d := &decoder{rule: r, logits: logits, width: width, n: n, class: make([]uint16, n), order: make([]int, n),
 		high: make([]float32, n)}
 	for q := range n {
 		d.order[q], d.class[q] = q, uint16(q)
@@ -185,7 +212,7 @@ func (r Rule) decoder(logits []float32, width, n int) *decoder {
 	// Three roundings lie between corners and pixel, each at most 2^-24 of the largest
 	// value or half the smallest subnormal; this is five times as much.
 	d.slack = largest*0x1p-20 + 0x1p-140
-	if r.Threshold > 0 {
+	if r.soft() {
 		d.soft = newCertainty(r, logits, d.class, d.slack)
 	}
 	return d
@@ -212,6 +239,7 @@ func (d *decoder) cell(dst []uint16, stride int, x, y side) {
 		if d.soft != nil {
 			d.soft.row(d.label, d.best, p, q)
 		}
+		d.rule.cut(d.label, d.best)
 		copy(dst[j*stride:], d.label)
 	}
 }

@@ -66,7 +66,10 @@ func doubtfulPlain(r Rule, values []float32, best float32, class int, barred map
 			next = max(next, e)
 		}
 	}
-	if !r.Margin {
+	switch {
+	case r.Sigmoid:
+		return 1/(1+math.Exp(-r.scale()*float64(best)-r.Bias)) < r.Threshold
+	case !r.Margin:
 		return sum*r.Threshold > 1 // probability 1/sum < threshold
 	}
 	p1, p2 := 1/sum, next/sum
@@ -130,6 +133,9 @@ func checkDecode(t *rapid.T) {
 		r.Threshold = rapid.OneOf(rapid.SampledFrom([]float64{1e-300, 0.25, 0.5, 1}), rapid.Float64Range(0, 1)).Draw(t,
 			"threshold")
 		r.Margin = rapid.Bool().Draw(t, "margin")
+	}
+	if rapid.Bool().Draw(t, "sigmoid") {
+		r.Sigmoid, r.Margin, r.Bias = true, false, rapid.SampledFrom([]float64{0, -3, 2.5}).Draw(t, "bias")
 	}
 	got := make([]uint16, w*h)
 	r.Decode(got, w, h, logits, sw, sh, queries)
@@ -269,6 +275,7 @@ func TestDecodeEqualsPlainOnScenes(t *testing.T) {
 		{32, 32, 97, 61, 21, Rule{Scale: 100, Threshold: 0.3, Margin: true}},
 		{28, 28, 333, 500, 33, Rule{Scale: 40, Threshold: 0.06}},
 		{14, 14, 448, 448, 21, Rule{Scale: 100, Threshold: 0.5}},
+		{14, 14, 97, 61, 21, Rule{Scale: 100, Bias: -24, Sigmoid: true, Threshold: 0.3}},
 		{64, 48, 31, 33, 21, Rule{Scale: 100, Threshold: 0.5}},
 	} {
 		logits := scene(c.sw, c.sh, c.queries, 1)

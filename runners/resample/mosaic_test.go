@@ -192,6 +192,9 @@ func drawRule(t *rapid.T, queries int) (r Rule) {
 		r.Threshold = rapid.SampledFrom([]float64{1e-300, 0.1, 0.25, 0.5, 1}).Draw(t, "probability")
 		r.Margin = rapid.Bool().Draw(t, "margin")
 	}
+	if rapid.Bool().Draw(t, "sigmoid") {
+		r.Sigmoid, r.Margin, r.Bias = true, false, rapid.SampledFrom([]float64{0, -3, 2.5}).Draw(t, "bias")
+	}
 	if rapid.Bool().Draw(t, "small classes") {
 		r.Area = rapid.SampledFrom([]float64{0.01, 0.1, 0.4, 0.9}).Draw(t, "area")
 	}

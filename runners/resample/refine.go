@@ -30,7 +30,7 @@ func (l *layout) refine(dst []uint16, r Rule, barred []bool, p *PAMR, iterations
 	for i := 0; i < len(dst) && len(order) > 0; i++ {
 		dst[i] = uint16(r.class(order[0]))
 	}
-	if r.Threshold > 0 {
+	if r.soft() {
 		order = r.order(make([]bool, l.Queries)) // barred queries count in the softmax
 	}
 	best := newWinners(r, l.w*l.h)
@@ -45,6 +45,7 @@ func (l *layout) refine(dst []uint16, r Rule, barred []bool, p *PAMR, iterations
 		}
 	})
 	best.threshold(dst, r.doubt())
+	r.cut(dst, best.best)
 }
 
 // winners are the best value at each pixel so far and, for a threshold, the softmax.
@@ -57,14 +58,11 @@ type winners struct {
 }
 
 func newWinners(r Rule, size int) *winners {
-	w := &winners{scale: r.Scale, best: make([]float32, size)}
-	if w.scale == 0 {
-		w.scale = 1
-	}
+	w := &winners{scale: r.scale(), best: make([]float32, size)}
 	for i := range w.best {
 		w.best[i] = float32(math.Inf(-1))
 	}
-	if r.Threshold > 0 {
+	if r.soft() {
 		w.top, w.sum = slices.Clone(w.best), make([]float64, size)
 		if r.Margin {
 			w.next = slices.Clone(w.best)

@@ -110,10 +110,7 @@ type stitcher struct {
 }
 
 func (l *layout) stitcher(r Rule, barred []bool) *stitcher {
-	s := &stitcher{layout: l, rule: r, scale: r.Scale, order: r.order(barred), barred: barred}
-	if s.scale == 0 {
-		s.scale = 1
-	}
+	s := &stitcher{layout: l, rule: r, scale: r.scale(), order: r.order(barred), barred: barred}
 	largest, most := float32(0), 0
 	for _, t := range l.Tiles {
 		for _, v := range t.Logits {
@@ -133,7 +130,7 @@ func (l *layout) stitcher(r Rule, barred []bool) *stitcher {
 	for _, p := range []*[]float32{&s.low, &s.high, &s.tileLow, &s.tileHigh} {
 		*p = make([]float32, l.Queries)
 	}
-	if r.Threshold > 0 {
+	if r.soft() {
 		s.doubt, s.soft = r.doubt(), newSoftBound(l, s.scale)
 	}
 	return s
@@ -164,6 +161,7 @@ func (s *stitcher) block(dst []uint16, b box) {
 	if s.soft != nil {
 		s.threshold(b, hull)
 	}
+	s.rule.cut(s.label, s.best)
 	for y := range b.h() {
 		copy(dst[(b.y0+y)*s.w+b.x0:], s.label[y*b.w():][:b.w()])
 	}
