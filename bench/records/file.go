@@ -67,6 +67,11 @@ func sweep(dir string) {
 // LockFile is held by who writes in a run folder.
 const LockFile = ".lock"
 
+// newLock is that of a run folder. Opening it does not block, even if somebody put a named pipe there.
+func newLock(dir string) *flock.Flock {
+	return flock.New(filepath.Join(dir, LockFile), flock.SetFlag(os.O_CREATE|syscall.O_NONBLOCK))
+}
+
 // Header is the first line of a records file: what all of its records have in common.
 type Header struct {
 	Schema      string            `json:"schema"`
@@ -128,7 +133,7 @@ type File struct {
 func Open(dir string, header Header, resume bool) (_ *File, err error) {
 	path := filepath.Join(dir, FileName)
 	header.Schema = schema
-	r := &File{Done: map[Key]Record{}, lock: flock.New(filepath.Join(dir, LockFile))}
+	r := &File{Done: map[Key]Record{}, lock: newLock(dir)}
 	switch ok, err := r.lock.TryLock(); {
 	case errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOLCK) || errors.Is(err, syscall.ENOSYS):
 		r.Unlocked = true
@@ -346,7 +351,7 @@ func beginsHeader(line []byte) bool {
 // which: their samples are measured again with --resume. The other lines stay as they are.
 func Repair(dir string) (dropped []string, err error) {
 	path := filepath.Join(dir, FileName)
-	lock := flock.New(filepath.Join(dir, LockFile))
+	lock := newLock(dir)
 	if ok, err := lock.TryLock(); err == nil && !ok {
 		return nil, fmt.Errorf("%s is in use by a run%s", dir, holder(dir))
 	}

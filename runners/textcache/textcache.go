@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -45,6 +47,7 @@ type Cache struct {
 	root, dir string
 	width     int
 	most      int64 // bytes under root
+	patience  time.Duration
 }
 
 const (
@@ -61,18 +64,35 @@ func Open(root string, width int, key ...string) (*Cache, error) {
 	for _, part := range key {
 		fmt.Fprintf(h, "%d %s\n", len(part), part)
 	}
-	c := &Cache{root: root, dir: filepath.Join(root, hex.EncodeToString(h.Sum(nil))[:32]), width: width, most: MaxBytes}
+	c := &Cache{root: root, dir: filepath.Join(root, hex.EncodeToString(h.Sum(nil))[:32]), width: width, most: MaxBytes,
+		patience: patience}
 	return c, os.MkdirAll(c.dir, 0o777)
 }
 
+// patience is how long a process may encode without adding to the cache before others no longer wait for it: it may
+// have been stopped.
+const patience = 5 * time.Minute
+
 // Lock waits until no other process encodes for this cache. What it returns ends the lock; that is never nil. Where
-// files cannot be locked it does not wait: work is done twice at worst.
+// files cannot be locked, or who has the lock adds nothing for long, it does not wait: work is done twice at worst.
 func (c *Cache) Lock(ctx context.Context) (unlock func()) {
-	lock := flock.New(filepath.Join(c.dir, "lock"))
-	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
-		return func() {}
+	lock := flock.New(filepath.Join(c.dir, "lock"), flock.SetFlag(os.O_CREATE|syscall.O_NONBLOCK)) // a pipe blocks nobody
+	for begun := time.Now(); time.Since(begun) < c.patience; {
+		wait, stop := context.WithTimeout(ctx, c.patience/10)
+		ok, err := lock.TryLockContext(wait, 100*time.Millisecond)
+		stop()
+		if ok {
+			return func() { lock.Close() }
+		}
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			break
+		}
+		if info, err := os.Stat(c.dir); err == nil && info.ModTime().After(begun) {
+			begun = info.ModTime() // it added something
+		}
 	}
-	return func() { lock.Close() }
+	lock.Close()
+	return func() {}
 }
 
 // record is the bytes of an embedding: its ID, its numbers, and a checksum of both.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -170,4 +171,21 @@ func TestManyWriters(t *testing.T) {
 	if n := len(files(t, root)); n != 8 {
 		t.Error(fmt.Sprint(n, " files"))
 	}
+}
+
+// A process that holds the lock and adds nothing is not waited for, and neither is a pipe.
+func TestNobodyIsWaitedForForEver(t *testing.T) {
+	c := open(t, t.TempDir(), 4, "m")
+	held := c.Lock(t.Context())
+	other := open(t, c.root, 4, "m")
+	other.patience = 50 * time.Millisecond
+	other.Lock(t.Context())()
+	held()
+	if err := os.Remove(filepath.Join(c.dir, "lock")); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(c.dir, "lock"), 0o666); err != nil {
+		t.Skip(err)
+	}
+	c.Lock(t.Context())()
 }
