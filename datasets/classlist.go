@@ -22,7 +22,8 @@ type classList struct {
 
 // Lines that are no plain names.
 var (
-	numberedLine = regexp.MustCompile(`^(\d+)\s*[:.,;)\t -]\s*(\S.*)$`)
+	numberedLine = regexp.MustCompile(`^[\[(]?0*(\d+)(\s*[:=.,;)\]\t -])\s*(\S.*)$`)
+	numberBehind = regexp.MustCompile(`^(.*[^\s\d])\s*[:=,;\t ]\s*0*(\d+)$`)
 	quotedLine   = regexp.MustCompile(`^(?:"([^"]+)"|'([^']+)'),?$`)
 	tableLine    = regexp.MustCompile(`^[^,:]*[,:]\s*\d+\s*,\s*\d+\s*,\s*\d+\s*(?:$|[,:])`)
 	voidComment  = regexp.MustCompile(`(?i)^#\s*_*(void|background|bg|unlabell?ed|ignored?|unknown|others?|none)_*$`)
@@ -65,7 +66,16 @@ func textLines(lines []string) (rows []int) {
 
 // plain takes numbers and quotes off the lines.
 func (c *classList) plain(name string, lines []string, first int) ([]string, error) {
-	rows, out := textLines(lines), slices.Clone(lines)
+	if len(textLines(lines)) > 0 && lines[textLines(lines)[0]] == labelmeIgnore {
+		lines = slices.Clone(lines)
+		lines[textLines(lines)[0]] = "#"
+		c.notes = append(c.notes, fmt.Sprintf("%s of %s is no class, as in labelme: it is stored as 255", labelmeIgnore, name))
+	}
+	rows := textLines(lines)
+	if kind := otherNotation(lines, rows); kind != "" {
+		return nil, fmt.Errorf("%s:%d: a list as %s writes it; want one name a line, and nothing else", name, rows[0]+1, kind)
+	}
+	out := slices.Clone(lines)
 	numbered := areNumbered(lines, rows)
 	for k, i := range rows {
 		if !numbered {
@@ -75,7 +85,13 @@ func (c *classList) plain(name string, lines []string, first int) ([]string, err
 		if n, err := strconv.Atoi(m[1]); err != nil || n != first+k {
 			return nil, numberingError(name, lines, rows, i, m[1], first+k)
 		}
-		out[i] = m[2]
+		out[i] = m[3]
+	}
+	if !numbered && areNumberedBehind(lines, rows, first) {
+		numbered = true
+		for _, i := range rows {
+			out[i] = numberBehind.FindStringSubmatch(lines[i])[1]
+		}
 	}
 	if numbered {
 		c.notes = append(c.notes, fmt.Sprintf("the numbers of lines of %s are taken off: they are those of the classes",
@@ -97,12 +113,49 @@ func (c *classList) plain(name string, lines []string, first int) ([]string, err
 	return out, nil
 }
 
+// labelmeIgnore begins lists of labelme.
+const labelmeIgnore = "__ignore__"
+
+// otherNotation names the notation of a list that is not one name a line, "" for none.
+func otherNotation(lines []string, rows []int) string {
+	if len(rows) == 0 {
+		return ""
+	}
+	all := func(begins string) bool {
+		return !slices.ContainsFunc(rows[1:], func(i int) bool { return !strings.HasPrefix(lines[i], begins) })
+	}
+	switch begin := lines[rows[0]]; {
+	case begin == "[" || begin == "{" || strings.HasPrefix(begin, "['") || strings.HasPrefix(begin, `["`) ||
+		strings.HasPrefix(begin, `{"`) || strings.HasPrefix(begin, "{'"):
+		return "JSON or Python"
+	case begin == "names:" || begin == "---" || strings.HasPrefix(begin, "- ") && all("- "):
+		return "YAML"
+	case strings.HasPrefix(begin, "* ") && all("* "):
+		return "Markdown"
+	}
+	return ""
+}
+
+// areNumberedBehind is areNumbered for numbers behind the names. All must be right, and the names differ without them:
+// "class 0" is a name.
+func areNumberedBehind(lines []string, rows []int, first int) bool {
+	names := make(map[string]bool)
+	for k, i := range rows {
+		m := numberBehind.FindStringSubmatch(lines[i])
+		if m == nil || m[2] != strconv.Itoa(first+k) || names[m[1]] {
+			return false
+		}
+		names[m[1]] = true
+	}
+	return len(rows) > 1
+}
+
 // areNumbered tells numbers of lines from names that begin with one, such as "2 wheeler": behind numbers stands a colon
-// or tab, or they begin with 0 or 1.
+// or the like, or they begin with 0 or 1.
 func areNumbered(lines []string, rows []int) bool {
 	for k, i := range rows {
 		m := numberedLine.FindStringSubmatch(lines[i])
-		if m == nil || k == 0 && m[1] != "0" && m[1] != "1" && !strings.ContainsAny(lines[i][len(m[1]):][:1], ":\t") {
+		if m == nil || k == 0 && m[1] != "0" && m[1] != "1" && !strings.ContainsAny(m[2], ":=]\t") {
 			return false
 		}
 	}
