@@ -47,7 +47,7 @@ and one class a line in classes.txt, or a table of colours: labelmap.txt of CVAT
 			}
 			_, err = f.WriteString(text)
 			if err = errors.Join(err, f.Close()); err != nil {
-				return err
+				return errors.Join(err, os.Remove(out)) // half a suite is in the way of the next
 			}
 			for _, line := range s.Found {
 				fmt.Fprintln(c.OutOrStdout(), line)
