@@ -14,19 +14,29 @@ import (
 	"ovbench/reports/plain"
 )
 
-// progress shows stages as bars on a terminal, with the time that is left, and nothing elsewhere.
+// progress shows stages with the time that is left: as bars on a terminal, elsewhere as a line now and then.
 type progress struct {
 	out   io.Writer // nil if not a terminal
 	bar   *progressbar.ProgressBar
 	stage string
 	total int
 	begun time.Time
+
+	log   io.Writer     // of lines, in place of bars
+	next  time.Time     // not before then
+	pause time.Duration // until the line after that; it grows
 }
+
+// A line is written first after a while in which nobody wonders, and at least every so often.
+const (
+	firstLine = 15 * time.Second
+	longPause = 10 * time.Minute
+)
 
 // newProgress shows bars on w, if it is a terminal that can draw over a line.
 func newProgress(w io.Writer) *progress {
 	if !isTerminal(w) || os.Getenv("TERM") == "dumb" {
-		return &progress{}
+		return &progress{log: w, next: time.Now().Add(firstLine), pause: firstLine}
 	}
 	return &progress{out: ungated(w)}
 }
@@ -40,6 +50,7 @@ func (p *progress) Start(stage string, total int) {
 
 // StartBytes begins a stage that counts bytes. A negative total is unknown.
 func (p *progress) StartBytes(stage string, total int64) {
+	p.stage = stage
 	p.draw(stage, total, progressbar.OptionShowBytes(true), progressbar.OptionSetPredictTime(true))
 }
 
@@ -55,8 +66,17 @@ func (p *progress) draw(stage string, total int64, options ...progressbar.Option
 	)...)
 }
 
+// line writes how far the stage is, if it is time to.
+func (p *progress) line(done string) {
+	if now := time.Now(); p.log != nil && !now.Before(p.next) {
+		fmt.Fprintf(p.log, "ovbench: %s: %s\n", p.stage, done)
+		p.next, p.pause = now.Add(p.pause), min(2*p.pause, longPause)
+	}
+}
+
 // At64 says how many bytes of the stage are done.
 func (p *progress) At64(done int64) {
+	p.line(fmt.Sprintf("%d MB", done/1e6))
 	if p.bar != nil {
 		_ = p.bar.Set64(done)
 	}
@@ -64,8 +84,10 @@ func (p *progress) At64(done int64) {
 
 // At says how much of the stage is done.
 func (p *progress) At(done int) {
+	rest := left(time.Since(p.begun), done, p.total)
+	p.line(fmt.Sprintf("%d of %d%s", done, p.total, rest))
 	if p.bar != nil {
-		p.bar.Describe(p.stage + left(time.Since(p.begun), done, p.total))
+		p.bar.Describe(p.stage + rest)
 		_ = p.bar.Set(done) // a bar that cannot be drawn is no reason to stop
 	}
 }

@@ -452,10 +452,7 @@ With --precision-audit, say instead how much another --device or --precision cha
 			}
 			lines, err := look(c.Context(), req, bar)
 			bar.finish()
-			for _, l := range lines {
-				fmt.Fprintln(c.OutOrStdout(), l)
-			}
-			faults = append(faults, err)
+			faults = append(faults, err, printFolded(c.OutOrStdout(), lines))
 		}
 		return errors.Join(faults...)
 	}

@@ -15,7 +15,8 @@ import (
 )
 
 // Check opens all that a request names and looks at every file of its data sets, keeping nothing. The lines say what
-// was found and, if there is no fault, what a run would take; the error joins every fault.
+// was found and, if there is no fault, what a run would take; tabs part the columns of tables. The error joins every
+// fault.
 func Check(ctx context.Context, r Request, progress tasks.Progress) (lines []string, err error) {
 	p, planErr := NewPlan(r)
 	faults := []error{planErr}
@@ -35,9 +36,15 @@ func Check(ctx context.Context, r Request, progress tasks.Progress) (lines []str
 	if p.library != nil {
 		lines = append(lines, fmt.Sprintf("runtime: onnxruntime %s, %s", p.library.Version, p.library.Path))
 	}
+	if len(p.methods) > 0 {
+		lines = append(lines, "methods:")
+	}
 	for i, m := range p.methods {
-		lines = append(lines, strings.TrimSpace(fmt.Sprintf("method %s: %s %s", m.Name, r.Suite.Methods[i].Kind,
-			ParamText(methods.Params(m.Method)))))
+		kind := r.Suite.Methods[i].Kind
+		if kind == m.Name {
+			kind = ""
+		}
+		lines = append(lines, "  "+m.Name+"\t"+strings.TrimSpace(kind+" "+ParamText(methods.Params(m.Method))))
 	}
 	for i := range p.targets {
 		t := &p.targets[i]
@@ -48,7 +55,8 @@ func Check(ctx context.Context, r Request, progress tasks.Progress) (lines []str
 			return lines, err
 		}
 		lines = append(lines, fmt.Sprintf("data set %s %s: %d samples in %s, %d classes, %d queries (%s)",
-			t.Info.Name, t.Info.Split, t.Dataset.Len(), t.Info.Root, len(t.Info.Classes), len(t.Texts), t.set))
+			t.Info.Name, t.Info.Split, t.Dataset.Len(), cmp.Or(t.Info.Root, "the program itself"), len(t.Info.Classes),
+			len(t.Texts), t.set))
 		for _, n := range t.Info.Notes {
 			lines = append(lines, "  "+n)
 		}
@@ -98,15 +106,20 @@ func histogram(info datasets.Info, found datasets.Inspection) (lines []string) {
 		return cmp.Or(cmp.Compare(found.Pixels[b], found.Pixels[a]), cmp.Compare(found.Images[b], found.Images[a]))
 	})
 	var absent []string
+	if pixels > 0 {
+		lines = append(lines, "  pixels\timages\tclass")
+	} else {
+		lines = append(lines, "  images\tclass")
+	}
 	for _, c := range order {
 		switch {
 		case found.Images[c] == 0:
 			absent = append(absent, info.Classes[c])
 		case pixels > 0:
-			lines = append(lines, fmt.Sprintf("  %5.1f %% of pixels, %d images: %s",
+			lines = append(lines, fmt.Sprintf("  %4.1f %%\t%6d\t%s",
 				100*float64(found.Pixels[c])/float64(pixels), found.Images[c], info.Classes[c]))
 		default:
-			lines = append(lines, fmt.Sprintf("  %d images: %s", found.Images[c], info.Classes[c]))
+			lines = append(lines, fmt.Sprintf("  %6d\t%s", found.Images[c], info.Classes[c]))
 		}
 	}
 	if len(absent) > 0 {

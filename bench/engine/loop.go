@@ -254,7 +254,7 @@ func (r *run) loop(ctx context.Context) error {
 	}
 	r.done = r.plan.Samples() - left
 	r.records.Expect(r.plan.Samples(), r.done)
-	r.progress.Start("measuring", r.plan.Samples())
+	r.progress.Start("measuring "+r.plan.suite.Name, r.plan.Samples())
 	r.progress.At(r.done)
 	group, ctx := errgroup.WithContext(ctx)
 	queue := make(chan *sharedPicture)
