@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -86,17 +87,17 @@ func (c *campaign) remains(dir string) (out remains) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	_, recs, _, err := records.Read(filepath.Join(dir, records.FileName))
-	if err != nil {
-		c.t.Fatal(err)
-	}
 	lines := map[records.Key]string{}
 	data, err := os.ReadFile(filepath.Join(dir, records.FileName))
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	for i, line := range strings.Split(strings.TrimSpace(string(data)), "\n")[1:] {
-		lines[recs[i].Key()] = line
+	for _, line := range strings.Split(strings.TrimSpace(string(data)), "\n")[1:] {
+		var rec records.Record
+		if err := json.Unmarshal([]byte(line), &rec); err != nil {
+			c.t.Fatal(err)
+		}
+		lines[rec.Key()] = line
 	}
 	for _, line := range lines {
 		out.Records = append(out.Records, line)

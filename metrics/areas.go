@@ -3,6 +3,7 @@ package metrics
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Areas are the pixels per class that all scores of pooled label maps come from.
@@ -109,114 +110,119 @@ func (r AreaRecord) addTo(sum Areas, times int64) {
 	}
 }
 
-// checkAreas refuses records that are faulty.
-func checkAreas(records []AreaRecord, classes int) error {
-	if err := checkClasses(classes); err != nil {
-		return err
-	}
-	for i, r := range records {
-		if err := r.check(classes); err != nil {
-			return fmt.Errorf("image %d: %w", i, err)
-		}
-	}
-	return nil
-}
-
-// AreaPool sums the areas of images, one record each, for several scores. One goroutine at a time may use it and its
-// statistics.
+// AreaPool sums the areas of images for several scores. One goroutine at a time may use it and its statistics.
 type AreaPool struct {
-	images int
-	sums   termSums // of intersection, truth and prediction of each class
-	areas  Areas
+	images  int
+	largest int64    // number of pixels
+	sums    termSums // of intersection, truth and prediction of each class
+	areas   Areas
 }
 
-// NewAreaPool checks the records.
-func NewAreaPool(records []AreaRecord, classes int) (*AreaPool, error) {
-	if err := checkAreas(records, classes); err != nil {
+// NewAreaPool is a pool of images, one record each.
+func NewAreaPool(classes int, records ...AreaRecord) (*AreaPool, error) {
+	if err := checkClasses(classes); err != nil {
 		return nil, err
 	}
-	p := &AreaPool{images: len(records), sums: termSums{rows: make([]lanes, 3*classes)}, areas: newAreas(classes)}
-	for i, r := range records {
-		for _, c := range r {
-			for k, pixels := range [3]int64{c.Intersection, c.Truth, c.Pred} {
-				if pixels > maxCount/int64(len(records)) {
-					return nil, fmt.Errorf("image %d: draws of %d images may have more than %d pixels", i, len(records), int64(maxCount))
-				}
-				if pixels > 0 {
-					p.sums.add(i, 3*int(c.Class)+k, float64(pixels))
-				}
-			}
+	p := &AreaPool{sums: termSums{rows: make([]lanes, 3*classes)}, areas: newAreas(classes)}
+	for _, r := range records {
+		if err := p.Add(r); err != nil {
+			return nil, err
 		}
 	}
 	return p, nil
 }
 
-// Statistic is a score of the pooled areas, such as [Convention.MIoU].
-func (p *AreaPool) Statistic(score func(Areas) (float64, bool)) Statistic {
-	return ofImages(p.images, func(d Draw) (float64, bool) {
-		p.sums.sum(d)
-		for c := range p.areas.Truth {
-			of := p.sums.rows[3*c : 3*c+3]
-			p.areas.Intersection[c], p.areas.Truth[c], p.areas.Pred[c] = int64(of[0][d.at]), int64(of[1][d.at]), int64(of[2][d.at])
-		}
-		return score(p.areas)
-	})
-}
-
-// AreasStatistic is a score of pooled areas, such as [Convention.MIoU], of one record per image.
-func AreasStatistic(records []AreaRecord, classes int, score func(Areas) (float64, bool)) (Statistic, error) {
-	p, err := NewAreaPool(records, classes)
-	if err != nil {
-		return nil, err
+// Add adds an image, and keeps its pixels in a third of the memory of a record.
+func (p *AreaPool) Add(r AreaRecord) error {
+	if err := r.check(len(p.areas.Truth)); err != nil {
+		return fmt.Errorf("image %d: %w", p.images, err)
 	}
-	return p.Statistic(score), nil
-}
-
-// ImageScores is a score of pooled areas of each image alone, NaN where it is undefined.
-func ImageScores(records []AreaRecord, classes int, score func(Areas) (float64, bool)) ([]float64, error) {
-	if err := checkAreas(records, classes); err != nil {
-		return nil, err
-	}
-	values := make([]float64, len(records))
-	a := newAreas(classes)
-	for i, r := range records {
-		r.addTo(a, 1)
-		value, ok := score(a)
-		if values[i] = value; !ok {
-			values[i] = math.NaN()
-		}
-		r.addTo(a, -1)
-	}
-	return values, nil
-}
-
-// ImageClassStatistic is the mean over classes of the mean, over the images in which the class counts under v, of its
-// IoU in that image alone. Large objects and images weigh no more than small ones; it is neither the pooled mIoU nor
-// the mean of the images' mIoU, and not comparable with either.
-func ImageClassStatistic(records []AreaRecord, classes int, v Convention) (Statistic, error) {
-	if err := checkAreas(records, classes); err != nil {
-		return nil, err
-	}
-	var values []classValue
-	rule := v.OfImages().iou
-	for i, r := range records {
-		for _, c := range r {
-			if iou, ok := rule(c.Intersection, c.Truth, c.Pred); ok {
-				values = append(values, classValue{i, int(c.Class), iou})
+	for _, c := range r {
+		for k, pixels := range [3]int64{c.Intersection, c.Truth, c.Pred} {
+			if pixels > 0 {
+				p.sums.add(p.images, 3*int(c.Class)+k, float64(pixels))
+				p.largest = max(p.largest, pixels)
 			}
 		}
 	}
-	return classMeanStatistic(values, len(records), classes), nil
+	p.images++
+	if p.largest > maxCount/int64(p.images) { // what the sums of a draw may reach is exact as a float
+		return fmt.Errorf("%d images of %d pixels are too many", p.images, p.largest)
+	}
+	return nil
 }
 
-// SumAreas pools the areas of all images.
-func SumAreas(records []AreaRecord, classes int) (Areas, error) {
-	sum := newAreas(max(classes, 0))
-	if err := checkAreas(records, classes); err != nil {
-		return sum, err
+// Statistic is a score of the pooled areas, such as [Convention.MIoU].
+func (p *AreaPool) Statistic(score func(Areas) (float64, bool)) Statistic {
+	return ofImages(p.images, func(d Draw) (float64, bool) { return score(p.sum(d)) })
+}
+
+// sum is the areas of a draw; the next call overwrites it.
+func (p *AreaPool) sum(d Draw) Areas {
+	p.sums.sum(d)
+	for c := range p.areas.Truth {
+		of := p.sums.rows[3*c : 3*c+3]
+		p.areas.Intersection[c], p.areas.Truth[c], p.areas.Pred[c] = int64(of[0][d.at]), int64(of[1][d.at]), int64(of[2][d.at])
 	}
-	for _, r := range records {
-		r.addTo(sum, 1)
+	return p.areas
+}
+
+// Sum is the areas of all images.
+func (p *AreaPool) Sum() Areas { return p.sum(Draw{Times: slices.Repeat([]int32{1}, p.images)}) }
+
+// Alone is a score of pooled areas of each image alone, NaN where it is undefined.
+func (p *AreaPool) Alone(score func(Areas) (float64, bool)) []float64 {
+	values := make([]float64, p.images)
+	a := newAreas(len(p.areas.Truth))
+	undefined, ok := score(a)
+	if !ok {
+		undefined = math.NaN()
 	}
-	return sum, nil
+	for i := range values {
+		values[i] = undefined // of images without pixels
+	}
+	p.each(func(image int, r AreaRecord) {
+		r.addTo(a, 1)
+		value, ok := score(a)
+		if values[image] = value; !ok {
+			values[image] = math.NaN()
+		}
+		r.addTo(a, -1)
+	})
+	return values
+}
+
+// each gives back the records of images with pixels; the next call overwrites them.
+func (p *AreaPool) each(do func(image int, r AreaRecord)) {
+	var r AreaRecord
+	from := 0
+	for _, run := range p.sums.runs {
+		r = r[:0]
+		for _, t := range p.sums.terms[from:run.end] {
+			class := uint16(t.row / 3)
+			if len(r) == 0 || r[len(r)-1].Class != class {
+				r = append(r, ClassArea{Class: class})
+			}
+			of := &r[len(r)-1]
+			*[]*int64{&of.Intersection, &of.Truth, &of.Pred}[t.row%3] = int64(t.value)
+		}
+		do(run.image, r)
+		from = run.end
+	}
+}
+
+// ClassMeans is the mean over classes of the mean, over the images in which the class counts under v, of its
+// IoU in that image alone. Large objects and images weigh no more than small ones; it is neither the pooled mIoU nor
+// the mean of the images' mIoU, and not comparable with either.
+func (p *AreaPool) ClassMeans(v Convention) Statistic {
+	m := newClassMeans(len(p.areas.Truth))
+	rule := v.OfImages().iou
+	p.each(func(image int, r AreaRecord) {
+		for _, c := range r {
+			if iou, ok := rule(c.Intersection, c.Truth, c.Pred); ok {
+				m.add(image, int(c.Class), iou)
+			}
+		}
+	})
+	return m.statistic(p.images)
 }

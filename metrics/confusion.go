@@ -10,30 +10,41 @@ import (
 // maxCount bounds the pixels of one record and of a matrix: whole numbers up to 2^53 are exact as floats.
 const maxCount = 1 << 53
 
-// Confusion is the confusion matrix [classes, classes+1] of all images: truth in rows, predictions in columns, of which
-// the last gathers those out of range. All are whole numbers.
-func Confusion(records []Sparse, classes int) (*mat.Dense, error) {
+// Total is the confusion matrix of the images added to it.
+type Total struct {
+	// Matrix is [classes, classes+1]: truth in rows, predictions in columns, of which the last gathers those out of range.
+	// All are whole numbers.
+	Matrix *mat.Dense
+	images int
+	pixels int64
+}
+
+// NewTotal is that of no images.
+func NewTotal(classes int) (*Total, error) {
 	if err := checkClasses(classes); err != nil {
 		return nil, err
 	}
-	sum := mat.NewDense(classes, classes+1, nil)
-	total := int64(0)
-	for i, r := range records {
-		pixels, err := r.check(classes)
-		if err != nil {
-			return nil, fmt.Errorf("image %d: %w", i, err)
-		}
-		if total += pixels; total > maxCount {
-			return nil, fmt.Errorf("image %d: more than %d pixels altogether", i, int64(maxCount))
-		}
-		for _, c := range r {
-			sum.Set(int(c.Truth), int(c.Pred), sum.At(int(c.Truth), int(c.Pred))+float64(c.Count))
-		}
-	}
-	return sum, nil
+	return &Total{Matrix: mat.NewDense(classes, classes+1, nil)}, nil
 }
 
-// AreasOf sums the rows and columns of a [Confusion].
+// Add adds an image.
+func (t *Total) Add(r Sparse) error {
+	classes, _ := t.Matrix.Dims()
+	pixels, err := r.check(classes)
+	if err != nil {
+		return fmt.Errorf("image %d: %w", t.images, err)
+	}
+	if t.pixels += pixels; t.pixels > maxCount {
+		return fmt.Errorf("image %d: more than %d pixels altogether", t.images, int64(maxCount))
+	}
+	t.images++
+	for _, c := range r {
+		t.Matrix.Set(int(c.Truth), int(c.Pred), t.Matrix.At(int(c.Truth), int(c.Pred))+float64(c.Count))
+	}
+	return nil
+}
+
+// AreasOf sums the rows and columns of a [Total].
 func AreasOf(confusion *mat.Dense) Areas {
 	classes, columns := confusion.Dims()
 	a := newAreas(classes)

@@ -147,10 +147,11 @@ func TestConventionsDiffer(t *testing.T) {
 // imageMIoU is the mean of the mIoU of single images.
 func imageMIoU(t *testing.T, records []Sparse, classes int, v Convention) (float64, bool) {
 	t.Helper()
-	values, err := ImageScores(areaRecords(t, classes, records), classes, v.MIoU)
+	pool, err := NewAreaPool(classes, areaRecords(t, classes, records)...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	values := pool.Alone(v.MIoU)
 	return MeanStatistic(values).Once(len(values))
 }
 
@@ -172,10 +173,11 @@ func TestReferenceBoundary(t *testing.T) {
 			}
 			records = append(records, r.Boundaries())
 		}
-		sum, err := SumAreas(records, w.Classes)
+		pool, err := NewAreaPool(w.Classes, records...)
 		if err != nil {
 			t.Fatal(err)
 		}
+		sum := pool.Sum()
 		for c, got := range MMSeg.PerClass(sum) {
 			if got.Intersection != w.Areas[0][c] || got.Truth != w.Areas[1][c] || got.Pred != w.Areas[2][c] {
 				t.Errorf("%s: class %d has %+v, want %d, %d, %d", w.Name, c, got, w.Areas[0][c], w.Areas[1][c], w.Areas[2][c])
@@ -275,7 +277,7 @@ func TestCityscapesOfTrainIDs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		small, err := Confusion([]Sparse{s}, 19)
+		small, err := confusionOf([]Sparse{s}, 19)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -46,12 +46,14 @@ func TestBlocksOfDraws(t *testing.T) {
 	stats := map[string]Statistic{}
 	areas := areaRecords(t, classes, randomRecords(t, images, classes, 4))
 	var err error
-	if stats["areas"], err = AreasStatistic(areas, classes, MMSeg.MIoU); err != nil {
+	if stats["areas"], err = areasStatistic(areas, classes, MMSeg.MIoU); err != nil {
 		t.Fatal(err)
 	}
-	if stats["means of classes"], err = ImageClassStatistic(areas, classes, MMSeg); err != nil {
+	pool, err := NewAreaPool(classes, areas...)
+	if err != nil {
 		t.Fatal(err)
 	}
+	stats["means of classes"] = pool.ClassMeans(MMSeg)
 	rng, made := rand.New(rand.NewPCG(1, 0)), newDraws(images)
 	for _, n := range []int{together, 3, 1, together} {
 		for name, stat := range stats {

@@ -288,12 +288,13 @@ func EnergyStatistic(records []EnergyRecord, images, classes int, score string) 
 	if err != nil {
 		return nil, err
 	}
-	values := make([]classValue, len(records))
-	for i, r := range records {
-		values[i] = classValue{image: r.Image, value: r.share()}
+	m := newClassMeans(classes)
+	for _, r := range records {
+		class := 0
 		if score == "energy-class" {
-			values[i].class = r.Class
+			class = r.Class
 		}
+		m.add(r.Image, class, r.share())
 	}
-	return classMeanStatistic(values, images, classes), nil
+	return m.statistic(images), nil
 }

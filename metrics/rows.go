@@ -18,44 +18,98 @@ func appendRows(n int, row func(i int) []int64) []byte {
 	return append(out[:max(1, len(out)-min(n, 1))], ']')
 }
 
-// readRows hands out the rows of a JSON array of arrays of width whole numbers. b is valid JSON, as encoding/json gives
-// it to UnmarshalJSON; row is reused.
+// readRows hands out the rows of a JSON array of arrays of width whole numbers, or of null; row is reused.
 //
 // Note: records have hundreds of such rows; read by reflection they take most of the time of a comparison.
 func readRows(b []byte, width int, put func(row []int64) error) error {
 	if string(b) == "null" {
 		return nil
 	}
-	row := make([]int64, 0, width)
-	depth := 0
-	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
-		case c == '[' && depth < 2:
-			depth++
-		case c == ']' && depth == 2:
-			if len(row) != width {
-				return fmt.Errorf("a row of %d numbers, want %d", len(row), width)
+	r := rowReader{b: b}
+	fault := func() error { return fmt.Errorf("%.40q: want rows of %d whole numbers", b[r.at:], width) }
+	if !r.take('[') {
+		return fault()
+	}
+	row := make([]int64, width)
+	for n := 0; !r.take(']'); n++ {
+		if n > 0 && !r.take(',') || !r.take('[') {
+			return fault()
+		}
+		for k := range row {
+			var ok bool
+			switch {
+			case k > 0 && r.next() == ']':
+				return fmt.Errorf("a row of %d numbers, want %d", k, width)
+			case k > 0 && !r.take(','):
+				return fault()
 			}
-			if err := put(row); err != nil {
-				return err
+			if row[k], ok = r.whole(); !ok {
+				return fault()
 			}
-			row = row[:0]
-			depth--
-		case c == ']', c == ',', c == ' ', c == '\t', c == '\n', c == '\r':
-		case depth == 2 && (c == '-' || c >= '0' && c <= '9') && len(row) < width:
-			first := i
-			for i+1 < len(b) && (b[i+1] == '.' || b[i+1]|0x20 == 'e' || b[i+1] == '-' || b[i+1] == '+' || b[i+1] >= '0' &&
-				b[i+1] <= '9') {
-				i++
-			}
-			v, err := strconv.ParseInt(string(b[first:i+1]), 10, 64)
-			if err != nil {
-				return fmt.Errorf("%q is no whole number of a row", b[first:i+1])
-			}
-			row = append(row, v)
-		default:
-			return fmt.Errorf("%.40q: want rows of %d whole numbers", b[i:], width)
+		}
+		if !r.take(']') {
+			return fault()
+		}
+		if err := put(row); err != nil {
+			return err
 		}
 	}
+	if r.next(); r.at < len(b) {
+		return fault()
+	}
 	return nil
+}
+
+// rowReader reads tokens of b.
+type rowReader struct {
+	b  []byte
+	at int
+}
+
+// next goes over blanks; it is 0 at the end.
+func (r *rowReader) next() byte {
+	for ; r.at < len(r.b); r.at++ {
+		switch c := r.b[r.at]; c {
+		case ' ', '\t', '\n', '\r':
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+// take goes over c, if it is next.
+func (r *rowReader) take(c byte) bool {
+	if r.next() != c {
+		return false
+	}
+	r.at++
+	return true
+}
+
+// whole reads a whole number of 64 bits; what is none stays.
+func (r *rowReader) whole() (v int64, ok bool) {
+	negative := r.next() == '-'
+	from := r.at
+	if negative {
+		r.at++
+	}
+	first := r.at
+	for ; r.at < len(r.b) && r.b[r.at]-'0' <= 9; r.at++ {
+		v = 10*v + int64(r.b[r.at]-'0')
+	}
+	digits := r.at - first
+	ok = digits == 1 || digits > 1 && r.b[first] != '0'
+	if negative {
+		v = -v
+	}
+	if digits > 18 {
+		var err error
+		v, err = strconv.ParseInt(string(r.b[from:r.at]), 10, 64)
+		ok = ok && err == nil
+	}
+	if after := r.next(); !ok || after != ',' && after != ']' {
+		r.at, ok = from, false
+	}
+	return v, ok
 }

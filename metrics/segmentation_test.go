@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"gonum.org/v1/gonum/mat"
 	"pgregory.net/rapid"
 )
 
@@ -48,7 +49,7 @@ func readGolden(t *testing.T) golden {
 // areas are those of all records together.
 func areas(t testing.TB, classes int, records ...Sparse) Areas {
 	t.Helper()
-	c, err := Confusion(records, classes)
+	c, err := confusionOf(records, classes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,6 +67,29 @@ func areaRecords(t testing.TB, classes int, records []Sparse) []AreaRecord {
 		}
 	}
 	return out
+}
+
+// areasStatistic is a score of pooled areas, such as [Convention.MIoU], of one record per image.
+func areasStatistic(records []AreaRecord, classes int, score func(Areas) (float64, bool)) (Statistic, error) {
+	p, err := NewAreaPool(classes, records...)
+	if err != nil {
+		return nil, err
+	}
+	return p.Statistic(score), nil
+}
+
+// confusionOf is the confusion matrix of images.
+func confusionOf(records []Sparse, classes int) (*mat.Dense, error) {
+	t, err := NewTotal(classes)
+	for _, r := range records {
+		if err == nil {
+			err = t.Add(r)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t.Matrix, nil
 }
 
 // scoresUnder are those of pooled areas under a convention.
@@ -268,7 +292,7 @@ func TestConfusionRefuses(t *testing.T) {
 		{Sparse{{1, 0, 1}, {0, 0, 1}}, "out of order or repeated"},
 		{Sparse{{1, 0, 1}, {1, 0, 1}}, "out of order or repeated"},
 	} {
-		if _, err := Confusion([]Sparse{good, test.bad}, 2); err == nil ||
+		if _, err := confusionOf([]Sparse{good, test.bad}, 2); err == nil ||
 			!strings.Contains(err.Error(), "image 1: "+test.want) && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%v: got %v, want %q", test.bad, err, test.want)
 		}
@@ -277,7 +301,7 @@ func TestConfusionRefuses(t *testing.T) {
 		}
 	}
 	// More pixels than a float64 counts are an error, not a rounded number.
-	if _, err := Confusion([]Sparse{{{0, 0, 1 << 53}}, {{0, 0, 1}}}, 1); err == nil ||
+	if _, err := confusionOf([]Sparse{{{0, 0, 1 << 53}}, {{0, 0, 1}}}, 1); err == nil ||
 		!strings.Contains(err.Error(), "more than") {
 		t.Error(err)
 	}
@@ -418,7 +442,7 @@ func interval(records []Sparse, classes, b int, seed uint64, level float64, scor
 			return 0, 0, false
 		}
 	}
-	stat, err := AreasStatistic(reduced, classes, score)
+	stat, err := areasStatistic(reduced, classes, score)
 	if err != nil {
 		return 0, 0, false
 	}

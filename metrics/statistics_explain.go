@@ -131,24 +131,18 @@ func pixelAPStatistic(records []ExplainRecord, images int) Statistic {
 
 // contrastStatistic is mSC, over classes or over maps alike.
 func contrastStatistic(records []ExplainRecord, images, classes int, perClass bool) Statistic {
-	var values []classValue
+	m := newClassMeans(classes)
 	for _, r := range records {
 		if total(r.Outside) == 0 {
 			continue // without an outside there is no contrast
 		}
-		v := classValue{image: r.Image, value: r.MeanInside - r.MeanOutside}
+		class := 0
 		if perClass {
-			v.class = r.Class
+			class = r.Class
 		}
-		values = append(values, v)
+		m.add(r.Image, class, r.MeanInside-r.MeanOutside)
 	}
-	return classMeanStatistic(values, images, classes)
-}
-
-// classValue is a value of one class in one image.
-type classValue struct {
-	image, class int
-	value        float64
+	return m.statistic(images)
 }
 
 // meanOfMeans is the mean of sums[c]/counts[c] over the c that have a count.
@@ -162,18 +156,28 @@ func meanOfMeans(sums []float64, counts []int64) (float64, bool) {
 	return m.of()
 }
 
-// classMeanStatistic is the mean over classes of the mean of their values.
-func classMeanStatistic(values []classValue, images, classes int) Statistic {
-	s := termSums{rows: make([]lanes, 2*classes)} // sums of values, then numbers of them
-	for _, v := range values {
-		s.add(v.image, v.class, v.value)
-		s.add(v.image, classes+v.class, 1)
-	}
-	sums, counts := make([]float64, classes), make([]int64, classes)
+// classMeans is the mean over classes of the mean of their values.
+type classMeans struct {
+	termSums // of values, then of numbers of them, by class
+	classes  int
+}
+
+func newClassMeans(classes int) *classMeans {
+	return &classMeans{termSums{rows: make([]lanes, 2*classes)}, classes}
+}
+
+// add adds a value of a class in an image.
+func (m *classMeans) add(image, class int, value float64) {
+	m.termSums.add(image, class, value)
+	m.termSums.add(image, m.classes+class, 1)
+}
+
+func (m *classMeans) statistic(images int) Statistic {
+	sums, counts := make([]float64, m.classes), make([]int64, m.classes)
 	return ofImages(images, func(d Draw) (float64, bool) {
-		s.sum(d)
+		m.sum(d)
 		for c := range sums {
-			sums[c], counts[c] = s.rows[c][d.at], int64(s.rows[classes+c][d.at])
+			sums[c], counts[c] = m.rows[c][d.at], int64(m.rows[m.classes+c][d.at])
 		}
 		return meanOfMeans(sums, counts)
 	})

@@ -26,11 +26,11 @@ func TestResampleSmall(t *testing.T) {
 // see the same images.
 func TestDifferenceIsPaired(t *testing.T) {
 	records := randomRecords(t, 30, 5, 3)
-	stat, err := AreasStatistic(areaRecords(t, 5, records), 5, MMSeg.MIoU)
+	stat, err := areasStatistic(areaRecords(t, 5, records), 5, MMSeg.MIoU)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := AreasStatistic(areaRecords(t, 5, records), 5, MMSeg.MIoU)
+	again, err := areasStatistic(areaRecords(t, 5, records), 5, MMSeg.MIoU)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestResampleErrors(t *testing.T) {
 	if _, ok := mean(Draw{Times: []int32{0}}); ok {
 		t.Error("the mean of no images is defined")
 	}
-	areas, err := AreasStatistic([]AreaRecord{{{0, 1, 1, 1}}}, 1, MMSeg.MIoU)
+	areas, err := areasStatistic([]AreaRecord{{{0, 1, 1, 1}}}, 1, MMSeg.MIoU)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,10 +153,10 @@ func TestResampleErrors(t *testing.T) {
 			}
 		}
 	}
-	if _, err := AreasStatistic([]AreaRecord{{{5, 0, 1, 1}}}, 2, MMSeg.MIoU); err == nil {
+	if _, err := areasStatistic([]AreaRecord{{{5, 0, 1, 1}}}, 2, MMSeg.MIoU); err == nil {
 		t.Error("a class outside of the matrix")
 	}
-	if _, err := AreasStatistic([]AreaRecord{{{0, 0, 1 << 32, 0}}}, 2, MMSeg.MIoU); err == nil {
+	if _, err := areasStatistic([]AreaRecord{{{0, 0, 1 << 32, 0}}}, 2, MMSeg.MIoU); err == nil {
 		t.Error("an image of 2^32 pixels")
 	}
 	records := randomExplained(t, 3, 2)
@@ -175,11 +175,11 @@ func TestResampleErrors(t *testing.T) {
 // BenchmarkResampleAreas compares two methods on VOC21 val: 10,000 resamples of 1449 images.
 func BenchmarkResampleAreas(b *testing.B) {
 	for _, seen := range []int{5, 21} {
-		x, err := AreasStatistic(areaRecords(b, 21, randomRecords(b, 1449, 21, seen)), 21, MMSeg.MIoU)
+		x, err := areasStatistic(areaRecords(b, 21, randomRecords(b, 1449, 21, seen)), 21, MMSeg.MIoU)
 		if err != nil {
 			b.Fatal(err)
 		}
-		y, err := AreasStatistic(areaRecords(b, 21, randomRecords(b, 1449, 21, seen)), 21, MMSeg.MIoU)
+		y, err := areasStatistic(areaRecords(b, 21, randomRecords(b, 1449, 21, seen)), 21, MMSeg.MIoU)
 		if err != nil {
 			b.Fatal(err)
 		}

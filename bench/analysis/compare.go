@@ -105,49 +105,12 @@ func (r CompareRequest) load(a, b *results.Run,
 // loadMethods reads the records of some methods of a run by data set, as [Load] reads those of all: what comparing
 // two of a dozen methods takes then depends on two.
 func loadMethods(dir string, run *results.Run, methods []string) (map[string][]records.Record, error) {
-	type onlyNames struct {
-		records.Record
-		Methods map[string]json.RawMessage `json:"methods"`
-	}
-	var recs []records.Record
-	head, _, err := records.Each(filepath.Join(dir, records.FileName), func(line []byte) error {
-		var r onlyNames
-		if err := json.Unmarshal(line, &r); err != nil {
-			return err
-		}
-		rec := r.Record
-		rec.Methods = map[string]records.Evidence{}
-		for _, m := range methods {
-			raw, ok := r.Methods[m]
-			if !ok {
-				continue
-			}
-			var e records.Evidence
-			if err := json.Unmarshal(raw, &e); err != nil {
-				return err
-			}
-			rec.Methods[m] = e
-		}
-		recs = append(recs, rec)
-		return rec.Check()
-	})
-	if err != nil {
-		return nil, err
-	}
-	if head.Fingerprint != run.Fingerprint {
-		return nil, fmt.Errorf("%s: %s belongs to another run than %s", dir, records.FileName, results.FileName)
-	}
-	planned, err := records.Planned(run)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, err)
-	}
+	recs, err := load(dir, run, methods)
 	out := map[string][]records.Record{}
-	for _, r := range records.Last(recs) {
-		if _, wanted := slices.BinarySearch(planned[r.Dataset], r.Index); wanted && r.Error == "" {
-			out[r.Dataset] = append(out[r.Dataset], r)
-		}
+	for _, r := range recs {
+		out[r.Dataset] = append(out[r.Dataset], r)
 	}
-	return out, nil
+	return out, err
 }
 
 // all compares every pair of methods on every data set that both runs have, on all cores, in the order of A.

@@ -25,10 +25,11 @@ func Merge(dirs []string, out string) (_ *results.Run, lacking []int, _ error) {
 	var merged *shard
 	seen := map[records.Key]string{}
 	for _, dir := range dirs {
-		s, err := readScored(dir)
+		s, err := readShard(dir)
 		if err != nil {
 			return nil, nil, err
 		}
+		defer s.log.Close()
 		for key := range seenIn(s.records, dir) {
 			if before, ok := seen[key]; ok {
 				return nil, nil, fmt.Errorf("sample %d of %s is in both %s and %s", key.Index, key.Dataset, before, dir)
@@ -45,7 +46,7 @@ func Merge(dirs []string, out string) (_ *results.Run, lacking []int, _ error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", dirs[0], err)
 	}
-	if err := clearMerged(out, dirs, merged.header, seen); err != nil {
+	if err := clearMerged(out, dirs, merged.log.Header, seen); err != nil {
 		return nil, nil, err
 	}
 	if err := merged.write(dirs, out); err != nil {
@@ -81,36 +82,26 @@ func (s *shard) lacking(planned map[string][]int) []int {
 // shard is what a run folder holds, its panels apart.
 type shard struct {
 	run     *results.Run
-	suite   *configs.Suite // of readScored
-	header  records.Header
-	records []records.Record // the last of each sample
+	suite   *configs.Suite
+	log     *records.Log
+	records []records.Record // of the log, then of those absorbed
 }
 
+// readShard reads a run folder, with the suite that says how its records are scored.
 func readShard(dir string) (*shard, error) {
 	r, err := results.Read(dir)
 	if err != nil {
 		return nil, err
 	}
-	head, recs, _, err := records.Read(filepath.Join(dir, records.FileName))
+	suite, err := configs.Parse(r.Suite.File, []byte(r.Suite.Text), tasks.Known())
 	if err != nil {
-		return nil, err
-	}
-	if head.Fingerprint != r.Fingerprint {
-		return nil, fmt.Errorf("%s: %s belongs to another run than %s", dir, records.FileName, results.FileName)
-	}
-	return &shard{run: r, header: head, records: records.Last(recs)}, nil
-}
-
-// readScored is readShard with the suite that says how the records are scored.
-func readScored(dir string) (*shard, error) {
-	s, err := readShard(dir)
-	if err != nil {
-		return nil, err
-	}
-	if s.suite, err = configs.Parse(s.run.Suite.File, []byte(s.run.Suite.Text), tasks.Known()); err != nil {
 		return nil, fmt.Errorf("the suite recorded in %s: %w", dir, err)
 	}
-	return s, nil
+	log, err := openLog(dir, r)
+	if err != nil {
+		return nil, err
+	}
+	return &shard{run: r, suite: suite, log: log, records: log.Records}, nil
 }
 
 // seenIn are the samples that a folder has good records of.
@@ -145,7 +136,7 @@ func (s *shard) absorb(other *shard) error {
 	note("data sets or planned samples (--limit, --only)", slices.Equal(samples(a), samples(b)))
 	note("the decoder of JPEG files", a.Runtime.JPEG == b.Runtime.JPEG)
 	if len(differ) == 0 && a.Fingerprint != b.Fingerprint {
-		differ = append(differ, s.header.Differ(other.header))
+		differ = append(differ, s.log.Header.Differ(other.log.Header))
 	}
 	if len(differ) == 0 { // what only scoring reads: the order of the shards must not choose
 		x, y := s.suite, other.suite
@@ -211,14 +202,15 @@ func clearMerged(out string, dirs []string, header records.Header, seen map[reco
 	if _, err := os.Lstat(filepath.Join(out, results.FileName)); outside && err == nil {
 		return fmt.Errorf("%s holds the records of a run: choose another --out", out)
 	}
-	head, old, _, err := records.Read(path)
+	old, err := records.OpenLog(path)
 	if err != nil {
 		return fmt.Errorf("%w; delete it, if %s holds nothing but shards and their merge", err, out)
 	}
-	if outside && head.Fingerprint != header.Fingerprint {
+	defer old.Close()
+	if outside && old.Header.Fingerprint != header.Fingerprint {
 		return fmt.Errorf("%s holds the records of a run: choose another --out", out)
 	}
-	for _, rec := range old {
+	for _, rec := range old.Records {
 		if _, ok := seen[rec.Key()]; !ok && rec.Error == "" {
 			return fmt.Errorf("%s holds records of its own, such as %s of %s, which no shard has: choose another --out", out,
 				rec.ID, rec.Dataset)
@@ -237,7 +229,7 @@ func (s *shard) write(dirs []string, out string) error {
 		return err
 	}
 	defer os.RemoveAll(beside)
-	recs, err := records.Open(beside, s.header, false)
+	recs, err := records.Open(beside, s.log.Header, false)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,9 @@
 package analysis
 
 import (
+	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,21 +17,50 @@ import (
 // samples. Samples that failed are left out, and those that an earlier run in the folder measured beyond the last
 // one's plan.
 func Load(dir string) (*results.Run, []records.Record, error) {
-	s, err := readShard(dir)
+	run, err := results.Read(dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	run, recs := s.run, s.records
+	recs, err := load(dir, run, nil)
+	return run, recs, err
+}
+
+// load reads the records of a run, with the evidence of some methods; nil is all.
+func load(dir string, run *results.Run, methods []string) ([]records.Record, error) {
+	log, err := openLog(dir, run)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
 	planned, err := records.Planned(run)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", dir, err)
+		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	recs = slices.DeleteFunc(recs, func(r records.Record) bool {
-		_, wanted := slices.BinarySearch(planned[r.Dataset], r.Index)
-		return r.Error != "" || !wanted
-	})
+	var recs []records.Record
+	for _, r := range log.Records {
+		if _, wanted := slices.BinarySearch(planned[r.Dataset], r.Index); r.Error != "" || !wanted {
+			continue
+		}
+		if r, err = r.Loaded(methods...); err != nil {
+			return nil, err
+		}
+		recs = append(recs, r)
+	}
 	slices.SortFunc(recs, records.ByIndex)
-	return run, recs, nil
+	return recs, nil
+}
+
+// openLog opens the records of a run.
+func openLog(dir string, run *results.Run) (*records.Log, error) {
+	log, err := records.OpenLog(filepath.Join(dir, records.FileName))
+	if err != nil {
+		return nil, err
+	}
+	if log.Header.Fingerprint != run.Fingerprint {
+		err := fmt.Errorf("%s: %s belongs to another run than %s", dir, records.FileName, results.FileName)
+		return nil, errors.Join(err, log.Close())
+	}
+	return log, nil
 }
 
 // Side is one score of one run: one half of a comparison.
@@ -72,11 +103,6 @@ func (s Side) statistics(recs []records.Record) ([]tasks.Statistic, error) {
 		return nil, fmt.Errorf("data set %q is not in the run", s.Dataset)
 	case m == nil:
 		return nil, fmt.Errorf("method %q is not in the run", s.Method)
-	}
-	for _, r := range recs {
-		if _, ok := r.Methods[s.Method]; !ok {
-			return nil, fmt.Errorf("the record of %s in %s lacks method %q", r.ID, s.Dataset, s.Method)
-		}
 	}
 	name := taskOf(s.Run, s.Dataset, s.Method)
 	t, ok := tasks.All[name]

@@ -19,10 +19,11 @@ var rescored = []string{"protocol.convention", "metrics", "resamples", "seed"}
 // them with the records and panels to the folder out. set changes keys of the suite that no record depends on:
 // protocol.convention, metrics, resamples, seed.
 func Rescore(dir, out string, set map[string]string) (*results.Run, error) {
-	s, err := readScored(dir)
+	s, err := readShard(dir)
 	if err != nil {
 		return nil, err
 	}
+	defer s.log.Close()
 	run, suite := s.run, s.suite
 	var faults []error
 	for _, key := range slices.Sorted(maps.Keys(set)) {
@@ -52,7 +53,7 @@ func Rescore(dir, out string, set map[string]string) (*results.Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	if err := clearMerged(out, []string{dir}, s.header, seenIn(s.records, dir)); err != nil {
+	if err := clearMerged(out, []string{dir}, s.log.Header, seenIn(s.records, dir)); err != nil {
 		return nil, err
 	}
 	if err := s.write([]string{dir}, out); err != nil {

@@ -107,10 +107,7 @@ func (s LabelScoring) plain(ctx context.Context, pairs []filePair, convention me
 	if ownIgnore {
 		s.Ignore = defaultIgnore
 	}
-	maps := &tasks.Segmented{Convention: convention, Classes: s.Classes, Images: make([]metrics.Sparse, len(pairs))}
-	if s.Boundary {
-		maps.Boundaries = make([]metrics.AreaRecord, len(pairs))
-	}
+	images, boundaries := make([]metrics.Sparse, len(pairs)), make([]metrics.AreaRecord, len(pairs))
 	numbering := s.numbering(convention)
 	numbering.Sure = !ownIgnore
 	stored := newStoredValues()
@@ -128,9 +125,9 @@ func (s LabelScoring) plain(ctx context.Context, pairs []filePair, convention me
 			if err != nil {
 				return err
 			}
-			maps.Boundaries[i] = b.Boundaries()
+			boundaries[i] = b.Boundaries()
 		}
-		maps.Images[i], err = metrics.Count(truth.Pix, pred.Pix, s.Classes, labelmap.Ignore)
+		images[i], err = metrics.Count(truth.Pix, pred.Pix, s.Classes, labelmap.Ignore)
 		return err
 	})
 	if err != nil {
@@ -140,7 +137,7 @@ func (s LabelScoring) plain(ctx context.Context, pairs []filePair, convention me
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.score(maps)
+	out, err := s.maps(convention, nil, images, boundaries)
 	if err == nil {
 		out.Warnings = append(warnings, out.Warnings...)
 	}
@@ -178,35 +175,51 @@ func (s LabelScoring) numbering(convention metrics.Convention) datasets.Numberin
 		PredFromOne: s.ReduceZero && convention.Name == metrics.ADE20K.Name}
 }
 
-// score scores label maps, and counts what the scores leave out.
-func (s LabelScoring) score(maps *tasks.Segmented) (*FileScores, error) {
-	images := max(len(maps.Images), len(maps.Cityscapes))
-	out := &FileScores{Task: "segmentation", Convention: maps.Convention.Name, Images: images, Counts: map[string]int{}}
-	stats, err := maps.Statistics()
+// maps scores label maps of classes; halved are those of ImageNet-S's evaluator, or nil.
+func (s LabelScoring) maps(
+	convention metrics.Convention,
+	halved []metrics.BoundaryRecord,
+	images []metrics.Sparse,
+	boundaries []metrics.AreaRecord,
+) (*FileScores, error) {
+	maps, err := tasks.NewSegmented(convention, s.Classes)
 	if err != nil {
 		return nil, err
 	}
+	for _, image := range images {
+		if err := maps.Add(image); err != nil {
+			return nil, err
+		}
+	}
+	if s.Boundary || halved != nil {
+		if maps.Boundaries, err = metrics.NewAreaPool(s.Classes, boundaries...); err != nil {
+			return nil, err
+		}
+	}
+	maps.ImageNetS = halved
+	return s.score(maps, images)
+}
+
+// score scores label maps, and counts what the scores leave out.
+func (s LabelScoring) score(maps *tasks.Segmented, images []metrics.Sparse) (_ *FileScores, err error) {
+	out := &FileScores{Task: "segmentation", Convention: maps.Convention.Name, Images: max(len(images), len(maps.Cityscapes)), Counts: map[string]int{}}
 	// Scores of single images are those of runs.
-	stats = slices.DeleteFunc(stats, func(s tasks.Statistic) bool { return s.SharesEach })
-	if out.Scores, err = tasks.Evaluate(stats, images, s.Resamples, s.Seed); err != nil || maps.Images == nil {
+	stats := slices.DeleteFunc(maps.Statistics(), func(s tasks.Statistic) bool { return s.SharesEach })
+	if out.Scores, err = tasks.Evaluate(stats, out.Images, s.Resamples, s.Seed); err != nil || maps.Total == nil {
 		return out, err
 	}
-	total, err := metrics.Confusion(maps.Images, maps.Classes)
-	if err != nil {
-		return nil, err
-	}
-	out.Classes = maps.Convention.PerClass(metrics.AreasOf(total))
-	out.countPixels(maps.Images, maps.Classes)
+	out.Classes = maps.Convention.PerClass(metrics.AreasOf(maps.Total.Matrix))
+	out.countPixels(images, maps.Classes)
 	if !s.Boundary {
 		return out, nil
 	}
-	edges, err := metrics.SumAreas(maps.Boundaries, maps.Classes)
+	edges := maps.Boundaries.Sum()
 	for c := range out.Classes {
 		if x, ok := maps.Convention.IoU(edges, c); ok {
 			out.Classes[c].Scores = append(out.Classes[c].Scores, metrics.Score{Name: "BIoU", Value: x})
 		}
 	}
-	return out, err
+	return out, nil
 }
 
 // countPixels counts what the scores of classes leave out, and warns where that is likely a mistake.
@@ -322,7 +335,7 @@ func (s LabelScoring) cityscapes(ctx context.Context, pairs []filePair, progress
 		return nil, err
 	}
 	out, err := s.score(
-		&tasks.Segmented{Convention: metrics.CityscapesIoU, Classes: len(metrics.CityscapesLabels), Cityscapes: records})
+		&tasks.Segmented{Convention: metrics.CityscapesIoU, Classes: len(metrics.CityscapesLabels), Cityscapes: records}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -410,11 +423,12 @@ func (s LabelScoring) imageNetS(ctx context.Context, pairs []filePair, progress 
 	if err != nil {
 		return nil, err
 	}
-	maps := &tasks.Segmented{Convention: metrics.ImageNetSIoU, Classes: s.Classes, ImageNetS: records}
+	var images []metrics.Sparse
+	var boundaries []metrics.AreaRecord
 	for _, r := range records {
-		maps.Images, maps.Boundaries = append(maps.Images, r.Plain()), append(maps.Boundaries, r.Boundaries())
+		images, boundaries = append(images, r.Plain()), append(boundaries, r.Boundaries())
 	}
-	out, err := s.score(maps)
+	out, err := s.maps(metrics.ImageNetSIoU, records, images, boundaries)
 	if err == nil {
 		out.Warnings = append(warnings, out.Warnings...)
 	}

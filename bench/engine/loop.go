@@ -479,10 +479,15 @@ func (r *run) complete(rec *records.Record, t *target, v *tasks.View, made tasks
 
 // finish turns records into the run's scores and writes results.
 func (r *run) finish() error {
-	var recs []records.Record
-	for _, rec := range r.records.Done {
-		recs = append(recs, rec)
+	log, err := records.OpenLog(filepath.Join(r.plan.request.Out, records.FileName))
+	if err != nil {
+		return err
 	}
+	defer log.Close()
+	recs := slices.DeleteFunc(log.Records, func(rec records.Record) bool {
+		_, done := r.records.Done[rec.Key()]
+		return !done // it failed before, and was not tried again
+	})
 	for _, t := range r.plan.targets {
 		for _, f := range t.diagnosis.Faults() {
 			r.out.Warnings = append(r.out.Warnings, t.Info.Name+": "+f.Error())

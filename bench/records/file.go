@@ -122,7 +122,7 @@ type File struct {
 	torn error // why nothing may follow it
 	lock *flock.Flock
 	beat *pulse
-	Done map[Key]Record // good records, by sample
+	Done map[Key]Record // good records, by sample, without their evidence
 	Made string         // by which versions the file was begun
 	// Unlocked says that the file system has no locks: nothing keeps another run out of the folder.
 	Unlocked bool
@@ -147,13 +147,18 @@ func Open(dir string, header Header, resume bool) (_ *File, err error) {
 		}
 	}()
 	sweep(dir)
-	head, old, end, err := Read(path)
+	old, err := OpenLog(path)
+	if err == nil {
+		defer old.Close()
+	} else {
+		old = &Log{}
+	}
+	head, end := old.Header, old.end
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errTornHeader): // killed before anything was measured
-		end = 0
 	case err != nil && resume:
 		return nil, err
-	case err == nil && !resume && len(old) == 0: // begun, and stopped before the first sample
+	case err == nil && !resume && old.lines == 0: // begun, and stopped before the first sample
 		end = 0
 	case !resume:
 		return nil, fmt.Errorf(
@@ -170,7 +175,10 @@ func Open(dir string, header Header, resume bool) (_ *File, err error) {
 		_, err = r.f.Seek(end, io.SeekStart)
 	}
 	if err == nil && end == 0 {
-		err = r.line(header)
+		var first []byte
+		if first, err = json.Marshal(header); err == nil {
+			err = r.line(first)
+		}
 	}
 	if err != nil {
 		r.f.Close()
@@ -179,9 +187,9 @@ func Open(dir string, header Header, resume bool) (_ *File, err error) {
 	if r.Made = head.Made; end == 0 {
 		r.Made = header.Made
 	}
-	for _, rec := range old {
+	for _, rec := range old.Records {
 		if rec.Error == "" { // failed samples get another chance
-			r.Done[rec.Key()] = rec
+			r.Done[rec.Key()] = rec.head()
 		}
 	}
 	opened = true
@@ -203,11 +211,7 @@ func holder(dir string) string {
 	return fmt.Sprintf(" (%v)", h)
 }
 
-func (r *File) line(v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
+func (r *File) line(b []byte) error {
 	if r.torn != nil {
 		return r.torn
 	}
@@ -222,12 +226,16 @@ func (r *File) line(v any) error {
 	return r.torn
 }
 
-// Add appends a record.
+// Add appends a record; one that was left in another file as it stands there.
 func (r *File) Add(rec Record) error {
-	if err := r.line(rec); err != nil {
+	line, err := rec.line()
+	if err != nil {
 		return err
 	}
-	r.Done[rec.Key()] = rec
+	if err := r.line(line); err != nil {
+		return err
+	}
+	r.Done[rec.Key()] = rec.head()
 	r.beat.tried(rec.Error != "")
 	return nil
 }
@@ -240,28 +248,6 @@ func (r *File) Close() error {
 
 // maxRecord bounds a line: the confusion of a thousand classes for a dozen methods fits many times.
 const maxRecord = 64 << 20
-
-// Read reads a records file. end is the offset behind the last whole line; what follows it was
-// being written when a run was killed.
-func Read(path string) (h Header, recs []Record, end int64, err error) {
-	ids := idCheck{}
-	h, end, err = Each(path, func(line []byte) error {
-		rec, err := decode(line)
-		if err == nil {
-			err = ids.add(rec)
-		}
-		recs = append(recs, rec)
-		return err
-	})
-	return h, recs, end, err
-}
-
-func decode(line []byte) (rec Record, err error) {
-	if err := json.Unmarshal(line, &rec); err != nil {
-		return rec, err
-	}
-	return rec, rec.Check()
-}
 
 // idCheck tells that a sample has one id and an id one sample, in all of a file.
 type idCheck struct {
@@ -287,19 +273,24 @@ func (c *idCheck) add(r Record) error {
 // errTornHeader is a file whose first line was being written when a run was killed: it holds no record.
 var errTornHeader = errors.New("the file is empty or cut in its first line; delete it to start over")
 
-// Each hands the lines of a records file to do, which must not keep them; see Read.
-func Each(path string, do func(line []byte) error) (Header, int64, error) {
-	return each(path, func(n int, line []byte) error {
-		if err := do(line); err != nil {
+// Each hands the lines of a records file, and the offset of each, to do, which must not keep them; end is behind the last
+// whole line.
+func Each(path string, do func(at int64, line []byte) error) (h Header, end int64, err error) {
+	return each(path, func(n int, at int64, line []byte) error {
+		if err := do(at, line); err != nil {
 			return fmt.Errorf(
 				"%s:%d: %w; ovbench records %s --repair leaves such lines out, and run --resume measures their samples again",
-				path, n, err, filepath.Dir(path))
+				path,
+				n,
+				err,
+				filepath.Dir(path),
+			)
 		}
 		return nil
 	})
 }
 
-func each(path string, do func(n int, line []byte) error) (h Header, end int64, err error) {
+func each(path string, do func(n int, at int64, line []byte) error) (h Header, end int64, err error) {
 	f, err := files.Open(path)
 	if err != nil {
 		return h, 0, err
@@ -330,7 +321,7 @@ func each(path string, do func(n int, line []byte) error) (h Header, end int64, 
 					path, err)
 			}
 		case err == nil:
-			err = do(n, line)
+			err = do(n, end, line)
 		default:
 			err = fmt.Errorf("%s:%d: %w", path, n, err)
 		}
@@ -358,8 +349,8 @@ func Repair(dir string) (dropped []string, err error) {
 	defer func() { _ = lock.Unlock() }()
 	ids := idCheck{}
 	var kept bytes.Buffer
-	header, _, err := each(path, func(n int, line []byte) error {
-		rec, err := decode(line)
+	header, _, err := each(path, func(n int, _ int64, line []byte) error {
+		rec, _, err := decode(line)
 		if err == nil {
 			err = ids.add(rec)
 		}

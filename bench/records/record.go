@@ -2,6 +2,7 @@ package records
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,11 +22,27 @@ type Record struct {
 	Truth   string              `json:"truth,omitempty"`   // digest of what was known of it
 	Stage   string              `json:"stage,omitempty"`   // where a failed sample failed
 	Error   string              `json:"error,omitempty"`
+
+	kept *kept // where Methods are, if they are not in memory; see [Record.Evidence]
+}
+
+// head is the record without evidence.
+func (r Record) head() Record {
+	r.Methods, r.kept = nil, nil
+	return r
+}
+
+// line is the record as files have it.
+func (r Record) line() ([]byte, error) {
+	if r.kept != nil {
+		return r.kept.read(0, r.kept.size)
+	}
+	return json.Marshal(r)
 }
 
 // Fail records that a sample could not be measured. Nothing else of it is kept.
 func (r *Record) Fail(stage string, err error) {
-	r.Methods, r.Tags, r.Size, r.Stage, r.Error = nil, nil, 0, stage, err.Error()
+	r.Methods, r.Tags, r.Size, r.Stage, r.Error, r.kept = nil, nil, 0, stage, err.Error(), nil
 }
 
 // Check says why a record cannot be what a run left: each method has evidence of the same truth, so it is equally large

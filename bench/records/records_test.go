@@ -1,6 +1,7 @@
 package records
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"ovbench/metrics"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 )
 
@@ -45,11 +47,7 @@ func TestRecordsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, FileName)
-	_, got, _, err := Read(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, loaded(t, path), cmpopts.IgnoreUnexported(Record{})); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	text, err := os.ReadFile(path)
@@ -95,6 +93,90 @@ func TestRanges(t *testing.T) {
 	}
 }
 
+// loaded are the records of a file, with their evidence.
+func loaded(t *testing.T, path string) (out []Record) {
+	t.Helper()
+	log, err := OpenLog(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	for _, rec := range log.Records {
+		rec, err := rec.Loaded()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, rec)
+	}
+	return out
+}
+
+// Records are read as encoding/json reads them, of all methods or of one, and copied as they stand.
+func TestLog(t *testing.T) {
+	lines := []string{
+		`{"dataset":"d","index":0,"id":"a","methods":{"m":{"confusion":[[1,2,3],[4,0,5]],"boundary":[[7,1,2,3]]},"n":{"confusion":[[1,2,8]]}}}`,
+		`{"dataset":"d","index":1,"id":"\"methods\":{","tags":[0,1,2],"methods":{"a \"b\" {":{"cosines":[0.5,-1,2e-3]},"m":{"cosines":[1,2,3]}}}`,
+		` { "id" : "c", "methods" : { "m" : { "confusion" : [ [ 1 , 2 , 3 ] ] , "instances" : {} } , "n" : { "confusion" : [[0,0,3]] } } , "index" : 2, "x": {"methods": 1} } `,
+		`{"index":3,"id":"d","methods":{}}`,
+		`{"index":4,"id":"e","stage":"score","error":"methods"}`,
+		`{"index":5,"id":"f","methods":null}`,
+		`{"index":6,"id":"g","methods":{"m":null,"n":{},"o":{"confusion":null}}}`,
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, FileName)
+	text := `{"schema":"ovbench.records/1","fingerprint":"f"}` + "\n" + strings.Join(lines, "\n") + "\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log, err := OpenLog(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	unexported := cmpopts.IgnoreUnexported(Record{})
+	for i, line := range lines {
+		var want Record
+		if err := json.Unmarshal([]byte(line), &want); err != nil {
+			t.Fatal(err)
+		}
+		got, err := log.Records[i].Loaded()
+		if diff := cmp.Diff(want, got, unexported, cmpopts.EquateEmpty()); diff != "" || err != nil {
+			t.Errorf("%v (-want +got)\n%s", err, diff)
+		}
+		e, err := log.Records[i].Evidence("m")
+		if one, ok := want.Methods["m"]; ok != (err == nil) || !cmp.Equal(one, e) {
+			t.Errorf("%s: evidence of m %+v, %v", line, e, err)
+		}
+		if one, err := log.Records[i].Loaded("m", "absent"); err != nil || len(one.Methods) > 1 {
+			t.Errorf("%s: %d methods of one, %v", line, len(one.Methods), err)
+		}
+	}
+	other := t.TempDir()
+	f, err := Open(other, log.Header, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rec := range log.Records {
+		if err := f.Add(rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if copied, err := os.ReadFile(filepath.Join(other, FileName)); err != nil || string(copied) != text {
+		t.Errorf("%v, copied as\n%s\nwant\n%s", err, copied, text)
+	}
+	for _, bad := range []string{`{"methods":{"m":{"confusion":[[1,2,3]}}}`, `{"methods":{"m":{"confusion":[[1 2,3]]}}}`,
+		`{"methods":{"m":{"confusion":[[1,2,3],]}}}`, `{"methods":{"m":{"confusion":[[1,2,NaN]]}}}`, `{"methods":{}}}`,
+		`{"methods":{"m":{"confusion":[[1,2,3]]},"n":{"confusion":[[1,2,4]]}}}`, `{"methods":{"m":{"confusion":[[1,2]]}}}`,
+		`{"methods":{"m":{"confusion":[[1,2,3.5]]}}}`, `{"methods":{"m":{"confusion":[[01,2,3]]}}}`} {
+		if rec, _, err := decode([]byte(bad)); err == nil {
+			t.Errorf("%s is read as %+v", bad, rec)
+		}
+	}
+}
+
 func FuzzReadRecords(f *testing.F) {
 	f.Add([]byte(`{"schema":"ovbench.records/1","fingerprint":"f"}` + "\n" + `{"dataset":"d","methods":{"m":{"confusion":[[0,1,2]]}}}` + "\n"))
 	dir := f.TempDir()
@@ -103,9 +185,18 @@ func FuzzReadRecords(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, _, end, err := Read(path)
-		if err == nil && (end < 0 || end > int64(len(data)) || end > 0 && data[end-1] != '\n') {
+		log, err := OpenLog(path)
+		if err != nil {
+			return
+		}
+		defer log.Close()
+		if end := log.end; end < 0 || end > int64(len(data)) || end > 0 && data[end-1] != '\n' {
 			t.Fatalf("whole lines end at %d of %d", end, len(data))
+		}
+		for _, rec := range log.Records {
+			if _, err := rec.Loaded(); err != nil {
+				t.Fatalf("what was read is not read again: %v", err)
+			}
 		}
 	})
 }
@@ -136,8 +227,9 @@ func TestTornHeader(t *testing.T) {
 			if err := recs.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if h, _, _, err := Read(path); err != nil || h.Fingerprint != "f" {
-				t.Errorf("%q: %+v, %v", c.text, h, err)
+			log, err := OpenLog(path)
+			if err != nil || log.Close() != nil || log.Header.Fingerprint != "f" {
+				t.Errorf("%q: %+v, %v", c.text, log, err)
 			}
 		}
 	}
@@ -178,7 +270,7 @@ func TestRepair(t *testing.T) {
 		if err := os.WriteFile(path, []byte(broken), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, _, err := Read(path); err == nil || !strings.Contains(err.Error(), "records.jsonl:3: ") ||
+		if _, err := OpenLog(path); err == nil || !strings.Contains(err.Error(), "records.jsonl:3: ") ||
 			!strings.Contains(err.Error(), "--repair") {
 			t.Errorf("%s: error %v", name, err)
 		}

@@ -5,17 +5,25 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"gonum.org/v1/gonum/mat"
 
 	"ovbench/metrics"
 )
 
 // The largest first, equal ones by label; the diagonal and predictions out of range are left out.
 func TestConfusions(t *testing.T) {
-	total, err := metrics.Confusion([]metrics.Sparse{{{Truth: 0, Pred: 0, Count: 90}, {Truth: 0, Pred: 2, Count: 5},
-		{Truth: 1, Pred: 0, Count: 7}, {Truth: 1, Pred: 3, Count: 80}, {Truth: 2, Pred: 1, Count: 5}}}, 3)
-	if err != nil {
-		t.Fatal(err)
+	of := func(classes int, image metrics.Sparse) *mat.Dense {
+		total, err := metrics.NewTotal(classes)
+		if err == nil {
+			err = total.Add(image)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return total.Matrix
 	}
+	total := of(3, metrics.Sparse{{Truth: 0, Pred: 0, Count: 90}, {Truth: 0, Pred: 2, Count: 5},
+		{Truth: 1, Pred: 0, Count: 7}, {Truth: 1, Pred: 3, Count: 80}, {Truth: 2, Pred: 1, Count: 5}})
 	if diff := cmp.Diff([][3]int64{{1, 0, 7}, {0, 2, 5}, {2, 1, 5}}, confusions(total)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -25,11 +33,7 @@ func TestConfusions(t *testing.T) {
 			all = append(all, metrics.Cell{Truth: uint16(i), Pred: uint16(j), Count: int64(1 + i*30 + j)})
 		}
 	}
-	many, err := metrics.Confusion([]metrics.Sparse{all}, 30)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := confusions(many); len(got) != largeConfusions || got[0] != [3]int64{29, 28, 899} {
+	if got := confusions(of(30, all)); len(got) != largeConfusions || got[0] != [3]int64{29, 28, 899} {
 		t.Errorf("%d confusions, the first %v", len(got), got[0])
 	}
 }

@@ -38,14 +38,17 @@ func Games(e records.Evidence) []Game {
 	return []Game{{"", e.Points}, {"-in-mask", e.PointsIn}, {"-boxes", e.Boxes}, {"-masks", e.Masks}}
 }
 
-func (c Context) explained(recs []records.Record) *explained {
+func (c Context) explained(recs []records.Record) (*explained, error) {
 	out := &explained{context: c, records: recs, images: len(recs), classes: len(c.Dataset.Classes),
 		flaws: map[methods.Flaw]int{}}
 	for _, g := range Games(records.Evidence{}) {
 		out.games = append(out.games, Game{Suffix: g.Suffix})
 	}
 	for i, r := range recs {
-		e := r.Methods[c.Method]
+		e, err := r.Evidence(c.Method)
+		if err != nil {
+			return nil, err
+		}
 		out.odd = append(out.odd, r.Index%2 == 1)
 		out.original = append(out.original, e.Explain...)
 		for _, f := range e.Flaws {
@@ -74,12 +77,12 @@ func (c Context) explained(recs []records.Record) *explained {
 			}
 		}
 	}
-	return out
+	return out, nil
 }
 
 func (e *explained) size() int { return e.images }
 
-func (e *explained) image(i int) *explained { return e.context.explained(e.records[i : i+1]) }
+func (e *explained) image(i int) (*explained, error) { return e.context.explained(e.records[i : i+1]) }
 
 // The conventions of the task's cells.
 const (
@@ -194,7 +197,10 @@ func ofJudged(name, doc string) metric[*explained] {
 }
 
 func (explain) Cells(c Context, recs []records.Record) ([]Cell, error) {
-	e := c.explained(recs)
+	e, err := c.explained(recs)
+	if err != nil {
+		return nil, err
+	}
 	var cells []Cell
 	if len(e.judged) > 0 {
 		cells = append(cells, Cell{overPoints, statisticsOf(overPoints, judgedMetrics, e), e.describeJudged})

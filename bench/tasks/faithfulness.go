@@ -219,11 +219,17 @@ func underCurve(name, doc string, of func(*areas) [][]float64) metric[*areas] {
 
 func (faithfulness) Cells(c Context, recs []records.Record) (cells []Cell, err error) {
 	constant, flaws := 0, map[methods.Flaw]int{}
-	for _, r := range recs {
-		f := r.Methods[c.Method].Faithfulness
+	all := make([]*records.Faithfulness, len(recs))
+	for i, r := range recs {
+		e, err := r.Evidence(c.Method)
+		if err != nil {
+			return nil, err
+		}
+		f := e.Faithfulness
 		if f == nil {
 			return nil, fmt.Errorf("the record of %s has no curves", r.ID)
 		}
+		all[i] = f
 		if f.Constant {
 			constant++
 		}
@@ -237,8 +243,8 @@ func (faithfulness) Cells(c Context, recs []records.Record) (cells []Cell, err e
 		{"grad-eclip", func(f *records.Faithfulness) records.Curves { return f.GradECLIP }},
 	} {
 		a := &areas{}
-		for _, r := range recs {
-			curves := form.of(r.Methods[c.Method].Faithfulness)
+		for _, f := range all {
+			curves := form.of(f)
 			a.deletion, a.insertion = append(a.deletion, Widen(curves.Deletion)), append(a.insertion, Widen(curves.Insertion))
 		}
 		cells = append(

@@ -190,17 +190,21 @@ type prompted struct {
 
 func (e *prompted) size() int { return len(e.evidence) }
 
-func (e *prompted) image(i int) *prompted { return e.context.prompted(e.evidence[i : i+1]) }
+func (e *prompted) image(i int) (*prompted, error) { return e.context.prompted(e.evidence[i : i+1]) }
 
-func (c Context) prompted(recs []records.Record) *prompted {
+func (c Context) prompted(recs []records.Record) (*prompted, error) {
 	out := &prompted{context: c, evidence: recs}
 	for i, r := range recs {
-		for _, p := range r.Methods[c.Method].Prompts {
+		e, err := r.Evidence(c.Method)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range e.Prompts {
 			p.Image = i
 			out.records = append(out.records, p)
 		}
 	}
-	return out
+	return out, nil
 }
 
 // promptConvention is that of the task's cells.
@@ -209,7 +213,9 @@ const promptConvention = "prompts"
 // promptMetrics are the scores of task interactive.
 var promptMetrics = func() (out []metric[*prompted]) {
 	for _, s := range metrics.PromptScores() {
-		stat := func(e *prompted) (metrics.Statistic, error) { return metrics.PromptStatistic(e.records, e.size(), s.Name) }
+		stat := func(e *prompted) (metrics.Statistic, error) {
+			return metrics.PromptStatistic(e.records, e.size(), s.Name)
+		}
 		m := metric[*prompted]{name: s.Name, doc: s.Doc, of: stat, each: alone(stat)}
 		if s.Name == "hit@1" {
 			m.events = (*prompted).events
@@ -231,7 +237,10 @@ func (e *prompted) events() []Event {
 }
 
 func (interactive) Cells(c Context, recs []records.Record) ([]Cell, error) {
-	e := c.prompted(recs)
+	e, err := c.prompted(recs)
+	if err != nil {
+		return nil, err
+	}
 	return []Cell{{promptConvention, statisticsOf(promptConvention, promptMetrics, e), func(cell *results.Cell) error {
 		e.describe(cell, c.Dataset.Classes)
 		return nil

@@ -111,11 +111,19 @@ func (c Context) tables(recs []records.Record) ([]*TagTable, error) {
 			tags = append(tags, metrics.Tag(t))
 		}
 	}
+	cosines := make([][]float32, len(recs))
+	for i, r := range recs {
+		e, err := r.Evidence(c.Method)
+		if err != nil {
+			return nil, err
+		}
+		cosines[i] = e.Cosines
+	}
 	out := make([]*TagTable, len(classScores))
 	for w, way := range classScores {
 		out[w] = &TagTable{Images: len(recs), Classes: classes, Tags: tags, Difficult: metrics.DifficultSkip}
-		for _, r := range recs {
-			row, err := way.of(r.Methods[c.Method].Cosines, score, form)
+		for i, r := range recs {
+			row, err := way.of(cosines[i], score, form)
 			if err == nil {
 				row, err = BestQueries(row, c.Dataset.Queries)
 			}

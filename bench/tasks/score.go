@@ -66,11 +66,6 @@ func Score(run *results.Run, suite *configs.Suite, recs []records.Record) ([]res
 
 // scoreOne gives the cells of one data set and method.
 func scoreOne(c Context, t Task, suite *configs.Suite, recs []records.Record) (out []results.Cell, err error) {
-	for _, r := range recs {
-		if _, ok := r.Methods[c.Method]; !ok {
-			return nil, fmt.Errorf("the record of %s lacks method %q", r.ID, c.Method)
-		}
-	}
 	cells, err := t.Cells(c, recs)
 	if err != nil {
 		return nil, err

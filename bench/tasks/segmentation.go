@@ -155,25 +155,49 @@ func cityscapesRecord(cells metrics.Sparse, in *records.Instances) (metrics.City
 type Segmented struct {
 	Convention metrics.Convention
 	Classes    int
-	Images     []metrics.Sparse           // nil where there are label ids of Cityscapes alone
-	Boundaries []metrics.AreaRecord       // nil if some image has none
+	Total      *metrics.Total             // nil where there are label ids of Cityscapes alone
+	Void       int                        // images whose every pixel is ignored
+	Boundaries *metrics.AreaPool          // nil if some image has none
 	Cityscapes []metrics.CityscapesRecord // nil unless the convention is Cityscapes', on its classes
 	ImageNetS  []metrics.BoundaryRecord   // nil unless the convention is ImageNet-S's, of files
 
-	areas []metrics.AreaRecord // of Images
-	pool  *metrics.AreaPool    // of areas, shared by the scores of all pixels together
+	areas *metrics.AreaPool // of the images, shared by the scores of all pixels together
+}
+
+// NewSegmented is of no images; [Segmented.Add] adds them.
+func NewSegmented(convention metrics.Convention, classes int) (s *Segmented, err error) {
+	s = &Segmented{Convention: convention, Classes: classes}
+	if s.Total, err = metrics.NewTotal(classes); err == nil {
+		s.areas, err = metrics.NewAreaPool(classes)
+	}
+	return s, err
+}
+
+// Add adds an image, of which areas are kept.
+func (s *Segmented) Add(image metrics.Sparse) error {
+	if len(image) == 0 {
+		s.Void++
+	}
+	if err := s.Total.Add(image); err != nil {
+		return err
+	}
+	areas, err := image.Areas(s.Classes)
+	if err != nil {
+		return err
+	}
+	return s.areas.Add(areas)
 }
 
 // pooled is a score of all pixels of a data set together, under its convention.
 func pooled(name, doc string, score func(metrics.Convention, metrics.Areas) (float64, bool)) metric[*Segmented] {
 	return metric[*Segmented]{
-		name: name, doc: doc, has: func(s *Segmented) bool { return s.Images != nil },
+		name: name, doc: doc, has: func(s *Segmented) bool { return s.Total != nil },
 		of: func(s *Segmented) (metrics.Statistic, error) {
-			return s.pool.Statistic(func(a metrics.Areas) (float64, bool) { return score(s.Convention, a) }), nil
+			return s.areas.Statistic(func(a metrics.Areas) (float64, bool) { return score(s.Convention, a) }), nil
 		},
 		each: func(s *Segmented) ([]float64, error) {
 			single := s.Convention.OfImages()
-			return metrics.ImageScores(s.areas, s.Classes, func(a metrics.Areas) (float64, bool) { return score(single, a) })
+			return s.areas.Alone(func(a metrics.Areas) (float64, bool) { return score(single, a) }), nil
 		},
 	}
 }
@@ -186,22 +210,21 @@ var segmentationMetrics = slices.Concat([]metric[*Segmented]{
 	pooled("FWIoU", "IoU weighted by the classes' share of pixels", metrics.Convention.FWIoU),
 	pooled("mDice", "mean over classes of 2I/(T+P)", alike(metrics.MDice)),
 	pooled("Final", "convention ade20k: mean of mIoU and aAcc", metrics.Convention.Final).
-		where(func(s *Segmented) bool { return s.Images != nil && s.Convention.Name == metrics.ADE20K.Name }),
+		where(func(s *Segmented) bool { return s.Total != nil && s.Convention.Name == metrics.ADE20K.Name }),
 	pooled("mIoU-image", "mean over images of the mIoU of each image alone", metrics.Convention.MIoU).
 		by(func(s *Segmented) (metrics.Statistic, error) {
-			values, err := metrics.ImageScores(s.areas, s.Classes, s.Convention.OfImages().MIoU)
-			return metrics.MeanStatistic(values), err
+			return metrics.MeanStatistic(s.areas.Alone(s.Convention.OfImages().MIoU)), nil
 		}),
 	pooled("mIoU-image-class", "mean over classes of their mean IoU in single images", metrics.Convention.MIoU).
 		by(func(s *Segmented) (metrics.Statistic, error) {
-			return metrics.ImageClassStatistic(s.areas, s.Classes, s.Convention)
+			return s.areas.ClassMeans(s.Convention), nil
 		}),
 	{name: "mBIoU", doc: "mIoU of the boundaries of classes, 2 % of the image diagonal wide",
 		has: func(s *Segmented) bool { return s.Boundaries != nil },
 		of: func(s *Segmented) (metrics.Statistic, error) {
-			return metrics.AreasStatistic(s.Boundaries, s.Classes, s.Convention.MIoU)
+			return s.Boundaries.Statistic(s.Convention.MIoU), nil
 		}},
-	ofCityscapes("mIoU", "").where(func(s *Segmented) bool { return s.Images == nil && s.Cityscapes != nil }),
+	ofCityscapes("mIoU", "").where(func(s *Segmented) bool { return s.Total == nil && s.Cityscapes != nil }),
 	ofCityscapes("iIoU", "convention cityscapes: mIoU with things weighted by their size"),
 	ofCityscapes("mIoU_category", "convention cityscapes: mIoU of the seven categories"),
 	ofCityscapes("iIoU_category", "convention cityscapes: iIoU of the categories of things"),
@@ -246,40 +269,38 @@ func imageNetSMetrics() (out []metric[*Segmented]) {
 }
 
 // Statistics lists the scores that the label maps have.
-func (s *Segmented) Statistics() ([]Statistic, error) {
-	s.areas = make([]metrics.AreaRecord, len(s.Images))
-	for i, image := range s.Images {
-		var err error
-		if s.areas[i], err = image.Areas(s.Classes); err != nil {
-			return nil, fmt.Errorf("image %d: %w", i, err)
-		}
-	}
-	var err error
-	if s.pool, err = metrics.NewAreaPool(s.areas, s.Classes); err != nil {
-		return nil, err
-	}
-	return statisticsOf(s.Convention.Name, segmentationMetrics, s), nil
+func (s *Segmented) Statistics() []Statistic {
+	return statisticsOf(s.Convention.Name, segmentationMetrics, s)
 }
 
-func (segmentation) Cells(c Context, recs []records.Record) ([]Cell, error) {
-	s := &Segmented{
-		Convention: metrics.MMSeg,
-		Classes:    len(c.Dataset.Classes),
-		Images:     []metrics.Sparse{},
-		Boundaries: []metrics.AreaRecord{},
-	}
+func (segmentation) Cells(c Context, recs []records.Record) (_ []Cell, err error) {
+	convention := metrics.MMSeg
 	if name, ok := c.field("convention").(string); ok {
-		var err error
-		if s.Convention, err = metrics.FindConvention(name); err != nil {
+		if convention, err = metrics.FindConvention(name); err != nil {
 			return nil, err
 		}
+	}
+	s, err := NewSegmented(convention, len(c.Dataset.Classes))
+	if err != nil {
+		return nil, err
+	}
+	if s.Boundaries, err = metrics.NewAreaPool(s.Classes); err != nil {
+		return nil, err
 	}
 	whole := s.Convention.Name == metrics.CityscapesIoU.Name && isCityscapes(c.Dataset.Classes)
 	bounded := true
 	for _, r := range recs {
-		e := r.Methods[c.Method]
-		bounded = bounded && (len(e.Boundary) > 0 || len(e.Confusion) == 0)
-		s.Images, s.Boundaries = append(s.Images, e.Confusion), append(s.Boundaries, e.Boundary)
+		e, err := r.Evidence(c.Method)
+		if err == nil {
+			err = s.Add(e.Confusion)
+		}
+		if err == nil {
+			bounded = bounded && (len(e.Boundary) > 0 || len(e.Confusion) == 0)
+			err = s.Boundaries.Add(e.Boundary)
+		}
+		if err != nil {
+			return nil, err
+		}
 		if whole {
 			city, err := cityscapesRecord(e.Confusion, e.Instances)
 			if err != nil {
@@ -291,10 +312,9 @@ func (segmentation) Cells(c Context, recs []records.Record) ([]Cell, error) {
 	if !bounded { // measured before there were boundaries, or of too many classes
 		s.Boundaries = nil
 	}
-	stats, err := s.Statistics()
 	return []Cell{
-		{s.Convention.Name, stats, func(cell *results.Cell) error { return s.describe(cell, c.Dataset.Classes) }},
-	}, err
+		{s.Convention.Name, s.Statistics(), func(cell *results.Cell) error { return s.describe(cell, c.Dataset.Classes) }},
+	}, nil
 }
 
 // isCityscapes says whether classes are the 19 of Cityscapes, in their order.
@@ -306,24 +326,15 @@ func isCityscapes(classes []string) bool {
 
 // describe adds confusions, classes and counts.
 func (s *Segmented) describe(cell *results.Cell, classes []string) error {
-	total, err := metrics.Confusion(s.Images, s.Classes)
-	if err != nil {
-		return err
-	}
-	cell.Confusions = confusions(total)
-	cell.Classes = classRows(classes, s.Convention.PerClass(metrics.AreasOf(total)))
-	void, undefined := 0, 0
-	for _, image := range s.Images {
-		if len(image) == 0 {
-			void++ // every pixel is ignored
-		}
-	}
+	cell.Confusions = confusions(s.Total.Matrix)
+	cell.Classes = classRows(classes, s.Convention.PerClass(metrics.AreasOf(s.Total.Matrix)))
+	undefined := 0
 	for _, k := range cell.Classes {
 		if k.IoU == nil {
 			undefined++
 		}
 	}
-	cell.Counts["void_images"], cell.Counts["undefined_classes"] = void, undefined
+	cell.Counts["void_images"], cell.Counts["undefined_classes"] = s.Void, undefined
 	if s.Cityscapes == nil {
 		return nil
 	}

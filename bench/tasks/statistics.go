@@ -64,7 +64,7 @@ func statisticsOf[E any](convention string, table []metric[E], e E) (out []Stati
 // measured is what the records of so many images say, together or of one image.
 type measured[E any] interface {
 	size() int
-	image(i int) E
+	image(i int) (E, error)
 }
 
 // alone gives each image's own score, by the statistic of its records; NaN where that is undefined.
@@ -72,7 +72,11 @@ func alone[E measured[E]](stat func(E) (metrics.Statistic, error)) func(E) ([]fl
 	return func(e E) ([]float64, error) {
 		out := make([]float64, e.size())
 		for i := range out {
-			one, err := stat(e.image(i))
+			of, err := e.image(i)
+			if err != nil {
+				return nil, err
+			}
+			one, err := stat(of)
 			if err != nil {
 				return nil, err
 			}

@@ -27,7 +27,8 @@ type Task interface {
 	Check(s datasets.Sample) error
 	// Measure measures one sample for all methods.
 	Measure(v *View) (Measured, error)
-	// Cells are the scores of one data set and method, by convention; recs are in the order of samples.
+	// Cells are the scores of one data set and method, by convention; recs are in the order of samples. What they leave on
+	// disk is read once, and only what scores need of it is kept.
 	Cells(c Context, recs []records.Record) ([]Cell, error)
 }
 

@@ -1,6 +1,7 @@
 package metricstest_test
 
 import (
+	"errors"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -58,14 +59,14 @@ func TestAreas(t *testing.T) {
 						return one(t, s, err)
 					},
 					Statistic: func(records []metrics.Sparse, _ int) (metrics.Statistic, error) {
-						areas := make([]metrics.AreaRecord, len(records))
-						for i, r := range records {
-							var err error
-							if areas[i], err = r.Areas(classes); err != nil {
+						pool, err := metrics.NewAreaPool(classes)
+						for _, r := range records {
+							areas, fault := r.Areas(classes)
+							if err = errors.Join(err, fault, pool.Add(areas)); err != nil {
 								return nil, err
 							}
 						}
-						return metrics.AreasStatistic(areas, classes, score)
+						return pool.Statistic(score), err
 					},
 				})
 			})
