@@ -240,10 +240,8 @@ func remake(c *cobra.Command, run *results.Run, list []analysis.Ranked, data, ou
 		var f importFlags
 		command := &cobra.Command{Use: "import"}
 		f.add(command)
-		p, err = plan(&f.suiteFlags, command, func(r engine.Request) (*engine.Plan,
-			error) {
-			return engine.NewImport(r, f.im)
-		})
+		p, err = plan(&f.suiteFlags, command,
+			func(r engine.Request) (*engine.Plan, error) { return engine.NewImport(r, f.im) })
 	default:
 		return nil, fmt.Errorf("results do not say by which command it was made: measure with panels: N in the suite")
 	}

@@ -133,7 +133,8 @@ func labelFlags(c *cobra.Command, task string, labels *analysis.LabelScoring) er
 	case labels.Classes < 0 || labels.Classes > metrics.MaxClasses:
 		return usagef(c.CommandPath(), "--classes %d: want 1 to %d", labels.Classes, metrics.MaxClasses)
 	case labels.Resamples < 0 || labels.Resamples > mostDraws:
-		return usagef(c.CommandPath(), "--resamples %d: want 0 for no intervals, or how many, at most %d", labels.Resamples, mostDraws)
+		return usagef(c.CommandPath(), "--resamples %d: want 0 for no intervals, or how many, at most %d", labels.Resamples,
+			mostDraws)
 	case labelIDs && labels.ReduceZero:
 		return usagef(c.CommandPath(),
 			"--reduce-zero-label does not go with Cityscapes' label ids (--classes 34), which are fixed")

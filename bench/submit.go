@@ -58,7 +58,8 @@ func (f *submitFlags) addJob(c *cobra.Command, r *runFlags) {
 	c.Flags().StringVar(&f.job.Time, "time", "", "`limit` of a part, such as 2:00:00")
 	c.Flags().StringVar(&f.job.Image, "image", "",
 		"`container` to run in: an Apptainer file for Slurm, an image's name for Kubernetes")
-	c.Flags().BoolVar(&f.estimate, "estimate", true, "measure here what a part takes, as ovbench check does, and say so in the job")
+	c.Flags().BoolVar(&f.estimate, "estimate", true,
+		"measure here what a part takes, as ovbench check does, and say so in the job")
 	c.Flags().BoolVar(&f.now, "now", false, "submit the job, too")
 }
 
@@ -106,8 +107,8 @@ func (f *submitFlags) fill(c *cobra.Command, r *runFlags, suites []string) error
 	return nil
 }
 
-// estimatePart says how long the first of so many parts takes on this machine, or why that is not known: what a job needs
-// may lie elsewhere.
+// estimatePart says how long the first of so many parts takes on this machine, or why that is not known: what a job
+// needs may lie elsewhere.
 func estimatePart(c *cobra.Command, r *runFlags, list []asked, shards int) string {
 	bar := newProgress(c.ErrOrStderr())
 	defer bar.finish()
@@ -129,7 +130,8 @@ func estimatePart(c *cobra.Command, r *runFlags, list []asked, shards int) strin
 		fmt.Fprintf(c.ErrOrStderr(), "ovbench: no estimate: %s\n", why)
 		return ""
 	}
-	words := fmt.Sprintf("about %v a part on a machine like this one, if nothing else uses it", max(total.Round(time.Second), time.Second))
+	words := fmt.Sprintf("about %v a part on a machine like this one, if nothing else uses it",
+		max(total.Round(time.Second), time.Second))
 	fmt.Fprintf(c.ErrOrStderr(), "ovbench: estimated %s\n", words)
 	return words
 }
@@ -142,19 +144,16 @@ func passedOn(c *cobra.Command) (args []string) {
 		if f.Name == "out" || known.Lookup(f.Name) == nil {
 			return
 		}
-		if r, ok := f.Value.(*repeated); ok {
-			for _, v := range *r.list {
-				args = append(args, "--"+f.Name+"="+v)
-			}
-			return
+		values := []string{f.Value.String()}
+		switch v := f.Value.(type) {
+		case *repeated:
+			values = *v.list
+		case pflag.SliceValue:
+			values = v.GetSlice()
 		}
-		if list, ok := f.Value.(pflag.SliceValue); ok {
-			for _, v := range list.GetSlice() {
-				args = append(args, "--"+f.Name+"="+v)
-			}
-			return
+		for _, v := range values {
+			args = append(args, "--"+f.Name+"="+v)
 		}
-		args = append(args, "--"+f.Name+"="+f.Value.String())
 	})
 	return args
 }

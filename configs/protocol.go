@@ -35,7 +35,9 @@ type Protocol struct {
 	Mean   string // colours are normalised by the statistics of "clip" or "imagenet"
 	Window int    // side of sliding windows in pixels; 0: the network sees the whole input at once
 	Stride int    // between windows; without windows of no effect
-	Pad    string // windows that are no whole number of patches: "none" leaves the rest out, "patch" puts zeros around, "corner" behind
+	// Pad is of windows that are no whole number of patches: "none" leaves the rest out, "patch" puts zeros around,
+	// "corner" behind.
+	Pad string
 	// positional embeddings on other grids: reference (the method's own), bilinear, bicubic, bicubic-size,
 	// bicubic-antialias
 	Positions string

@@ -52,10 +52,7 @@ func cocoRaw(table *labelmap.Table) cocoForm {
 	return func(t cocoTree, info Info) (Dataset, error) {
 		for _, sub := range []string{"stuffthingmaps/" + t.Split, "annotations/stuffthingmaps/" + t.Split,
 			"annotations/" + t.Split} {
-			if dir := t.file(sub); cocoHasMaps(dir, func(stem string) bool {
-				return !strings.HasSuffix(stem,
-					"TrainIds")
-			}) {
+			if dir := t.file(sub); cocoHasMaps(dir, func(stem string) bool { return !strings.HasSuffix(stem, "TrainIds") }) {
 				info.Notes = append(info.Notes, "labels are the stuffthingmaps in "+sub)
 				return newCOCOMaps(t, info, dir, "", table)
 			}

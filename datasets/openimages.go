@@ -138,10 +138,8 @@ func (p *openImagesPoints) read(from io.Reader, pictures map[string]string) erro
 	}
 	var at [6]int
 	for i, want := range []string{"imageid", "x", "y", "label", "estimatedyesno", "textlabel"} {
-		at[i] = slices.IndexFunc(header, func(h string) bool {
-			return strings.ToLower(strings.Trim(h,
-				"\ufeff \"")) == want
-		})
+		at[i] = slices.IndexFunc(header,
+			func(h string) bool { return strings.ToLower(strings.Trim(h, "\ufeff \"")) == want })
 		if at[i] < 0 && want != "textlabel" {
 			return fmt.Errorf("1: columns %q, want ImageId, X, Y, Label and EstimatedYesNo", header)
 		}

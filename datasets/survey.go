@@ -105,10 +105,8 @@ func (s *Survey) values(d *folder) error {
 	}
 	values, n := stored.Values(), len(s.Classes)
 	s.Found = append(s.Found, "label maps looked at store "+valueRanges(values))
-	beyond := slices.DeleteFunc(slices.Clone(values), func(v uint16) bool {
-		return int(v) < n || v == 255 ||
-			v == labelmap.Ignore
-	})
+	beyond := slices.DeleteFunc(slices.Clone(values),
+		func(v uint16) bool { return int(v) < n || v == 255 || v == labelmap.Ignore })
 	switch {
 	case slices.Equal(values, []uint16{0, 255}) && n == 2:
 		s.Found = append(s.Found, "these are masks of 0 and 255: store class 1 as 1, as 255 is read as pixels that "+

@@ -258,10 +258,8 @@ func timingTable(runs []*results.Run) table {
 		}
 		return missing
 	})
-	wall := sideBySide(runs, []string{"wall clock"}, func(r *results.Run,
-		_ string) string {
-		return seconds(r.Timing.Wall)
-	})
+	wall := sideBySide(runs, []string{"wall clock"},
+		func(r *results.Run, _ string) string { return seconds(r.Timing.Wall) })
 	t.rows = append(t.rows, wall.rows...)
 	if slices.ContainsFunc(runs, func(r *results.Run) bool { return r.Utilisation() > 0 }) {
 		busy := sideBySide(runs, []string{"cores busy"}, func(r *results.Run, _ string) string {

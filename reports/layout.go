@@ -117,10 +117,7 @@ func (l *Layout) check(runs []*results.Run) error {
 		}
 	}
 	pair := slices.DeleteFunc(slices.Clone(l.Pair[:]), func(m string) bool { return m == "" })
-	order := slices.DeleteFunc([]string{l.Sort}, func(s string) bool {
-		return s == "" || s == "name" ||
-			s == "average"
-	})
+	order := slices.DeleteFunc([]string{l.Sort}, func(s string) bool { return s == "" || s == "name" || s == "average" })
 	for _, x := range []struct {
 		what       string
 		want, have []string

@@ -40,10 +40,8 @@ var formats = map[string]func(v *view, dir string) ([]string, error){
 	"svg":  figureFiles(".svg", func(f *draw.Figure, _ []*results.Run) ([]byte, error) { return f.SVG(), nil }),
 	"html": textFiles(textFile{"report.html", writeHTML}),
 	"pdf":  textFiles(textFile{"report.pdf", writePDF}),
-	"pdf-figures": figureFiles(".pdf", func(f *draw.Figure, runs []*results.Run) ([]byte,
-		error) {
-		return pdf.Figure(f, dateOf(runs))
-	}),
+	"pdf-figures": figureFiles(".pdf",
+		func(f *draw.Figure, runs []*results.Run) ([]byte, error) { return pdf.Figure(f, dateOf(runs)) }),
 	"pdf-panels": panelPages,
 	"latex":      latexFiles,
 	"benchstat":  textFiles(textFile{"scores.bench", writeBenchstat}),

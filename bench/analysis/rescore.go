@@ -28,11 +28,8 @@ func Rescore(dir, out string, set map[string]string) (*results.Run, error) {
 	var faults []error
 	for _, key := range slices.Sorted(maps.Keys(set)) {
 		if !slices.Contains(rescored, key) {
-			faults = append(
-				faults,
-				fmt.Errorf("%s changes records, not scores: measure again (these may change: %s)", key,
-					strings.Join(rescored, ", ")),
-			)
+			faults = append(faults, fmt.Errorf("%s changes records, not scores: measure again (these may change: %s)", key,
+				strings.Join(rescored, ", ")))
 			continue
 		}
 		faults = append(faults, suite.Set(key, set[key]))

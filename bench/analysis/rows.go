@@ -135,17 +135,8 @@ func classRowsOf(s Side, d results.Dataset, rec records.Record, put func(Row) er
 			fault = fmt.Errorf("the record of %s has class %d of %d", rec.ID, class, len(d.Classes))
 			return
 		}
-		fault = put(
-			Row{
-				Dataset: s.Dataset,
-				Index:   rec.Index,
-				ID:      rec.ID,
-				Method:  s.Method,
-				Class:   d.Classes[class],
-				Score:   score,
-				Value:   value,
-			},
-		)
+		fault = put(Row{Dataset: s.Dataset, Index: rec.Index, ID: rec.ID, Method: s.Method, Class: d.Classes[class],
+			Score: score, Value: value})
 	}
 	e := rec.Methods[s.Method]
 	areas, err := e.Confusion.Areas(len(d.Classes))

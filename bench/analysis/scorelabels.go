@@ -142,12 +142,9 @@ func (s LabelScoring) plain(ctx context.Context, pairs []filePair, convention me
 		out.Warnings = append(warnings, out.Warnings...)
 	}
 	if ownIgnore && s.Classes > defaultIgnore && err == nil {
-		out.Warnings = append(
-			out.Warnings,
-			fmt.Sprintf(
-				"label %d of the truth is ignored, as is usual, though it is one of %d classes; give --ignore to say which value "+
-					"does not count", defaultIgnore, s.Classes),
-		)
+		out.Warnings = append(out.Warnings, fmt.Sprintf(
+			"label %d of the truth is ignored, as is usual, though it is one of %d classes; give --ignore to say which value "+
+				"does not count", defaultIgnore, s.Classes))
 	}
 	return out, err
 }
@@ -243,11 +240,9 @@ func (f *FileScores) countPixels(records []metrics.Sparse, classes int) {
 	}
 	f.Counts["void_images"], f.Counts["undefined_classes"], f.Counts["pixels_out_of_range"] = void, undefined, int(outside)
 	if outside > 0 {
-		f.Warnings = append(
-			f.Warnings,
+		f.Warnings = append(f.Warnings,
 			fmt.Sprintf("%d pixels are predicted as none of the %d classes: they are misses of the true class", outside,
-				classes),
-		)
+				classes))
 	}
 	if len(f.Scores) == 0 {
 		f.Warnings = append(f.Warnings,
@@ -361,11 +356,9 @@ func (s LabelScoring) cityscapes(ctx context.Context, pairs []filePair, progress
 			"the predictions look like train ids (0..18); this evaluation wants label ids (0..33)")
 	}
 	if weighted < len(pairs) {
-		out.Warnings = append(
-			out.Warnings,
+		out.Warnings = append(out.Warnings,
 			fmt.Sprintf("iIoU is left out: %d of %d images have no *_instanceIds.png beside the truth", len(pairs)-weighted,
-				len(pairs)),
-		)
+				len(pairs)))
 	}
 	return out, nil
 }

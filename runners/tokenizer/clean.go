@@ -16,11 +16,11 @@ type Cleaning string
 
 // The cleanings in use.
 const (
-	CleanNone         Cleaning = ""             // of transformers' MetaCLIP 2; CLIP's own vocabulary has its cleaning built in
+	CleanNone         Cleaning = ""             // of MetaCLIP 2; CLIP's own vocabulary has its cleaning built in
 	CleanLower        Cleaning = "lower"        // lower case, as SigLIP 2 was trained
-	CleanSigLIP       Cleaning = "siglip"       // of transformers' SigLIP: lower case, ASCII punctuation out, white space to one blank
+	CleanSigLIP       Cleaning = "siglip"       // of transformers' SigLIP: lower case, no ASCII punctuation, single blanks
 	CleanCanonicalize Cleaning = "canonicalize" // of open_clip's SigLIP: the same, but "_" becomes a blank
-	CleanWhitespace   Cleaning = "whitespace"   // of open_clip's other models: references resolved, white space to one blank
+	CleanWhitespace   Cleaning = "whitespace"   // of open_clip's other models: references resolved, single blanks
 )
 
 // apply cleans a text. Of open_clip's cleanings it leaves out ftfy.
