@@ -68,7 +68,7 @@ func (f *modelFlags) namedBackbones(c *cobra.Command) (map[string]string, error)
 }
 
 // openBackbones opens further networks for methods, all of which must read one of them.
-func (f *modelFlags) openBackbones(c *cobra.Command, named []runners.Named) (map[string]*vit.Tower, error) {
+func (f *modelFlags) openBackbones(c *cobra.Command, named []runners.Named) (map[string]methods.Backbone, error) {
 	paths, err := f.namedBackbones(c)
 	if err != nil {
 		return nil, err
@@ -79,6 +79,10 @@ func (f *modelFlags) openBackbones(c *cobra.Command, named []runners.Named) (map
 	}
 	var ms []methods.Method
 	for _, n := range named {
+		if n.Method.Traits().Regions {
+			return nil, fmt.Errorf("method %s reads masks of regions, which only suites name (regions: in a data set); without "+
+				"masks it is corrclip:regions=false", n.Name)
+		}
 		ms = append(ms, n.Method)
 	}
 	for _, b := range list {

@@ -255,7 +255,8 @@ func (v *viewer) compare(ctx context.Context, file string, img *image.NRGBA, tex
 	pixels, err := clip.Preprocess(img, v.h, v.w, clip.Squash, v.model.Filter)
 	var scan runners.Scan
 	if err == nil {
-		scan, err = v.images.Scan(ctx, pixels, runners.Sliding{}, runners.TextSet{Texts: texts, Passive: passive})
+		scan, err = v.images.Scan(ctx, runners.Picture{Pixels: pixels, Image: img}, runners.Sliding{},
+			runners.TextSet{Texts: texts, Passive: passive})
 	}
 	if err != nil {
 		return sight{}, fmt.Errorf("%s: %w", file, err)

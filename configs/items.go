@@ -34,6 +34,8 @@ var datasetFields = []field[Dataset]{
 		func(d *Dataset) bool { return d.Limit == 0 }),
 	optionalText("label_names", "a file that says what stored numbers mean, where copies differ: PASCAL Context",
 		func(d *Dataset) *string { return &d.LabelNames }),
+	optionalText("regions", "a folder of masks of regions, one a picture, for methods that read them: corrclip",
+		func(d *Dataset) *string { return &d.Regions }),
 	optionalToggle("labelled_only", "leave out images without labels: NUS-WIDE",
 		func(d *Dataset) *bool { return &d.LabelledOnly }),
 	optionalToggle("apply_exif",

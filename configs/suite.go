@@ -67,6 +67,7 @@ type Dataset struct {
 	LabelNames   string // a file that says what stored numbers mean
 	LabelledOnly bool   // leave out images without labels
 	ApplyEXIF    bool   // turn pictures as their EXIF orientation says
+	Regions      string `json:",omitempty"` // folder of masks of regions, for methods that read them
 
 	// Of the data set folder, relative to Root. Zero values are its defaults.
 	Images, Labels, Classes, List string
@@ -295,7 +296,7 @@ func (s *Suite) impersonal() *Suite {
 	}
 	c.Datasets = slices.Clone(s.Datasets)
 	for i := range c.Datasets {
-		c.Datasets[i].Root, c.Datasets[i].Title = "", ""
+		c.Datasets[i].Root, c.Datasets[i].Regions, c.Datasets[i].Title = "", "", ""
 	}
 	return &c
 }

@@ -357,6 +357,7 @@ func genSuite(t *rapid.T) *Suite {
 	for _, n := range rapid.SliceOfNDistinct(label, 1, 4, rapid.ID[string]).Draw(t, "datasets") {
 		s.Datasets = append(s.Datasets, Dataset{Name: n, Root: maybe.Draw(t, "root"), Split: maybe.Draw(t, "split"),
 			Queries: maybe.Draw(t, "queries"), Limit: rapid.IntRange(0, 1e9).Draw(t, "limit"),
+			Regions:    maybe.Draw(t, "regions"),
 			LabelNames: maybe.Draw(t, "label names"), LabelledOnly: rapid.Bool().Draw(t, "labelled only"),
 			ApplyEXIF: rapid.Bool().Draw(t, "exif"), Images: maybe.Draw(t, "images"), Labels: maybe.Draw(t, "labels"),
 			Classes: maybe.Draw(t, "classes"), List: maybe.Draw(t, "list"), ImageSuffix: maybe.Draw(t, "image suffix"),

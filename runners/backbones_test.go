@@ -6,10 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"ovbench/datasets/picture"
 	"ovbench/runners"
 	"ovbench/runners/clip"
 	"ovbench/runners/dino"
 	"ovbench/runners/methods"
+	"ovbench/runners/sam"
 	"ovbench/runners/tensor"
 	"ovbench/runners/vit"
 )
@@ -49,7 +51,7 @@ func TestRecordedProxyCLIP(t *testing.T) {
 		ms := []runners.Named{{Name: "paper", Method: &methods.ProxyCLIP{Beta: 1.2, Gamma: 3}},
 			{Name: "other", Method: &methods.ProxyCLIP{Beta: 1, Gamma: 5}}}
 		for _, standard := range []bool{false, true} {
-			o := runners.ImageOptions{StandardOps: standard, Backbones: map[string]*vit.Tower{"dino": &second.Tower}}
+			o := runners.ImageOptions{StandardOps: standard, Backbones: map[string]methods.Backbone{"dino": &second.Tower}}
 			images, err := runners.NewImages(library(t), tinyCLIP(t), ms, o)
 			if err != nil {
 				t.Fatal(err)
@@ -89,14 +91,14 @@ func TestRecordedLPOSS(t *testing.T) {
 	}
 	for _, standard := range []bool{false, true} {
 		o := runners.ImageOptions{Similarities: true, StandardOps: standard, Positions: vit.BicubicSize,
-			Backbones: map[string]*vit.Tower{"dino": &second.Tower}}
+			Backbones: map[string]methods.Backbone{"dino": &second.Tower}}
 		images, err := runners.NewImages(library(t), tinyCLIP(t), ms, o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer images.Close()
 		pixels := raw(recordedPixels(t, "a_96x160"))
-		scan, err := images.Scan(t.Context(), pixels, runners.Sliding{Window: 64, Stride: 32}, runners.TextSet{Texts: texts})
+		scan, err := images.Scan(t.Context(), runners.Picture{Pixels: pixels}, runners.Sliding{Window: 64, Stride: 32}, runners.TextSet{Texts: texts})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +115,7 @@ func TestRecordedLPOSS(t *testing.T) {
 			t.Errorf("with 400 of 128 neighbours: %v", v)
 		}
 		// Two sets of texts do not change each other, nor does a picture seen at once differ from a scan of one window.
-		both, err := images.Scan(t.Context(), pixels, runners.Sliding{}, runners.TextSet{Texts: texts},
+		both, err := images.Scan(t.Context(), runners.Picture{Pixels: pixels}, runners.Sliding{}, runners.TextSet{Texts: texts},
 			runners.TextSet{Texts: texts.Rows(1, 3)})
 		if err != nil {
 			t.Fatal(err)
@@ -129,6 +131,132 @@ func TestRecordedLPOSS(t *testing.T) {
 	}
 }
 
+// ProxyCLIP's patch tokens with Segment Anything's image encoder as the second network, from both forms of its files.
+func TestRecordedProxyCLIPOnSAM(t *testing.T) {
+	for _, file := range []string{"sam.pth", "hf"} {
+		m, err := sam.Open(filepath.Join(golden(t), "sam", "wide", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ms := []runners.Named{{Name: "sam", Method: &methods.ProxyCLIP{Beta: 1.2, Gamma: 3, VFM: "sam"}}}
+		for _, standard := range []bool{false, true} {
+			images, err := runners.NewImages(library(t), tinyCLIP(t), ms, runners.ImageOptions{StandardOps: standard,
+				Backbones: map[string]methods.Backbone{"sam": m.Backbone("sam")}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer images.Close()
+			var both tensor.Dense
+			for _, picture := range []string{"a", "b"} {
+				pixels := recordedPixels(t, picture+"_64x64")
+				want := load(t, filepath.Join(golden(t), "dino", picture+"_64x64_sam_proxyclip_tokens.npy"))
+				equal(t, picture+" "+file, patches(tokens(t, images, pixels)[0]), want)
+				both.Data = append(both.Data, pixels.Data...)
+			}
+			both.Shape = []int{2, 3, 64, 64}
+			got := patches(tensor.Dense{Shape: []int{1, 65, 64}, Data: tokens(t, images, both)[0].At(1).Data})
+			equal(t, "the second of two", got, load(t, filepath.Join(golden(t), "dino", "b_64x64_sam_proxyclip_tokens.npy")))
+		}
+	}
+}
+
+// CorrCLIP's patch tokens with regions and without, as the authors' code gives them in float32.
+func TestRecordedCorrCLIP(t *testing.T) {
+	dir := filepath.Join(golden(t), "dino")
+	second, err := dino.Open(filepath.Join(dir, "dino8", "dino_pretrain.pth"), "dino")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := load(t, filepath.Join(dir, "a_64x64_regions.npy"))
+	regions := &runners.Regions{W: 64, H: 64}
+	for _, v := range ids.Data {
+		regions.IDs = append(regions.IDs, int32(v))
+	}
+	eye := tensor.New(64, 64) // cosines with these are the tokens, over their length
+	for i := range 64 {
+		eye.Data[65*i] = 1
+	}
+	method := func(regions bool) *methods.CorrCLIP {
+		return &methods.CorrCLIP{Tau: 4, Merge: 0.2, Spatial: 1, Semantic: 0.5, Regions: regions}
+	}
+	ms := []runners.Named{{Name: "with", Method: method(true)}, {Name: "none", Method: method(false)}}
+	for _, standard := range []bool{false, true} {
+		images, err := runners.NewImages(library(t), tinyCLIP(t), ms, runners.ImageOptions{StandardOps: standard,
+			Similarities: true, Backbones: map[string]methods.Backbone{"dino": &second.Tower}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer images.Close()
+		picture := runners.Picture{Pixels: raw(recordedPixels(t, "a_64x64"))}
+		for _, given := range []*runners.Regions{regions, nil} {
+			picture.Regions = given
+			scan, err := images.Scan(t.Context(), picture, runners.Sliding{}, runners.TextSet{Texts: eye})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, name := range []string{"regions", "none"} {
+				if given == nil {
+					name = "none" // masks that are not there segment nothing
+				}
+				want := load(t, filepath.Join(dir, "a_64x64_corrclip_"+name+"_tokens.npy")).At(0)
+				runners.Normalize(want)
+				got := tensor.Dense{Shape: []int{64, 64}, Data: scan.Maps(i, 0, 0, 64).Patches}
+				equal(t, name, got, want)
+			}
+		}
+	}
+}
+
+// Trident's patch tokens over eight windows of a picture, as the authors' code gives them in float32: with thresholds of
+// three kinds, and Segment Anything on the picture as it was read.
+func TestRecordedTrident(t *testing.T) {
+	dir := filepath.Join(golden(t), "dino")
+	second, err := dino.Open(filepath.Join(dir, "dino16", "dino_pretrain.pth"), "dino")
+	if err != nil {
+		t.Fatal(err)
+	}
+	third, err := sam.Open(filepath.Join(golden(t), "sam", "tiny", "sam.pth"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := picture.Read(filepath.Join(golden(t), "a.png"), picture.AsStored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eye := tensor.New(64, 64) // cosines with these are the tokens, over their length
+	for i := range 64 {
+		eye.Data[65*i] = 1
+	}
+	var ms []runners.Named
+	names := []string{"cos1.2", "cos0", "cos3_noneg"}
+	for i, cos := range []float64{1.2, 0, 3} {
+		ms = append(ms, runners.Named{Name: names[i], Method: &methods.Trident{Beta: 1.2, Gamma: 3, Cos: cos, Negative: i < 2,
+			Parts: 1}})
+	}
+	for _, standard := range []bool{false, true} {
+		images, err := runners.NewImages(library(t), tinyCLIP(t), ms, runners.ImageOptions{StandardOps: standard,
+			Similarities: true, Backbones: map[string]methods.Backbone{"dino": &second.Tower, "sam": third.Backbone("sam")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer images.Close()
+		scan, err := images.Scan(t.Context(), runners.Picture{Pixels: raw(recordedPixels(t, "a_96x160")), Image: img},
+			runners.Sliding{Window: 64, Stride: 32}, runners.TextSet{Texts: eye})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, name := range names {
+			want := load(t, filepath.Join(dir, "a_96x160_trident_"+name+"_tokens.npy")).At(0)
+			runners.Normalize(want)
+			got := scan.Maps(i, 0, 0, 64)
+			if got.Rows != 12 || got.Cols != 16 {
+				t.Fatalf("a map of %d x %d", got.Rows, got.Cols)
+			}
+			equal(t, name, tensor.Dense{Shape: []int{192, 64}, Data: got.Patches}, want)
+		}
+	}
+}
+
 // A window is padded for each method as if it ran alone: CLIP's patches of 8 pixels and the second network's of 6 want
 // other sizes.
 func TestPaddingsOfTheirOwn(t *testing.T) {
@@ -140,7 +268,7 @@ func TestPaddingsOfTheirOwn(t *testing.T) {
 	s := runners.Sliding{Window: 38, Stride: 20, Pad: runners.Around, Fill: vit.CLIP.Grey()}
 	scan := func(names ...string) runners.Scan {
 		images := images(t, m, named(t, names...), runners.ImageOptions{Similarities: true})
-		out, err := images.Scan(t.Context(), pixels, s, runners.TextSet{Texts: texts})
+		out, err := images.Scan(t.Context(), runners.Picture{Pixels: pixels}, s, runners.TextSet{Texts: texts})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -282,7 +282,7 @@ func BenchmarkNine(b *testing.B) {
 		var scan runners.Scan
 		took("windows", func() {
 			var err error
-			if scan, err = all.Scan(b.Context(), oblong, runners.Sliding{Window: 224, Stride: 112},
+			if scan, err = all.Scan(b.Context(), runners.Picture{Pixels: oblong}, runners.Sliding{Window: 224, Stride: 112},
 				runners.TextSet{Texts: texts}); err != nil {
 				b.Fatal(err)
 			}

@@ -76,7 +76,7 @@ func compareExplainers(t *testing.T, recorded string, r *runners.Images, texts t
 // explained are the values of one picture, method by method.
 func explained(t *testing.T, r *runners.Images, pixels tensor.Dense, sets ...runners.TextSet) (out []runners.Maps) {
 	t.Helper()
-	scan, err := r.Scan(t.Context(), pixels, runners.Sliding{}, sets...)
+	scan, err := r.Scan(t.Context(), runners.Picture{Pixels: pixels}, runners.Sliding{}, sets...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,3 +53,30 @@ func (b Batch) At(i int) Maps {
 	}
 	return m
 }
+
+// batchOf is maps of equal grids with values of texts.
+func batchOf(all []Maps, texts int) Batch {
+	b := Batch{Rows: all[0].Rows, Cols: all[0].Cols, Global: all[0].Global != nil}
+	for _, m := range all {
+		b.Values.Data = append(append(b.Values.Data, m.Global...), m.Patches...)
+	}
+	b.Values.Shape = []int{len(all), len(b.Values.Data) / len(all) / texts, texts}
+	return b
+}
+
+// sideBySide is maps of equal rows as one, with values of texts.
+func sideBySide(all []Maps, texts int) Maps {
+	if len(all) == 1 {
+		return all[0]
+	}
+	out := Maps{Rows: all[0].Rows}
+	for _, m := range all {
+		out.Cols += m.Cols
+	}
+	for y := range out.Rows {
+		for _, m := range all {
+			out.Patches = append(out.Patches, m.Patches[y*m.Cols*texts:][:m.Cols*texts]...)
+		}
+	}
+	return out
+}

@@ -44,7 +44,7 @@ type ImageOptions struct {
 	// Operators are further options of how the graph is written.
 	Operators []onnx.Option
 	// Backbones are networks beside the image-text model, by the names that methods ask for.
-	Backbones map[string]*vit.Tower
+	Backbones map[string]methods.Backbone
 	Session   ort.Options
 	// Schedule is shared by all that compute on one device; nil lets everything run at once.
 	Schedule *Schedule
@@ -58,7 +58,8 @@ func (o ImageOptions) open() bool { return o.Height == 0 && o.Width == 0 }
 // un-normalised (of methods without a global token [batch, N, E]); with them there is a second input texts [texts, E]
 // of normalised embeddings, and an output holds values [batch, 1+N, texts]. Methods that explain texts add two inputs
 // more, of numbers from 0: asked, those of texts that matter, and explained, those of asked whose values [batch, N,
-// explained] the output holds. If the size is left open, the inputs of [onnx.Graph.Tables] follow.
+// explained] the output holds; those that read masks add regions [batch, N, R], 1 where a patch of the network dino lies
+// in a region. If the size is left open, the inputs of [onnx.Graph.Tables] follow.
 //
 // Methods that need a second graph are refused: a single one would give other numbers under their name.
 func ImageGraph(m methods.ImageText, ms []Named, o ImageOptions) (*onnx.Graph, error) {
@@ -83,10 +84,8 @@ type network struct {
 	grid      func(height, width int) (rows, cols int)
 	multiple  int
 	next      *methods.Stage
-	whole     *methods.Whole
-	at        int          // of what the graph keeps for whole
-	session   *ort.Session // of whole
-	explains  bool         // values of explained texts, in the place of cosines
+	whole     *whole
+	explains  bool // values of explained texts, in the place of cosines
 	wide      bool
 	together  bool
 }
@@ -111,6 +110,9 @@ func imageGraph(m methods.ImageText, ms []Named, o ImageOptions) (*onnx.Graph, [
 			scene.Explained = g.Input(explainedAxis, tensor.I64, g.Symbol(explainedAxis))
 		}
 	}
+	if second := o.Backbones["dino"]; second != nil && slices.ContainsFunc(ms, readsRegions) {
+		scene.Regions = g.Input("regions", tensor.F32, g.Symbol("batch"), second.Patches(g, scene.RGB), g.Symbol("regions"))
+	}
 	var networks []network
 	for _, named := range ms {
 		n := network{models: methods.Models{ImageText: m, Backbones: o.Backbones}}
@@ -131,7 +133,10 @@ func imageGraph(m methods.ImageText, ms []Named, o ImageOptions) (*onnx.Graph, [
 				"tokens; a parameter leaves the second pass out (ovbench list methods)", named.Name)
 		}
 		g.Output(named.Name, scene.Values(r))
-		n.global, n.grid, n.multiple, n.next, n.whole = r.Global.Present(), r.Grid, r.Multiple, r.Next, r.Whole
+		n.global, n.grid, n.multiple, n.next = r.Global.Present(), r.Grid, r.Multiple, r.Next
+		if r.Whole != nil {
+			n.whole = &whole{Whole: r.Whole}
+		}
 		n.explains, n.wide, n.together = named.Method.Traits().Explains, r.Wide, named.Method.Traits().Together
 		n.complete()
 		networks = append(networks, n)
@@ -141,6 +146,9 @@ func imageGraph(m methods.ImageText, ms []Named, o ImageOptions) (*onnx.Graph, [
 	}
 	return g, networks, nil
 }
+
+// readsRegions reports whether the method reads masks of regions.
+func readsRegions(n Named) bool { return n.Method.Traits().Regions }
 
 // check says why the method cannot be built, and chooses its positions.
 func (n *network) check(named Named, o ImageOptions) error {
@@ -209,7 +217,7 @@ func checkNames(ms []Named) error {
 	if len(ms) == 0 {
 		return fmt.Errorf("no methods to run")
 	}
-	taken := map[string]bool{"": true, "pixels": true, "texts": true, "asked": true, explainedAxis: true}
+	taken := map[string]bool{"": true, "pixels": true, "texts": true, "asked": true, explainedAxis: true, "regions": true}
 	for _, n := range ms {
 		if taken[n.Name] || strings.HasPrefix(n.Name, keptPrefix) {
 			return fmt.Errorf("method name %q is taken: give it another", n.Name)
@@ -219,14 +227,14 @@ func checkNames(ms []Named) error {
 	return nil
 }
 
-// checkBackbones wants towers whose tables have names of their own.
+// checkBackbones wants networks whose tables have names of their own.
 func (o ImageOptions) checkBackbones() error {
 	taken := map[string]bool{"": true}
 	for name, t := range o.Backbones {
-		if taken[t.Prefix] {
-			return fmt.Errorf("the prefix %q of backbone %s is taken", t.Prefix, name)
+		if taken[t.Label()] {
+			return fmt.Errorf("the label %q of backbone %s is taken", t.Label(), name)
 		}
-		taken[t.Prefix] = true
+		taken[t.Label()] = true
 	}
 	return nil
 }
@@ -258,7 +266,24 @@ type Images struct {
 	stages   []*stage
 	kept     [][]int        // shapes of what the graph keeps for the stages
 	holds    int            // bytes that the backward passes of one run may hold
-	seconds  []*ort.Session // of the stages, each once
+	seconds  []*ort.Session // of the stages and wholes, each once
+
+	regions   bool // some method reads masks
+	segmenter segmenter
+}
+
+// input is what a batch of pictures gives to the graph.
+type input struct {
+	pixels  tensor.Dense // [B, 3, H, W]
+	regions func() (tensor.Dense, error)
+}
+
+// inputOf is pictures of which no regions are known.
+func (r *Images) inputOf(pixels tensor.Dense) input {
+	return input{pixels, func() (tensor.Dense, error) {
+		all := Window{W: pixels.Shape[3], H: pixels.Shape[2]}
+		return r.regionsOf(Picture{Pixels: pixels}, Sliding{}, slices.Repeat([]Window{all}, pixels.Shape[0]), 1)
+	}}
 }
 
 // NewImages builds the graph of the methods on m and loads it, and the second graphs of those that need one.
@@ -272,7 +297,7 @@ func NewImages(lib *ort.Library, m methods.ImageText, ms []Named, o ImageOptions
 		name += fmt.Sprintf(" at %dx%d", o.Height, o.Width)
 	}
 	r := &Images{model: m, options: o, networks: networks, tables: tables{list: g.Tables(), symbols: g.Symbols()},
-		holds: explainBytes}
+		holds: explainBytes, regions: slices.ContainsFunc(ms, readsRegions)}
 	model, err := g.Model()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.Source(), err)
@@ -287,7 +312,7 @@ func NewImages(lib *ort.Library, m methods.ImageText, ms []Named, o ImageOptions
 	for i, n := range networks {
 		r.names = append(r.names, ms[i].Name)
 		if n.whole != nil {
-			r.networks[i].at = slices.Index(kept, n.whole.Keep)
+			n.whole.at = slices.Index(kept, n.whole.Keep)
 		}
 		if n.next == nil {
 			continue
@@ -313,22 +338,22 @@ func (r *Images) Tokens(ctx context.Context, pixels tensor.Dense) ([]Batch, erro
 	if r.options.Similarities {
 		return nil, fmt.Errorf("this image tower gives similarities, not tokens")
 	}
-	return r.run(ctx, pixels, nil)
+	return r.run(ctx, r.inputOf(pixels), nil)
 }
 
 // Similarities are the values of each method for pixels [B, 3, H, W] with normalised text embeddings [T, E].
 func (r *Images) Similarities(ctx context.Context, pixels, texts tensor.Dense) ([]Batch, error) {
 	sets := []TextSet{{Texts: texts}}
-	out, err := r.similarities(ctx, pixels, sets)
+	out, err := r.similarities(ctx, r.inputOf(pixels), sets)
 	if err == nil {
-		err = r.overPictures(ctx, out, pixels.Shape[2], pixels.Shape[3], sets)
+		err = r.overPictures(ctx, out, pixels, sets)
 	}
 	return out, err
 }
 
 // similarities are those with the texts of sets, one behind the other. A method of two graphs runs its second one for
 // each set that wants it, and what it gives for one does not depend on the others.
-func (r *Images) similarities(ctx context.Context, pixels tensor.Dense, sets []TextSet) ([]Batch, error) {
+func (r *Images) similarities(ctx context.Context, in input, sets []TextSet) ([]Batch, error) {
 	if !r.options.Similarities {
 		return nil, fmt.Errorf("this image tower gives tokens, not similarities")
 	}
@@ -336,15 +361,15 @@ func (r *Images) similarities(ctx context.Context, pixels tensor.Dense, sets []T
 		return nil, err
 	}
 	if len(sets) > 1 && slices.ContainsFunc(r.networks, func(n network) bool { return n.together }) {
-		return r.apart(ctx, pixels, sets)
+		return r.apart(ctx, in, sets)
 	}
-	return r.run(ctx, pixels, sets)
+	return r.run(ctx, in, sets)
 }
 
 // apart runs the networks set by set, where what a method says of a text depends on the texts beside it.
-func (r *Images) apart(ctx context.Context, pixels tensor.Dense, sets []TextSet) (all []Batch, err error) {
+func (r *Images) apart(ctx context.Context, in input, sets []TextSet) (all []Batch, err error) {
 	for i := range sets {
-		one, err := r.run(ctx, pixels, sets[i:i+1])
+		one, err := r.run(ctx, in, sets[i:i+1])
 		if err != nil {
 			return nil, err
 		}
@@ -361,12 +386,13 @@ func (r *Images) apart(ctx context.Context, pixels tensor.Dense, sets []TextSet)
 
 // run computes tokens, or values if there are texts. Explanations of more texts than fit a bound on memory come in
 // parts, each with a pass of its own; second graphs run once, behind all of them.
-func (r *Images) run(ctx context.Context, pixels tensor.Dense, sets []TextSet) ([]Batch, error) {
+func (r *Images) run(ctx context.Context, in input, sets []TextSet) ([]Batch, error) {
+	pixels := in.pixels
 	if err := r.checkPixels(pixels); err != nil {
 		return nil, err
 	}
 	if !r.explains() {
-		results, kept, err := r.pass(ctx, pixels, sets, question{})
+		results, kept, err := r.pass(ctx, in, sets, question{})
 		if err != nil {
 			return nil, err
 		}
@@ -376,7 +402,7 @@ func (r *Images) run(ctx context.Context, pixels tensor.Dense, sets []TextSet) (
 	var results []Batch
 	var kept []tensor.Dense
 	for part := range slices.Chunk(q.explained, r.textsAtOnce(pixels.Shape)) {
-		one, also, err := r.pass(ctx, pixels, sets, question{q.asked, part})
+		one, also, err := r.pass(ctx, in, sets, question{q.asked, part})
 		if err != nil {
 			return nil, err
 		}
@@ -413,8 +439,9 @@ func (r *Images) run(ctx context.Context, pixels tensor.Dense, sets []TextSet) (
 
 // pass runs the graph once. It gives what methods say and what the graph keeps for second ones; values of explained
 // texts [.., K] are of those of q alone.
-func (r *Images) pass(ctx context.Context, pixels tensor.Dense, sets []TextSet, q question) (results []Batch,
+func (r *Images) pass(ctx context.Context, given input, sets []TextSet, q question) (results []Batch,
 	kept []tensor.Dense, err error) {
+	pixels := given.pixels
 	h, w := pixels.Shape[2], pixels.Shape[3]
 	in := []ort.Value{float32s(pixels)}
 	width := r.model.Space()
@@ -425,6 +452,13 @@ func (r *Images) pass(ctx context.Context, pixels tensor.Dense, sets []TextSet, 
 	}
 	if r.explains() {
 		in = append(in, numbers(q.asked), numbers(q.explained))
+	}
+	if r.regions {
+		regions, err := given.regions()
+		if err != nil {
+			return nil, nil, err
+		}
+		in = append(in, float32s(regions))
 	}
 	for _, t := range r.tables.at(h, w) {
 		in = append(in, float32s(t))
@@ -459,7 +493,7 @@ func (r *Images) pass(ctx context.Context, pixels tensor.Dense, sets []TextSet, 
 	}
 	for i, n := range r.networks {
 		if n.whole != nil {
-			results[i].keep = kept[n.at]
+			results[i].keep = kept[n.whole.at]
 		}
 	}
 	return results, kept, nil
@@ -518,7 +552,7 @@ func (r *Images) sizes(batch, h, w int) map[string]int {
 	cells := func(rows, cols int) int { return rows * cols }
 	known := map[string]int{"batch": batch, "height": h, "width": w, "patches": cells(r.model.Encoder().Grid(h, w))}
 	for _, t := range r.options.Backbones {
-		known[t.Prefix+"patches"] = cells(t.Grid(h, w))
+		known[t.Label()+"patches"] = cells(t.Grid(h, w))
 	}
 	return known
 }
@@ -549,7 +583,7 @@ func (r *Images) checkSize(batch, h, w int) error {
 		return err
 	}
 	for name, t := range r.options.Backbones {
-		if err := vit.CheckSize(name, t.Patch, h, w); err != nil {
+		if err := vit.CheckSize(name, t.Multiple(), h, w); err != nil {
 			return err
 		}
 	}

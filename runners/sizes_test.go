@@ -12,6 +12,7 @@ import (
 	"ovbench/runners"
 	"ovbench/runners/clip"
 	"ovbench/runners/clip/cliptest"
+	"ovbench/runners/methods"
 	"ovbench/runners/tensor"
 	"ovbench/runners/vit"
 )
@@ -38,7 +39,7 @@ func images(t testing.TB, m *clip.Model, ms []runners.Named, o runners.ImageOpti
 }
 
 // backbones are what methods ask for beside CLIP: a random tower of another patch than the models of tests have.
-func backbones(t testing.TB) map[string]*vit.Tower {
+func backbones(t testing.TB) map[string]methods.Backbone {
 	t.Helper()
 	dir := t.TempDir()
 	shape := cliptest.Shape{Image: 24, Patch: 6, Embed: 8, Vision: cliptest.Tower{Width: 16, Layers: 2, Heads: 2},
@@ -52,7 +53,7 @@ func backbones(t testing.TB) map[string]*vit.Tower {
 	}
 	tower := m.Encoder().(*clip.ViT).Tower
 	tower.Prefix = "dino."
-	return map[string]*vit.Tower{"dino": &tower}
+	return map[string]methods.Backbone{"dino": &tower}
 }
 
 func tokens(t testing.TB, r *runners.Images, pixels tensor.Dense) []tensor.Dense {

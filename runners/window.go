@@ -3,6 +3,7 @@ package runners
 import (
 	"context"
 	"fmt"
+	"image"
 	"slices"
 
 	"ovbench/runners/resample"
@@ -105,28 +106,70 @@ const windowTokens = 4096
 // maxWindows bounds the windows of a picture: published protocols have up to 45, and Cityscapes at stride 28 some 430.
 const maxWindows = 4096
 
+// Picture is what networks see of one picture.
+type Picture struct {
+	Pixels tensor.Dense // [1, 3, H, W] of the network's input, as [clip.Input] gives them
+	// Image is the picture as it was read, for networks that resize it for themselves; nil is Pixels.
+	Image *image.NRGBA
+	// Regions are where regions lie in the picture as it was read, for methods that read them; nil is none.
+	Regions *Regions
+}
+
+// image is the picture for networks that resize it for themselves.
+func (p *Picture) image() *image.NRGBA {
+	if p.Image != nil {
+		return p.Image
+	}
+	h, w := p.Pixels.Shape[2], p.Pixels.Shape[3]
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for i := range w * h {
+		for c := range 3 {
+			img.Pix[4*i+c] = uint8(min(max(p.Pixels.Data[c*w*h+i]+0.5, 0), 255))
+		}
+		img.Pix[4*i+3] = 255
+	}
+	return img
+}
+
+// size is that of the picture as it was read.
+func (p *Picture) size() (w, h int) {
+	if p.Image != nil {
+		return p.Image.Rect.Dx(), p.Image.Rect.Dy()
+	}
+	return p.Pixels.Shape[3], p.Pixels.Shape[2]
+}
+
 // Scan is what each method saw of one picture: values of every window's patches for all texts.
 type Scan struct {
 	Height, Width int // of the input
 	Windows       []Window
 
+	picture   Picture
 	sliding   Sliding
 	texts     int      // of all sets
 	multiples []int    // by method
 	methods   [][]Maps // by method and window, of methods that some set wants
+	joined    []bool   // by method: one map of the whole picture takes the place of the windows'
 }
 
-// Scan runs the network on the windows of pixels [1, 3, H, W], with the texts of sets, one behind the other. Windows
-// run together, as many as fit a bound on memory. Methods whose windows are padded to other sizes run apart.
-func (r *Images) Scan(ctx context.Context, pixels tensor.Dense, s Sliding, sets ...TextSet) (Scan, error) {
+// newScan is a scan of the picture of which no method has said anything.
+func (r *Images) newScan(p Picture, s Sliding, sets []TextSet) Scan {
+	out := Scan{Height: p.Pixels.Shape[2], Width: p.Pixels.Shape[3], picture: p, sliding: s,
+		methods: make([][]Maps, len(r.names)), joined: make([]bool, len(r.names)), texts: joined(sets).Shape[0]}
+	for _, n := range r.networks {
+		out.multiples = append(out.multiples, n.multiple)
+	}
+	out.Windows = s.Windows(out.Height, out.Width)
+	return out
+}
+
+// Scan runs the network on the windows of a picture, with the texts of sets, one behind the other. Windows run together,
+// as many as fit a bound on memory. Methods whose windows are padded to other sizes run apart.
+func (r *Images) Scan(ctx context.Context, p Picture, s Sliding, sets ...TextSet) (Scan, error) {
 	if err := checkSets(sets); err != nil {
 		return Scan{}, err
 	}
-	out := Scan{Height: pixels.Shape[2], Width: pixels.Shape[3], sliding: s, methods: make([][]Maps, len(r.names))}
-	for _, set := range sets {
-		out.texts += set.Texts.Shape[0]
-	}
-	out.Windows = s.Windows(out.Height, out.Width)
+	out := r.newScan(p, s, sets)
 	if len(out.Windows) > maxWindows {
 		return Scan{}, fmt.Errorf("an input of %dx%d pixels has %d windows of %d at stride %d, more than %d; choose a "+
 			"larger stride", out.Height, out.Width, len(out.Windows), s.Window, s.Stride, maxWindows)
@@ -134,7 +177,6 @@ func (r *Images) Scan(ctx context.Context, pixels tensor.Dense, s Sliding, sets 
 	groups := map[[2]int][]int{} // methods by padded size
 	var sizes [][2]int
 	for m, n := range r.networks {
-		out.multiples = append(out.multiples, n.multiple)
 		if !slices.ContainsFunc(sets, func(set TextSet) bool { return set.wants(m) }) {
 			continue
 		}
@@ -146,8 +188,9 @@ func (r *Images) Scan(ctx context.Context, pixels tensor.Dense, s Sliding, sets 
 		}
 		groups[size] = append(groups[size], m)
 	}
+	seen := glance{Picture: p}
 	for _, size := range sizes {
-		if err := r.scan(ctx, pixels, &out, size, groups[size], sets); err != nil {
+		if err := r.scan(ctx, &seen, &out, size, groups[size], sets); err != nil {
 			return Scan{}, err
 		}
 	}
@@ -155,34 +198,37 @@ func (r *Images) Scan(ctx context.Context, pixels tensor.Dense, s Sliding, sets 
 }
 
 // scan fills in what methods say whose windows are padded to size.
-func (r *Images) scan(ctx context.Context, pixels tensor.Dense, out *Scan, size [2]int, methods []int,
-	sets []TextSet) error {
+func (r *Images) scan(ctx context.Context, p *glance, out *Scan, size [2]int, methods []int, sets []TextSet) error {
 	tokens := 0
 	for _, m := range methods {
 		rows, cols := r.networks[m].grid(size[0], size[1])
 		tokens = max(tokens, 1+rows*cols)
 	}
 	batch := max(windowTokens/tokens, 1)
-	seen := map[int][]window{} // of methods that look at all windows together
+	keep := map[int][]tensor.Dense{} // of methods that look at all windows together, by window
+	multiple := r.networks[methods[0]].multiple
 	for first := 0; first < len(out.Windows); first += batch {
 		ws := out.Windows[first:min(first+batch, len(out.Windows))]
-		results, err := r.similarities(ctx, out.sliding.cut(pixels, ws, r.networks[methods[0]].multiple), sets)
+		in := input{pixels: out.sliding.cut(p.Pixels, ws, multiple)}
+		in.regions = func() (tensor.Dense, error) { return r.regionsOf(p.Picture, out.sliding, ws, multiple) }
+		results, err := r.similarities(ctx, in, sets)
 		if err != nil {
 			return err
 		}
 		for _, m := range methods {
-			for i, w := range ws {
+			for i := range ws {
 				out.methods[m] = append(out.methods[m], results[m].At(i))
-				if n := r.networks[m]; n.whole != nil {
-					top, h := out.sliding.padding(w.H, n.multiple)
-					left, width := out.sliding.padding(w.W, n.multiple)
-					seen[m] = append(seen[m], window{results[m].At(i), results[m].keep.At(i).Data, w.Y - top, w.X - left, h, width})
+				if r.networks[m].whole != nil {
+					keep[m] = append(keep[m], results[m].keep.At(i))
 				}
 			}
 		}
 	}
-	for m, windows := range seen {
-		if err := r.overWindows(ctx, m, windows, sets); err != nil {
+	for _, m := range methods {
+		if keep[m] == nil {
+			continue
+		}
+		if err := r.overWindows(ctx, out, m, keep[m], p, sets); err != nil {
 			return err
 		}
 	}
@@ -194,8 +240,14 @@ func (s Scan) Maps(method, window, from, to int) Maps {
 	return s.methods[method][window].Select(from, to, s.texts)
 }
 
-// Mosaic is the map of texts from..to-1 for one method, stitched of the windows.
+// Mosaic is the map of texts from..to-1 for one method, stitched of the windows. One that is of the whole picture has
+// the size of the picture as it was read.
 func (s Scan) Mosaic(method, from, to int) resample.Mosaic {
+	if s.joined[method] {
+		m := s.Maps(method, 0, from, to)
+		w, h := s.picture.size()
+		return resample.Whole(m.Patches, m.Cols, m.Rows, to-from, w, h)
+	}
 	out := resample.Mosaic{W: s.Width, H: s.Height, Queries: to - from}
 	for i, w := range s.Windows {
 		m := s.Maps(method, i, from, to)

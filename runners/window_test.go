@@ -59,7 +59,7 @@ func TestScan(t *testing.T) {
 		{Window: 51, Stride: 20, Pad: runners.Around}, {Window: 51, Stride: 20}, {Window: 32, Stride: 5},
 		{Window: 120, Stride: 60, Pad: runners.Around}} {
 		s.Fill = vit.CLIP.Grey() // of which normalising makes zeros
-		scan, err := r.Scan(context.Background(), raw(pixels), s, runners.TextSet{Texts: words})
+		scan, err := r.Scan(context.Background(), runners.Picture{Pixels: raw(pixels)}, s, runners.TextSet{Texts: words})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,41 +9,88 @@ import (
 	"strings"
 
 	"ovbench/reports/results"
+	"ovbench/runners/checkpoint"
 	"ovbench/runners/dino"
 	"ovbench/runners/hub"
 	"ovbench/runners/methods"
+	"ovbench/runners/sam"
 	"ovbench/runners/vit"
 )
 
 // Backbone is a network beside the image-text model.
 type Backbone struct {
-	*dino.Model
-	Name string // as asked for
-	Role string // the name that methods ask with
+	methods.Backbone
+	Name    string // as asked for
+	Role    string // the name that methods ask with
+	Kind    string // of architecture
+	Format  checkpoint.Format
+	Assumed []string // in words for the user
+	model   results.Model
+}
+
+// openBackbone opens the network at path: a role of sam is Segment Anything's image encoder, all others are DINO's.
+func openBackbone(name, role string) (b Backbone, err error) {
+	b = Backbone{Name: name, Role: role}
+	if role == "sam" {
+		return b, b.openSAM()
+	}
+	path, err := hub.Locate(name)
+	if err != nil {
+		return b, err
+	}
+	m, err := dino.Open(path, role)
+	if err != nil {
+		return b, err
+	}
+	t := &m.Tower
+	b.Backbone, b.Kind, b.Format, b.Assumed = t, m.Name(), m.Format, m.Assumed
+	b.model = results.Model{Path: m.Path, Activation: string(t.Activation), ImageSize: m.Image, Patch: t.Patch,
+		Layers: t.Depth(), Width: t.Width, Heads: t.Heads}
+	b.addFiles(m.Files)
+	return b, nil
+}
+
+func (b *Backbone) openSAM() error {
+	path, err := sam.Locate(b.Name)
+	if err != nil {
+		return err
+	}
+	m, err := sam.Open(path)
+	if err != nil {
+		return err
+	}
+	b.Backbone, b.Kind, b.Format, b.Assumed = m.Backbone(b.Role), m.Name(), m.Format, m.Notes
+	b.model = results.Model{Path: m.Path, Activation: string(vit.GELU), ImageSize: m.Image, Patch: m.Patch, Layers: m.Depth,
+		Width: m.Width, Heads: m.Heads}
+	b.addFiles(m.Files)
+	return nil
+}
+
+func (b *Backbone) addFiles(paths []string) {
+	for _, p := range paths {
+		b.model.Files = append(b.model.Files, results.File{Path: p})
+	}
 }
 
 // OpenBackbones finds networks, given by the names that methods ask with. The error joins every fault.
 func OpenBackbones(named map[string]string) (list []Backbone, err error) {
 	var faults []error
 	for _, role := range slices.Sorted(maps.Keys(named)) {
-		path, err := hub.Locate(named[role])
-		if err == nil {
-			var m *dino.Model
-			if m, err = dino.Open(path, role); err == nil {
-				list = append(list, Backbone{m, named[role], role})
-				continue
-			}
+		b, err := openBackbone(named[role], role)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("backbone %s: %w", role, err))
+			continue
 		}
-		faults = append(faults, fmt.Errorf("backbone %s: %w", role, err))
+		list = append(list, b)
 	}
 	return list, errors.Join(faults...)
 }
 
 // Towers are the backbones as methods see them.
-func Towers(list []Backbone) map[string]*vit.Tower {
-	out := map[string]*vit.Tower{}
+func Towers(list []Backbone) map[string]methods.Backbone {
+	out := map[string]methods.Backbone{}
 	for _, b := range list {
-		out[b.Role] = &b.Tower
+		out[b.Role] = b.Backbone
 	}
 	return out
 }
@@ -71,14 +118,8 @@ func readers() (list []string) {
 
 // Describe is the network as results record it; hashes are added by hashFiles.
 func (b Backbone) Describe() results.Network {
-	t := &b.Tower
-	r := results.Model{
-		Name: b.Name, Path: b.Path, Format: string(b.Format), Architecture: b.Model.Name(), Activation: string(t.Activation),
-		ImageSize: b.Image, Patch: t.Patch, Layers: t.Depth(), Width: t.Width, Heads: t.Heads,
-	}
-	for _, f := range b.Files {
-		r.Files = append(r.Files, results.File{Path: f})
-	}
+	r := b.model
+	r.Name, r.Format, r.Architecture = b.Name, string(b.Format), b.Kind
 	return results.Network{Role: b.Role, Model: r}
 }
 

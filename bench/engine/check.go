@@ -28,7 +28,7 @@ func Check(ctx context.Context, r Request, progress tasks.Progress) (lines []str
 		}
 	}
 	for _, b := range p.backbones {
-		lines = append(lines, fmt.Sprintf("backbone %s %s: %s, %s", b.Role, b.Name, b.Model.Name(), b.Format))
+		lines = append(lines, fmt.Sprintf("backbone %s %s: %s, %s", b.Role, b.Name, b.Kind, b.Format))
 		for _, a := range b.Assumed {
 			lines = append(lines, "  assumed "+a)
 		}

@@ -135,6 +135,9 @@ func (p *Plan) describeNetwork(r *results.Run) {
 		for _, b := range p.methods[i].Method.Traits().Backbones {
 			needs = append(needs, strings.ToUpper(b)) // "dino" is DINO in tables
 		}
+		if p.methods[i].Method.Traits().Regions {
+			needs = append(needs, "masks")
+		}
 		r.Methods = append(r.Methods, results.Method{
 			Name: m.Name, Kind: m.Kind, Params: params, Positions: string(positions), Needs: needs,
 		})

@@ -10,6 +10,7 @@ import (
 	"ovbench/datasets"
 	"ovbench/runners"
 	"ovbench/runners/clip"
+	"ovbench/runners/methods"
 	"ovbench/runners/resample"
 	"ovbench/runners/sam"
 	"ovbench/runners/tensor"
@@ -110,6 +111,7 @@ func (r *run) sharedPictures() (list []*sharedPicture) {
 	type key struct {
 		framing framing
 		path    string
+		regions string // where its masks are
 	}
 	known := map[key]*sharedPicture{}
 	for k := range r.plan.targets {
@@ -118,7 +120,7 @@ func (r *run) sharedPictures() (list []*sharedPicture) {
 			if _, ok := r.records.Done[records.Key{Dataset: t.Info.Name, Index: i}]; ok {
 				continue
 			}
-			at := key{framing: t.framing, path: t.picture(i)}
+			at := key{framing: t.framing, path: t.picture(i), regions: t.regions}
 			if known[at] == nil {
 				known[at] = &sharedPicture{}
 				list = append(list, known[at])
@@ -143,6 +145,7 @@ func (t *target) picture(index int) string {
 type encoded struct {
 	framing framing
 	pixels  tensor.Dense
+	regions *runners.Regions // nil where no method reads them
 	scan    runners.Scan
 	columns map[int][2]int // of each target, in the cosines
 	pamr    map[[2]int]*resample.PAMR
@@ -151,9 +154,9 @@ type encoded struct {
 
 // encode shows a picture to the network, with the texts of all targets at once. The empty text is measured, but steers
 // nothing.
-func (r *run) encode(ctx context.Context, pixels tensor.Dense, f framing, targets []int, explained [][]int) (*encoded,
+func (r *run) encode(ctx context.Context, p runners.Picture, f framing, targets []int, explained [][]int) (*encoded,
 	error) {
-	s := &encoded{framing: f, pixels: pixels, columns: map[int][2]int{}, pamr: map[[2]int]*resample.PAMR{}}
+	s := &encoded{framing: f, pixels: p.Pixels, regions: p.Regions, columns: map[int][2]int{}, pamr: map[[2]int]*resample.PAMR{}}
 	sets := make([]runners.TextSet, len(targets))
 	at := 0
 	for i, k := range targets {
@@ -164,15 +167,15 @@ func (r *run) encode(ctx context.Context, pixels tensor.Dense, f framing, target
 		at += n
 	}
 	var err error
-	s.scan, err = r.images.Scan(ctx, pixels, f.sliding, sets...)
+	s.scan, err = r.images.Scan(ctx, p, f.sliding, sets...)
 	return s, err
 }
 
 // similarity is what one method saw of the picture, for one target.
-func (s *encoded) similarity(t *target, target, method int) tasks.Similarity {
+func (s *encoded) similarity(t *target, target int, m methods.Method, method int) tasks.Similarity {
 	from, to := s.columns[target][0], s.columns[target][1]
 	method = t.network[method]
-	sim := tasks.Similarity{Refiner: s.refiner}
+	sim := tasks.Similarity{Refiner: s.refiner, Settle: voted(m, s.regions)}
 	sim.Stitched = func() resample.Mosaic { return s.scan.Mosaic(method, from, from+len(t.Texts)) }
 	if t.framing.whole() {
 		sim.Maps = s.scan.Maps(method, 0, from, to)

@@ -45,13 +45,16 @@ func (p *Plan) header(out *results.Run) (records.Header, error) {
 	}
 	for i, t := range p.targets {
 		d := p.suite.Datasets[i]
-		d.Root, d.Limit, d.Title = "", 0, ""
+		d.Root, d.Limit, d.Regions, d.Title = "", 0, "", ""
 		names, err := hashOf(p.suite.Path(d.LabelNames))
 		fault = errors.Join(fault, err)
 		protocol := t.Protocol
 		protocol.Convention = ""
 		add("data set "+d.Label(), d, names, t.Info.Split, t.Info.ListSHA256, t.Info.Classes, t.Info.Background, t.queries,
 			values(protocol), p.departing(&t))
+		if t.regions != "" {
+			add("masks of regions of "+d.Label(), t.regionsHash)
+		}
 	}
 	return records.NewHeader(parts), fault
 }

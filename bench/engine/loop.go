@@ -391,9 +391,14 @@ func (r *run) encodeSamples(ctx context.Context, e *sharedPicture, samples []dat
 			return "network", nil, err
 		}
 	}
-	picture, err := r.encode(ctx, pixels, f, targets, explained)
+	image := samples[readable[0]].Image
+	regions, err := r.plan.targets[targets[0]].regionsOf(e.samples[readable[0]].index)
+	if err != nil {
+		return "decode", nil, err
+	}
+	picture, err := r.encode(ctx, runners.Picture{Pixels: pixels, Image: image, Regions: regions}, f, targets, explained)
 	if err == nil {
-		picture.segment = r.segmented(ctx, samples[readable[0]].Image)
+		picture.segment = r.segmented(ctx, image)
 	}
 	return "network", picture, err
 }
@@ -449,7 +454,7 @@ func (r *run) record(ctx context.Context, rec *records.Record, at sampleRef, s d
 	}
 	for k, m := range r.plan.methods {
 		v.Methods = append(v.Methods, tasks.Seen{Name: m.Name, Form: r.plan.forms[k], Ending: r.plan.endings[k],
-			Similarity: picture.similarity(t, at.target, k)})
+			Similarity: picture.similarity(t, at.target, m.Method, k)})
 	}
 	made, err := r.plan.task.Measure(&v)
 	scoring()

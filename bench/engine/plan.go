@@ -102,10 +102,13 @@ type target struct {
 	set     string     // name of the query set
 	queries [][]string // by class
 	samples string     // of the whole plan, whatever the shard, as ranges
+	all     []int      // samples of the whole plan, whatever the shard, ascending
 	indices []int      // samples to measure, ascending
 	panels  []int      // of these, the ones kept for pictures
 
 	diagnosis *datasets.Diagnosis // of the samples measured here
+
+	regions, regionsHash string // folder of masks of regions, and what they are; empty where no method reads them
 }
 
 // NewPlan resolves a request. The error joins every fault found.
@@ -115,7 +118,7 @@ func NewPlan(r Request) (*Plan, error) {
 		p.readProtocol(), p.openTargets()}
 	if errors.Join(faults...) == nil {
 		p.size = fixedSize(p.targets)
-		faults = append(faults, p.fitMethods(), p.checkOnly(), p.checkNetworks())
+		faults = append(faults, p.fitMethods(), p.checkOnly(), p.checkNetworks(), p.checkRegions())
 	}
 	return p, errors.Join(faults...)
 }
@@ -386,7 +389,7 @@ func (t *target) choose(r Request, limit, panels int) {
 	for k := range n {
 		t.panels = append(t.panels, t.indices[int(math.Round(float64(k)*float64(len(t.indices)-1)/float64(max(n-1, 1))))])
 	}
-	t.samples = records.Ranges(t.indices)
+	t.samples, t.all = records.Ranges(t.indices), slices.Clone(t.indices)
 	t.indices = slices.DeleteFunc(t.indices, func(i int) bool { return !r.Shard.has(i) })
 	t.panels = slices.DeleteFunc(t.panels, func(i int) bool { return !r.Shard.has(i) })
 }

@@ -34,6 +34,9 @@ func (segmentation) Measure(v *View) (Measured, error) {
 		if err != nil {
 			return records.Evidence{}, err
 		}
+		if s.Settle != nil {
+			s.Settle(labels, v.Sample.Labels.W, v.Sample.Labels.H)
+		}
 		maps = append(maps, labels)
 		return LabelEvidence(v.Target, v.Index, v.Sample.Labels, labels)
 	})

@@ -100,6 +100,8 @@ type Similarity struct {
 	// Stitched is the map of the whole picture.
 	Stitched func() resample.Mosaic
 	Refiner  func(w, h int) *resample.PAMR
+	// Settle has the method's last word on the label map of a picture of w x h pixels; nil for none.
+	Settle func(labels []uint16, w, h int)
 }
 
 // Measured is what a task made of a sample.

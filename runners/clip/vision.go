@@ -19,9 +19,6 @@ type ViT struct {
 // Transformer gives methods the tower's parts.
 func (v *ViT) Transformer() *vit.Tower { return &v.Tower }
 
-// Multiple is the side of a patch in pixels.
-func (v *ViT) Multiple() int { return v.Patch }
-
 // Encode is the unchanged tower: every token of rgb [B, 3, H, W] goes where the global one goes, [B, 1+N, E]. That is
 // the class token, or what the pool makes of all.
 func (v *ViT) Encode(g *onnx.Graph, rgb onnx.Value, p vit.Interpolation) onnx.Value {

@@ -21,8 +21,7 @@ func (*LentCLIP) Check(Models) error { return nil }
 // Read gives patches on the other network's grid, and the global token of the unchanged model.
 func (c *LentCLIP) Read(s *Scene) Reading {
 	other := s.Backbones["other"]
-	x := other.Before(s.Graph, s.RGB, s.Positions, other.Depth())
-	f := s.L2Normalize(other.PatchTokens(s.Graph, other.Final(s.Graph, x)))
+	f := s.L2Normalize(other.Features(s.Graph, s.RGB, s.Positions))
 	like := s.Softmax(s.Scale(s.MatMul(f, s.Transpose(f, 0, 2, 1)), float32(c.Temperature)), -1)
 	r := (&CLIP{}).Read(s)
 	r.Patches = s.MatMul(like, s.Resized(r.Patches, other))

@@ -9,48 +9,60 @@ import (
 	"ovbench/runners/tensor"
 )
 
-// BenchmarkLPOSS spreads scores of 171 texts over 3000 patches, as of a picture of 597x448 pixels in 15 windows.
+// BenchmarkLPOSS spreads scores of 171 texts over 3000 patches, as of a picture of 597x448 pixels in 15 windows: the
+// cosines of all pairs, their weights, and the propagation.
 func BenchmarkLPOSS(b *testing.B) {
 	lib, err := ort.Load("")
 	if err != nil {
 		b.Skip("ONNX Runtime is not here (make setup): " + err.Error())
 	}
-	const n, width, texts = 3000, 768, 171
-	g := onnx.New()
-	nodes := g.Symbol("nodes")
-	p := Patches{
-		Keep: g.Input("keep", tensor.F32, nodes, width), Values: g.Input("values", tensor.F32, nodes, texts),
-		Centres: g.Input("centres", tensor.F32, nodes, 2), Index: g.Input("index", tensor.F32, nodes, 1),
+	const windows, rows, cols, width, texts = 15, 10, 20, 768, 171
+	const n = windows * rows * cols
+	open := func(name string, build func(g *onnx.Graph) onnx.Value) *ort.Session {
+		g := onnx.New()
+		g.Output("result", build(g))
+		model, err := g.Model()
+		if err != nil {
+			b.Fatal(err)
+		}
+		s, err := lib.NewSession(name, model, ort.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { s.Close() })
+		return s
 	}
-	g.Output("result", (&LPOSS{Neighbours: 400, Gamma: 3, Sigma: 0.01, Alpha: 0.95, Steps: 10}).spread(g, p))
-	model, err := g.Model()
-	if err != nil {
-		b.Fatal(err)
-	}
-	s, err := lib.NewSession("lposs", model, ort.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer s.Close()
+	l := &LPOSS{Neighbours: 400, Gamma: 3, Sigma: 0.01, Alpha: 0.95, Steps: 10}
+	first := open("pairs", func(g *onnx.Graph) onnx.Value {
+		return pairs(g, g.Input("keep", tensor.F32, g.Symbol("windows"), g.Symbol("patches"), width))
+	})
+	second := open("spread", func(g *onnx.Graph) onnx.Value {
+		return l.spread(&Scene{Graph: g}, Patches{Values: g.Input("values", tensor.F32, g.Symbol("nodes"), texts)})
+	})
 	rng := rand.New(rand.NewPCG(1, 2))
-	in := []tensor.Dense{tensor.New(n, width), tensor.New(n, texts), tensor.New(n, 2), tensor.New(n, 1)}
-	for i := range in[0].Data {
-		in[0].Data[i] = (rng.Float32() - 0.3) / 14
+	keep, scores := tensor.New(windows, rows*cols, width), tensor.New(n, texts)
+	for i := range keep.Data {
+		keep.Data[i] = (rng.Float32() - 0.3) / 14
 	}
-	for i := range in[1].Data {
-		in[1].Data[i] = rng.Float32()
+	for i := range scores.Data {
+		scores.Data[i] = rng.Float32()
 	}
-	for i := range n {
-		in[2].Data[2*i], in[2].Data[2*i+1], in[3].Data[i] = float32(i/60*8), float32(i%60*8), float32(i)
+	at := Layout{Height: 448, Width: 597, Rows: rows, Cols: cols, Pairs: tensor.New(n, n)}
+	for range windows {
+		at.Windows = append(at.Windows, Place{Height: 160, Width: 320})
 	}
-	var values []ort.Value
-	for _, d := range in {
-		values = append(values, ort.Float32(d.Shape, d.Data))
-	}
-	out := tensor.New(n, texts)
-	for b.Loop() {
+	run := func(s *ort.Session, out tensor.Dense, in ...tensor.Dense) {
+		var values []ort.Value
+		for _, d := range in {
+			values = append(values, ort.Float32(d.Shape, d.Data))
+		}
 		if err := s.Run(b.Context(), values, []ort.Value{ort.Float32(out.Shape, out.Data)}); err != nil {
 			b.Fatal(err)
 		}
+	}
+	out := tensor.New(n, texts)
+	for b.Loop() {
+		run(first, at.Pairs, keep)
+		run(second, out, append([]tensor.Dense{scores}, l.weights(at)...)...)
 	}
 }

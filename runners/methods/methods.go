@@ -43,6 +43,7 @@ type Traits struct {
 	Comparable bool
 	Ending     Ending   // how values become maps; empty is [MinMaxResize]
 	Backbones  []string // networks that the method reads beside the image-text model
+	Regions    bool     // masks of regions, made elsewhere, are read beside pictures
 	// PerDataset are the parameters that the authors chose for single data sets, others than those of [All], by data set
 	// and name.
 	PerDataset map[string]map[string]any
@@ -89,8 +90,20 @@ var All = []Entry{
 		"Stojnić et al., arXiv 2503.19777", func() Method {
 			return &LPOSS{Neighbours: 400, Gamma: 3, Sigma: 0.01, Alpha: 0.95, Steps: 10}
 		}},
+	{"lposs_plus", "lposs, whose stitched maps are then spread over pixels of like colours",
+		"Stojnić et al., arXiv 2503.19777", func() Method {
+			return &LPOSSPlus{Neighbours: 400, Gamma: 3, Sigma: 0.01, Alpha: 0.95, Steps: 10, Reach: 6, Tau: 0.01}
+		}},
+	{"corrclip", "attention within regions that another program found, of blocks below too, and a class token a region",
+		"Zhang et al., arXiv 2411.10086", func() Method {
+			return &CorrCLIP{Tau: 4, Merge: 0.2, Spatial: 1, Semantic: 0.5, Regions: true}
+		}},
 	{"proxyclip", "attention of a second network's patches over the last block's values, on that network's grid",
 		"Lan et al., arXiv 2408.04883", func() Method { return &ProxyCLIP{Beta: 1.2, Gamma: 3} }},
+	{"trident", "proxyclip's windows spliced, and correlated by the attention of Segment Anything's image encoder; without " +
+		"the refinement by prompts", "Shi et al., arXiv 2411.09219", func() Method {
+		return &Trident{Beta: 1.2, Gamma: 3, Cos: 1.2, Negative: true, Enlarge: true, Parts: 1}
+	}},
 	{"resclip", "attention of middle blocks added to the last one's, then steered by a first segmentation",
 		"Yang et al., arXiv 2411.15851", func() Method {
 			return &ResCLIP{Base: "naclip", Sigma: 5, From: 6, To: 9, Tau: 2, Lambda: 0.3, SFR: true, SFRTau: 2.2, SFRLambda: 0.7,

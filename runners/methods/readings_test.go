@@ -12,7 +12,6 @@ import (
 	"ovbench/runners/methods"
 	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
-	"ovbench/runners/vit"
 )
 
 // openModel is the built-in random model, or a random one of 16-pixel patches.
@@ -64,7 +63,7 @@ func TestExampleReadings(t *testing.T) {
 		{Name: "lent", Method: &methods.LentCLIP{}}}
 	const h, w = 48, 80
 	for _, open := range []bool{true, false} {
-		o := runners.ImageOptions{Height: h, Width: w, Similarities: true, Backbones: map[string]*vit.Tower{"other": &other}}
+		o := runners.ImageOptions{Height: h, Width: w, Similarities: true, Backbones: map[string]methods.Backbone{"other": &other}}
 		if open {
 			o.Height, o.Width = 0, 0
 		}
@@ -109,7 +108,7 @@ func TestExampleReadings(t *testing.T) {
 func checkLentScan(t *testing.T, images *runners.Images, texts tensor.Dense) {
 	t.Helper()
 	pixels := random(1, 3, 48, 80)
-	scan, err := images.Scan(t.Context(), pixels, runners.Sliding{}, runners.TextSet{Texts: texts})
+	scan, err := images.Scan(t.Context(), runners.Picture{Pixels: pixels}, runners.Sliding{}, runners.TextSet{Texts: texts})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"ovbench/runners/onnx"
 	"ovbench/runners/resample"
+	"ovbench/runners/sam"
 	"ovbench/runners/tensor"
 	"ovbench/runners/vit"
 )
@@ -32,9 +33,46 @@ type Transformer interface {
 // Models are the networks that a method may read.
 type Models struct {
 	ImageText
-	// Backbones are networks beside it, by the names that [Traits.Backbones] asks for: "dino".
-	Backbones map[string]*vit.Tower
+	// Backbones are networks beside it, by the names that [Traits.Backbones] asks for: "dino", "sam".
+	Backbones map[string]Backbone
 }
+
+// Backbone is a network beside the image-text model whose patches methods read: a [vit.Tower], or a [sam.Backbone].
+type Backbone interface {
+	// Label begins the names of its tables and symbols; networks of one graph have labels of their own.
+	Label() string
+	// Grid is the number of patches, rows by columns, of an image of height x width pixels.
+	Grid(height, width int) (rows, cols int)
+	// Multiple is the pixels of a patch's side, or 1 where any size does.
+	Multiple() int
+	// Patches is the number of patches N of pictures rgb [B, 3, H, W], or its symbol.
+	Patches(g *onnx.Graph, rgb onnx.Value) int
+	// Features are the network's last features of patches [B, N, W] for rgb, 0..255. p is the interpolation of positions
+	// where the network has no rule of its own.
+	Features(g *onnx.Graph, rgb onnx.Value, p vit.Interpolation) onnx.Value
+}
+
+// blocks is the backbone of that name as a transformer whose blocks a method goes into, or why it is none.
+func (m Models) blocks(method, name string) (*vit.Tower, error) {
+	t, ok := m.Backbones[name].(*vit.Tower)
+	if !ok && m.Backbones[name] != nil {
+		return nil, fmt.Errorf("%s: its backbone %s goes into the blocks of DINO or DINOv2, which %T has not", method, name,
+			m.Backbones[name])
+	}
+	return t, nil
+}
+
+// segmenter is the backbone of that name as Segment Anything's image encoder, or why it is none.
+func (m Models) segmenter(method string) (*sam.Backbone, error) {
+	e, ok := m.Backbones[samBackbone].(*sam.Backbone)
+	if !ok && m.Backbones[samBackbone] != nil {
+		return nil, fmt.Errorf("%s: its backbone %s is no Segment Anything", method, samBackbone)
+	}
+	return e, nil
+}
+
+// The names by which methods ask for a self-supervised vision transformer, and for Segment Anything's image encoder.
+const dinoBackbone, samBackbone = "dino", "sam"
 
 // transformer is the image tower, or why it has no blocks.
 func (m Models) transformer() (Transformer, error) {
@@ -55,6 +93,9 @@ type Scene struct {
 	Asked     onnx.Value // [A] int64: the texts that steer methods; others are only measured
 	Explained onnx.Value // [K] int64: those of Asked of which methods that explain give values
 	Positions vit.Interpolation
+	// Regions are for methods that read masks ([Traits.Regions]): 1 where a patch of the network dino lies in a region of
+	// its picture, [B, N, R], and all 0 in none.
+	Regions onnx.Value
 }
 
 // Tower is the image tower of the scene, which has blocks, with its way into the space of texts.
@@ -112,11 +153,11 @@ func (s *Scene) Cosines(x onnx.Value) onnx.Value {
 	return s.Linear(s.L2Normalize(x), s.Texts, onnx.Value{})
 }
 
-// Resized are patches [B, N, W] of the image-text model, bilinearly interpolated to the grid of another tower: [B, N',
+// Resized are patches [B, N, W] of the image-text model, bilinearly interpolated to the grid of another network: [B, N',
 // W].
-func (s *Scene) Resized(x onnx.Value, to *vit.Tower) onnx.Value {
+func (s *Scene) Resized(x onnx.Value, to Backbone) onnx.Value {
 	from := s.Encoder()
-	table := s.Table(to.Prefix+"resized", s.RGB, func(h, w int) tensor.Dense {
+	table := s.Table(to.Label()+"resized", s.RGB, func(h, w int) tensor.Dense {
 		rows, cols := from.Grid(h, w)
 		r, c := to.Grid(h, w)
 		out := tensor.New(1, r*c, rows*cols)
@@ -126,14 +167,15 @@ func (s *Scene) Resized(x onnx.Value, to *vit.Tower) onnx.Value {
 	return s.MatMul(table, x)
 }
 
-// OnGrid is a reading whose patches are on the grid of another tower beside the image-text model's; padding suits both.
-func (s *Scene) OnGrid(r Reading, t *vit.Tower) Reading {
+// OnGrid is a reading whose patches are on the grid of another network beside the image-text model's; padding suits
+// both.
+func (s *Scene) OnGrid(r Reading, t Backbone) Reading {
 	r.Grid = t.Grid
-	a, b := s.Encoder().Multiple(), t.Patch
+	a, b := s.Encoder().Multiple(), t.Multiple()
 	for b > 0 {
 		a, b = b, a%b
 	}
-	r.Multiple = s.Encoder().Multiple() / a * t.Patch
+	r.Multiple = s.Encoder().Multiple() / a * t.Multiple()
 	return r
 }
 
@@ -158,22 +200,47 @@ type Reading struct {
 	Whole *Whole
 }
 
-// Whole is a graph over the patches of all windows of a picture at once, which has the last word on what patches answer
-// to texts. It runs for every set of texts by itself.
+// Whole is a graph over the patches of all windows of a picture at once, which has the last word on what they answer to
+// texts. It runs for every set of texts by itself; what is before it runs once a picture.
 type Whole struct {
 	// Keep is a value of the first graph with a row for every patch of the reading: [B, N, W].
 	Keep onnx.Value
-	// Read gives new values [n, T].
-	Read func(g *onnx.Graph, p Patches) onnx.Value
+	// Pairs adds a graph over what was kept of all windows, [w, N, W]; nil is none.
+	Pairs func(g *onnx.Graph, keep onnx.Value) onnx.Value
+	// Segmenter adds to the image encoder of a segmenter, which sees the picture as it was read, what Read takes as
+	// Patches.Relation. cells are the numbers of the m cells of its grid that lie in the picture: [m], int64. The result
+	// is then on these cells, in place of the windows' patches. nil is none.
+	Segmenter func(g *onnx.Graph, pixels, cells onnx.Value) onnx.Value
+	Enlarge   int // multiple to which the picture's sides are enlarged for the segmenter (OpenCV); 0 leaves them
+	Parts     int // of the picture, side by side, which the segmenter sees one by one, as Read does; 0 is 1
+	// Prepare gives what Read takes besides, in the order in which Read declares it.
+	Prepare func(l Layout) []tensor.Dense
+	// Read gives new values [n, T], or [m, T] on the segmenter's cells. The scene has texts, and no pictures.
+	Read func(s *Scene, p Patches) onnx.Value
+	// Sharpen changes maps stitched of all windows, [H·W, T] at the pixels of the network's input rgb [1, 3, H, W], in
+	// place. nil leaves what Read gave.
+	Sharpen func(rgb, maps tensor.Dense) error
 }
 
-// Patches are the n patches of all windows of a picture, window by window.
+// Patches are the n patches of all w windows of a picture, window by window.
 type Patches struct {
-	Keep    onnx.Value // [n, W]
-	Values  onnx.Value // [n, T]: cosines or scores
-	Centres onnx.Value // [n, 2]: y and x in pixels of the network's input
-	Index   onnx.Value // [n, 1]: 0, 1, 2, …
+	Keep     onnx.Value // [w, N, W]
+	Values   onnx.Value // [n, T]: cosines or scores
+	Relation onnx.Value // what Whole.Segmenter gave
 }
+
+// Layout is where the patches of a picture's windows lie.
+type Layout struct {
+	Height, Width int          // of the network's input, in pixels
+	Windows       []Place      // padded
+	Rows, Cols    int          // of each window's patches
+	Pairs         tensor.Dense // what Whole.Pairs gave, to be changed at will
+	Cells         [2]int       // rows and columns of the segmenter's cells in the part of the picture
+	Part, Parts   int          // which of how many
+}
+
+// Place is a rectangle of the network's input, in pixels.
+type Place struct{ Top, Left, Height, Width int }
 
 // Values are what a graph gives for the reading: with texts, cosines of tokens, or the scores; else the tokens. The
 // global one comes first, if there is one.
@@ -240,7 +307,8 @@ func needBlocks(method string, m Models) (*vit.Tower, error) {
 }
 
 // fetch says where networks are to be had, by the names that methods ask with.
-var fetch = map[string]string{dinoBackbone: "; fetch one with: ovbench pull facebook/dino-vitb8"}
+var fetch = map[string]string{dinoBackbone: "; fetch one with: ovbench pull facebook/dino-vitb8",
+	samBackbone: "; fetch one with: ovbench pull facebook/sam-vit-base"}
 
 // checkForm says why a form of reading tokens through a pool is not known.
 func checkForm(method string, form vit.PoolForm) error {
@@ -248,7 +316,7 @@ func checkForm(method string, form vit.PoolForm) error {
 }
 
 // CheckBackbones says which network a method needs that is not there.
-func CheckBackbones(name string, m Method, given map[string]*vit.Tower) error {
+func CheckBackbones(name string, m Method, given map[string]Backbone) error {
 	for _, b := range m.Traits().Backbones {
 		if given[b] == nil {
 			return fmt.Errorf("method %s reads a second network, %s: name one with --backbone %s=PATH, or backbones: {%s: "+

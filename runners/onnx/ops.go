@@ -315,6 +315,14 @@ func (g *Graph) Transpose(x Value, perm ...int) Value {
 	return g.node("Transpose", []Value{x}, x.DType(), shape, intsAttr("perm", perm...))
 }
 
+// Unsqueeze is x with an axis of size 1 more.
+func (g *Graph) Unsqueeze(x Value, axis int) Value {
+	if axis < 0 || axis > len(x.Shape()) {
+		g.fault("Unsqueeze", x)
+	}
+	return g.node("Unsqueeze", []Value{x, g.Ints(int64(axis))}, x.DType(), slices.Insert(slices.Clone(x.Shape()), axis, 1))
+}
+
 // Concat joins values along axis; the other axes are equal. At most one of the joined sizes may be a symbol. The slices
 // of one value in their order are that value.
 func (g *Graph) Concat(axis int, xs ...Value) Value {

@@ -35,6 +35,22 @@ func lerpAdd(dst, a, b []float32, w0, w1 float32) {
 	}
 }
 
+// weighAdd adds to every cell of dst one of src times its weight.
+func weighAdd(dst, src, weights []float32) {
+	n := len(weights)
+	dst, src = dst[:lanes*n], src[:lanes*n]
+	if vectors && n > 0 {
+		weighAddAVX2(&dst[0], &src[0], &weights[0], n)
+		return
+	}
+	for i, w := range weights {
+		to, from := cell(dst, i), cell(src, i)
+		for k := range to {
+			to[k] += float32(from[k] * w)
+		}
+	}
+}
+
 // stretch resizes a row of cells by taps into dst.
 func stretch(dst, src []float32, taps []tap) {
 	if len(taps) == 0 {

@@ -15,6 +15,9 @@ func lerpAVX2(dst, a, b *float32, w0, w1 float32, n int)
 func lerpAddAVX2(dst, a, b *float32, w0, w1 float32, n int)
 
 //go:noescape
+func weighAddAVX2(dst, src, weights *float32, n int)
+
+//go:noescape
 func stretchAVX2(dst, src *float32, taps *tap, n int)
 
 //go:noescape

@@ -110,6 +110,29 @@ lerpAddLoop:
 	VZEROUPPER
 	RET
 
+// func weighAddAVX2(dst, src, weights *float32, n int)
+TEXT ·weighAddAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ weights+16(FP), DX
+	MOVQ n+24(FP), CX
+
+weighAddLoop:
+	VBROADCASTSS (DX), Y2
+	VMULPS       (SI), Y2, Y0
+	VMULPS       32(SI), Y2, Y1
+	VADDPS       (DI), Y0, Y0
+	VADDPS       32(DI), Y1, Y1
+	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y1, 32(DI)
+	ADDQ         $4, DX
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	DECQ         CX
+	JNZ          weighAddLoop
+	VZEROUPPER
+	RET
+
 // func stretchAVX2(dst, src *float32, taps *tap, n int)
 TEXT ·stretchAVX2(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), DI

@@ -60,11 +60,12 @@ func TestLanes(t *testing.T) {
 		top, lane := make([]float32, n), make([]int32, n)
 
 		for name, do := range map[string]func() []float32{
-			"lerp":    func() []float32 { dst := make([]float32, length); lerp(dst, a, b, w0, w1); return dst },
-			"lerpAdd": func() []float32 { dst := slices.Clone(c[:length]); lerpAdd(dst, a, b, w0, w1); return dst },
-			"stretch": func() []float32 { dst := make([]float32, lanes*n); stretch(dst, a, taps); return dst },
-			"divide":  func() []float32 { dst := slices.Clone(a); divide(dst, counts); return dst },
-			"mix":     func() []float32 { dst := make([]float32, lanes*n); mix(dst, &rows, weights); return dst },
+			"lerp":     func() []float32 { dst := make([]float32, length); lerp(dst, a, b, w0, w1); return dst },
+			"lerpAdd":  func() []float32 { dst := slices.Clone(c[:length]); lerpAdd(dst, a, b, w0, w1); return dst },
+			"weighAdd": func() []float32 { dst := slices.Clone(c); weighAdd(dst, a, weights[:n]); return dst },
+			"stretch":  func() []float32 { dst := make([]float32, lanes*n); stretch(dst, a, taps); return dst },
+			"divide":   func() []float32 { dst := slices.Clone(a); divide(dst, counts); return dst },
+			"mix":      func() []float32 { dst := make([]float32, lanes*n); mix(dst, &rows, weights); return dst },
 			"largest": func() []float32 {
 				largest(top, lane, a, mask)
 				out := slices.Clone(top)

@@ -23,6 +23,11 @@ func BilinearCells(dst []float32, w, h int, src []float32, sw, sh, channels int)
 	resizeCells(dst, w, h, src, sw, sh, channels, bilinearTaps, 0, 0)
 }
 
+// Nearest is the cell of in that torch's nearest interpolation takes for cell i of out.
+func Nearest(i, in, out int) int {
+	return min(int(float32(i)*(float32(in)/float32(out))), in-1)
+}
+
 // BilinearCorners is [Bilinear] with the centres of the outer pixels on those of the outer cells:
 // interpolate(mode="bilinear", align_corners=True).
 func BilinearCorners(dst []float32, w, h int, src []float32, sw, sh int) {

@@ -1,6 +1,7 @@
 package sam
 
 import (
+	"fmt"
 	"math"
 
 	"ovbench/runners/onnx"
@@ -37,46 +38,59 @@ type neck struct {
 // eps is the term of the LayerNorms but for those of the decoder's transformer.
 const eps = 1e-6
 
-// embed takes pixels [1, 3, S, S] to the embedding [1, C, n, n].
+// embed takes pixels [B, 3, S, S] to the embedding [B, C, n, n].
 func (e *encoder) embed(g *onnx.Graph, pixels onnx.Value) onnx.Value {
-	x := e.tokens(g, pixels)
-	for i := range e.blocks {
-		x = e.blocks[i].apply(g, x, e.heads)
-	}
-	return e.neck.apply(g, x, e.grid)
+	return e.neck.apply(g, e.before(g, pixels, len(e.blocks)), e.grid)
 }
 
-// tokens are the patches [1, n·n, D] with their positions.
+// before are the tokens [B, n·n, D] that block i takes; those behind the last block for i = len(blocks).
+func (e *encoder) before(g *onnx.Graph, pixels onnx.Value, i int) onnx.Value {
+	x := e.tokens(g, pixels)
+	for b := range i {
+		x = e.blocks[b].apply(g, x, e.heads)
+	}
+	return x
+}
+
+// tokens are the patches [B, n·n, D] with their positions.
 func (e *encoder) tokens(g *onnx.Graph, pixels onnx.Value) onnx.Value {
 	w := e.patches.Weight.In(g)
 	x := g.Conv(pixels, w, e.patches.Bias.In(g), w.Shape()[2], 0)
 	n, width := e.grid*e.grid, x.Shape()[1]
-	x = g.Transpose(g.Reshape(x, 1, width, n), 0, 2, 1)
+	x = g.Transpose(g.Reshape(x, x.Shape()[0], width, n), 0, 2, 1)
 	return g.Add(x, g.Reshape(e.positions.In(g), 1, n, width))
 }
 
-// apply is x + attention, then + MLP, for x [1, n·n, D].
+// apply is x + attention, then + MLP, for x [B, n·n, D].
 func (b *block) apply(g *onnx.Graph, x onnx.Value, heads int) onnx.Value {
 	x = g.Add(x, b.out.Apply(g, b.attend(g, b.norm1.Apply(g, x, eps), heads)))
 	h := g.Gelu(b.up.Apply(g, b.norm2.Apply(g, x, eps)))
 	return g.Add(x, b.down.Apply(g, h))
 }
 
-// attend is the block's attention over y [1, n·n, D], before the output projection.
+// attend is the block's attention over y [B, n·n, D], before the output projection.
 //
 // The grid is padded with zeros at the bottom and right to whole windows. Tokens there take part as keys, with the
 // biases as their keys and values; so the bias is added behind the padding, and the projections are of real tokens
 // only.
 func (b *block) attend(g *onnx.Graph, y onnx.Value, heads int) onnx.Value {
+	q, k, v := b.qkv(g, y, heads)
+	w := windows{grid: side(y), window: b.window}
+	return w.join(g, g.Attention(q, k, v, heads, b.scale(), onnx.Value{}, false), y.Shape()[0])
+}
+
+// scale is the factor of the attention logits, of which those by relative positions are told by [block.queries].
+func (b *block) scale() float32 { return float32(1 / math.Sqrt(float64(b.rows.Shape[1]))) }
+
+// qkv are queries and keys [.., w·w, heads·(dh+2w)], which tell relative positions, and values [.., w·w, D] of all
+// windows of y [B, n·n, D].
+func (b *block) qkv(g *onnx.Graph, y onnx.Value, heads int) (q, k, v onnx.Value) {
 	w := windows{grid: side(y), window: b.window}
 	project := func(l weights.Linear) onnx.Value {
 		return g.Add(w.cut(g, g.Linear(y, l.Weight.In(g), onnx.Value{})), l.Bias.In(g))
 	}
-	q, k, v := project(b.q), project(b.k), project(b.v)
-	dh := b.rows.Shape[1]
-	scale := 1 / math.Sqrt(float64(dh))
-	a := g.Attention(b.queries(g, q, heads, scale), b.keys(g, k, heads), v, heads, float32(scale), onnx.Value{}, false)
-	return w.join(g, a)
+	return b.queries(g, project(b.q), heads, 1/math.Sqrt(float64(b.rows.Shape[1]))), b.keys(g, project(b.k), heads),
+		project(b.v)
 }
 
 // queries puts behind each head's query q what it adds to the logits by relative rows and columns: q·Rh[i-a+w-1] for
@@ -101,13 +115,13 @@ func (b *block) queries(g *onnx.Graph, q onnx.Value, heads int, scale float64) o
 // keys puts behind each head's key k its row and its column, 1 among w zeros each: [B, w·w, heads·(dh+2w)].
 func (b *block) keys(g *onnx.Graph, k onnx.Value, heads int) onnx.Value {
 	batch, w, dh := k.Shape()[0], b.window, b.rows.Shape[1]
-	places := tensor.New(1, w*w, 1, 2*w)
+	places := tensor.New(1, w*w, 1, dh+2*w)
 	for cell := range w * w {
-		places.Data[cell*2*w+cell/w] = 1
-		places.Data[cell*2*w+w+cell%w] = 1
+		places.Data[cell*(dh+2*w)+dh+cell/w] = 1
+		places.Data[cell*(dh+2*w)+dh+w+cell%w] = 1
 	}
-	where := g.Expand(g.Const("places", places), batch, w*w, heads, 2*w)
-	return g.Reshape(g.Concat(3, g.Reshape(k, batch, w*w, heads, dh), where), batch, w*w, heads*(dh+2*w))
+	long := g.PadBack(g.Reshape(k, batch, w*w, heads, dh), 2*w, 3)
+	return g.Reshape(g.Add(long, g.Const("places", places)), batch, w*w, heads*(dh+2*w))
 }
 
 // relative spreads a table of relative positions [2w-1, dh] to [w, dh, w]: entry i, d, a is table[i-a+w-1, d] over
@@ -132,38 +146,47 @@ type windows struct{ grid, window int }
 // count is the number of windows a side.
 func (w windows) count() int { return (w.grid + w.window - 1) / w.window }
 
-// cut takes x [1, n·n, C] to [windows, w·w, C].
+// all is the number of windows of batch pictures, or its symbol.
+func (w windows) all(g *onnx.Graph, batch int) int {
+	n := w.count() * w.count()
+	if batch >= 0 {
+		return batch * n
+	}
+	return g.Symbol(fmt.Sprintf("%d windows", n))
+}
+
+// cut takes x [B, n·n, C] to [windows, w·w, C].
 func (w windows) cut(g *onnx.Graph, x onnx.Value) onnx.Value {
 	if w.grid == w.window {
 		return x
 	}
-	n, c := w.count(), x.Shape()[2]
-	x = g.Reshape(x, w.grid, w.grid, c)
+	n, batch, c := w.count(), x.Shape()[0], x.Shape()[2]
+	x = g.Reshape(x, batch, w.grid, w.grid, c)
 	if pad := n*w.window - w.grid; pad > 0 {
-		x = g.PadBack(x, pad, 0, 1)
+		x = g.PadBack(x, pad, 1, 2)
 	}
-	x = g.Transpose(g.Reshape(x, n, w.window, n, w.window, c), 0, 2, 1, 3, 4)
-	return g.Reshape(x, n*n, w.window*w.window, c)
+	x = g.Transpose(g.Reshape(x, batch, n, w.window, n, w.window, c), 0, 1, 3, 2, 4, 5)
+	return g.Reshape(x, w.all(g, batch), w.window*w.window, c)
 }
 
 // join undoes cut.
-func (w windows) join(g *onnx.Graph, x onnx.Value) onnx.Value {
+func (w windows) join(g *onnx.Graph, x onnx.Value, batch int) onnx.Value {
 	if w.grid == w.window {
 		return x
 	}
 	n, c := w.count(), x.Shape()[2]
-	x = g.Transpose(g.Reshape(x, n, n, w.window, w.window, c), 0, 2, 1, 3, 4)
-	x = g.Reshape(x, n*w.window, n*w.window, c)
+	x = g.Transpose(g.Reshape(x, batch, n, n, w.window, w.window, c), 0, 1, 3, 2, 4, 5)
+	x = g.Reshape(x, batch, n*w.window, n*w.window, c)
 	if n*w.window > w.grid {
-		x = g.Slice(g.Slice(x, 0, 0, w.grid), 1, 0, w.grid)
+		x = g.Slice(g.Slice(x, 1, 0, w.grid), 2, 0, w.grid)
 	}
-	return g.Reshape(x, 1, w.grid*w.grid, c)
+	return g.Reshape(x, batch, w.grid*w.grid, c)
 }
 
-// side is that of the square grid whose tokens x [1, n·n, C] holds.
+// side is that of the square grid whose tokens x [B, n·n, C] holds.
 func side(x onnx.Value) int { return int(math.Sqrt(float64(x.Shape()[1])) + 0.5) }
 
-// apply takes tokens [1, n·n, D] to the embedding [1, C, n, n].
+// apply takes tokens [B, n·n, D] to the embedding [B, C, n, n].
 func (k *neck) apply(g *onnx.Graph, x onnx.Value, grid int) onnx.Value {
 	w := k.conv1.In(g)
 	c := w.Shape()[0]
@@ -172,13 +195,13 @@ func (k *neck) apply(g *onnx.Graph, x onnx.Value, grid int) onnx.Value {
 	return planes(g, k.norm2.Apply(g, cells(g, x), eps), grid)
 }
 
-// planes takes cells [1, n·n, C] to [1, C, n, n].
+// planes takes cells [B, n·n, C] to [B, C, n, n].
 func planes(g *onnx.Graph, x onnx.Value, n int) onnx.Value {
-	return g.Reshape(g.Transpose(x, 0, 2, 1), 1, x.Shape()[2], n, n)
+	return g.Reshape(g.Transpose(x, 0, 2, 1), x.Shape()[0], x.Shape()[2], n, n)
 }
 
-// cells takes planes [1, C, h, w] to [1, h·w, C].
+// cells takes planes [B, C, h, w] to [B, h·w, C].
 func cells(g *onnx.Graph, x onnx.Value) onnx.Value {
 	s := x.Shape()
-	return g.Transpose(g.Reshape(x, 1, s[1], s[2]*s[3]), 0, 2, 1)
+	return g.Transpose(g.Reshape(x, s[0], s[1], s[2]*s[3]), 0, 2, 1)
 }

@@ -2,7 +2,6 @@ package sam
 
 import (
 	"fmt"
-	"image"
 
 	"ovbench/runners/resample"
 	"ovbench/runners/tensor"
@@ -36,8 +35,8 @@ func (f Frame) toInput(x, y float64) (float64, float64) {
 }
 
 // resized is the picture as the authors' code resizes it: Pillow's bilinear filter, on bytes.
-func (f Frame) resized(img *image.NRGBA) resample.RGB {
-	return resample.Pillow(resample.FromNRGBA(img), f.width, f.height, resample.BilinearFilter)
+func (f Frame) resized(rgb resample.RGB) resample.RGB {
+	return resample.Pillow(rgb, f.width, f.height, resample.BilinearFilter)
 }
 
 // pixels are the network's input [1, 3, side, side]: normalised, then padded with zeros.

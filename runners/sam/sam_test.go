@@ -342,7 +342,7 @@ func TestResized(t *testing.T) {
 			continue
 		}
 		f, want := r.resized(t, "a", 200, 150)
-		if got := f.resized(readPNG(t, filepath.Join(r.dir, r.index.Pictures["a"]))); !slices.Equal(got.Pix, want.Pix) {
+		if got := f.resized(resample.FromNRGBA(readPNG(t, filepath.Join(r.dir, r.index.Pictures["a"])))); !slices.Equal(got.Pix, want.Pix) {
 			t.Error("a.png is resized to other bytes than those recorded")
 		}
 	}

@@ -153,7 +153,7 @@ func (s *Segmenter) Embed(ctx context.Context, img *image.NRGBA) (*Embedding, er
 	if err != nil {
 		return nil, err
 	}
-	rgb := f.resized(img)
+	rgb := f.resized(resample.FromNRGBA(img))
 	want := []int{1, sizes.channels, sizes.grid, sizes.grid}
 	if values, ok := s.store.get(rgb, want); ok {
 		return &Embedding{Frame: f, Values: values}, nil

@@ -42,6 +42,17 @@ type Tower struct {
 // is dropped.
 func (t *Tower) Grid(height, width int) (rows, cols int) { return height / t.Patch, width / t.Patch }
 
+// Multiple is the side of a patch in pixels.
+func (t *Tower) Multiple() int { return t.Patch }
+
+// Label begins the names of the tower's tables and symbols.
+func (t *Tower) Label() string { return t.Prefix }
+
+// Features are the patches behind the last LayerNorm: [B, N, W].
+func (t *Tower) Features(g *onnx.Graph, rgb onnx.Value, p Interpolation) onnx.Value {
+	return t.PatchTokens(g, t.Final(g, t.Before(g, rgb, p, t.Depth())))
+}
+
 // maxSide bounds the pixels of an input's side.
 const maxSide = 4096
 
