@@ -80,8 +80,8 @@ func (f *modelFlags) openBackbones(c *cobra.Command, named []runners.Named) (map
 	var ms []methods.Method
 	for _, n := range named {
 		if n.Method.Traits().Regions {
-			return nil, fmt.Errorf("method %s reads masks of regions, which only suites name (regions: in a data set); without "+
-				"masks it is corrclip:regions=false", n.Name)
+			return nil, fmt.Errorf("method %s reads masks of regions, which only suites name (regions: in a data set); "+
+				"without masks it is corrclip:regions=false", n.Name)
 		}
 		ms = append(ms, n.Method)
 	}

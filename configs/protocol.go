@@ -30,6 +30,8 @@ type Protocol struct {
 	Resize string // how an image meets the network: "squash" to Size, or "short-side", which keeps its shape
 	Size   Size   // of the network's input, in pixels; for short-side the shorter side, twice
 	Long   int    // short-side: limit of the longer side; 0 for none
+	// short-side: sides are enlarged to multiples of this many pixels, bilinearly; 0 leaves them
+	Multiple int
 	// of Resize: "bicubic", "bilinear", "lanczos", Pillow's, antialiased, or "pillow13-bicubic" and so on; "cv2-linear"
 	Filter string
 	Mean   string // colours are normalised by the statistics of "clip" or "imagenet"
@@ -179,6 +181,10 @@ var protocolFields = []field[Protocol]{
 		func(p *Protocol) *Size { return &p.Size }, sizeKind)),
 	needed(key("long", "resize short-side: limit of the longer side in pixels; 0 for none",
 		func(p *Protocol) *int { return &p.Long }, whole(0, maxSide))),
+	optional(key("multiple", "resize short-side: unless both sides are multiples of this many pixels, they are enlarged "+
+		"to some once more, bilinearly; 0 unless written",
+		func(p *Protocol) *int { return &p.Multiple }, whole(0, 512)),
+		func(p *Protocol) bool { return p.Multiple == 0 }),
 	needed(key("filter", "kernel of resize: bicubic, bilinear and lanczos are Pillow's up to 12 and torchvision's, "+
 		"antialiased; pillow13- before them is Pillow 13's order of passes; cv2-linear is OpenCV's",
 		func(p *Protocol) *string { return &p.Filter }, choice([]string{"bicubic", "bilinear", "lanczos",
@@ -280,7 +286,7 @@ func (p Protocol) Fields() []Field {
 		p.Stride = 0
 	}
 	if p.Resize != "short-side" {
-		p.Long = 0
+		p.Long, p.Multiple = 0, 0
 	}
 	var out []Field
 	for _, f := range allFields {

@@ -61,8 +61,9 @@ func TestEveryFieldCounts(t *testing.T) {
 	base, _ := builtin("sclip") // where every field has an effect
 	base.Departures, base.Long = nil, 0
 	fields := reflect.TypeFor[Protocol]()
-	// neither the name, nor departures, an ending and a decision of its own, which it has not, and of points the usual ones
-	if got, want := len(base.Fields()), fields.NumField()-12; got != want {
+	// neither the name, nor departures, a multiple, an ending and a decision of its own, which it has not, and of points the
+	// usual ones
+	if got, want := len(base.Fields()), fields.NumField()-13; got != want {
 		t.Errorf("%d fields, want %d", got, want)
 	}
 	for i := range fields.NumField() {
@@ -189,6 +190,16 @@ func TestPublishedConstants(t *testing.T) {
 		{"proxyclip", "coco_object", "336 336/112 patch 40 0.25 0 0 proxyclip"}, {"proxyclip", "cityscapes",
 			"448 224/112 patch 40 0 0 0 sclip"},
 		{"proxyclip", "ade20k", "448 336/112 patch 40 0 0 0 sclip"},
+		{"corrclip", "voc21", "336 336/112 patch 40 0.2 0 0 corrclip"},
+		{"corrclip", "context60", "336 336/112 patch 40 0.15 0 0 corrclip"},
+		{"corrclip", "coco_stuff", "336 336/112 patch 40 0 0 0 corrclip"},
+		{"corrclip", "cityscapes", "448 224/112 patch 40 0 0 0 corrclip"},
+		{"trident", "voc21", "448 336/224 patch 40 0.2 0 0 proxyclip"},
+		{"trident", "voc20", "336 336/112 patch 40 0 0 0 proxyclip"},
+		{"trident", "context60", "576 336/224 patch 40 0.15 0 0 proxyclip"},
+		{"trident", "coco_object", "448 336/224 patch 40 0.25 0 0 proxyclip"},
+		{"trident", "cityscapes", "688 336/224 patch 40 0 0 0 sclip"},
+		{"trident", "ade20k", "576 336/224 patch 40 0 0 0 sclip"},
 		{"sc-clip", "voc21", "336 224/112 none 50 0.15 0.1 0 sclip"},
 		{"sc-clip", "coco_object", "336 224/112 none 55 0.35 0 0 sclip"}, {"sc-clip", "cityscapes",
 			"560 224/112 none 40 0 0 0 sclip"},
@@ -291,10 +302,10 @@ func TestSchema(t *testing.T) {
 		{"suite", suite, []string{"name", "title", "doc", "model", "models", "backbones", "segmenter", "task", "datasets",
 			"methods", "protocol", "metrics", "panels", "seed", "resamples"}, []string{"datasets", "methods", "protocol"}},
 		{"dataset", dataset, []string{"name", "id", "title", "root", "split", "queries", "limit", "label_names",
-			"labelled_only", "apply_exif", "images", "labels", "classes", "list", "image_suffix", "label_suffix", "ignore",
+			"labelled_only", "apply_exif", "regions", "images", "labels", "classes", "list", "image_suffix", "label_suffix", "ignore",
 			"reduce_zero_label", "background"}, []string{"name"}},
-		{"protocol", protocol, []string{"base", "name", "resize", "size", "long", "filter", "mean", "window", "stride", "pad",
-			"positions", "templates", "queries", "redundant", "scale", "threshold", "area_threshold",
+		{"protocol", protocol, []string{"base", "name", "resize", "size", "long", "multiple", "filter", "mean", "window",
+			"stride", "pad", "positions", "templates", "queries", "redundant", "scale", "threshold", "area_threshold",
 			"background_rule", "aliases", "alias_tau", "alias_temperature", "vocabulary", "pamr", "ending",
 			"decode_resize", "convention", "point_threshold", "point_shrink", "max_points", "map_threshold", "datasets"}, nil},
 	} {

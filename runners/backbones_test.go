@@ -98,7 +98,8 @@ func TestRecordedLPOSS(t *testing.T) {
 		}
 		defer images.Close()
 		pixels := raw(recordedPixels(t, "a_96x160"))
-		scan, err := images.Scan(t.Context(), runners.Picture{Pixels: pixels}, runners.Sliding{Window: 64, Stride: 32}, runners.TextSet{Texts: texts})
+		scan, err := images.Scan(t.Context(), runners.Picture{Pixels: pixels},
+			runners.Sliding{Window: 64, Stride: 32}, runners.TextSet{Texts: texts})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +116,8 @@ func TestRecordedLPOSS(t *testing.T) {
 			t.Errorf("with 400 of 128 neighbours: %v", v)
 		}
 		// Two sets of texts do not change each other, nor does a picture seen at once differ from a scan of one window.
-		both, err := images.Scan(t.Context(), runners.Picture{Pixels: pixels}, runners.Sliding{}, runners.TextSet{Texts: texts},
+		both, err := images.Scan(t.Context(), runners.Picture{Pixels: pixels},
+			runners.Sliding{}, runners.TextSet{Texts: texts},
 			runners.TextSet{Texts: texts.Rows(1, 3)})
 		if err != nil {
 			t.Fatal(err)
@@ -207,8 +209,8 @@ func TestRecordedCorrCLIP(t *testing.T) {
 	}
 }
 
-// Trident's patch tokens over eight windows of a picture, as the authors' code gives them in float32: with thresholds of
-// three kinds, and Segment Anything on the picture as it was read.
+// Trident's patch tokens over eight windows of a picture, as the authors' code gives them in float32: with thresholds
+// of three kinds, and Segment Anything on the picture as it was read.
 func TestRecordedTrident(t *testing.T) {
 	dir := filepath.Join(golden(t), "dino")
 	second, err := dino.Open(filepath.Join(dir, "dino16", "dino_pretrain.pth"), "dino")
@@ -230,8 +232,8 @@ func TestRecordedTrident(t *testing.T) {
 	var ms []runners.Named
 	names := []string{"cos1.2", "cos0", "cos3_noneg"}
 	for i, cos := range []float64{1.2, 0, 3} {
-		ms = append(ms, runners.Named{Name: names[i], Method: &methods.Trident{Beta: 1.2, Gamma: 3, Cos: cos, Negative: i < 2,
-			Parts: 1}})
+		ms = append(ms, runners.Named{Name: names[i], Method: &methods.Trident{Beta: 1.2, Gamma: 3, Cos: cos,
+			Negative: i < 2, Parts: 1}})
 	}
 	for _, standard := range []bool{false, true} {
 		images, err := runners.NewImages(library(t), tinyCLIP(t), ms, runners.ImageOptions{StandardOps: standard,

@@ -164,7 +164,8 @@ func TestVocabularies(t *testing.T) {
 	}
 	scan := func(pixels tensor.Dense, words ...runners.TextSet) runners.Scan {
 		t.Helper()
-		s, err := both.Scan(t.Context(), runners.Picture{Pixels: raw(pixels)}, runners.Sliding{Window: 32, Stride: 16}, words...)
+		s, err := both.Scan(t.Context(), runners.Picture{Pixels: raw(pixels)},
+			runners.Sliding{Window: 32, Stride: 16}, words...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -200,7 +201,8 @@ func TestVocabularies(t *testing.T) {
 		"2 of 2 texts are passive": {{Texts: some(0, 2), Passive: 2}},
 		"embeddings of two models": {{Texts: some(0, 2)}, {Texts: tensor.New(2, e+1)}},
 	} {
-		if _, err := both.Scan(t.Context(), runners.Picture{Pixels: tensor.New(1, 3, 32, 32)}, runners.Sliding{}, words...); err == nil ||
+		if _, err := both.Scan(t.Context(), runners.Picture{Pixels: tensor.New(1, 3, 32, 32)},
+			runners.Sliding{}, words...); err == nil ||
 			!strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}

@@ -58,8 +58,8 @@ func (o ImageOptions) open() bool { return o.Height == 0 && o.Width == 0 }
 // un-normalised (of methods without a global token [batch, N, E]); with them there is a second input texts [texts, E]
 // of normalised embeddings, and an output holds values [batch, 1+N, texts]. Methods that explain texts add two inputs
 // more, of numbers from 0: asked, those of texts that matter, and explained, those of asked whose values [batch, N,
-// explained] the output holds; those that read masks add regions [batch, N, R], 1 where a patch of the network dino lies
-// in a region. If the size is left open, the inputs of [onnx.Graph.Tables] follow.
+// explained] the output holds; those that read masks add regions [batch, N, R], 1 where a patch of the network dino
+// lies in a region. If the size is left open, the inputs of [onnx.Graph.Tables] follow.
 //
 // Methods that need a second graph are refused: a single one would give other numbers under their name.
 func ImageGraph(m methods.ImageText, ms []Named, o ImageOptions) (*onnx.Graph, error) {

@@ -13,6 +13,8 @@ import (
 	"ovbench/runners/clip"
 	"ovbench/runners/clip/cliptest"
 	"ovbench/runners/methods"
+	"ovbench/runners/sam"
+	"ovbench/runners/sam/samtest"
 	"ovbench/runners/tensor"
 	"ovbench/runners/vit"
 )
@@ -38,7 +40,8 @@ func images(t testing.TB, m *clip.Model, ms []runners.Named, o runners.ImageOpti
 	return r
 }
 
-// backbones are what methods ask for beside CLIP: a random tower of another patch than the models of tests have.
+// backbones are what methods ask for beside CLIP: a random tower of another patch than the models of tests have, and a
+// random image encoder of Segment Anything.
 func backbones(t testing.TB) map[string]methods.Backbone {
 	t.Helper()
 	dir := t.TempDir()
@@ -53,7 +56,15 @@ func backbones(t testing.TB) map[string]methods.Backbone {
 	}
 	tower := m.Encoder().(*clip.ViT).Tower
 	tower.Prefix = "dino."
-	return map[string]methods.Backbone{"dino": &tower}
+	third := filepath.Join(dir, "sam.safetensors")
+	if err := samtest.Write(third, samtest.Tiny, 6); err != nil {
+		t.Fatal(err)
+	}
+	e, err := sam.Open(third)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]methods.Backbone{"dino": &tower, "sam": e.Backbone("sam")}
 }
 
 func tokens(t testing.TB, r *runners.Images, pixels tensor.Dense) []tensor.Dense {

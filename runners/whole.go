@@ -188,7 +188,8 @@ func (r *Images) overWindows(ctx context.Context, out *Scan, m int, keep []tenso
 				"larger stride or a smaller size", r.names[m], nodes, maxNodes)
 		}
 		l.Pairs = tensor.New(nodes, nodes)
-		if err := r.options.Schedule.run(ctx, w.pairs, []ort.Value{float32s(kept)}, []ort.Value{float32s(l.Pairs)}); err != nil {
+		err := r.options.Schedule.run(ctx, w.pairs, []ort.Value{float32s(kept)}, []ort.Value{float32s(l.Pairs)})
+		if err != nil {
 			return err
 		}
 	}

@@ -163,8 +163,8 @@ func (r *Images) newScan(p Picture, s Sliding, sets []TextSet) Scan {
 	return out
 }
 
-// Scan runs the network on the windows of a picture, with the texts of sets, one behind the other. Windows run together,
-// as many as fit a bound on memory. Methods whose windows are padded to other sizes run apart.
+// Scan runs the network on the windows of a picture, with the texts of sets, one behind the other. Windows run
+// together, as many as fit a bound on memory. Methods whose windows are padded to other sizes run apart.
 func (r *Images) Scan(ctx context.Context, p Picture, s Sliding, sets ...TextSet) (Scan, error) {
 	if err := checkSets(sets); err != nil {
 		return Scan{}, err

@@ -60,8 +60,8 @@ func (b *Backbone) openSAM() error {
 		return err
 	}
 	b.Backbone, b.Kind, b.Format, b.Assumed = m.Backbone(b.Role), m.Name(), m.Format, m.Notes
-	b.model = results.Model{Path: m.Path, Activation: string(vit.GELU), ImageSize: m.Image, Patch: m.Patch, Layers: m.Depth,
-		Width: m.Width, Heads: m.Heads}
+	b.model = results.Model{Path: m.Path, Activation: string(vit.GELU), ImageSize: m.Image, Patch: m.Patch,
+		Layers: m.Depth, Width: m.Width, Heads: m.Heads}
 	b.addFiles(m.Files)
 	return nil
 }

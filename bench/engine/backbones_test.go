@@ -46,9 +46,9 @@ func secondNetworks(t *testing.T, r Request, protocol string) Request {
 		}
 		writeRegions(t, filepath.Join(dir, "masks", ds.ID(i)+".npy"), s.Image.Rect.Dx(), s.Image.Rect.Dy())
 	}
-	text := fmt.Sprintf("model: micro\ndatasets: [{name: voc21, root: <demo>, regions: %s}]\nbackbones: {dino: %s, sam: %s}\n"+
-		"methods: [clip, proxyclip, {name: onsam, method: proxyclip, vfm: sam}, {name: keys, method: proxyclip, features: k}, "+
-		"lposs, lposs_plus, {corrclip: {blocks: 1}}, trident, {name: parts, method: trident, parts: 2}]\nprotocol: %s\n"+
+	text := fmt.Sprintf("model: micro\ndatasets: [{name: voc21, root: <demo>, regions: %s}]\nbackbones: {dino: %s, "+
+		"sam: %s}\nmethods: [clip, proxyclip, {name: onsam, method: proxyclip, vfm: sam}, {name: keys, method: proxyclip, "+
+		"features: k}, lposs, lposs_plus, {corrclip: {blocks: 1}}, trident, {name: parts, method: trident, parts: 2}]\nprotocol: %s\n"+
 		"resamples: 50\n", filepath.Join(dir, "masks"), second, third, protocol)
 	s, err := configs.Parse("s.yaml", []byte(text), tasks.Known())
 	if err != nil {
@@ -84,7 +84,8 @@ func writeRegions(t *testing.T, file string, w, h int) {
 func TestBackbonesResumeAndShard(t *testing.T) {
 	base := demo(t)
 	for name, protocol := range map[string]string{
-		"windows": tiny, "padded": "{base: clearclip, size: 50, window: 34, stride: 25}", "squash": "{base: clip-surgery, size: 48x64}",
+		"windows": tiny, "padded": "{base: clearclip, size: 50, window: 34, stride: 25}",
+		"squash": "{base: clip-surgery, size: 48x64}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := secondNetworks(t, base, protocol)
@@ -129,7 +130,7 @@ func TestBackbonesResumeAndShard(t *testing.T) {
 				}
 				dirs = append(dirs, part.Out)
 			}
-			merged, err := analysis.Merge(dirs, t.TempDir())
+			merged, _, err := analysis.Merge(dirs, t.TempDir())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -151,7 +152,8 @@ func otherMasks(t *testing.T, r Request) {
 		t.Fatal(found, err)
 	}
 	writeRegions(t, found[0], 9, 9)
-	if _, err := measure(t, t.Context(), r, quiet{}); err == nil || !strings.Contains(err.Error(), "masks of regions of voc21") {
+	if _, err := measure(t, t.Context(), r, quiet{}); err == nil ||
+		!strings.Contains(err.Error(), "masks of regions of voc21") {
 		t.Errorf("resumed with other masks: %v", err)
 	}
 }
@@ -189,8 +191,8 @@ func TestNeeds(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := plan.describe()
-	want := map[string][]string{"proxyclip": {"DINO"}, "onsam": {"SAM"}, "trident": {"DINO", "SAM"}, "lposs_plus": {"DINO"},
-		"corrclip": {"DINO", "masks"}}
+	want := map[string][]string{"proxyclip": {"DINO"}, "onsam": {"SAM"}, "trident": {"DINO", "SAM"},
+		"lposs_plus": {"DINO"}, "corrclip": {"DINO", "masks"}}
 	for _, m := range run.Methods {
 		if w, ok := want[m.Kind]; ok && m.Name == m.Kind && !slices.Equal(m.Needs, w) {
 			t.Errorf("%s needs %v, want %v", m.Name, m.Needs, w)

@@ -46,7 +46,7 @@ func framingOf(p configs.Protocol, d configs.Dataset) framing {
 		f.sliding.Stride = p.Stride
 	}
 	if f.input.Resize == clip.ShortSide {
-		f.input.Long = p.Long
+		f.input.Long, f.input.Multiple = p.Long, p.Multiple
 	}
 	return f
 }
@@ -156,7 +156,8 @@ type encoded struct {
 // nothing.
 func (r *run) encode(ctx context.Context, p runners.Picture, f framing, targets []int, explained [][]int) (*encoded,
 	error) {
-	s := &encoded{framing: f, pixels: p.Pixels, regions: p.Regions, columns: map[int][2]int{}, pamr: map[[2]int]*resample.PAMR{}}
+	s := &encoded{framing: f, pixels: p.Pixels, regions: p.Regions,
+		columns: map[int][2]int{}, pamr: map[[2]int]*resample.PAMR{}}
 	sets := make([]runners.TextSet, len(targets))
 	at := 0
 	for i, k := range targets {

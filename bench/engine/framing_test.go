@@ -332,7 +332,7 @@ func TestEveryKeyIsHeeded(t *testing.T) {
 		{windows, "background_rule: margin"}, {windows, "aliases: mean"}, {windows, "aliases: lse"},
 		{windows + ", aliases: lse", "alias_tau: 1"}, {windows + ", aliases: lse", "alias_temperature: 0.01"},
 		{windows, "vocabulary: oracle"}, {whole, "vocabulary: oracle"}, {whole + ", queries: sclip", "aliases: mean"},
-		{whole, "pamr: 3"}, {whole, "area_threshold: 0.3"}, {whole, "resize: short-side"},
+		{whole, "pamr: 3"}, {whole, "area_threshold: 0.3"}, {whole, "resize: short-side"}, {windows, "multiple: 40"},
 	} {
 		key, _, _ := strings.Cut(c.change, ":")
 		kept := c.base
@@ -411,7 +411,8 @@ func TestWordsOfProtocols(t *testing.T) {
 	sclip := []int{56, 60, 113, 30, 59, 171, 19, 150}
 	want := map[string][]int{"clip-surgery": plain, "gem": plain, "maskclip": plain, "clearclip": plain, "sclip": sclip,
 		"naclip": sclip, "sc-clip": sclip,
-		"proxyclip": proxyclip, "lposs": proxyclip}
+		"proxyclip": proxyclip, "lposs": proxyclip, "trident": proxyclip,
+		"corrclip": {46, 60, 96, 20, 59, 171, 19, 150}}
 	for _, p := range configs.Protocols() {
 		for i, set := range sets {
 			classes, err := datasets.QueriesOf(closed{info: datasets.Info{Name: set, Classes: make([]string, plain[i])}},

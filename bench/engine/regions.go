@@ -21,7 +21,8 @@ import (
 
 // readsRegions reports whether some method reads masks of regions.
 func (p *Plan) readsRegions() bool {
-	return slices.ContainsFunc(p.methods, func(n runners.Named) bool { return n.Method != nil && n.Method.Traits().Regions })
+	return slices.ContainsFunc(p.methods,
+		func(n runners.Named) bool { return n.Method != nil && n.Method.Traits().Regions })
 }
 
 // checkRegions says which masks of regions are missing, before work, and hashes those that are there.
@@ -33,8 +34,8 @@ func (p *Plan) checkRegions() error {
 		t, d := &p.targets[i], p.suite.Datasets[i]
 		at := fmt.Sprintf("datasets[%d].regions", i)
 		if d.Regions == "" {
-			return p.suite.Fault(at, "%s: a method reads masks of regions made elsewhere: name the folder that has one for every "+
-				"picture, as .png, .npy or .npz (regions: FOLDER), or leave them out (corrclip:regions=false)", d.Label())
+			return p.suite.Fault(at, "%s: a method reads masks of regions made elsewhere: name the folder that has one for "+
+				"every picture, as .png, .npy or .npz (regions: FOLDER), or leave them out (corrclip:regions=false)", d.Label())
 		}
 		t.regions = p.suite.Path(d.Regions)
 		var missing []string
@@ -52,8 +53,8 @@ func (p *Plan) checkRegions() error {
 			}
 		}
 		if len(missing) > 0 {
-			return p.suite.Fault(at, "%s has no masks of regions for %d of %d pictures: %s is not there as .png, .npy or .npz",
-				t.regions, len(missing), len(t.all), missing[0])
+			return p.suite.Fault(at, "%s has no masks of regions for %d of %d pictures: %s is not there as .png, .npy or "+
+				".npz", t.regions, len(missing), len(t.all), missing[0])
 		}
 		t.regionsHash = hex.EncodeToString(h.Sum(nil))
 	}

@@ -63,6 +63,9 @@ type Input struct {
 	Height, Width int // for ShortSide both are the shorter side
 	Long          int // ShortSide: the longer side's limit; 0 for none
 	Filter        Filter
+	// Multiple, of ShortSide: unless both sides are multiples, they are made some by enlarging the pixels once more,
+	// bilinearly (torch): the longer side to the next one, the other in proportion and up (Trident). 0 leaves them.
+	Multiple int
 }
 
 // Preprocess turns a picture into pixels [1, 3, height, width]: see [Input.Pixels].
@@ -81,7 +84,7 @@ func (in Input) Check() error {
 	default:
 		return fmt.Errorf("resize %q is not known; known are squash, crop, short-side", in.Resize)
 	}
-	if in.Height < 1 || in.Width < 1 || in.Long < 0 {
+	if in.Height < 1 || in.Width < 1 || in.Long < 0 || in.Multiple < 0 {
 		return fmt.Errorf("the size %dx%d (longest side %d) is not positive", in.Height, in.Width, in.Long)
 	}
 	return nil
@@ -89,6 +92,17 @@ func (in Input) Check() error {
 
 // Size is the height and width of the pixels that Pixels makes of a picture of h x w pixels.
 func (in Input) Size(h, w int) (height, width int) {
+	h, w = in.filtered(h, w)
+	if m := in.Multiple; in.Resize == ShortSide && m > 0 && (h%m > 0 || w%m > 0) {
+		up := func(n int) int { return (n + m - 1) / m * m }
+		longer := max(h, w)
+		h, w = up(h*up(longer)/longer), up(w*up(longer)/longer)
+	}
+	return h, w
+}
+
+// filtered is the size to which Filter resizes a picture.
+func (in Input) filtered(h, w int) (height, width int) {
 	if in.Resize != ShortSide {
 		return in.Height, in.Width
 	}
@@ -104,7 +118,7 @@ func (in Input) Size(h, w int) (height, width int) {
 const maxInput = 1 << 24
 
 // Pixels turns a picture into pixels [1, 3, height, width]: resized, whole numbers in 0..255, equal to those of Pillow
-// (or OpenCV). Towers normalise them in their graphs.
+// (or OpenCV), but for those enlarged to Multiple. Towers normalise them in their graphs.
 func (in Input) Pixels(img *image.NRGBA) (tensor.Dense, error) {
 	if err := in.Check(); err != nil {
 		return tensor.Dense{}, err
@@ -113,7 +127,7 @@ func (in Input) Pixels(img *image.NRGBA) (tensor.Dense, error) {
 		return tensor.Dense{}, fmt.Errorf("the picture is empty")
 	}
 	src := resample.FromNRGBA(img)
-	h, w := in.Size(src.H, src.W)
+	h, w := in.filtered(src.H, src.W)
 	if h*w > maxInput {
 		return tensor.Dense{},
 			fmt.Errorf("the picture of %dx%d pixels would become %dx%d, more than %d pixels; limit the longer side", src.W,
@@ -133,7 +147,15 @@ func (in Input) Pixels(img *image.NRGBA) (tensor.Dense, error) {
 	if in.Resize == Crop {
 		src = crop(src, in.Width, in.Height)
 	}
-	return values(src), nil
+	pixels := values(src)
+	if h, w := in.Size(img.Rect.Dy(), img.Rect.Dx()); in.Resize == ShortSide && (h != src.H || w != src.W) {
+		enlarged := tensor.New(1, 3, h, w)
+		for c := range 3 {
+			resample.Bilinear(enlarged.At(0).At(c).Data, w, h, pixels.At(0).At(c).Data, src.W, src.H)
+		}
+		pixels = enlarged
+	}
+	return pixels, nil
 }
 
 func crop(src resample.RGB, w, h int) resample.RGB {

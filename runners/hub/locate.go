@@ -63,6 +63,9 @@ var Families = []Family{
 		"facebook/dinov2-large", "facebook/dinov2-with-registers-small", "facebook/dinov2-with-registers-base",
 		"facebook/dinov2-with-registers-large",
 	}},
+	{"Segment Anything, for --segmenter NAME and --backbone sam=NAME", "transformers; Meta's .pth by its path", []string{
+		"facebook/sam-vit-base", "facebook/sam-vit-large", "facebook/sam-vit-huge",
+	}},
 }
 
 // openAIFile is the name under which OpenAI's package keeps a model.

@@ -10,9 +10,9 @@ import (
 	"ovbench/runners/vit"
 )
 
-// CorrCLIP keeps attention within regions that another program has found (arXiv 2411.10086, section 4). Queries plus keys
-// of a second network's last block, dino, are alike by S; regions whose means are at most Merge less alike than the
-// most alike are one. The last block attends by
+// CorrCLIP keeps attention within regions that another program has found (arXiv 2411.10086, section 4). Queries plus
+// keys of a second network's last block, dino, are alike by S; regions whose means are at most Merge less alike than
+// the most alike are one. The last block attends by
 //
 //	softmax(τ S, where both patches are in one region, or one is in none and S is above its mean) v
 //
@@ -50,7 +50,8 @@ func (c *CorrCLIP) blocks(depth int) int {
 
 // Check wants a vision transformer with a class token, deep enough, and parameters within reason.
 func (c *CorrCLIP) Check(m Models) error {
-	for name, v := range map[string]float64{"tau": c.Tau, "merge": c.Merge, "spatial": c.Spatial, "semantic": c.Semantic} {
+	for name, v := range map[string]float64{"tau": c.Tau, "merge": c.Merge, "spatial": c.Spatial,
+		"semantic": c.Semantic} {
 		if !(v >= 0) || math.IsInf(v, 0) {
 			return fmt.Errorf("corrclip: %s %v is out of range: want a number of 0 or more", name, v)
 		}

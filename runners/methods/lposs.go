@@ -212,7 +212,8 @@ func (l *LPOSSPlus) Traits() Traits { return l.patches().Traits() }
 // Check wants what LPOSS wants, and parameters within reason.
 func (l *LPOSSPlus) Check(m Models) error {
 	if l.Reach < 1 || l.Reach > 16 || !(l.Tau > 0) || math.IsInf(l.Tau, 0) {
-		return fmt.Errorf("lposs_plus: reach %d and tau %v are out of range: they are 6 and 0.01 in the paper", l.Reach, l.Tau)
+		return fmt.Errorf("lposs_plus: reach %d and tau %v are out of range: they are 6 and 0.01 in the paper", l.Reach,
+			l.Tau)
 	}
 	return l.patches().check("lposs_plus", m)
 }

@@ -90,8 +90,8 @@ func (s *Scene) lastOf(t *vit.Tower) (q, k, v onnx.Value) {
 	return t.QKV(s.Graph, last, t.Before(s.Graph, s.RGB, s.Positions, last))
 }
 
-// proxyAttention is softmax(γ (S - β mean)) [B, N, N] of cosines S, where that is not negative. A patch that passes none,
-// not even itself, attends to all alike.
+// proxyAttention is softmax(γ (S - β mean)) [B, N, N] of cosines S, where that is not negative. A patch that passes
+// none, not even itself, attends to all alike.
 func proxyAttention(g *onnx.Graph, like, mean onnx.Value, beta, gamma float64) onnx.Value {
 	logits := g.Scale(g.Sub(like, g.Scale(mean, float32(beta))), float32(gamma))
 	return g.Softmax(g.Add(logits, g.Scale(g.Above(g.Scalar(0), logits), -1e30)), -1)

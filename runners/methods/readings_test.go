@@ -63,7 +63,8 @@ func TestExampleReadings(t *testing.T) {
 		{Name: "lent", Method: &methods.LentCLIP{}}}
 	const h, w = 48, 80
 	for _, open := range []bool{true, false} {
-		o := runners.ImageOptions{Height: h, Width: w, Similarities: true, Backbones: map[string]methods.Backbone{"other": &other}}
+		o := runners.ImageOptions{Height: h, Width: w, Similarities: true,
+			Backbones: map[string]methods.Backbone{"other": &other}}
 		if open {
 			o.Height, o.Width = 0, 0
 		}
@@ -108,7 +109,8 @@ func TestExampleReadings(t *testing.T) {
 func checkLentScan(t *testing.T, images *runners.Images, texts tensor.Dense) {
 	t.Helper()
 	pixels := random(1, 3, 48, 80)
-	scan, err := images.Scan(t.Context(), runners.Picture{Pixels: pixels}, runners.Sliding{}, runners.TextSet{Texts: texts})
+	scan, err := images.Scan(t.Context(), runners.Picture{Pixels: pixels},
+		runners.Sliding{}, runners.TextSet{Texts: texts})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -153,8 +153,8 @@ func (s *Scene) Cosines(x onnx.Value) onnx.Value {
 	return s.Linear(s.L2Normalize(x), s.Texts, onnx.Value{})
 }
 
-// Resized are patches [B, N, W] of the image-text model, bilinearly interpolated to the grid of another network: [B, N',
-// W].
+// Resized are patches [B, N, W] of the image-text model, bilinearly interpolated to the grid of another network: [B,
+// N', W].
 func (s *Scene) Resized(x onnx.Value, to Backbone) onnx.Value {
 	from := s.Encoder()
 	table := s.Table(to.Label()+"resized", s.RGB, func(h, w int) tensor.Dense {

@@ -12,9 +12,9 @@ import (
 )
 
 // Trident splices what windows see before it correlates (arXiv 2411.09219, section 3): the last block attends in every
-// window as [ProxyCLIP] does, by a second network, dino, with one mean of cosines for all windows of a picture; what it
-// gives is laid out over the picture, averaged where windows overlap, and interpolated to the grid of Segment Anything's
-// image encoder, sam, which has seen the picture as it was read. There
+// window as [ProxyCLIP] does, by a second network, dino, with one mean of cosines for all windows of a picture; what
+// it gives is laid out over the picture, averaged where windows overlap, and interpolated to the grid of Segment
+// Anything's image encoder, sam, which has seen the picture as it was read. There
 //
 //	R = mean over heads of (P, where û ûᵀ > θ), rows over their sums
 //
@@ -47,7 +47,8 @@ func (t *Trident) Check(m Models) error {
 		return err
 	}
 	if !(t.Cos >= 0) || math.IsInf(t.Cos, 0) || t.Parts < 1 || t.Parts > 8 {
-		return fmt.Errorf("trident: cos_fac %v and %d parts are out of range: they are 1.2 and 1 in the paper", t.Cos, t.Parts)
+		return fmt.Errorf("trident: cos_fac %v and %d parts are out of range: they are 1.2 and 1 in the paper", t.Cos,
+			t.Parts)
 	}
 	e, err := m.segmenter("trident")
 	if err == nil && e != nil && !e.LooksAround() {
@@ -141,8 +142,8 @@ func (t *Trident) correlate(s *Scene, p Patches, width int) onnx.Value {
 	return s.Cosines(v.Project(g, g.MatMul(p.Relation, g.MatMul(onto, out)), vit.ByValue))
 }
 
-// spliced takes patches of all windows [n, W] to the segmenter's cells in a part of the picture: [m, n]. Patches are laid
-// out by their windows' places, averaged where windows overlap, cut to the part, and interpolated bilinearly.
+// spliced takes patches of all windows [n, W] to the segmenter's cells in a part of the picture: [m, n]. Patches are
+// laid out by their windows' places, averaged where windows overlap, cut to the part, and interpolated bilinearly.
 func spliced(l Layout) tensor.Dense {
 	high, wide := float64(l.Windows[0].Height)/float64(l.Rows), float64(l.Windows[0].Width)/float64(l.Cols)
 	places := make([][2]int, len(l.Windows))

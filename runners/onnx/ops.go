@@ -320,7 +320,8 @@ func (g *Graph) Unsqueeze(x Value, axis int) Value {
 	if axis < 0 || axis > len(x.Shape()) {
 		g.fault("Unsqueeze", x)
 	}
-	return g.node("Unsqueeze", []Value{x, g.Ints(int64(axis))}, x.DType(), slices.Insert(slices.Clone(x.Shape()), axis, 1))
+	shape := slices.Insert(slices.Clone(x.Shape()), axis, 1)
+	return g.node("Unsqueeze", []Value{x, g.Ints(int64(axis))}, x.DType(), shape)
 }
 
 // Concat joins values along axis; the other axes are equal. At most one of the joined sizes may be a symbol. The slices

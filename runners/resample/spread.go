@@ -5,9 +5,10 @@ import (
 	"math"
 )
 
-// Spread lets maps flow between pixels of like colours: W_ij = exp(-‖c_i - c_j‖/τ) for pixels i and j at most reach rows
-// and columns apart, c being CIE Lab over (100, 128, 128), is normalised to S = D^-½ W D^-½ by the row sums D, and maps Y
-// become Z of (I - α S) Z = Y after some steps of conjugate gradients from 0 (LPOSS+, arXiv 2503.19777, section 3.3).
+// Spread lets maps flow between pixels of like colours: W_ij = exp(-‖c_i - c_j‖/τ) for pixels i and j at most reach
+// rows and columns apart, c being CIE Lab over (100, 128, 128), is normalised to S = D^-½ W D^-½ by the row sums D,
+// and maps Y become Z of (I - α S) Z = Y after some steps of conjugate gradients from 0 (LPOSS+, arXiv 2503.19777,
+// section 3.3).
 //
 // The weights depend on the picture alone. They take two bytes a pixel for every pair of reach 1, 336 at reach 6.
 type Spread struct {
@@ -24,8 +25,8 @@ func NewSpread(rgb []float32, w, h, reach int, tau float64) (*Spread, error) {
 	mustBePositive(w, h, reach)
 	mustHave("picture", len(rgb), 3*w*h)
 	if w*h > maxSpread {
-		return nil, fmt.Errorf("an input of %dx%d pixels is too large for maps to be spread over pixels (%d at most): choose "+
-			"a smaller size", w, h, maxSpread)
+		return nil, fmt.Errorf("an input of %dx%d pixels is too large for maps to be spread over pixels (%d at most): "+
+			"choose a smaller size", w, h, maxSpread)
 	}
 	s := &Spread{w: w, h: h}
 	for y := 0; y <= reach; y++ {

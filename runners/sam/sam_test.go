@@ -342,7 +342,8 @@ func TestResized(t *testing.T) {
 			continue
 		}
 		f, want := r.resized(t, "a", 200, 150)
-		if got := f.resized(resample.FromNRGBA(readPNG(t, filepath.Join(r.dir, r.index.Pictures["a"])))); !slices.Equal(got.Pix, want.Pix) {
+		img := resample.FromNRGBA(readPNG(t, filepath.Join(r.dir, r.index.Pictures["a"])))
+		if got := f.resized(img); !slices.Equal(got.Pix, want.Pix) {
 			t.Error("a.png is resized to other bytes than those recorded")
 		}
 	}
