@@ -1,6 +1,7 @@
 package runners_test
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,5 +68,27 @@ func TestOtherNormalization(t *testing.T) {
 				t.Errorf("%s: error %v, want %s", broken, err, bad.message)
 			}
 		}
+	}
+}
+
+// What is no number wins no pixel, so a model that gives it is refused, not scored.
+func TestNaNIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	if err := cliptest.Write(dir, cliptest.Shape{Image: 32, Patch: 16, Embed: 16, Vision: cliptest.Tower{Width: 64,
+		Layers: 2, Heads: 1}, Text: cliptest.Tower{Width: 64, Layers: 1, Heads: 1}, Vocab: 647}, 9); err != nil {
+		t.Fatal(err)
+	}
+	m, err := clip.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := images(t, m, named(t, "clip", "maskclip"), runners.ImageOptions{})
+	pixels := random(1, 32, 32)
+	if _, err := r.Tokens(t.Context(), pixels); err != nil {
+		t.Fatal(err)
+	}
+	pixels.Data[700] = float32(math.NaN())
+	if _, err := r.Tokens(t.Context(), pixels); err == nil || !strings.Contains(err.Error(), "clip gives NaN") {
+		t.Errorf("error %v", err)
 	}
 }

@@ -491,6 +491,12 @@ func (r *Images) pass(ctx context.Context, given input, sets []TextSet, q questi
 	if err := r.options.Schedule.run(ctx, r.session, in, out); err != nil {
 		return nil, nil, err
 	}
+	for i, b := range results {
+		if slices.ContainsFunc(b.Values.Data, func(v float32) bool { return v != v }) {
+			return nil, nil, fmt.Errorf("%s gives NaN: the weights hold NaN or infinity, or are too large for the precision",
+				r.names[i])
+		}
+	}
 	for i, n := range r.networks {
 		if n.whole != nil {
 			results[i].keep = kept[n.whole.at]

@@ -288,6 +288,10 @@ func (t *Texts) Ensemble(ctx context.Context, texts, templates []string, progres
 		for k := range templates {
 			row := all.At(i*len(templates) + k).Data
 			scale := 1 / norm(row)
+			if !(scale < math.MaxFloat32) {
+				return tensor.Dense{}, fmt.Errorf("%s: the embedding of %q is NaN or 0: the weights are damaged", t.model.Source(),
+					prompts[i*len(templates)+k])
+			}
 			for c, v := range row {
 				mean[c] += float64(v) * scale
 			}

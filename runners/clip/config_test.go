@@ -205,6 +205,7 @@ func TestRefusals(t *testing.T) {
 			"open_clip_config.json beside", nil, ""},
 		{"heads do not divide", "image width 16 cannot be split into the 3 heads", nil, `{"model_type":"clip","vision_config":{"num_attention_heads":3},"text_config":{}}`},
 		{"other model's config", "it belongs to another model", nil, `{"model_type":"clip","vision_config":{"num_attention_heads":2,"hidden_size":768},"text_config":{}}`},
+		{"other depth", "num_hidden_layers 9, and transformers computes no more", nil, `{"model_type":"clip","vision_config":{"num_attention_heads":2,"num_hidden_layers":9},"text_config":{}}`},
 		{"activation", `hidden_act "gelu_new" is not supported`, nil, `{"model_type":"clip","vision_config":{"hidden_act":"gelu_new"},"text_config":{}}`},
 		{"other type", `model_type "align" is not supported; ovbench reads clip, metaclip_2, siglip`, nil, `{"model_type":"align","vision_config":{},"text_config":{}}`},
 		{"NaFlex", "SigLIP 2 of flexible size (NaFlex), which is not supported", nil, `{"model_type":"siglip2","vision_config":{},"text_config":{}}`},

@@ -26,7 +26,8 @@ type hints struct {
 	poolHeads               int // 0 for those of the tower
 	visionAct, textAct      vit.Activation
 	visionEps, textEps      float32
-	visionImage, visionSize int // image size and width, to be compared with the weights
+	visionImage, visionSize int    // image size and width, to be compared with the weights, and so are
+	layers                  [2]int // of image and text tower
 	input
 	end       int32             // id of the token that the text tower reads; 0 for that of the largest id
 	padded    bool              // the text tower has no mask and reads the last of all tokens, padding as a rule
@@ -98,6 +99,7 @@ type towerConfig struct {
 	Eps    float32 `json:"layer_norm_eps"`
 	Image  int     `json:"image_size"`
 	Hidden int     `json:"hidden_size"`
+	Layers int     `json:"num_hidden_layers"` // 0 is unknown
 	EOS    int32   `json:"eos_token_id"`
 
 	UseHead bool `json:"vision_use_head"` // SigLIP's
@@ -172,6 +174,7 @@ func huggingFaceHints(data []byte) (hints, error) {
 		family: class.family, visionHeads: vision.Heads, textHeads: text.Heads, visionAct: vit.Activation(vision.Act),
 		textAct:   vit.Activation(text.Act),
 		visionEps: vision.Eps, textEps: text.Eps, visionImage: vision.Image, visionSize: vision.Hidden, end: text.EOS,
+		layers: [2]int{vision.Layers, text.Layers},
 	}
 	switch {
 	case class.family == "SigLIP" && !vision.UseHead:
