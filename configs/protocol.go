@@ -99,8 +99,8 @@ func (p *Protocol) Tau() float64 { return cmp.Or(p.AliasTau, DefaultAliasTau) }
 // Oracle reports whether the truth of a picture says which classes compete for it.
 func (p *Protocol) Oracle() bool { return p.Vocabulary == VocabularyOracle }
 
-// Decides is the first key by which p goes beyond the plain decision of pixels, which only task segmentation makes; "" for
-// none.
+// Decides is the first key by which p goes beyond the plain decision of pixels, which only task segmentation makes; ""
+// for none.
 func (p *Protocol) Decides() string {
 	for _, k := range []struct {
 		key, value string

@@ -194,8 +194,8 @@ func TestPath(t *testing.T) {
 }
 
 func TestBuiltIn(t *testing.T) {
-	if got, want := Names(), []string{"ade20k", "camvid", "cityscapes", "coco_object", "coco_stuff", "context59",
-		"context60", "demo", "demo_explain", "demo_interactive", "demo_tags", "explain_clip_surgery", "explain_grad_eclip",
+	if got, want := Names(), []string{"ade20k", "audit_voc21", "camvid", "cityscapes", "coco_object", "coco_stuff",
+		"context59", "context60", "demo", "demo_explain", "demo_interactive", "demo_tags", "explain_clip_surgery", "explain_grad_eclip",
 		"explain_grad_eclip_pointing", "explain_legrad", "imagenet_s50", "interactive_coco", "interactive_imagenet_s50",
 		"interactive_voc", "micro", "multilabel", "nuswide", "ovs8", "ovs8_backbones", "voc20", "voc21", "voc_explain",
 		"voc_faithfulness"}; !reflect.DeepEqual(got, want) {

@@ -218,8 +218,8 @@ func (c *Comparison) table() table {
 	return t
 }
 
-// reservations say what a reader must know of the sides before the numbers: oracles, and what methods need where that is more
-// than CLIP.
+// reservations say what a reader must know of the sides before the numbers: oracles, and what methods need where that
+// is more than CLIP.
 func (c *Comparison) reservations() []string {
 	var needs []string
 	oracle, more := "", false

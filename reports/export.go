@@ -163,8 +163,8 @@ func writeClassCSV(w io.Writer, v *view) error {
 	return out.Error()
 }
 
-// eachCell calls do with the first fields of a line, which do may append to, and with the last: what the method needs, and which
-// classes competed, all or those of an oracle.
+// eachCell calls do with the first fields of a line, which do may append to, and with the last: what the method needs,
+// and which classes competed, all or those of an oracle.
 func eachCell(runs []*results.Run, do func(head, tail []string, c *results.Cell)) {
 	for i, r := range runs {
 		for j := range r.Cells {

@@ -22,21 +22,31 @@ func figureFiles(
 		if err != nil {
 			return nil, err
 		}
-		var paths []string
-		for _, f := range figures {
-			whole := f.Alone()
-			data, err := spell(&whole, v.runs)
-			if err != nil {
-				return paths, err
-			}
-			path := filepath.Join(dir, f.Name+ending)
-			if err := results.WriteFile(path, data); err != nil {
-				return paths, err
-			}
-			paths = append(paths, path)
+		drawn := make([]draw.Figure, len(figures))
+		for i, f := range figures {
+			drawn[i] = f.Figure
 		}
-		return paths, nil
+		return writeFigures(drawn, dir, ending, func(f *draw.Figure) ([]byte, error) { return spell(f, v.runs) })
 	}
+}
+
+// writeFigures writes a file for each figure, and returns their paths.
+func writeFigures(figures []draw.Figure, dir, ending string, spell func(*draw.Figure) ([]byte, error)) ([]string,
+	error) {
+	var paths []string
+	for _, f := range figures {
+		whole := f.Alone()
+		data, err := spell(&whole)
+		if err != nil {
+			return paths, err
+		}
+		path := filepath.Join(dir, f.Name+ending)
+		if err := results.WriteFile(path, data); err != nil {
+			return paths, err
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
 }
 
 // pictures is the format png: figures and panels.

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"io"
+	"time"
 
 	"ovbench/reports/pdf"
 )
@@ -17,7 +18,12 @@ func writePDF(w io.Writer, v *view) error {
 	if err != nil {
 		return err
 	}
-	out := &pdf.Document{Title: doc.title, Subtitle: subtitle, Date: dateOf(v.runs), Facts: printed(doc.facts)}
+	return spellPDF(w, doc, dateOf(v.runs))
+}
+
+// spellPDF writes a document to print.
+func spellPDF(w io.Writer, doc *document, date time.Time) error {
+	out := &pdf.Document{Title: doc.title, Subtitle: subtitle, Date: date, Facts: printed(doc.facts)}
 	for _, b := range doc.blocks {
 		switch b := b.(type) {
 		case heading:

@@ -23,7 +23,8 @@ import (
 func suite(t *testing.T, r Request, datasets, protocol string) Request {
 	t.Helper()
 	s, err := configs.Parse("s.yaml",
-		[]byte("model: micro\ndatasets: "+datasets+"\nmethods: [clip, clip_surgery, {clip_surgery: {depth: 2}}]\nprotocol: "+protocol+"\nresamples: 50\npanels: 2\n"), tasks.Known())
+		[]byte("model: micro\ndatasets: "+datasets+"\nmethods: [clip, clip_surgery, {clip_surgery: {depth: "+
+			"2}}]\nprotocol: "+protocol+"\nresamples: 50\npanels: 2\n"), tasks.Known())
 	if err != nil {
 		t.Fatal(err)
 	}

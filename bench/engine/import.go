@@ -17,6 +17,7 @@ import (
 	"ovbench/runners"
 	"ovbench/runners/methods"
 	"ovbench/runners/resample"
+	"ovbench/runners/tensor"
 )
 
 // Import says where another program's predictions lie.
@@ -232,17 +233,22 @@ func (p *Plan) measureImported(v *tasks.View, got predictions.Prediction) (tasks
 		return tasks.Measured{}, fmt.Errorf("scores of patches %v: task multilabel wants those of the whole picture [T]",
 			got.Scores.Shape)
 	}
-	texts, rows, cols := got.Scores.Shape[0], got.Scores.Shape[1], got.Scores.Shape[2]
-	sim.Rows, sim.Cols, sim.Patches = rows, cols, make([]float32, len(got.Scores.Data))
+	*sim = similarityOf(got.Scores, v.Sample.Labels)
+	return p.task.Measure(v)
+}
+
+// similarityOf is planes of scores [texts, rows, cols] as if a network had made them of a picture of the truth's size.
+func similarityOf(planes tensor.Dense, truth labelmap.Map) (sim tasks.Similarity) {
+	texts, rows, cols := planes.Shape[0], planes.Shape[1], planes.Shape[2]
+	sim.Rows, sim.Cols, sim.Patches = rows, cols, make([]float32, len(planes.Data))
 	for q := range texts {
-		for i, x := range got.Scores.At(q).Data {
+		for i, x := range planes.At(q).Data {
 			sim.Patches[i*texts+q] = x
 		}
 	}
-	sim.Stitched = func() resample.Mosaic {
-		return resample.Whole(sim.Patches, cols, rows, texts, v.Sample.Labels.W, v.Sample.Labels.H)
-	}
-	return p.task.Measure(v)
+	patches := sim.Patches
+	sim.Stitched = func() resample.Mosaic { return resample.Whole(patches, cols, rows, texts, truth.W, truth.H) }
+	return sim
 }
 
 // labels are those of a file in the data set's numbers.

@@ -307,8 +307,7 @@ func (p *Plan) openTarget(d configs.Dataset) (target, error) {
 		t.Info.Notes = append(t.Info.Notes, note)
 	}
 	t.diagnosis = datasets.NewDiagnosis(ds)
-	t.Rule = resample.Rule{Scale: proto.Scale, Threshold: proto.Threshold, Area: proto.AreaThreshold,
-		Margin: proto.BackgroundRule == configs.BackgroundMargin}
+	t.Rule = ruleOf(proto, nil)
 	if proto.Redundant == string(methods.Sigmoid) && p.model != nil && !p.model.Sigmoid {
 		return target{}, fmt.Errorf("protocol.redundant sigmoid is for models of a sigmoid loss such as SigLIP, which %s is not: "+
 			"set it to labels", p.model.Name)
@@ -343,6 +342,12 @@ func (p *Plan) openTarget(d configs.Dataset) (target, error) {
 	}
 	t.choose(p.request, d.Limit, p.suite.Panels)
 	return t, nil
+}
+
+// ruleOf is how a protocol decides pixels; classes are those of the queries.
+func ruleOf(p configs.Protocol, classes []int) resample.Rule {
+	return resample.Rule{Classes: classes, Scale: p.Scale, Threshold: p.Threshold, Area: p.AreaThreshold,
+		Margin: p.BackgroundRule == configs.BackgroundMargin}
 }
 
 // options are what the suite says of a data set. Files it names lie in the suite's folder, those of folder below root.

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -10,8 +11,8 @@ import (
 	"ovbench/runners/resample"
 )
 
-// ballot says which words compete for the pixels of a picture, and how the words of one class become its value. It works
-// on patches, before windows are stitched and maps enlarged, as VIP (arXiv 2605.12325) does.
+// ballot says which words compete for the pixels of a picture, and how the words of one class become its value. It
+// works on patches, before windows are stitched and maps enlarged, as VIP (arXiv 2605.12325) does.
 type ballot struct {
 	rule    resample.Rule
 	columns [][]int // the queries behind each value that competes
@@ -62,7 +63,7 @@ func (t *Target) ballot(truth labelmap.Map) ballot {
 			return float32(sum / float64(len(of)))
 		}
 	case configs.AliasesLSE:
-		b.join = logSumExp(p.Scale, p.Tau())
+		b.join = logSumExp(cmp.Or(t.Rule.Scale, 1), p.Tau())
 	default: // of one query each
 		b.join = func(values []float32, of []int, _ []float64) float32 { return values[of[0]] }
 	}
@@ -113,8 +114,8 @@ func (b *ballot) read(values []float32, texts int) []float32 {
 	return out
 }
 
-// weights are the softmax over the words of a class of their mean over the window's patches, divided by tem, relative to
-// their mean. VIP takes the cosine with the mean patch: that mean over its length, which all words share.
+// weights are the softmax over the words of a class of their mean over the window's patches, divided by tem, relative
+// to their mean. VIP takes the cosine with the mean patch: that mean over its length, which all words share.
 func (b *ballot) weights(values []float32, texts int, of []int) []float64 {
 	w, largest, sum := make([]float64, len(of)), math.Inf(-1), 0.0
 	tokens := len(values) / texts

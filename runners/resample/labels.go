@@ -163,9 +163,9 @@ type doubt struct {
 // marginPower is ActiveSAM's exponent of the threshold.
 const marginPower = 1.25
 
-// doubt is that of a rule with a Threshold. With the sum S of all queries' exponentials and the next class's, e, relative to
-// the winner's, p √(p - p') < T is √(1 - e) < T √S³. As 0 <= e <= S - 1 it holds where 1 < T √S³, and does not where
-// √(2 - S) >= T √S³.
+// doubt is that of a rule with a Threshold. With the sum S of all queries' exponentials and the next class's, e,
+// relative to the winner's, p √(p - p') < T is √(1 - e) < T √S³. As 0 <= e <= S - 1 it holds where 1 < T √S³, and does
+// not where √(2 - S) >= T √S³.
 func (r Rule) doubt() doubt {
 	if !r.Margin {
 		return doubt{least: r.Threshold, never: r.Threshold, sure: r.Threshold}
@@ -184,8 +184,8 @@ func (r Rule) doubt() doubt {
 	return d
 }
 
-// background says whether the winner of a pixel is not kept. sum is of exp(scale (logit - winner)) over all queries, next the
-// largest of these of another class, 0 if there is none.
+// background says whether the winner of a pixel is not kept. sum is of exp(scale (logit - winner)) over all queries,
+// next the largest of these of another class, 0 if there is none.
 func (d doubt) background(sum, next float64) bool {
 	if d.margin {
 		return math.Sqrt(1-next) < d.least*sum*math.Sqrt(sum)

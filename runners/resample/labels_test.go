@@ -186,8 +186,8 @@ func TestDecodeEqualsPlainAtTheEdges(t *testing.T) {
 	}
 }
 
-// aroundPlain is what a plain way gives at the rule's threshold, and where a margin computes it in another order on either
-// side of it.
+// aroundPlain is what a plain way gives at the rule's threshold, and where a margin computes it in another order on
+// either side of it.
 func aroundPlain(r Rule, plain func(Rule) []uint16) (low, high []uint16) {
 	if !r.Margin {
 		low = plain(r)
