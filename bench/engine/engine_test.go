@@ -143,7 +143,7 @@ func TestInterruptAndResume(t *testing.T) {
 	r.Out = t.TempDir()
 	ctx, stop := context.WithCancel(t.Context())
 	measuring := false
-	part, err := measure(t, ctx, r, stages{func(stage string) { measuring = stage == "measuring" }, func(done int) {
+	part, err := measure(t, ctx, r, stages{func(stage string) { measuring = strings.HasPrefix(stage, "measuring ") }, func(done int) {
 		if measuring && done == 3 {
 			stop()
 		}

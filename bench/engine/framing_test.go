@@ -206,7 +206,7 @@ func TestSharedPicturesResumeAndShard(t *testing.T) {
 	r.Out = t.TempDir()
 	ctx, stop := context.WithCancel(t.Context())
 	measuring := false
-	_, err = measure(t, ctx, r, stages{func(stage string) { measuring = stage == "measuring" }, func(done int) {
+	_, err = measure(t, ctx, r, stages{func(stage string) { measuring = strings.HasPrefix(stage, "measuring ") }, func(done int) {
 		if measuring && done == 6 {
 			stop()
 		}
