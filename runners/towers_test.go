@@ -265,13 +265,62 @@ func TestMethodsOnPools(t *testing.T) {
 			compareTokens(t, model+", "+method+", any size", tokensOf(t, lib, m, method, rgb,
 				func(o *runners.ImageOptions) { o.Height, o.Width = 0, 0 }), got)
 		}
-		for _, name := range []string{"resclip", "sc_clip", "grad_eclip", "rollout", "legrad"} {
+		for _, name := range []string{"resclip", "sc_clip", "grad_eclip", "rollout", "chefer", "gscorecam", "clip_es"} {
 			method, err := methods.New(name, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if err := method.Check(methods.Models{ImageText: m}); err == nil {
 				t.Errorf("%s, %s: no word of the class token that is not there", model, name)
+			}
+		}
+	}
+}
+
+// Explanations of towers with a pool: standard operators, an open size and a batch change nothing. That the gradients of
+// the operators are right is held in package onnx.
+func TestExplainersOnPools(t *testing.T) {
+	specs := []string{"raw_attention", "gradcam", "gradcam:target=softmax", "gradcam:layer=input",
+		"gradcam:layer=attention", "legrad", "legrad:blocks=all"}
+	for _, model := range []string{"siglip/hf", "pe/open_clip"} {
+		m, err := clip.Open(cliptest.Recorded(t, "golden", "towers", filepath.FromSlash(model)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ms []runners.Named
+		for _, spec := range specs {
+			method, err := methods.Parse(spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ms = append(ms, runners.Named{Name: spec, Method: method})
+		}
+		h, w := m.Image, m.Image+m.Patch
+		pixels, texts := raw(random(2, h, w)), textsFor(m, 3)
+		ask := func(o runners.ImageOptions, pixels tensor.Dense) []runners.Batch {
+			t.Helper()
+			o.Similarities = true
+			out, err := images(t, m, ms, o).Similarities(t.Context(), pixels, texts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		want := ask(runners.ImageOptions{}, pixels)
+		fixed := ask(runners.ImageOptions{Height: h, Width: w}, pixels)
+		standard := ask(runners.ImageOptions{StandardOps: true}, pixels)
+		one := ask(runners.ImageOptions{}, tensor.Dense{Shape: []int{1, 3, h, w}, Data: pixels.At(1).Data})
+		for i, spec := range specs {
+			all := want[i].Values
+			if n := want[i].Rows * want[i].Cols; !slices.Equal(all.Shape, []int{2, n, 3}) ||
+				slices.Max(all.Data) == slices.Min(all.Data) {
+				t.Errorf("%s, %s: shape %v, or constant", model, spec, all.Shape)
+			}
+			for what, d := range map[string]float64{"of fixed size": apart(fixed[i].Values, all),
+				"in standard operators": apart(standard[i].Values, all), "a picture alone": apart(one[i].Values.At(0), all.At(1))} {
+				if !(d < 5e-5) {
+					t.Errorf("%s, %s %s: distance %.2g", model, spec, what, d)
+				}
 			}
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // that one row. Written down for the row alone, the backward pass through the block costs a few products of a vector
 // with a matrix for each text, and is exact: the other rows of the gradient are zero.
 
-// classRow is the last block, or a ResNet's attention pool, as the global token sees it.
+// classRow is the last block, or an attention pool, as the global token sees it.
 type classRow struct {
 	x         onnx.Value // tokens [B, Lead+N, W] before the block
 	norm      onnx.Value // the same behind the block's LayerNorm; x itself in an attention pool
@@ -37,6 +37,9 @@ func (s *Scene) lastRow(one bool) classRow {
 	if pool, ok := s.Encoder().(*clip.ResNet); ok {
 		return s.poolRow(pool, one)
 	}
+	if s.Tower().Pool != nil {
+		return s.headRow(s.Before(s.Tower().Depth()))
+	}
 	i := s.Tower().Depth() - 1
 	x := s.Before(i)
 	return s.blockRow(x, s.Tower().Norm(s.Graph, i, x), one)
@@ -53,6 +56,17 @@ func (s *Scene) blockRow(x, norm onnx.Value, one bool) classRow {
 	r.class = g.Add(t.ClassToken(g, r.x), t.Out(g, i, r.attended))
 	r.class = g.Add(r.class, t.MLP(g, i, r.class))
 	r.embedding = g.L2Normalize(t.Project(g, r.class, vit.ByValue))
+	return r
+}
+
+// headRow is the head that makes the global token of tokens x behind a block, as its query sees them.
+func (s *Scene) headRow(x onnx.Value) classRow {
+	g, t := s.Graph, s.Tower()
+	r := classRow{x: x, norm: t.Final(g, x), heads: t.Pool.Heads}
+	r.q, r.k, r.v = t.Pool.QKV(g, r.norm)
+	r.attend(g, t.Pool.Scale(), false)
+	r.class = r.attended
+	r.embedding = g.L2Normalize(t.Global(g, x)) // of which that attention is a part
 	return r
 }
 
@@ -162,6 +176,20 @@ func needGlobal(method string, m Models) error {
 	}
 	_, err := needClass(method, m)
 	return err
+}
+
+// pooled reports whether a vision transformer has a pool that makes its global token.
+func (m Models) pooled() bool {
+	t, err := m.transformer()
+	return err == nil && t.Transformer().Pool != nil
+}
+
+// pooledHeads refuses attention in one head of towers with a pool: nobody runs them so.
+func pooledHeads(method, heads string, m Models) error {
+	if heads == "one" {
+		return fmt.Errorf("%s: heads one is of a class token's attention, and %s reads its pool's: use native", method, m.Name())
+	}
+	return nil
 }
 
 // needClass wants blocks and a class token that is the token of the whole picture.

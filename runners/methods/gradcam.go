@@ -16,7 +16,9 @@ import (
 //	input      input of the last block; gradients of all tokens, through attention in one head (Grad-ECLIP's baseline)
 //	attention  attention of the class token in the last block, head by head (Chefer's baseline)
 //
-// Of a ResNet it is the output of the last stage, whatever Layer says; resnet refuses other models.
+// Of a ResNet it is the output of the last stage, whatever Layer says; resnet refuses other models. Of a tower whose
+// global token a pool makes, attention is the pool's; ln1 and input are differentiated through the last block and the
+// pool, and cls is refused.
 type GradCAM struct {
 	Layer  string `json:"layer"`
 	Target string `json:"target"` // cosine; logit, a multiple; or softmax over all texts, as in pytorch-grad-cam's example
@@ -48,6 +50,12 @@ func (c *GradCAM) Check(m Models) error {
 	if _, pool := m.Encoder().(*clip.ResNet); c.Layer == "resnet" && !pool {
 		return fmt.Errorf("gradcam: layer resnet is of a ResNet, and %s is %s", m.Source(), m.Name())
 	}
+	if m.pooled() {
+		if c.Layer == "cls" {
+			return fmt.Errorf("gradcam: layer cls is of a class token, which %s has none of that stands for the picture", m.Name())
+		}
+		return pooledHeads("gradcam", c.Heads, m)
+	}
 	return needGlobal("gradcam", m)
 }
 
@@ -59,6 +67,9 @@ func (c *GradCAM) Read(s *Scene) Reading {
 	if pool, ok := s.Encoder().(*clip.ResNet); ok {
 		pixels := pool.Features(g, s.RGB)
 		return s.weighted(pixels, row.pixelWeights(g, seed, pixels))
+	}
+	if s.pooled() && c.Layer != "attention" {
+		return s.throughBlock(seed, c.Layer == "ln1")
 	}
 	switch c.Layer {
 	case "cls":
@@ -72,6 +83,23 @@ func (c *GradCAM) Read(s *Scene) Reading {
 		return s.scored(meanHeads(g, g.Mul(row.weights, mean)))
 	}
 	return s.weighted(s.patchesOf(row.norm, 1), s.throughLinear(row.norm, g.Gradient(seed, row.k, row.v), row.k, row.v))
+}
+
+// throughBlock weights the channels that the last block takes, or its LayerNorm gives, by the mean of their gradients:
+// those of patches behind the LayerNorm, of all tokens before it.
+func (s *Scene) throughBlock(seed []onnx.Seed, behindNorm bool) Reading {
+	last := s.Tower().Depth() - 1
+	at := s.Before(last)
+	if behindNorm {
+		at = s.Tower().Norm(s.Graph, last, at)
+	}
+	by := s.Gradient(seed, at)[0]
+	if behindNorm {
+		by = s.patchesOf(by, 2)
+	}
+	r := s.weighted(s.patchesOf(at, 1), s.Mean(by, 2))
+	r.Wide = true
+	return r
 }
 
 // throughLinear is the mean over patches of the gradient [T, B, 1, W] by tokens norm, of which queries, keys or values

@@ -15,6 +15,7 @@ var rules = map[string]rule{
 	"Sub": func(s step, c Value) []Value { return s.terms(c, -1) },
 	"Mul": mulRule, "Div": divRule,
 	"Relu": reluRule, "Sigmoid": sigmoidRule, "Sqrt": sqrtRule, "Gelu": geluRule, "QuickGelu": quickGeluRule,
+	"FastGelu": geluTanhRule, "RotaryEmbedding": rotaryRule,
 	"Softmax": softmaxRule, "LpNormalization": l2NormalizeRule, "ReduceL2": normRule,
 	"ReduceMean": meanRule, "ReduceSum": sumRule,
 	"LayerNormalization": layerNormRule, "BatchNormalization": batchNormRule,
@@ -100,6 +101,30 @@ func quickGeluRule(s step, c Value) []Value {
 		sig := g.Sigmoid(ax)
 		slope := g.Mul(sig, g.Add(g.Mul(ax, g.Sub(g.Scalar(1), sig)), g.Scalar(1)))
 		return g.Mul(c, slope)
+	})
+}
+
+// geluTanhRule is σ(2z) + 2x σ(2z) (1 - σ(2z)) z', with z as [Graph.GeluTanh] has it.
+func geluTanhRule(s step, c Value) []Value {
+	return s.only(func() Value {
+		g, x := s.g, s.in(0)
+		root := float32(2 * math.Sqrt(2/math.Pi))
+		cube := g.Scale(g.Mul(x, x), 0.044715) // z is root/2 (x + x cube)
+		sig := g.Sigmoid(g.Scale(g.Add(x, g.Mul(x, cube)), root))
+		slope := g.Scale(g.Add(g.Scale(cube, 3), g.Scalar(1)), root)
+		slope = g.Mul(g.Mul(x, g.Sub(g.Scalar(1), sig)), slope)
+		return g.Mul(c, g.Mul(sig, g.Add(slope, g.Scalar(1))))
+	})
+}
+
+// rotaryRule turns back.
+func rotaryRule(s step, c Value) []Value {
+	return s.only(func() Value {
+		g, shape := s.g, s.out().Shape()
+		c = s.spread(c, shape, 1, 2)
+		apart := c.Shape()
+		flat := g.reshape(c, []int{g.times(apart[0], apart[1]), shape[1], shape[2]})
+		return g.reshape(g.Rotate(flat, s.in(2), g.Scale(s.in(3), -1), s.n.int("num_heads", 1)), apart)
 	})
 }
 

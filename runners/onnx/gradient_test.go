@@ -46,8 +46,16 @@ var derivations = []derivation{
 	{"activations", map[string][]int{"x": {2, 3, 4}}, nil, func(g *Graph, in func(string) Value) Value {
 		x := in("x")
 		root := g.Sqrt(g.Add(g.Mul(x, x), g.Scalar(0.5)))
-		return g.Add(g.Add(g.Relu(x), g.Sigmoid(x)), g.Add(g.Add(g.Gelu(x), g.QuickGelu(x)), root))
+		sum := g.Add(g.Add(g.Relu(x), g.Sigmoid(x)), g.Add(g.Add(g.Gelu(x), g.QuickGelu(x)), root))
+		return g.Add(sum, g.GeluTanh(x))
 	}},
+	{"rotations", map[string][]int{"x": {2, 3, 8}}, map[string][]string{"x": {"batch", "", ""}},
+		func(g *Graph, in func(string) Value) Value {
+			x := in("x")
+			cos, sin := random(g, 1, -1, 1, 3, 2), random(g, 2, -1, 1, 3, 2)
+			y := g.Rotate(g.Mul(x, x), cos, sin, 2)
+			return g.Add(g.Mul(y, y), g.Mean(g.Rotate(x, cos, sin, 2), 1))
+		}},
 	{"norms", map[string][]int{"x": {2, 3, 6}}, nil, func(g *Graph, in func(string) Value) Value {
 		x := g.Softmax(g.Softmax(in("x"), -1), 1)
 		x = g.LayerNorm(x, random(g, 1, 0.5, 2, 6), random(g, 2, -1, 1, 6), 1e-3)

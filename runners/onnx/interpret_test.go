@@ -271,6 +271,18 @@ var single = map[string]func(x float64) float64{
 	"Cast":      func(x float64) float64 { return x }, // between kinds that hold the same numbers here
 }
 
+// rotate turns neighbouring pairs of every head of x [B, n, W].
+func rotate(x, cos, sin array) array {
+	out := newArray(x.shape...)
+	width, pairs := x.shape[2], cos.shape[1]
+	for i := 0; i < len(x.data); i += 2 {
+		at := i/width%x.shape[1]*pairs + i%width/2%pairs
+		a, b, c, s := x.data[i], x.data[i+1], cos.data[at], sin.data[at]
+		out.data[i], out.data[i+1] = a*c-b*s, b*c+a*s
+	}
+	return out
+}
+
 func operator(n *node, in []array) array {
 	if f, ok := pairwise[n.op]; ok {
 		return zip(f, in[0], in[1])
@@ -304,6 +316,8 @@ func operator(n *node, in []array) array {
 			b = b.swapped()
 		}
 		return product(a, b).apply(func(x float64) float64 { return float64(n.float("alpha", 1)) * x })
+	case "RotaryEmbedding":
+		return rotate(in[0], in[2], in[3])
 	case "MultiHeadAttention":
 		return multiHead(n, in)
 	case "Reshape":

@@ -22,13 +22,19 @@ type Pool struct {
 
 // Apply is the token [B, 1, W] that the head makes of all tokens h [B, n, W] behind the last LayerNorm.
 func (p *Pool) Apply(g *onnx.Graph, h onnx.Value) onnx.Value {
-	width := p.Probe.Shape[0]
-	probe := p.Q.Apply(g, g.Const("pool.probe", tensor.Dense{Shape: []int{1, 1, width}, Data: p.Probe.Data}))
-	q := g.Add(g.Scale(g.Slice(h, 1, 0, 1), 0), probe) // as often as there are pictures
-	scale := float32(1 / math.Sqrt(float64(width/p.Heads)))
-	return p.finish(g, p.Out.Apply(g, g.Attention(q, p.K.Apply(g, h), p.V.Apply(g, h), p.Heads, scale, onnx.Value{},
-		false)))
+	q, k, v := p.QKV(g, h)
+	return p.finish(g, p.Out.Apply(g, g.Attention(q, k, v, p.Heads, p.Scale(), onnx.Value{}, false)))
 }
+
+// QKV are the head's query [B, 1, W], the same for all pictures, and the keys and values of tokens h [B, n, W].
+func (p *Pool) QKV(g *onnx.Graph, h onnx.Value) (q, k, v onnx.Value) {
+	probe := g.Const("pool.probe", tensor.Dense{Shape: []int{1, 1, p.Probe.Shape[0]}, Data: p.Probe.Data})
+	q = g.Add(g.Scale(g.Slice(h, 1, 0, 1), 0), p.Q.Apply(g, probe)) // as often as there are pictures
+	return q, p.K.Apply(g, h), p.V.Apply(g, h)
+}
+
+// Scale is the factor of the attention logits.
+func (p *Pool) Scale() float32 { return float32(1 / math.Sqrt(float64(p.Probe.Shape[0]/p.Heads))) }
 
 // PoolForm is how single tokens go through a [Pool].
 type PoolForm string
