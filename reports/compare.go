@@ -142,6 +142,14 @@ func pText(p *float64) string {
 	return strconv.FormatFloat(*p, 'f', 3, 64)
 }
 
+// pWords is a p-value behind the letter.
+func pWords(p *float64) string {
+	if s := pText(p); s[0] == '<' {
+		return s
+	}
+	return "= " + pText(p)
+}
+
 // methods names a cell's method, or both.
 func (c *ComparedCell) methods() string {
 	if c.MethodA == c.MethodB {
@@ -165,6 +173,33 @@ func (c *ComparedCell) score(all []ComparedCell) string {
 		}
 	}
 	return c.Score
+}
+
+// answer says of the first cell which side is higher, by how much, and whether that is told from chance.
+func (c *Comparison) answer() string {
+	if len(c.Cells) == 0 {
+		return ""
+	}
+	x, digits := &c.Cells[0], cmp.Or(c.Digits, usualDigits)
+	a, b := "A", "B"
+	if c.A.Run == c.B.Run {
+		a, b = x.MethodA, x.MethodB
+	} else if c.A.Label != "" {
+		a, b = c.A.Label, c.B.Label
+	}
+	points := entry{value: &x.Difference, signed: true}.spelled(digits)
+	if x.Low != nil {
+		points += " points (" + entry{low: x.Low, high: x.High, signed: true}.spelled(digits) + ")"
+	}
+	s := fmt.Sprintf("%s on %s: %s has %s %%, %s has %s %%, a difference of %s", x.Score, cmp.Or(x.Title, x.Dataset), b,
+		percentTo(x.B, digits), a, percentTo(x.A, digits), points)
+	switch {
+	case x.Adjusted == nil:
+		return s + "."
+	case *x.Adjusted < 0.05:
+		return s + ", which the paired test of images tells from chance, p " + pWords(x.Adjusted) + "."
+	}
+	return s + ", which the paired test of images does not tell from chance, p " + pWords(x.Adjusted) + "."
 }
 
 // table is the comparison as one table.
@@ -474,7 +509,7 @@ func (c *Comparison) Write(dir string, formats ...string) ([]string, error) {
 
 // html writes the comparison as a page, with the samples that moved most side by side for both.
 func (c *Comparison) html(w io.Writer) error {
-	d := &document{title: "Comparison", digits: cmp.Or(c.Digits, usualDigits)}
+	d := &document{title: "Comparison", digits: cmp.Or(c.Digits, usualDigits), answer: c.answer()}
 	d.add(heading{1, "Summary"})
 	for _, s := range c.header() {
 		d.add(paragraph{text: s})

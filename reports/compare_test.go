@@ -319,3 +319,28 @@ func TestLowIsGoodIsGreen(t *testing.T) {
 		}
 	}
 }
+
+// TestComparisonAnswers: the page of a comparison says first which side is higher, and whether that is chance.
+func TestComparisonAnswers(t *testing.T) {
+	low, high, p := 0.01, 0.031, 0.0004
+	c := &Comparison{A: ComparedSide{Run: "a"}, B: ComparedSide{Run: "a"}, Cells: []ComparedCell{{Dataset: "voc20",
+		Score: "mIoU", MethodA: "clip", MethodB: "clip_surgery", A: 0.5, B: 0.52, Difference: 0.02, Low: &low, High: &high,
+		Adjusted: &p}}}
+	start := "mIoU on voc20: clip_surgery has 52.00 %, clip has 50.00 %, a difference of +2.00 points (+1.00 – +3.10)"
+	want := start + ", which the paired test of images tells from chance, p < 0.001."
+	if got := c.answer(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	p = 0.2
+	want = start + ", which the paired test of images does not tell from chance, p = 0.200."
+	if got := c.answer(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	var page bytes.Buffer
+	if err := c.html(&page); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(page.String(), "does not tell from chance") {
+		t.Error("the page has no answer")
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 
+	"ovbench/reports/draw"
 	"ovbench/reports/pdf"
 	"ovbench/reports/plain"
 )
@@ -54,7 +55,7 @@ func spellHTML(w io.Writer, doc *document, date string) error {
 	for _, s := range doc.lead {
 		p.Lead = append(p.Lead, pageSpan{inline(s.text), s.tip})
 	}
-	p.Answer = plain.Line(doc.answer)
+	p.Answer = unbroken(doc.answer)
 	if s := doc.strip; s != nil {
 		var err error
 		if p.Strip, err = pageStripOf(s); err != nil {
@@ -92,10 +93,11 @@ func (p *page) add(b any) error {
 		}
 		p.Blocks = append(p.Blocks, pageBlock{Heading: h})
 	case paragraph:
-		if line := plain.Line(b.text); line == p.Answer {
+		line := unbroken(b.text)
+		if line == p.Answer {
 			return nil // it stands above
 		}
-		p.Blocks = append(p.Blocks, pageBlock{Text: plain.Line(b.text), Warn: b.warn})
+		p.Blocks = append(p.Blocks, pageBlock{Text: line, Warn: b.warn})
 	case table:
 		p.tables++
 		x := pageBlock{Table: p.table(b, p.tables)}
@@ -107,7 +109,7 @@ func (p *page) add(b any) error {
 		p.figures++
 		p.summary = b.figure.place == placeSummary
 		p.Blocks = append(p.Blocks, pageBlock{Figure: &pageFigure{p.figures, plain.Line(b.caption()),
-			template.HTML(b.figure.ScaledSVG(screenScale))}})
+			template.HTML(b.figure.ScaledSVG(screenScale)), b.figure.W > 1.2*draw.OneColumn}})
 	case listing:
 		p.Blocks = append(p.Blocks, pageBlock{Listing: strings.Join(plain.Listing(b.text), "\n")})
 	case panelBlock:
@@ -124,6 +126,9 @@ func (p *page) add(b any) error {
 	}
 	return nil
 }
+
+// unbroken is a line of words in which a number and its percent sign stay together.
+func unbroken(s string) string { return strings.ReplaceAll(plain.Line(s), " %", "\u00a0%") }
 
 // inline is a piece of a sentence, whose spaces at its ends stay.
 func inline(s string) string {
@@ -204,6 +209,7 @@ type pageFigure struct {
 	Number  int
 	Caption string
 	SVG     template.HTML // of our own making, with foreign texts escaped
+	Wide    bool          // letters would be too small on a phone if it were to fit
 }
 
 type pageTable struct {
@@ -345,7 +351,7 @@ func pagePictureOf(m *pdf.Sample, kind, method string) (pagePicture, bool) {
 	if kind == heatKind {
 		note += ", from 0 (blue) to 1 (red)"
 	}
-	x.Caption = join([]string{x.Method, note}, ": ")
+	x.Caption = unbroken(join([]string{x.Method, note}, ": "))
 	x.Alt = fmt.Sprintf("%s of %s by %s", alts[kind], plain.Line(m.ID), x.Method)
 	return x, true
 }
