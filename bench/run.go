@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -82,6 +83,7 @@ func (f *suiteFlags) load(c *cobra.Command, name string) (*configs.Suite, error)
 			return nil, usageError{named(err, "protocol"), c.CommandPath()}
 		}
 	}
+	chosen := f.methods != nil // by the user, who wants no others
 	for _, kv := range f.set {
 		key, value, ok := strings.Cut(kv, "=")
 		if !ok {
@@ -90,8 +92,14 @@ func (f *suiteFlags) load(c *cobra.Command, name string) (*configs.Suite, error)
 		if err := s.Set(key, value); err != nil {
 			return nil, usageError{err, c.CommandPath()}
 		}
+		chosen = chosen || key == "methods"
 	}
-	return s, nil
+	if chosen {
+		s.Grow = false
+	}
+	given, err := f.namedBackbones(c)
+	engine.Grow(s, slices.Collect(maps.Keys(given)))
+	return s, err
 }
 
 // named is an error of --set as one of the flag that was typed.

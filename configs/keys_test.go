@@ -10,13 +10,13 @@ import (
 var changed = map[string]string{
 	"backbones": "{dino: other}", "segmenter": "other", "name": "other", "title": "other", "doc": "other",
 	"model": "other", "models": "[other, another]", "task": "explain",
-	"metrics": "[aAcc]", "panels": "9", "seed": "9", "resamples": "9",
+	"grow": "true", "metrics": "[aAcc]", "panels": "9", "seed": "9", "resamples": "9",
 	"datasets": "[{name: d, split: other}]", "methods": "[{k: {x: 1}}]", "protocol": "sclip",
 }
 
 // Keys that change no record: names and texts for people, what only scoring reads, and networks, which are known by
 // their weights. All others do, whatever is added.
-var personal, scoring = []string{"name", "title", "doc", "panels"}, []string{"model", "models", "backbones",
+var personal, scoring = []string{"name", "title", "doc", "panels", "grow"}, []string{"model", "models", "backbones",
 	"segmenter", "metrics", "seed", "resamples"}
 
 // Every key of a suite, of a data set and of a protocol changes what a run is known by, or is listed above as one that

@@ -300,7 +300,7 @@ func TestSchema(t *testing.T) {
 		required []string
 	}{
 		{"suite", suite, []string{"name", "title", "doc", "model", "models", "backbones", "segmenter", "task", "datasets",
-			"methods", "protocol", "metrics", "panels", "seed", "resamples"}, []string{"datasets", "methods", "protocol"}},
+			"methods", "grow", "protocol", "metrics", "panels", "seed", "resamples"}, []string{"datasets", "methods", "protocol"}},
 		{"dataset", dataset, []string{"name", "id", "title", "root", "split", "queries", "limit", "label_names",
 			"labelled_only", "apply_exif", "regions", "images", "labels", "classes", "list", "image_suffix", "label_suffix", "ignore",
 			"reduce_zero_label", "background"}, []string{"name"}},

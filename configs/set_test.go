@@ -59,7 +59,7 @@ func TestSetFaults(t *testing.T) {
 		{"protocol.size.h", "1", `--set: protocol.size.h: protocol.size holds one value; set protocol.size itself`},
 		{"protocol", "", `suite.yaml: protocol is missing: how it is measured, for example clip-surgery (ovbench list protocols)`},
 		{"protcol.size", "1", `--set: key "protcol" is not known; did you mean "protocol"?`},
-		{"", "1", `--set: key "" is not known; known are name, title, doc, model, models, backbones, segmenter, task, datasets, methods, protocol, metrics, panels, seed, resamples`},
+		{"", "1", `--set: key "" is not known; known are name, title, doc, model, models, backbones, segmenter, task, datasets, methods, grow, protocol, metrics, panels, seed, resamples`},
 		{"title.text", "x", `--set: title: want a text, got a mapping`},
 		{"panels", "1.5", `--set: panels: want a whole number from 0 to 1000, got "1.5"`},
 		{"methods", "clip,clip_surgey", `--set: method "clip_surgey" is not known; did you mean "clip_surgery"? (ovbench list methods)`},

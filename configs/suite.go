@@ -36,6 +36,7 @@ type Suite struct {
 	Task      string // segmentation, explain, multilabel, faithfulness or interactive
 	Datasets  []Dataset
 	Methods   []Method
+	Grow      bool // methods that read backbones join Methods where these are given; see engine.Grow
 	Protocol  Protocol
 	Metrics   []string // empty for all of the task
 	Panels    int      // images per data set whose pictures are kept
@@ -129,6 +130,9 @@ var suiteFields = []field[Suite]{
 	needed(key("methods", "what reads the model, for example [clip, clip_surgery] (ovbench list methods)",
 		func(s *Suite) *[]Method { return &s.Methods },
 		list(methodKind, "[clip, clip_surgery]", "label", func(m Method) string { return m.Name }))),
+	optional(key("grow",
+		"methods that read backbones join the list where a run is given these (--backbone, backbones)",
+		func(s *Suite) *bool { return &s.Grow }, toggle), func(s *Suite) bool { return !s.Grow }),
 	needed(key("protocol", "how it is measured, for example clip-surgery (ovbench list protocols)",
 		func(s *Suite) *Protocol { return &s.Protocol }, protocolKind)),
 	optional(key("metrics", "the scores of cells, in this order; all of the task unless written (ovbench list metrics)",
@@ -289,7 +293,7 @@ func (s *Suite) RecordsFingerprint() string {
 // impersonal is a copy without names and texts for people, places and pictures.
 func (s *Suite) impersonal() *Suite {
 	c := *s
-	c.Name, c.Title, c.Doc, c.Panels, c.Protocol.Name, c.Model.Name = "", "", "", 0, "", ""
+	c.Name, c.Title, c.Doc, c.Panels, c.Protocol.Name, c.Model.Name, c.Grow = "", "", "", 0, "", "", false // the methods say it
 	c.Models = slices.Clone(s.Models)
 	for i := range c.Models {
 		c.Models[i].Name = ""

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"ovbench/configs"
 	"ovbench/reports/results"
 	"ovbench/runners/checkpoint"
 	"ovbench/runners/dino"
@@ -93,6 +94,29 @@ func Towers(list []Backbone) map[string]methods.Backbone {
 		out[b.Role] = b.Backbone
 	}
 	return out
+}
+
+// Grow adds to the methods of a suite that wants it those that read the backbones it is given, by their names, and need
+// no more.
+// What a run without backbones does stays as it is.
+func Grow(s *configs.Suite, given []string) {
+	if !s.Grow {
+		return
+	}
+	s.Grow = false // the methods say it from here on
+	for role := range s.Backbones {
+		given = append(given, role)
+	}
+	regions := !slices.ContainsFunc(s.Datasets, func(d configs.Dataset) bool { return d.Regions == "" })
+	for _, e := range methods.All {
+		t := e.New().Traits()
+		lacks := slices.ContainsFunc(t.Backbones, func(role string) bool { return !slices.Contains(given, role) })
+		named := slices.ContainsFunc(s.Methods, func(m configs.Method) bool { return m.Name == e.Name || m.Kind == e.Name })
+		if len(t.Backbones) == 0 || lacks || named || t.Explains || t.Regions && !regions {
+			continue
+		}
+		s.Methods = append(s.Methods, configs.Method{Name: e.Name, Kind: e.Name})
+	}
 }
 
 // CheckUnneeded says which of the backbones no method asks for.
