@@ -32,7 +32,7 @@ type Suite struct {
 	Models     []Model // in place of Model: the suite is measured with each, as if by itself
 	// further networks that methods ask for, by the names they ask with; nil for none. See [Suite.Path]
 	Backbones map[string]string
-	Segmenter string // a Segment Anything model, for those that cut out objects; "" leaves it to --segmenter, or does without
+	Segmenter string // a Segment Anything model, for those that cut out objects; "" leaves it to --segmenter, if any
 	Task      string // segmentation, explain, multilabel, faithfulness or interactive
 	Datasets  []Dataset
 	Methods   []Method

@@ -54,8 +54,7 @@ func openADE20K(o Options) (Dataset, error) {
 		err := truth(i, s)
 		if errors.Is(err, labelmap.ErrColours) {
 			return fmt.Errorf("%s is in the colours of the full ADE20K (class = R/10*256 + G); want the label map "+
-				"of ADEChallengeData2016, "+
-				"whose values are 0..150", s.LabelPath)
+				"of ADEChallengeData2016, whose values are 0..150", s.LabelPath)
 		}
 		return err
 	}

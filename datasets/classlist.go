@@ -43,8 +43,7 @@ func readClassList(name string, first int) (c classList, err error) {
 	for i, line := range lines {
 		if voidComment.MatchString(line) {
 			return c, fmt.Errorf("%s:%d: %q is a comment here, so that the next line is class %d; if it is a class "+
-				"of its own, "+
-				"take the # away, else remove the line", name, i+1, line, first)
+				"of its own, take the # away, else remove the line", name, i+1, line, first)
 		}
 	}
 	if lines, err = c.plain(name, lines, first); err != nil {
@@ -69,7 +68,8 @@ func (c *classList) plain(name string, lines []string, first int) ([]string, err
 	if len(textLines(lines)) > 0 && lines[textLines(lines)[0]] == labelmeIgnore {
 		lines = slices.Clone(lines)
 		lines[textLines(lines)[0]] = "#"
-		c.notes = append(c.notes, fmt.Sprintf("%s of %s is no class, as in labelme: it is stored as 255", labelmeIgnore, name))
+		c.notes = append(c.notes,
+			fmt.Sprintf("%s of %s is no class, as in labelme: it is stored as 255", labelmeIgnore, name))
 	}
 	rows := textLines(lines)
 	if kind := otherNotation(lines, rows); kind != "" {
@@ -166,12 +166,10 @@ func areNumbered(lines []string, rows []int) bool {
 func numberingError(name string, lines []string, rows []int, i int, number string, want int) error {
 	if i == rows[0] && number == "1" && want == 0 {
 		return fmt.Errorf("%s:%d: lines are numbered from 1, but label maps are read from 0; if the maps store 1 "+
-			"for the first "+
-			"class, say reduce_zero_label: true, else number from 0 or take the numbers off", name, i+1)
+			"for the first class, say reduce_zero_label: true, else number from 0 or take the numbers off", name, i+1)
 	}
 	return fmt.Errorf("%s:%d: %q is numbered %s, want %d, the stored value of its class; the lines must be in the "+
-		"order of values "+
-		"without gaps", name, i+1, lines[i], number, want)
+		"order of values without gaps", name, i+1, lines[i], number, want)
 }
 
 // colourTables are the files beside images and labels that say what colours mean: CVAT's, and that of many road data

@@ -242,8 +242,7 @@ func (t *contextTree) checkOrder() error {
 			agree, contextHomepage)
 	case 4*votes.mmseg < votes.pixels:
 		return fmt.Errorf("%s: %s; the numbers follow neither; they may be reduced already, but 0 must be "+
-			"background and 1 aeroplane; or put a list of lines \"number: name\" as labels.txt into this "+
-			"folder", t.path, agree)
+			"background and 1 aeroplane; or put a list of lines \"number: name\" as labels.txt into this folder", t.path, agree)
 	}
 	return nil
 }

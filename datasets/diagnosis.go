@@ -206,8 +206,7 @@ func (t *Diagnosis) diagnose(list faultList, seen int) {
 	}
 	if strings.Contains(filepath.Base(path), "labelIds") && t.samples > 0 && areTrainIDs(t.stored) {
 		list.add(TrainIDs, t.samples, fmt.Sprintf("no pixel of %d label maps looked at is vegetation, sky, person "+
-			"or car "+
-			"(21, 23, 24, 26), and none is above 18", t.probed))
+			"or car (21, 23, 24, 26), and none is above 18", t.probed))
 	}
 	switch {
 	case t.masks() != "":
@@ -250,8 +249,7 @@ func (t *Diagnosis) fromOne() string {
 		return ""
 	}
 	return fmt.Sprintf("no pixel of %d label maps is 0, class %q: they may count classes from 1, so that every "+
-		"label is one off; "+
-		"if stored 1 is the first class, say reduce_zero_label: true", t.samples, t.info.Classes[0])
+		"label is one off; if stored 1 is the first class, say reduce_zero_label: true", t.samples, t.info.Classes[0])
 }
 
 // otherLabels names the data sets whose numbers the strays can be, or the shift by one.

@@ -251,13 +251,11 @@ func folderUnpaired(imageDir, labelDir string, images, labels map[string]string)
 	switch {
 	case len(noLabel) == len(images):
 		return fmt.Errorf("no picture in %s has a label map in %s: pictures are called such as %q, label maps such "+
-			"as %q; "+
-			"name what follows the id in each, the "+
+			"as %q; name what follows the id in each, the "+
 			"suffixes", imageDir, labelDir, images[noLabel[0]], labels[noImage[0]])
 	case len(noLabel)+len(noImage) > 0:
 		return fmt.Errorf("of the pictures in %s, %s no label map; of the label maps in %s, %s no picture; complete "+
-			"the "+
-			"pairs, or list the ids to measure", imageDir, folderHave(noLabel), labelDir, folderHave(noImage))
+			"the pairs, or list the ids to measure", imageDir, folderHave(noLabel), labelDir, folderHave(noImage))
 	}
 	return nil
 }

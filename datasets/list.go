@@ -129,8 +129,7 @@ func checkID(id string) error {
 	if id == "" || id[0] == '.' || len(id) > 200 || strings.TrimSpace(id) != id ||
 		strings.ContainsFunc(id, func(r rune) bool { return r == '/' || r == '\\' || !unicode.IsPrint(r) }) {
 		return fmt.Errorf("%q is not an image id; an id is the name of a file without its extension: no path, no "+
-			"dot first, "+
-			"no control characters, at most 200 bytes", id)
+			"dot first, no control characters, at most 200 bytes", id)
 	}
 	return nil
 }

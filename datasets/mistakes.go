@@ -30,12 +30,10 @@ func (n Numbering) Mistakes(truth, pred labelmap.Histogram) (warnings []string, 
 			"count", n.Ignore)
 	case n.Classes == 2 && len(p) > 1 && slices.Equal(p, []uint16{0, 255}):
 		return nil, fmt.Errorf("the predictions hold 0 and 255 alone, and 255 is none of the 2 classes: these are " +
-			"masks; " +
-			"store class 1 as 1")
+			"masks; store class 1 as 1")
 	case masks && n.Classes > 1:
 		warnings = append(warnings, fmt.Sprintf("the truth holds no value of a class but 0, and the ignored %d: if "+
-			"these are masks, "+
-			"store class 1 as 1", n.Ignore))
+			"these are masks, store class 1 as 1", n.Ignore))
 	}
 	return append(warnings, n.fromOne(t, p)...), nil
 }
@@ -47,8 +45,7 @@ func (n Numbering) fromOne(truth, pred []uint16) (warnings []string) {
 	beyond := func(values []uint16) bool { return slices.Contains(values, last) }
 	if begins(pred) && beyond(pred) && !n.PredFromOne {
 		text := fmt.Sprintf("no pixel is predicted as 0 and some as %d, one more than the last class: the "+
-			"predictions are numbered "+
-			"from 1, so that every class is scored as its neighbour; ", last)
+			"predictions are numbered from 1, so that every class is scored as its neighbour; ", last)
 		if n.ReduceZero {
 			text += "--convention ade20k with --reduce-zero-label reads that, else number them from 0"
 		} else {
@@ -59,8 +56,7 @@ func (n Numbering) fromOne(truth, pred []uint16) (warnings []string) {
 	values := slices.DeleteFunc(slices.Clone(truth), func(v uint16) bool { return int(v) == n.Ignore })
 	if begins(values) && !n.ReduceZero && !beyond(values) && (len(pred) == 0 || pred[0] == 0) {
 		warnings = append(warnings, "no pixel of the truth is 0: if it counts classes from 1, every class is scored "+
-			"as its neighbour; "+
-			"say --reduce-zero-label if 0 means nothing there")
+			"as its neighbour; say --reduce-zero-label if 0 means nothing there")
 	}
 	return warnings
 }

@@ -162,7 +162,8 @@ func (p *AreaPool) sum(d Draw) Areas {
 	p.sums.sum(d)
 	for c := range p.areas.Truth {
 		of := p.sums.rows[3*c : 3*c+3]
-		p.areas.Intersection[c], p.areas.Truth[c], p.areas.Pred[c] = int64(of[0][d.at]), int64(of[1][d.at]), int64(of[2][d.at])
+		p.areas.Intersection[c], p.areas.Truth[c] = int64(of[0][d.at]), int64(of[1][d.at])
+		p.areas.Pred[c] = int64(of[2][d.at])
 	}
 	return p.areas
 }

@@ -26,8 +26,7 @@ const (
 // metricTips explain scores by their names.
 var metricTips = map[string]string{
 	"mIoU": "Mean over classes of intersection over union: the pixels that truth and prediction both give to a " +
-		"class, " +
-		"divided by those that either gives to it. 100 % is perfect.",
+		"class, divided by those that either gives to it. 100 % is perfect.",
 	"fg-mIoU": "Intersection over union of one class and its similarity map cut at the best threshold, averaged " +
 		"over classes.",
 	"mAP": "Mean over classes of average precision: how far pictures that have a class are ranked before those that " +

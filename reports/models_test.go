@@ -10,7 +10,8 @@ import (
 	"ovbench/reports/results"
 )
 
-// modelsOf is three runs of two methods on two data sets, each with a model of its own, of which the last lacks a method.
+// modelsOf is three runs of two methods on two data sets, each with a model of its own, of which the last lacks a
+// method.
 func modelsOf(t *testing.T) []*results.Run {
 	t.Helper()
 	var runs []*results.Run
@@ -85,7 +86,7 @@ func TestModelTablesAreInAllFormats(t *testing.T) {
 	for name, tt := range map[string]struct{ in, want string }{
 		"md":       {md.String(), "| clip_surgery | **11.00** | **21.00** | – |"},
 		"latex":    {tex.String(), `Method & OpenAI & LAION & mine`},
-		"csv":      {csv.String(), ",LAION\n"},
+		"csv":      {csv.String(), ",LAION,CLIP\n"},
 		"json":     {js.String(), `"model": "LAION"`},
 		"terminal": {term.String(), "Method        OpenAI  LAION   mine"},
 	} {

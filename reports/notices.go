@@ -101,8 +101,8 @@ func warningsOf(r *results.Run) (out []string) {
 	return slices.Concat(out, r.Warnings, cellWarnings(r))
 }
 
-// cellWarnings are the warnings of cells, each once for all methods of a data set that have it, be it with other counts.
-// What is said of thresholds stands under the tables.
+// cellWarnings are the warnings of cells, each once for all methods of a data set that have it, be it with other
+// counts. What is said of thresholds stands under the tables.
 func cellWarnings(r *results.Run) []string {
 	type warning struct{ dataset, text string }
 	var order []warning

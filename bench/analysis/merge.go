@@ -19,8 +19,8 @@ import (
 )
 
 // Merge joins the run folders dirs, shards of one run, into the folder out. Folders that measured unlike
-// things are refused; absent samples make the result incomplete, and the shards that they belong to are lacking, counted
-// from 1. A merge that was killed can be repeated.
+// things are refused; absent samples make the result incomplete, and the shards that they belong to are lacking,
+// counted from 1. A merge that was killed can be repeated.
 func Merge(dirs []string, out string) (_ *results.Run, lacking []int, _ error) {
 	var merged *shard
 	seen := map[records.Key]string{}

@@ -17,9 +17,9 @@ import (
 	"ovbench/reports/results"
 )
 
-// BenchmarkRescore scores COCO-Stuff's size from its records alone: 14,000 images, each with 8 of 171 classes in truth and
-// 22 in predictions, nine methods, 2000 resamples. Beside the time it reports processor seconds and the largest resident
-// memory.
+// BenchmarkRescore scores COCO-Stuff's size from its records alone: 14,000 images, each with 8 of 171 classes in
+// truth and 22 in predictions, nine methods, 2000 resamples. Beside the time it reports processor seconds and the
+// largest resident memory.
 func BenchmarkRescore(b *testing.B) {
 	dir := filepath.Join(b.TempDir(), "run")
 	writeSegmented(b, dir, 14_000, 9, 171)
@@ -61,7 +61,8 @@ func peakResident(tb testing.TB) float64 {
 	return float64(kB) / 1000
 }
 
-// writeSegmented writes the folder of a run of task segmentation whose images have 8 classes in truth and 22 in predictions.
+// writeSegmented writes the folder of a run of task segmentation whose images have 8 classes in truth and 22 in
+// predictions.
 func writeSegmented(tb testing.TB, dir string, images, methods, classes int) {
 	suite := "task: segmentation\ndatasets: [{name: voc20, id: d}]\nmethods: [clip]\nprotocol: clip-surgery\n"
 	r := &results.Run{Complete: true, Fingerprint: "f", Suite: results.Suite{Name: "s", File: "s.yaml", Text: suite}}

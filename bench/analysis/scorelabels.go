@@ -199,7 +199,8 @@ func (s LabelScoring) maps(
 
 // score scores label maps, and counts what the scores leave out.
 func (s LabelScoring) score(maps *tasks.Segmented, images []metrics.Sparse) (_ *FileScores, err error) {
-	out := &FileScores{Task: "segmentation", Convention: maps.Convention.Name, Images: max(len(images), len(maps.Cityscapes)), Counts: map[string]int{}}
+	out := &FileScores{Task: "segmentation", Convention: maps.Convention.Name,
+		Images: max(len(images), len(maps.Cityscapes)), Counts: map[string]int{}}
 	// Scores of single images are those of runs.
 	stats := slices.DeleteFunc(maps.Statistics(), func(s tasks.Statistic) bool { return s.SharesEach })
 	if out.Scores, err = tasks.Evaluate(stats, out.Images, s.Resamples, s.Seed); err != nil || maps.Total == nil {

@@ -73,7 +73,8 @@ func TestFind(t *testing.T) {
 	if diff := cmp.Diff([]int{3, 4, 5, 6, 7, 8, 9, 10, 11}, p.Missing); diff != "" {
 		t.Error("missing:", diff)
 	}
-	if diff := cmp.Diff(map[int]string{1: Folder(out, 1, 12), 2: Folder(out, 2, 12), 12: Folder(out, 12, 12)}, p.Found); diff != "" {
+	found := map[int]string{1: Folder(out, 1, 12), 2: Folder(out, 2, 12), 12: Folder(out, 12, 12)}
+	if diff := cmp.Diff(found, p.Found); diff != "" {
 		t.Error("found:", diff)
 	}
 	if got := Array(p.Missing); got != "2-10" {

@@ -273,8 +273,8 @@ func (c *idCheck) add(r Record) error {
 // errTornHeader is a file whose first line was being written when a run was killed: it holds no record.
 var errTornHeader = errors.New("the file is empty or cut in its first line; delete it to start over")
 
-// Each hands the lines of a records file, and the offset of each, to do, which must not keep them; end is behind the last
-// whole line.
+// Each hands the lines of a records file, and the offset of each, to do, which must not keep them; end is behind the
+// last whole line.
 func Each(path string, do func(at int64, line []byte) error) (h Header, end int64, err error) {
 	return each(path, func(n int, at int64, line []byte) error {
 		if err := do(at, line); err != nil {

@@ -128,7 +128,8 @@ func (r Record) Loaded(methods ...string) (Record, error) {
 
 // decode reads a record and says where its evidence lies.
 //
-// Note: rows of pixels are nearly all of a record; encoding/json goes over them four times, and takes five times as long.
+// Note: rows of pixels are nearly all of a record; encoding/json goes over them four times, and takes five times as
+// long.
 func decode(line []byte) (rec Record, parts []part, err error) {
 	from, to := 0, 0 // of the evidence
 	evidence := map[string]Evidence{}

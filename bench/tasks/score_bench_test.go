@@ -13,7 +13,8 @@ import (
 	"ovbench/reports/results"
 )
 
-// BenchmarkScore scores a segmentation of 4000 images by nine methods, each image with 6 of 171 classes, with 2000 resamples.
+// BenchmarkScore scores a segmentation of 4000 images by nine methods, each image with 6 of 171 classes, with 2000
+// resamples.
 func BenchmarkScore(b *testing.B) {
 	const images, classes = 4000, 171
 	run := &results.Run{Suite: results.Suite{Name: "s"}}

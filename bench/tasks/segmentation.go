@@ -47,8 +47,8 @@ func (segmentation) Measure(v *View) (Measured, error) {
 // maxRefined bounds the pixels of a picture whose maps are refined: weights take 64 bytes for each.
 const maxRefined = 1 << 25
 
-// Decode is the label map of a picture, of the size of its truth, which only an oracle looks into. Windows are stitched on
-// the input first, and so is a single map whose protocol resizes it twice.
+// Decode is the label map of a picture, of the size of its truth, which only an oracle looks into. Windows are
+// stitched on the input first, and so is a single map whose protocol resizes it twice.
 func Decode(t *Target, truth labelmap.Map, sim *Similarity) ([]uint16, error) {
 	w, h := truth.W, truth.H
 	if t.Protocol.PAMR > 0 && w*h > maxRefined {

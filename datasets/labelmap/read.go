@@ -51,8 +51,7 @@ func raw(data []byte) (image.Image, error) {
 		}
 	}
 	return nil, fmt.Errorf("label maps are PNG, this is %s, whose lossy compression changes class numbers at "+
-		"outlines; "+
-		"export the label maps again as PNG", kind)
+		"outlines; export the label maps again as PNG", kind)
 }
 
 func decode(data []byte) (Map, error) {

@@ -128,7 +128,7 @@ func (d *download) there() (bool, error) {
 	}
 	if d.size < 0 || info.Size() == d.size {
 		if d.verify(f) == nil {
-			d.tell(info.Size())
+			d.report(info.Size())
 			return true, nil
 		}
 	}
@@ -277,11 +277,11 @@ func (m *meter) Write(p []byte) (int, error) {
 	m.heard()
 	n, err := m.f.Write(p)
 	m.done += int64(n)
-	m.d.tell(m.done)
+	m.d.report(m.done)
 	return n, err
 }
 
-func (d *download) tell(done int64) {
+func (d *download) report(done int64) {
 	if d.progress != nil {
 		d.progress(done, d.size)
 	}

@@ -141,8 +141,8 @@ func meanHeads(g *onnx.Graph, weights onnx.Value) onnx.Value {
 	return g.Reshape(g.Mean(weights, n-3), append(append([]int{}, shape[:n-3]...), shape[n-2:]...)...)
 }
 
-// rowTimes is a row [.., 1, M] times the mean over the heads of weights [.., heads, M, N]: [.., 1, N]. The mean is taken
-// of the products, which are rows, and not of the weights.
+// rowTimes is a row [.., 1, M] times the mean over the heads of weights [.., heads, M, N]: [.., 1, N]. The mean is
+// taken of the products, which are rows, and not of the weights.
 func rowTimes(g *onnx.Graph, row, weights onnx.Value) onnx.Value {
 	shape := row.Shape()
 	n := len(shape)

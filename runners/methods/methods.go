@@ -106,8 +106,8 @@ var All = []Entry{
 	}},
 	{"resclip", "attention of middle blocks added to the last one's, then steered by a first segmentation",
 		"Yang et al., arXiv 2411.15851", func() Method {
-			return &ResCLIP{Base: "naclip", Sigma: 5, From: 6, To: 9, Tau: 2, Lambda: 0.3, SFR: true, SFRTau: 2.2, SFRLambda: 0.7,
-				Threshold: 0.5, Scale: 40, Split: true}
+			return &ResCLIP{Base: "naclip", Sigma: 5, From: 6, To: 9, Tau: 2, Lambda: 0.3, SFR: true, SFRTau: 2.2,
+				SFRLambda: 0.7, Threshold: 0.5, Scale: 40, Split: true}
 		}},
 	{"raw_attention", "attention of the class token in the last block, whatever the text; costs nothing",
 		"Radford et al., arXiv 2103.00020", func() Method { return &RawAttention{Heads: "reference"} }},

@@ -62,20 +62,20 @@ func Points(similarity []float32, rows, cols, w, h int, o PointOptions) []Point 
 const DefaultBoxThreshold = 0.5
 
 // Box is the rectangle around the part of a map that holds its peak: what is at or over the threshold and connected to
-// the first of the highest pixels by sides. heat is [h, w] in 0..1; the last pixels are inside of x1, y1, which are
+// the first of the highest pixels by sides. saliency is [h, w] in 0..1; the last pixels are inside of x1, y1, which are
 // edges. A map that nowhere reaches the threshold has no box.
-func Box(heat []float32, w, h int, threshold float32) (x0, y0, x1, y1 int, ok bool) {
+func Box(saliency []float32, w, h int, threshold float32) (x0, y0, x1, y1 int, ok bool) {
 	peak := 0
-	for i, v := range heat {
-		if v > heat[peak] {
+	for i, v := range saliency {
+		if v > saliency[peak] {
 			peak = i
 		}
 	}
-	if len(heat) == 0 || !(heat[peak] > 0) || heat[peak] < threshold {
+	if len(saliency) == 0 || !(saliency[peak] > 0) || saliency[peak] < threshold {
 		return 0, 0, 0, 0, false
 	}
 	x0, y0 = w, h
-	seen := make([]bool, len(heat))
+	seen := make([]bool, len(saliency))
 	seen[peak] = true
 	for stack := []int{peak}; len(stack) > 0; {
 		at := stack[len(stack)-1]
@@ -86,7 +86,7 @@ func Box(heat []float32, w, h int, threshold float32) (x0, y0, x1, y1 int, ok bo
 			at     int
 			inside bool
 		}{{at - 1, x > 0}, {at + 1, x < w-1}, {at - w, y > 0}, {at + w, y < h-1}} {
-			if next.inside && !seen[next.at] && heat[next.at] >= threshold {
+			if next.inside && !seen[next.at] && saliency[next.at] >= threshold {
 				seen[next.at] = true
 				stack = append(stack, next.at)
 			}

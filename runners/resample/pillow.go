@@ -78,7 +78,8 @@ func Pillow(src RGB, w, h int, f Filter) RGB { return pillow(src, w, h, f, false
 
 // Pillow13 is [Pillow] as version 13 does it: pictures that lose more than twice as many rows as columns, portraits
 // mostly, get the vertical pass first, and round between the passes to other bytes. The rule was found by
-// experiment, with Pillow 13.0.0; in a fifth of the bytes of VOC's portraits at 224 pixels it differs, by up to 11 of 255.
+// experiment, with Pillow 13.0.0; in a fifth of the bytes of VOC's portraits at 224 pixels it differs, by up to 11 of
+// 255.
 func Pillow13(src RGB, w, h int, f Filter) RGB {
 	return pillow(src, w, h, f, h < src.H && src.H-h > 2*(src.W-w))
 }

@@ -281,8 +281,8 @@ func (t *layout) mlpNames(p string) []string {
 	return names
 }
 
-// relatives are models that descend from SAM and compute something else, by a tensor that only they have.
-var relatives = []struct {
+// unsupported are models that descend from SAM and compute something else, by a tensor that only they have.
+var unsupported = []struct {
 	part       *regexp.Regexp
 	what, hint string
 }{
@@ -297,14 +297,13 @@ var relatives = []struct {
 	{regexp.MustCompile(`\.(lora_[AB]|adapter|Adapter)\b|\.MLP_Adapter\.|\.Space_Adapter\.`), "SAM with adapters", ": merge them first"},
 }
 
-// refuseRelatives names the relative that a checkpoint is of.
-func refuseRelatives(l *weights.Loader) error {
+// refuseUnsupported names the other model that a checkpoint is of.
+func refuseUnsupported(l *weights.Loader) error {
 	for _, name := range l.Names() {
-		for _, r := range relatives {
+		for _, r := range unsupported {
 			if r.part.MatchString(name) {
 				return fmt.Errorf("tensor %s: this is %s, not SAM%s; a segmenter is sam_vit_b, _l or _h, a fine-tune with the "+
-					"same tensors, "+
-					"or a directory of transformers' SamModel", strings.ToValidUTF8(name, "?"), r.what, r.hint)
+					"same tensors, or a directory of transformers' SamModel", strings.ToValidUTF8(name, "?"), r.what, r.hint)
 			}
 		}
 	}

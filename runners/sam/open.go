@@ -42,7 +42,7 @@ func Open(path string) (*Model, error) {
 // assemble gives the checkpoint's tensors their places.
 func (m *Model) assemble(l *weights.Loader, h hints) error {
 	l.Unwrap([]string{"image_encoder.pos_embed", "vision_encoder.pos_embed"}, nil)
-	if err := refuseRelatives(l); err != nil {
+	if err := refuseUnsupported(l); err != nil {
 		return err
 	}
 	t := &layout{Loader: l, huggingFace: l.Has("vision_encoder.pos_embed")}

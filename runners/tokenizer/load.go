@@ -125,7 +125,8 @@ func loadPair(dir string) (*Tokenizer, error) {
 		return nil, err
 	}
 	defer merges.Close()
-	t, err := loadFile(filepath.Join(dir, VocabFile), func(vocab io.Reader) (*Tokenizer, error) { return New(vocab, merges) })
+	t, err := loadFile(filepath.Join(dir, VocabFile),
+		func(vocab io.Reader) (*Tokenizer, error) { return New(vocab, merges) })
 	if err != nil {
 		return nil, err
 	}
