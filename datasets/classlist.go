@@ -261,7 +261,7 @@ func (d *folder) readColours() error {
 			table.queries[0][0], missing[0])
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("the table of colours lacks %s; give every class a colour", folderHave(missing))
+		return fmt.Errorf("the table of colours has no colour for %q; give every class one", missing)
 	}
 	return nil
 }

@@ -127,7 +127,7 @@ func TestFolderAsPeopleHaveIt(t *testing.T) {
 		{"a table of other classes", with(one(names), "labelmap.txt", []byte("x:1,2,3::\n")), datasets.FolderOptions{}, "",
 			"", "has none of the classes"},
 		{"a table that lacks one", with(one(names), "labelmap.txt", []byte("sand:1,2,3::\n")), datasets.FolderOptions{}, "",
-			"", "lacks 2 (grass, water) have"},
+			"", `no colour for ["grass" "water"]`},
 		{"RGB of equal channels", with(one(names), "labels/a.png", encode(t, peopleColours(255, [3]uint8{}, [3]uint8{1, 1, 1},
 			[3]uint8{2, 2, 2}, [3]uint8{1, 1, 1}))), datasets.FolderOptions{}, "", "a", ""},
 		{"transparent", with(one(names), "labels/a.png", encode(t, peopleColours(7, [3]uint8{}, [3]uint8{1, 1, 1},

@@ -3,6 +3,7 @@ package records
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -21,4 +22,22 @@ func FuzzReadHeartbeat(f *testing.F) {
 		}
 		_ = h.String()
 	})
+}
+
+// A pipe in place of the lock keeps nobody waiting.
+func TestLockIsAPipe(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, LockFile), 0o666); err != nil {
+		t.Skip(err)
+	}
+	f, err := Open(dir, NewHeader(nil), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, NewHeader(nil), true); err == nil {
+		t.Error("two runs have the folder")
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
