@@ -11,6 +11,7 @@ import (
 	"ovbench/runners/clip"
 	"ovbench/runners/dino"
 	"ovbench/runners/methods"
+	"ovbench/runners/resample"
 	"ovbench/runners/sam"
 	"ovbench/runners/tensor"
 	"ovbench/runners/vit"
@@ -257,6 +258,46 @@ func TestRecordedTrident(t *testing.T) {
 			equal(t, name, tensor.Dense{Shape: []int{192, 64}, Data: got.Patches}, want)
 		}
 	}
+}
+
+// What LPOSS+ says of a picture is what LPOSS says of it, spread over its pixels.
+func TestLPOSSPlus(t *testing.T) {
+	ms := []runners.Named{
+		{Name: "patches", Method: &methods.LPOSS{Neighbours: 20, Gamma: 3, Sigma: 0.01, Alpha: 0.9, Steps: 7}},
+		{Name: "plus", Method: &methods.LPOSSPlus{Neighbours: 20, Gamma: 3, Sigma: 0.01, Alpha: 0.9, Steps: 7, Reach: 2,
+			Tau: 0.3}},
+	}
+	m := tinyModel(t)
+	r := images(t, m, ms, runners.ImageOptions{Similarities: true})
+	texts := tensor.Dense{Shape: []int{3, m.Embed}, Data: random(1, 3, m.Embed).Data[:3*m.Embed]}
+	runners.Normalize(texts)
+	pixels := raw(random(1, 32, 48))
+	for i, v := range pixels.Data {
+		pixels.Data[i] = min(max(v, 0), 255)
+	}
+	scan, err := r.Scan(t.Context(), runners.Picture{Pixels: pixels}, runners.Sliding{Window: 24, Stride: 12},
+		runners.TextSet{Texts: texts.Rows(0, 1)}, runners.TextSet{Texts: texts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, plane := make([]float32, 32*48*3), make([]float32, 32*48)
+	for q := range 3 {
+		scan.Mosaic(0, 1, 4).Plane(plane, 48, 32, q)
+		for i, v := range plane {
+			want[3*i+q] = v
+		}
+	}
+	spread, err := resample.NewSpread(pixels.Data, 48, 32, 2, 0.3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spread.Apply(want, 3, 0.9, 7)
+	got := scan.Maps(1, 0, 1, 4)
+	if got.Rows != 32 || got.Cols != 48 {
+		t.Fatalf("a map of %d x %d", got.Rows, got.Cols)
+	}
+	equal(t, "pixels", tensor.Dense{Shape: []int{32 * 48, 3}, Data: got.Patches}, tensor.Dense{Shape: []int{32 * 48, 3},
+		Data: want})
 }
 
 // A window is padded for each method as if it ran alone: CLIP's patches of 8 pixels and the second network's of 6 want

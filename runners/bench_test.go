@@ -20,6 +20,10 @@ import (
 	"ovbench/runners"
 	"ovbench/runners/clip"
 	"ovbench/runners/clip/cliptest"
+	"ovbench/runners/dino"
+	"ovbench/runners/dino/dinotest"
+	"ovbench/runners/methods"
+	"ovbench/runners/onnx"
 	"ovbench/runners/ort"
 	"ovbench/runners/resample"
 	"ovbench/runners/tensor"
@@ -302,6 +306,73 @@ func BenchmarkNine(b *testing.B) {
 	b.ReportMetric(spent["nine"]/spent["one"], "nine/clip")
 	b.ReportMetric(spent["refine"]/spent["windows"], "refined/network")
 	b.ReportMetric(spent["windows"], "windows-cpu-sec")
+}
+
+// BenchmarkBackbone is what ProxyCLIP with DINO ViT-B/16 costs beside three methods of CLIP alone, in one session at 336
+// px, with positions as ProxyCLIP's protocol has them for all, over one forward pass of CLIP and one of DINO. The metric
+// is a ratio of processor seconds.
+func BenchmarkBackbone(b *testing.B) {
+	m := vitB16(b)
+	file := filepath.Join(b.TempDir(), "dino.safetensors")
+	if err := dinotest.Write(file, dinotest.Shape{Image: 224, Patch: 16, Width: 768, Layers: 12}, 1); err != nil {
+		b.Fatal(err)
+	}
+	second, err := dino.Open(file, "dino")
+	if err != nil {
+		b.Fatal(err)
+	}
+	session := ort.Options{Threads: 1} // several wait for each other, which counts as work
+	o := runners.ImageOptions{Height: 336, Width: 336, Positions: vit.Bicubic, Session: session,
+		Backbones: map[string]methods.Backbone{"dino": &second.Tower}}
+	open := func(names ...string) *runners.Images {
+		r, err := runners.NewImages(library(b), m, named(b, names...), o)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { r.Close() })
+		return r
+	}
+	g := onnx.New()
+	rgb := g.Input("pixels", tensor.F32, 1, 3, 336, 336)
+	g.Output("features", second.Tower.Features(g, rgb, vit.Bicubic))
+	model, err := g.Model()
+	if err != nil {
+		b.Fatal(err)
+	}
+	alone, err := library(b).NewSession("dino", model, session)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer alone.Close()
+	pixels, features := raw(noise(336)), tensor.New(1, 441, 768)
+	tokens := func(r *runners.Images) func() {
+		return func() {
+			if _, err := r.Tokens(b.Context(), pixels); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	runs := map[string]func(){
+		"all": tokens(open("clip", "clip_surgery", "naclip", "proxyclip")), "clip": tokens(open("clip")),
+		"dino": func() {
+			if err := alone.Run(b.Context(), []ort.Value{ort.Float32(pixels.Shape, pixels.Data)},
+				[]ort.Value{ort.Float32(features.Shape, features.Data)}); err != nil {
+				b.Fatal(err)
+			}
+		},
+	}
+	for _, do := range runs {
+		do()
+	}
+	spent := map[string]float64{}
+	for b.Loop() {
+		for name, do := range runs {
+			start := cpuSeconds(b)
+			do()
+			keep(spent, name, cpuSeconds(b)-start)
+		}
+	}
+	b.ReportMetric(spent["all"]/(spent["clip"]+spent["dino"]), "all/(clip+dino)")
 }
 
 // cpuSeconds is what all cores together have worked for this process.
