@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -155,6 +156,39 @@ func otherMasks(t *testing.T, r Request) {
 	if _, err := measure(t, t.Context(), r, quiet{}); err == nil ||
 		!strings.Contains(err.Error(), "masks of regions of voc21") {
 		t.Errorf("resumed with other masks: %v", err)
+	}
+}
+
+// Label maps of CorrCLIP have one label in each region, and its alone: regions vote once all else is decided.
+func TestRegionsVote(t *testing.T) {
+	plan, err := NewPlan(secondNetworks(t, demo(t), tiny))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	split := map[string]int{} // label maps by method with a region of several labels
+	plan.see = func(at labelled, labels []uint16) {
+		mu.Lock()
+		defer mu.Unlock()
+		r, err := plan.targets[0].regionsOf(at.index)
+		if err != nil || len(r.IDs) != len(labels) {
+			t.Errorf("%d labels for regions %v, %v", len(labels), r, err)
+			return
+		}
+		first := map[int32]uint16{}
+		for i, id := range r.IDs {
+			if label, ok := first[id]; ok && id > 0 && label != labels[i] {
+				split[at.method]++
+				break
+			}
+			first[id] = labels[i]
+		}
+	}
+	if _, err := plan.Run(t.Context(), quiet{}); err != nil {
+		t.Fatal(err)
+	}
+	if split["corrclip"] != 0 || split["proxyclip"] == 0 {
+		t.Errorf("label maps with a region of several labels: %v", split)
 	}
 }
 
