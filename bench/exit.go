@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 )
 
@@ -45,7 +46,7 @@ func exitCode(ctx context.Context, stderr io.Writer, err error) int {
 		return exitInterrupted
 	}
 	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintln(stderr, "ovbench: "+strings.TrimRight(line, "\n"))
+		fmt.Fprintln(stderr, "ovbench: "+worded(strings.TrimRight(line, "\n")))
 	}
 	var (
 		usage   usageError
@@ -61,4 +62,27 @@ func exitCode(ctx context.Context, stderr io.Writer, err error) int {
 		return exitMissing
 	}
 	return exitFailed
+}
+
+// goField is how encoding/json says that a value is of the wrong type.
+var goField = regexp.MustCompile(`json: cannot unmarshal (\S+(?: \S+)?) into Go (?:struct field (?:\S*\.)?(\S+)|value) of type (\S+?)(;|,|$|:|\s)`)
+
+// worded puts what a file wants in place of Go's names of types.
+func worded(line string) string {
+	return goField.ReplaceAllStringFunc(line, func(text string) string {
+		m := goField.FindStringSubmatch(text)
+		want := "an object"
+		for _, kind := range [][2]string{{"[", "a list"}, {"map", "an object"}, {"string", "a text"}, {"bool", "true or false"},
+			{"float", "a number"}, {"int", "a whole number"}, {"uint", "a whole number"}, {"time.", "a time"}} {
+			if strings.HasPrefix(strings.TrimLeft(m[3], "*"), kind[0]) {
+				want = kind[1]
+				break
+			}
+		}
+		what := strings.Replace(m[1], "string", "text", 1)
+		if m[2] == "" {
+			return fmt.Sprintf("%s where %s belongs%s", what, want, m[4])
+		}
+		return fmt.Sprintf("%s: %s where %s belongs%s", m[2], what, want, m[4])
+	})
 }
