@@ -181,18 +181,21 @@ func (c *Comparison) answer() string {
 		return ""
 	}
 	x, digits := &c.Cells[0], cmp.Or(c.Digits, usualDigits)
-	a, b := "A", "B"
-	if c.A.Run == c.B.Run {
+	a, b, by := cmp.Or(c.A.Label, "A"), cmp.Or(c.B.Label, "B"), ""
+	switch {
+	case c.A.Run == c.B.Run:
 		a, b = x.MethodA, x.MethodB
-	} else if c.A.Label != "" {
-		a, b = c.A.Label, c.B.Label
+	case x.MethodA == x.MethodB:
+		by = " by " + x.MethodA
+	default:
+		a, b = x.MethodA+" of "+a, x.MethodB+" of "+b
 	}
 	points := entry{value: &x.Difference, signed: true}.spelled(digits)
 	if x.Low != nil {
 		points += " points (" + entry{low: x.Low, high: x.High, signed: true}.spelled(digits) + ")"
 	}
-	s := fmt.Sprintf("%s on %s: %s has %s %%, %s has %s %%, a difference of %s", x.Score, cmp.Or(x.Title, x.Dataset), b,
-		percentTo(x.B, digits), a, percentTo(x.A, digits), points)
+	s := fmt.Sprintf("%s on %s%s: %s has %s %%, %s has %s %%, a difference of %s", x.Score,
+		cmp.Or(x.Title, x.Dataset), by, b, percentTo(x.B, digits), a, percentTo(x.A, digits), points)
 	switch {
 	case x.Adjusted == nil:
 		return s + "."

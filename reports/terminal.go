@@ -79,7 +79,7 @@ func (p *terminal) noted(t table) {
 func withAllScores(v *view, t table) table {
 	c := v.columns[0]
 	all := scoresOf(v, c)
-	t.head[1] = c.metric
+	t.head[slices.Index(t.head, v.headOf(c))] = c.metric
 	for j, name := range all.head {
 		if j < 2 || name == c.metric || strings.HasSuffix(name, " interval") {
 			continue
