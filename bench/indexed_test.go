@@ -20,7 +20,8 @@ import (
 	"ovbench/runners/ort"
 )
 
-// pods run what a manifest's containers run: the volumes are folders of this machine, and an image's environment is set.
+// pods run what a manifest's containers run: the volumes are folders of this machine, and an image's environment is
+// set.
 type pods struct {
 	t            *testing.T
 	program, out string
@@ -63,8 +64,8 @@ func (p *pods) start(args []string, index string) (*exec.Cmd, *bytes.Buffer) {
 	return c, said
 }
 
-// The pods of an Indexed Job run at once, with one cache of prompts that is empty at first. Some are killed, and started
-// again. Their merge is the run of one process, nothing is measured twice, and the cache gives what was put in.
+// The pods of an Indexed Job run at once, with one cache of prompts that is empty at first. Some are killed, and
+// started again. Their merge is the run of one process, nothing is measured twice, and the cache gives what was put in.
 func TestIndexedJob(t *testing.T) {
 	lib, err := ort.Find()
 	if err != nil {

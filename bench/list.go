@@ -65,7 +65,11 @@ var lists = map[string]func() ([]item, error){
 		for _, f := range hub.Families {
 			for _, name := range f.Models {
 				if !slices.ContainsFunc(out, func(it item) bool { return it.Name == name }) {
-					out = append(out, item{Name: name, Doc: fmt.Sprintf("ovbench pull %s: %s (read from %s)", name, f.Name, f.Forms)})
+					doc := fmt.Sprintf("ovbench pull %s: %s (read from %s)", name, f.Name, f.Forms)
+					if !hub.Checksummed(name) {
+						doc += "; no checksum is known"
+					}
+					out = append(out, item{Name: name, Doc: doc})
 				}
 			}
 		}

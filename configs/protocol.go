@@ -45,7 +45,8 @@ type Protocol struct {
 	Positions string
 	Templates string // prompts around a query: none, photo, openai7, openai80, surgery85, or a file
 	Queries   string // words of the classes: a query set of the data set, or a file
-	// feature surgery, for tasks that rank a class by itself: reference (the method's own), labels, paper, empty, sigmoid, none
+	// feature surgery, for tasks that rank a class by itself: reference (the method's own), labels, paper, empty,
+	// sigmoid, none
 	Redundant     string
 	Scale         float64 // CLIP's logit scale: factor of the cosines before softmax
 	Threshold     float64 // pixels whose best probability is lower become class 0; 0 for none

@@ -61,8 +61,8 @@ func TestEveryFieldCounts(t *testing.T) {
 	base, _ := builtin("sclip") // where every field has an effect
 	base.Departures, base.Long = nil, 0
 	fields := reflect.TypeFor[Protocol]()
-	// neither the name, nor departures, a multiple, an ending and a decision of its own, which it has not, and of points the
-	// usual ones
+	// neither the name, nor departures, a multiple, an ending and a decision of its own, which it has not, and of points
+	// the usual ones
 	if got, want := len(base.Fields()), fields.NumField()-13; got != want {
 		t.Errorf("%d fields, want %d", got, want)
 	}

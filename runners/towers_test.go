@@ -277,8 +277,8 @@ func TestMethodsOnPools(t *testing.T) {
 	}
 }
 
-// Explanations of towers with a pool: standard operators, an open size and a batch change nothing. That the gradients of
-// the operators are right is held in package onnx.
+// Explanations of towers with a pool: standard operators, an open size and a batch change nothing. That the gradients
+// of the operators are right is held in package onnx.
 func TestExplainersOnPools(t *testing.T) {
 	specs := []string{"raw_attention", "gradcam", "gradcam:target=softmax", "gradcam:layer=input",
 		"gradcam:layer=attention", "legrad", "legrad:blocks=all"}

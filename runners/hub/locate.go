@@ -57,14 +57,19 @@ var Families = []Family{
 		"timm/PE-Core-bigG-14-448", "facebook/PE-Core-B16-224",
 	}},
 	{"MetaCLIP 2", "transformers, open_clip", []string{"facebook/metaclip-2-worldwide-huge-quickgelu"}},
-	{"DINO and DINOv2, for --backbone dino=NAME", "transformers; torch.hub's .pth by its path", []string{
+	{"DINO and DINOv2, for --backbone dino=NAME", "transformers, torch.hub's .pth", []string{
 		"facebook/dino-vitb8", "facebook/dino-vitb16", "facebook/dino-vits8", "facebook/dino-vits16", "facebook/dinov2-small",
 		"facebook/dinov2-base",
+		"dino_vitbase8_pretrain.pth", "dino_vitbase16_pretrain.pth", "dino_deitsmall8_pretrain.pth",
+		"dino_deitsmall16_pretrain.pth", "dinov2_vits14_pretrain.pth", "dinov2_vits14_reg4_pretrain.pth",
+		"dinov2_vitb14_pretrain.pth", "dinov2_vitb14_reg4_pretrain.pth", "dinov2_vitl14_pretrain.pth",
+		"dinov2_vitl14_reg4_pretrain.pth",
 		"facebook/dinov2-large", "facebook/dinov2-with-registers-small", "facebook/dinov2-with-registers-base",
 		"facebook/dinov2-with-registers-large",
 	}},
-	{"Segment Anything, for --segmenter NAME and --backbone sam=NAME", "transformers; Meta's .pth by its path", []string{
+	{"Segment Anything, for --segmenter NAME and --backbone sam=NAME", "transformers, Meta's .pth", []string{
 		"facebook/sam-vit-base", "facebook/sam-vit-large", "facebook/sam-vit-huge",
+		"sam_vit_b_01ec64.pth", "sam_vit_l_0b3195.pth", "sam_vit_h_4b8939.pth",
 	}},
 }
 
@@ -89,6 +94,9 @@ func Locate(model string) (path string, err error) {
 	}
 	if hub, ok := openAIModels[model]; ok {
 		return locateOpenAI(model, hub)
+	}
+	if _, ok := metaFiles[model]; ok {
+		return locateMeta(model)
 	}
 	name, revision, at := strings.Cut(model, "@")
 	if !at {

@@ -24,13 +24,15 @@ import (
 	"ovbench/runners/tokenizer"
 )
 
-// Puller downloads models from the Hugging Face hub into its cache, in the layout of huggingface_hub, and OpenAI's
-// ResNets, which are not on the hub, from OpenAI. The zero value works; HF_ENDPOINT, HF_TOKEN (or the token
-// huggingface-cli saved), HF_HUB_OFFLINE and the variables of [Locate] are heeded.
+// Puller downloads models from the Hugging Face hub into its cache, in the layout of huggingface_hub, OpenAI's
+// ResNets, which are not on the hub, from OpenAI, and the files of torch.hub from Meta. The zero value works;
+// HF_ENDPOINT, HF_TOKEN (or the token huggingface-cli saved), HF_HUB_OFFLINE and the variables of [Locate] are heeded.
 type Puller struct {
 	// Progress, if not nil, is told how many bytes of a file are there. total is negative where the server does not say.
 	Progress func(file string, done, total int64)
 	Client   *http.Client // nil for a plain one
+	// Unchecked, if not nil, is told of a file of which no checksum is known, and the SHA-256 of what is there.
+	Unchecked func(file, sum string)
 }
 
 // openAISums are the SHA-256 of OpenAI's files, which are also the folders they lie in.
@@ -61,6 +63,9 @@ func (p *Puller) Pull(ctx context.Context, model string) (path string, err error
 	}
 	if _, ok := openAIModels[model]; ok {
 		return p.pullOpenAI(ctx, model)
+	}
+	if _, ok := metaFiles[model]; ok {
+		return p.pullMeta(ctx, model)
 	}
 	name, revision, at := strings.Cut(model, "@")
 	if !at {

@@ -377,3 +377,48 @@ func TestPullOpenAI(t *testing.T) {
 		t.Errorf("other weights: %v", err)
 	}
 }
+
+// Meta's files lie where torch.hub keeps them, checked where a checksum is known, and named with theirs where none is.
+func TestPullMeta(t *testing.T) {
+	testHub(t)
+	t.Setenv("TORCH_HOME", t.TempDir())
+	weights := []byte("weights")
+	sum := sha256.Sum256(weights)
+	const open, closed = "dino_vitbase8_pretrain.pth", "sam_vit_b_01ec64.pth"
+	oldHost := metaHost
+	t.Cleanup(func() { metaHost = oldHost })
+	cdn := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/"+metaFiles[open].path && r.URL.Path != "/"+metaFiles[closed].path {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		_, _ = w.Write(weights)
+	}))
+	defer cdn.Close()
+	metaHost = cdn.URL
+	if _, err := Locate(open); err == nil || !strings.Contains(err.Error(), "ovbench pull "+open) {
+		t.Errorf("error %v", err)
+	}
+	said := ""
+	p := Puller{Unchecked: func(file, sum string) { said = file + " " + sum }}
+	path, err := p.Pull(t.Context(), open)
+	if err != nil || said != open+" "+hex.EncodeToString(sum[:]) {
+		t.Fatalf("%v, said %q", err, said)
+	}
+	if found, err := Locate(open); err != nil || found != path {
+		t.Errorf("Locate finds %q, %v, want %q", found, err, path)
+	}
+	if _, err := p.Pull(t.Context(), closed); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("other weights: %v", err)
+	}
+	if _, err := Locate(closed); err == nil {
+		t.Error("damaged weights are kept")
+	}
+	if Checksummed(open) || !Checksummed(closed) || !Checksummed("openai/clip-vit-base-patch16") {
+		t.Error("what is checked is not as Pull checks it")
+	}
+	for name, f := range metaFiles {
+		if f.sum != "" && len(f.sum) != 64 {
+			t.Errorf("%s has checksum %q", name, f.sum)
+		}
+	}
+}

@@ -11,8 +11,8 @@ import (
 //
 // where the score s_l reads the block's own output: the cosine with the text of the mean over all its tokens, the class
 // token included, through the last LayerNorm and the projection. No gradient crosses a block. Of a tower whose global
-// token a pool makes, the pool reads each block's output, and the gradient is by its attention, as the authors have it for
-// SigLIP; the mask that they subtract afterwards is left out.
+// token a pool makes, the pool reads each block's output, and the gradient is by its attention, as the authors have
+// it for SigLIP; the mask that they subtract afterwards is left out.
 type LeGrad struct {
 	Blocks LastBlocks `json:"blocks"` // how many of the last blocks: 2 in the authors' code, half, all or a number
 }

@@ -41,7 +41,7 @@ type shape struct{ side, grid, channels int }
 
 // Locate finds a segmenter: existing files as they are, or a name in the Hugging Face cache. A pair stays one.
 func Locate(name string) (string, error) {
-	if name == "" || strings.Contains(name, ",") || strings.HasSuffix(name, ".pth") || strings.HasSuffix(name, ".onnx") {
+	if name == "" || strings.Contains(name, ",") || strings.HasSuffix(name, ".onnx") {
 		return name, nil
 	}
 	return hub.Locate(name)
