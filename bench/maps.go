@@ -82,8 +82,8 @@ type question struct {
 
 // questions reads --method, --redundant and --ending.
 func (f *mapFlags) questions() (out []question, err error) {
-	if slices.ContainsFunc(f.texts, func(text string) bool { return strings.TrimSpace(text) == "" }) {
-		return nil, errors.New(`a --text is empty: say what to look for, such as --text "a dog"`)
+	if len(f.texts) > 0 && !slices.ContainsFunc(f.texts, func(text string) bool { return !blank(text) }) {
+		return nil, errors.New(`--text is empty: say what to look for, such as --text "a dog"`)
 	}
 	form, given, err := methods.ParseFeatureSurgery(f.redundant)
 	if err != nil {
@@ -163,6 +163,8 @@ func (f *mapFlags) openImages(c *cobra.Command, questions []question) (*viewer, 
 	return v, err
 }
 
+func blank(text string) bool { return strings.TrimSpace(text) == "" }
+
 // openViewer loads the image tower and encodes the texts, with the empty one if a form of feature surgery or the caller
 // asks for it.
 func (f *mapFlags) openViewer(c *cobra.Command, questions []question, withEmpty bool) (*viewer, error) {
@@ -175,6 +177,9 @@ func (f *mapFlags) openViewer(c *cobra.Command, questions []question, withEmpty 
 		return nil, err
 	}
 	withEmpty = withEmpty || slices.ContainsFunc(questions, func(q question) bool { return q.form == methods.Empty })
+	if slices.ContainsFunc(f.texts, blank) {
+		fmt.Fprintln(c.ErrOrStderr(), "ovbench: warning: a --text is empty: its map is of no word, what all pictures share")
+	}
 	v.unread(f.texts...)
 	if err = checkTexts(c, v.model, f.texts, templates); err == nil {
 		err = f.encode(c.Context(), v, templates, withEmpty)

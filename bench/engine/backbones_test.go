@@ -106,11 +106,12 @@ func TestBackbonesResumeAndShard(t *testing.T) {
 			r.Out = t.TempDir()
 			ctx, stop := context.WithCancel(t.Context())
 			measuring := false
-			_, err = measure(t, ctx, r, stages{func(stage string) { measuring = stage == "measuring" }, func(done int) {
-				if measuring && done == 3 {
-					stop()
-				}
-			}})
+			_, err = measure(t, ctx, r, stages{func(stage string) { measuring = strings.HasPrefix(stage, "measuring ") },
+				func(done int) {
+					if measuring && done == 3 {
+						stop()
+					}
+				}})
 			if !errors.Is(err, context.Canceled) {
 				t.Fatal(err)
 			}

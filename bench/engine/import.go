@@ -63,7 +63,7 @@ func NewImport(r Request, im Import) (*Plan, error) {
 // matchPredictions finds the file of every sample that is to be measured.
 func (p *Plan) matchPredictions() error {
 	want := predictions.NPY
-	if p.suite.Task == "segmentation" {
+	if p.task.Needs().Pixels {
 		want = predictions.PNG
 	}
 	found := 0
@@ -205,7 +205,7 @@ func (r *run) recordImported(ctx context.Context, rec *records.Record, at sample
 // measureImported measures a label map by itself, and scores as if a network had made them.
 func (p *Plan) measureImported(v *tasks.View, got predictions.Prediction) (tasks.Measured, error) {
 	if got.Labels.W > 0 {
-		if p.suite.Task != "segmentation" {
+		if !p.task.Needs().Pixels {
 			return tasks.Measured{},
 				fmt.Errorf("a label map says nothing of each class alone: task %s wants scores, .npy [T, rows, cols] or [T]",
 					p.suite.Task)
@@ -222,16 +222,16 @@ func (p *Plan) measureImported(v *tasks.View, got predictions.Prediction) (tasks
 	}
 	sim := &v.Methods[0].Similarity
 	if len(got.Scores.Shape) == 1 {
-		if p.suite.Task != "multilabel" {
+		if !p.task.Needs().Global {
 			return tasks.Measured{}, fmt.Errorf("scores of the whole picture [%d]: task %s wants [T, rows, cols]",
 				got.Scores.Shape[0], p.suite.Task)
 		}
 		sim.Global = got.Scores.Data
 		return p.task.Measure(v)
 	}
-	if p.suite.Task == "multilabel" {
-		return tasks.Measured{}, fmt.Errorf("scores of patches %v: task multilabel wants those of the whole picture [T]",
-			got.Scores.Shape)
+	if p.task.Needs().Global {
+		return tasks.Measured{}, fmt.Errorf("scores of patches %v: task %s wants those of the whole picture [T]",
+			got.Scores.Shape, p.suite.Task)
 	}
 	*sim = similarityOf(got.Scores, v.Sample.Labels)
 	return p.task.Measure(v)

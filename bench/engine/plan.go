@@ -238,7 +238,7 @@ func (p *Plan) checkDecision() error {
 	thresholds, aliases := false, false
 	for i := range p.targets {
 		t := &p.targets[i]
-		if key := t.Protocol.Decides(); key != "" && p.suite.Task != "segmentation" {
+		if key := t.Protocol.Decides(); key != "" && !p.task.Needs().Pixels {
 			return p.suite.Fault("protocol."+key, "protocol.%s is about the class of a pixel, which task %s does not decide; "+
 				"leave it out", key, p.suite.Task)
 		}

@@ -79,8 +79,8 @@ func Redecide(ctx context.Context, q Redecision, progress tasks.Progress) ([]Red
 	if err != nil {
 		return nil, fmt.Errorf("%s: its suite: %w", q.Dir, err)
 	}
-	if suite.Task != "segmentation" {
-		return nil, fmt.Errorf("%s is of task %s: pixels are decided in task segmentation alone", q.Dir, suite.Task)
+	if !tasks.All[suite.Task].Needs().Pixels {
+		return nil, fmt.Errorf("%s is of task %s, which gives no pixel a class", q.Dir, suite.Task)
 	}
 	planned, err := records.Planned(run)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 // segmentation gives every pixel a class.
 type segmentation struct{}
 
-func (segmentation) Needs() Needs { return Needs{Compares: true} }
+func (segmentation) Needs() Needs { return Needs{Compares: true, Pixels: true} }
 
 func (segmentation) Check(s datasets.Sample) error {
 	if s.Labels.W == 0 {

@@ -43,6 +43,7 @@ type Needs struct {
 	// backward pass.
 	Classes   func(v *View) ([]int, error)
 	Segmenter bool // an interactive segmenter, if the run has one
+	Pixels    bool // a class for every pixel: a label map does
 }
 
 // All holds the tasks by the names that suites use.
