@@ -129,12 +129,12 @@ func (e *explanation) writeCaption(c *cobra.Command, img *image.NRGBA, s similar
 		fmt.Fprintf(table, "%d\t%s\t%.3f\t%d\n", i, t.Text, t.Score, t.Rank)
 	}
 	row := func(i int) ([]float32, error) {
-		heat, flaw := s.ending.Map(methods.Column(s.Patches, len(tokens), i), s.Rows, s.Cols, h, w)
+		saliency, flaw := s.ending.Map(methods.Column(s.Patches, len(tokens), i), s.Rows, s.Cols, h, w)
 		if flaw != "" {
 			fmt.Fprintf(c.ErrOrStderr(), "ovbench: warning: the map of token %d, %q, is %s\n", i, tokens[i].Text, flaw)
 		}
-		whole = heat
-		return heat, nil
+		whole = saliency
+		return saliency, nil
 	}
 	// One map at a time: all of them, for a photograph, would be gigabytes.
 	err := writeFile(filepath.Join(e.out, "maps.npy"), func(out io.Writer) error {

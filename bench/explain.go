@@ -154,8 +154,8 @@ func (e *explanation) run(c *cobra.Command) error {
 }
 
 // drawMap writes the picture of a map.
-func (e *explanation) drawMap(name string, img *image.NRGBA, heat []float32, p prompt) error {
-	return reports.WritePNG(name, draw.Overlay(img, heat, p.Text))
+func (e *explanation) drawMap(name string, img *image.NRGBA, saliency []float32, p prompt) error {
+	return reports.WritePNG(name, draw.Overlay(img, saliency, p.Text))
 }
 
 // writeSegmented writes pictures with masks beside their maps, and the masks.
@@ -172,11 +172,11 @@ func (e *explanation) writeSegmented(c *cobra.Command, v *viewer, img *image.NRG
 	}
 	var cuts []cut
 	named := names{}
-	err = e.write(c, img, e.out, s, seen, func(name string, img *image.NRGBA, heat []float32, p prompt) error {
+	err = e.write(c, img, e.out, s, seen, func(name string, img *image.NRGBA, saliency []float32, p prompt) error {
 		if len(p.Points) == 0 {
-			return e.drawMap(name, img, heat, p) // of a constant map, which was said
+			return e.drawMap(name, img, saliency, p) // of a constant map, which was said
 		}
-		k, err := e.cutOut(c.Context(), segmenter, embedding, p, heat, img, e.out, named.unique(slug(p.Text)),
+		k, err := e.cutOut(c.Context(), segmenter, embedding, p, saliency, img, e.out, named.unique(slug(p.Text)),
 			filepath.Base(name))
 		cuts = append(cuts, k)
 		return err
@@ -209,16 +209,16 @@ func (e *explanation) presence(s sight, alone bool) []presence {
 }
 
 // cut writes the part of a map that is over the threshold, if one is asked for, as a picture of 0 and 255.
-func (e *explanation) cut(name string, heat []float32, w, h int) error {
+func (e *explanation) cut(name string, saliency []float32, w, h int) error {
 	at := e.threshold
 	if e.otsu {
-		at = methods.Otsu(heat)
+		at = methods.Otsu(saliency)
 	}
 	if at == 0 && !e.otsu {
 		return nil
 	}
-	mask := make([]float32, len(heat))
-	for i, v := range heat {
+	mask := make([]float32, len(saliency))
+	for i, v := range saliency {
 		if v >= at {
 			mask[i] = 1
 		}
@@ -228,7 +228,7 @@ func (e *explanation) cut(name string, heat []float32, w, h int) error {
 
 // write writes into dir what one method says, all but the pictures of the maps, which figure does under a name.
 func (e *explanation) write(c *cobra.Command, img *image.NRGBA, dir string, s similarity, seen []presence,
-	figure func(name string, img *image.NRGBA, heat []float32, p prompt) error) error {
+	figure func(name string, img *image.NRGBA, saliency []float32, p prompt) error) error {
 	h, w := img.Rect.Dy(), img.Rect.Dx()
 	var prompts []prompt
 	table := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
@@ -236,18 +236,18 @@ func (e *explanation) write(c *cobra.Command, img *image.NRGBA, dir string, s si
 	row := func(i int) ([]float32, error) {
 		text := e.texts[i]
 		cells := methods.Column(s.Patches, len(e.texts), i)
-		heat, flaw := s.ending.Map(cells, s.Rows, s.Cols, h, w)
+		saliency, flaw := s.ending.Map(cells, s.Rows, s.Cols, h, w)
 		if flaw != "" {
 			fmt.Fprintf(c.ErrOrStderr(), "ovbench: warning: the map of %q by %s is %s\n", text, s.spec, flaw)
 		}
 		pr := e.promptOf(text, cells, s.Rows, s.Cols, w, h)
 		prompts = append(prompts, pr)
 		name := filepath.Join(dir, fmt.Sprintf("%02d-%s.png", i+1, slug(text)))
-		if err := figure(name, img, heat, pr); err != nil {
+		if err := figure(name, img, saliency, pr); err != nil {
 			return nil, err
 		}
 		fmt.Fprintf(table, "%s\t%.3f\t%s\n", text, seen[i].Probability, name)
-		return heat, e.cut(strings.TrimSuffix(name, ".png")+"-mask.png", heat, w, h)
+		return saliency, e.cut(strings.TrimSuffix(name, ".png")+"-mask.png", saliency, w, h)
 	}
 	err := writeFile(filepath.Join(dir, "maps.npy"), func(out io.Writer) error {
 		return tensor.WriteNPYRows(out, []int{len(e.texts), h, w}, row) // one map at a time in memory
@@ -286,8 +286,8 @@ func (e *explanation) writeSheet(c *cobra.Command, img *image.NRGBA, seen sight,
 	}
 	sheet := draw.Sheet(img, columns, e.texts, func(column, row, w, h int) ([]float32, string) {
 		s := seen.methods[column]
-		heat, flaw := s.ending.Map(methods.Column(s.Patches, len(e.texts), row), s.Rows, s.Cols, h, w)
-		return heat, string(flaw)
+		saliency, flaw := s.ending.Map(methods.Column(s.Patches, len(e.texts), row), s.Rows, s.Cols, h, w)
+		return saliency, string(flaw)
 	})
 	return reports.WritePNG(filepath.Join(e.out, "sheet.png"), sheet)
 }

@@ -276,9 +276,9 @@ type cut struct {
 
 // one segments a picture into a folder.
 func (s *segmenting) one(ctx context.Context, file string, img *image.NRGBA, dir string) (cuts []cut, err error) {
-	prompts, heats := s.prompts, func(int) []float32 { return nil }
+	prompts, saliencies := s.prompts, func(int) []float32 { return nil }
 	if s.viewer != nil {
-		if prompts, heats, err = s.promptsOf(ctx, file, img); err != nil {
+		if prompts, saliencies, err = s.promptsOf(ctx, file, img); err != nil {
 			return nil, err
 		}
 	}
@@ -294,7 +294,7 @@ func (s *segmenting) one(ctx context.Context, file string, img *image.NRGBA, dir
 	named := names{}
 	for i, p := range prompts {
 		name := named.unique(slug(p.Text))
-		k, err := s.cutOut(ctx, s.sam, e, p, heats(i), img, dir, name, filepath.Join("overlays", name+".png"))
+		k, err := s.cutOut(ctx, s.sam, e, p, saliencies(i), img, dir, name, filepath.Join("overlays", name+".png"))
 		if err != nil {
 			return cuts, fmt.Errorf("%q: %w", p.Text, err)
 		}
@@ -305,7 +305,7 @@ func (s *segmenting) one(ctx context.Context, file string, img *image.NRGBA, dir
 
 // promptsOf makes prompts of the maps of texts, and gives the maps at the size of the picture.
 func (s *segmenting) promptsOf(ctx context.Context, file string, img *image.NRGBA) (out []prompt,
-	heats func(i int) []float32, err error) {
+	saliencies func(i int) []float32, err error) {
 	seen, err := s.viewer.look(ctx, file, img)
 	if err != nil {
 		return nil, nil, err
@@ -315,14 +315,14 @@ func (s *segmenting) promptsOf(ctx context.Context, file string, img *image.NRGB
 		return nil, nil, err
 	}
 	w, h := img.Rect.Dx(), img.Rect.Dy()
-	heats = func(i int) []float32 { // one at a time: all of them, for a photograph, would be gigabytes
-		heat, _ := sim.ending.Map(methods.Column(sim.Patches, len(s.texts), i), sim.Rows, sim.Cols, h, w)
-		return heat
+	saliencies = func(i int) []float32 { // one at a time: all of them, for a photograph, would be gigabytes
+		saliency, _ := sim.ending.Map(methods.Column(sim.Patches, len(s.texts), i), sim.Rows, sim.Cols, h, w)
+		return saliency
 	}
 	for i, text := range s.texts {
 		p := s.promptOf(text, methods.Column(sim.Patches, len(s.texts), i), sim.Rows, sim.Cols, w, h)
 		if s.as != "points" {
-			if x0, y0, x1, y1, ok := methods.Box(heats(i), w, h, s.boxThreshold); ok {
+			if x0, y0, x1, y1, ok := methods.Box(saliencies(i), w, h, s.boxThreshold); ok {
 				p.Box = &[4]float64{float64(x0), float64(y0), float64(x1), float64(y1)}
 			}
 		}
@@ -334,11 +334,11 @@ func (s *segmenting) promptsOf(ctx context.Context, file string, img *image.NRGB
 		}
 		out = append(out, p)
 	}
-	return out, heats, nil
+	return out, saliencies, nil
 }
 
 // cutOut decodes a prompt and writes its mask and figure below dir.
-func (f *maskFlags) cutOut(ctx context.Context, s *sam.Segmenter, e *sam.Embedding, p prompt, heat []float32,
+func (f *maskFlags) cutOut(ctx context.Context, s *sam.Segmenter, e *sam.Embedding, p prompt, saliency []float32,
 	img *image.NRGBA, dir, name, figure string) (cut, error) {
 	m, err := s.Segment(ctx, e, p.sam())
 	if err != nil {
@@ -363,7 +363,7 @@ func (f *maskFlags) cutOut(ctx context.Context, s *sam.Segmenter, e *sam.Embeddi
 	if err := reports.WritePNG(filepath.Join(dir, k.Mask), picture); err != nil {
 		return k, err
 	}
-	seg := draw.Segmented{Image: img, Heat: heat, Mask: mask, Title: p.Text,
+	seg := draw.Segmented{Image: img, Saliency: saliency, Mask: mask, Title: p.Text,
 		Note: fmt.Sprintf("mask %d, expected IoU %.2f", k.Picked, m.IoU[k.Picked])}
 	for i, q := range p.Points {
 		seg.Marks = append(seg.Marks, draw.PointMark{X: q[0], Y: q[1], On: p.Labels[i] == 1})

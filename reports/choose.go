@@ -220,9 +220,9 @@ func panelScores(r *results.Run, p *results.Panel) (map[string]float64, error) {
 		if err != nil {
 			return nil, err
 		}
-		heat := image.NewGray(image.Rect(0, 0, truth.w, truth.h))
-		xdraw.BiLinear.Scale(heat, heat.Rect, img, img.Bounds(), xdraw.Src, nil)
-		if x := mapScore(truth, uint16(class), heat); !math.IsNaN(x) {
+		saliency := image.NewGray(image.Rect(0, 0, truth.w, truth.h))
+		xdraw.BiLinear.Scale(saliency, saliency.Rect, img, img.Bounds(), xdraw.Src, nil)
+		if x := mapScore(truth, uint16(class), saliency); !math.IsNaN(x) {
 			out[m.Method] = x
 		}
 	}

@@ -38,14 +38,14 @@ func TestJudge(t *testing.T) {
 
 func TestMapScore(t *testing.T) {
 	truth := &labels{w: 2, h: 2, at: []uint16{1, 1, 0, draw.Void8}, void: draw.Void8}
-	heat := image.NewGray(image.Rect(0, 0, 2, 2))
+	saliency := image.NewGray(image.Rect(0, 0, 2, 2))
 	for i, x := range []uint8{255, 51, 51, 255} {
-		heat.SetGray(i%2, i/2, color.Gray{x})
+		saliency.SetGray(i%2, i/2, color.Gray{x})
 	}
-	if got := mapScore(truth, 1, heat); math.Abs(got-0.4) > 1e-9 { // (1 + 0.2) / 2 - 0.2
+	if got := mapScore(truth, 1, saliency); math.Abs(got-0.4) > 1e-9 { // (1 + 0.2) / 2 - 0.2
 		t.Errorf("%v, want 0.4", got)
 	}
-	if got := mapScore(truth, 2, heat); !math.IsNaN(got) {
+	if got := mapScore(truth, 2, saliency); !math.IsNaN(got) {
 		t.Errorf("of a class that is not there: %v", got)
 	}
 }

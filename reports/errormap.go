@@ -93,7 +93,7 @@ func judge(truth, pred *labels) (v verdict) {
 }
 
 // mapScore is the mean of a similarity map inside of a class minus that outside, in -1..1; NaN if either is empty.
-func mapScore(truth *labels, class uint16, heat *image.Gray) float64 {
+func mapScore(truth *labels, class uint16, saliency *image.Gray) float64 {
 	var sum [2]float64
 	var n [2]int
 	for i, t := range truth.at {
@@ -104,7 +104,7 @@ func mapScore(truth *labels, class uint16, heat *image.Gray) float64 {
 		if t == class {
 			k = 1
 		}
-		sum[k] += float64(heat.Pix[i]) / 255
+		sum[k] += float64(saliency.Pix[i]) / 255
 		n[k]++
 	}
 	return sum[1]/float64(n[1]) - sum[0]/float64(n[0])

@@ -26,7 +26,7 @@ type sample struct {
 	truth       *labels            // nil: none
 	predictions map[string]*labels // by method
 	verdicts    map[string]verdict // by method, of those with truth and prediction of one size
-	maps        map[string]heat    // by method
+	maps        map[string]saliency    // by method
 	color       func(label int) color.RGBA
 }
 
@@ -38,8 +38,8 @@ type labels struct {
 	color func(label int) color.RGBA
 }
 
-// heat is a similarity map with the class it answers.
-type heat struct {
+// saliency is a similarity map with the class it answers.
+type saliency struct {
 	class string
 	gray  *image.Gray
 }
@@ -53,7 +53,7 @@ func loadSample(r *results.Run, p *results.Panel, side int) (*sample, error) {
 	}
 	w, h := fitBox(img.Bounds().Dx(), img.Bounds().Dy(), side)
 	s := &sample{id: p.ID, image: draw.Blank(w, h), predictions: map[string]*labels{}, verdicts: map[string]verdict{},
-		maps: map[string]heat{}}
+		maps: map[string]saliency{}}
 	xdraw.CatmullRom.Scale(s.image, s.image.Rect, img, img.Bounds(), xdraw.Over, nil)
 	s.color = paletteOf(r.Dataset(p.Dataset))
 	var truth *labels
@@ -80,7 +80,7 @@ func loadSample(r *results.Run, p *results.Panel, side int) (*sample, error) {
 		}
 		gray := image.NewGray(s.image.Rect)
 		xdraw.BiLinear.Scale(gray, gray.Rect, img, img.Bounds(), xdraw.Src, nil)
-		s.maps[m.Method] = heat{m.Class, gray}
+		s.maps[m.Method] = saliency{m.Class, gray}
 	}
 	return s, nil
 }

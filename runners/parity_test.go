@@ -426,11 +426,11 @@ func (r recording) checkMaps(t *testing.T, lib *ort.Library, m *clip.Model, pref
 	for j := range texts {
 		cells := methods.Column(labels.Data[texts:], texts, j)
 		if j < want.Shape[0] {
-			heat, flaw := methods.MinMaxResize.Map(cells, cos.Rows, cos.Cols, h, w)
+			saliency, flaw := methods.MinMaxResize.Map(cells, cos.Rows, cos.Cols, h, w)
 			if flaw != "" {
 				t.Errorf("%s%s map %d is %s", prefix, size, j, flaw)
 			}
-			equal(t, fmt.Sprintf("%s%s map %d", prefix, size, j), tensor.Dense{Shape: []int{h, w}, Data: heat}, want.At(j))
+			equal(t, fmt.Sprintf("%s%s map %d", prefix, size, j), tensor.Dense{Shape: []int{h, w}, Data: saliency}, want.At(j))
 		}
 		got := points[j]
 		got.Points, got.Labels = nil, nil

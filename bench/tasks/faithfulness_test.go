@@ -74,13 +74,13 @@ func TestFaithfulnessCurves(t *testing.T) {
 		t.Errorf("class %d, constant %v, batches of up to %d", got.Class, got.Constant, most)
 	}
 
-	heat := make([]float32, pixels)
-	resample.Bilinear(heat, probeSide, probeSide, []float32{1, 0.5, 0.25, 0}, 2, 2)
+	saliency := make([]float32, pixels)
+	resample.Bilinear(saliency, probeSide, probeSide, []float32{1, 0.5, 0.25, 0}, 2, 2)
 	ranks := make([]int, pixels)
 	for i := range ranks {
 		ranks[i] = pixels - 1 - i
 	}
-	slices.SortStableFunc(ranks, func(a, b int) int { return order.Compare(heat[b], heat[a]) })
+	slices.SortStableFunc(ranks, func(a, b int) int { return order.Compare(saliency[b], saliency[a]) })
 	probability := func(changed int, from, to []float32) float64 {
 		image := slices.Clone(from)
 		for _, i := range ranks[:changed] {

@@ -25,12 +25,12 @@ var markers = [...]struct{ back, text color.RGBA }{
 // minCaption is the least width in pixels of a caption, whatever the picture's.
 const minCaption = 480
 
-// Caption is the picture of an image and its caption, token by token: img under heat [h, w] in 0..1 (of the size of
+// Caption is the picture of an image and its caption, token by token: img under saliency [h, w] in 0..1 (of the size of
 // img) with a colour bar and title above, and below it the tokens in reading order with their scores. The three best
-// are marked in red, yellow and cyan, and by their ranks. It panics if heat is not of the size of img.
-func Caption(img image.Image, heat []float32, title string, tokens []Token) image.Image {
+// are marked in red, yellow and cyan, and by their ranks. It panics if saliency is not of the size of img.
+func Caption(img image.Image, saliency []float32, title string, tokens []Token) image.Image {
 	b := img.Bounds()
-	top := captioned(Blend(OnWhite(img), MapImage(heat, b.Dx(), b.Dy())), title, true)
+	top := captioned(Blend(OnWhite(img), MapImage(saliency, b.Dx(), b.Dy())), title, true)
 	size := min(max(max(b.Dx(), b.Dy())/34, 14), 40)
 	s := newStrip(size, max(top.Rect.Dx(), minCaption), tokens)
 	out := Blank(s.width, top.Rect.Dy()+s.height())

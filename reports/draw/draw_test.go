@@ -43,10 +43,10 @@ func TestOverlay(t *testing.T) {
 		{40, 30, "a_word_too_long_for_the_width_of_this_canvas"},
 		{240, 180, ""},
 	} {
-		img, heat := drawtest.Scene(tt.w, tt.h), drawtest.Bump(tt.w, tt.h)
-		got := drawtest.OnWhite(Overlay(img, heat, tt.title))
+		img, saliency := drawtest.Scene(tt.w, tt.h), drawtest.Bump(tt.w, tt.h)
+		got := drawtest.OnWhite(Overlay(img, saliency, tt.title))
 		drawtest.MarginIsWhite(t, tt.title, got)
-		want := Blend(img, MapImage(heat, tt.w, tt.h))
+		want := Blend(img, MapImage(saliency, tt.w, tt.h))
 		at := image.Pt(7, got.Rect.Dy()-7-tt.h) // half of a letter's size from the edges
 		for y := range tt.h {
 			for x := range tt.w {
@@ -71,17 +71,17 @@ func TestOverlay(t *testing.T) {
 	}
 }
 
-// TestBlend: 0.4 image + 0.6 jet for all pairs of grey value and heat but heat 159 (see TestJet),
-// (img*0.4 + applyColorMap(heat, COLORMAP_JET)*0.6).astype("uint8"): numpy 2.4.6, OpenCV 5.0.0.
+// TestBlend: 0.4 image + 0.6 jet for all pairs of grey value and saliency but saliency 159 (see TestJet),
+// (img*0.4 + applyColorMap(saliency, COLORMAP_JET)*0.6).astype("uint8"): numpy 2.4.6, OpenCV 5.0.0.
 func TestBlend(t *testing.T) {
-	pic, heat := image.NewRGBA(image.Rect(0, 0, 256, 256)), image.NewGray(image.Rect(0, 0, 256, 256))
+	pic, saliency := image.NewRGBA(image.Rect(0, 0, 256, 256)), image.NewGray(image.Rect(0, 0, 256, 256))
 	for y := range 256 {
 		for x := range 256 {
 			pic.SetRGBA(x, y, color.RGBA{uint8(y), uint8(y), uint8(y), 255})
-			heat.SetGray(x, y, color.Gray{uint8(x)})
+			saliency.SetGray(x, y, color.Gray{uint8(x)})
 		}
 	}
-	out := Blend(pic, heat)
+	out := Blend(pic, saliency)
 	h := sha256.New()
 	for y := range 256 {
 		for x := range 256 {
@@ -123,10 +123,10 @@ func TestJet(t *testing.T) {
 
 // TestMapImage: (clip(x, 0, 1)*float32(255)).astype(uint8) of numpy 2.4.6, and NaN as 0.
 func TestMapImage(t *testing.T) {
-	heat := []float32{-1, 0, 0.001, 0.00392, 0.0039216, 0.25, 0.5, 0.7499, 0.75, 0.999, 0.99999, 1, 2,
+	saliency := []float32{-1, 0, 0.001, 0.00392, 0.0039216, 0.25, 0.5, 0.7499, 0.75, 0.999, 0.99999, 1, 2,
 		float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}
 	want := []uint8{0, 0, 0, 0, 1, 63, 127, 191, 191, 254, 254, 255, 255, 0, 255, 0}
-	if diff := cmp.Diff(want, MapImage(heat, 4, 4).Pix); diff != "" {
+	if diff := cmp.Diff(want, MapImage(saliency, 4, 4).Pix); diff != "" {
 		t.Errorf("map (-want +got):\n%s", diff)
 	}
 }
@@ -204,9 +204,9 @@ func TestFit(t *testing.T) {
 }
 
 func BenchmarkOverlay(b *testing.B) {
-	img, heat := drawtest.Scene(500, 375), drawtest.Bump(500, 375)
+	img, saliency := drawtest.Scene(500, 375), drawtest.Bump(500, 375)
 	for b.Loop() {
-		Overlay(img, heat, "a photo of a cat")
+		Overlay(img, saliency, "a photo of a cat")
 	}
 }
 

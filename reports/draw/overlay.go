@@ -8,25 +8,25 @@ import (
 	"strconv"
 )
 
-// Overlay is the usual picture of a similarity map: img under heat [h, w] in
+// Overlay is the usual picture of a similarity map: img under saliency [h, w] in
 // 0..1 (of the size of img), with a colour bar and title above. A pixel is 0.4
-// of the image and 0.6 of Jet(heat), as in the demonstrations of CLIP Surgery.
-// NaN counts as 0. It panics if heat is not of the size of img.
-func Overlay(img image.Image, heat []float32, title string) image.Image {
+// of the image and 0.6 of Jet(saliency), as in the demonstrations of CLIP Surgery.
+// NaN counts as 0. It panics if saliency is not of the size of img.
+func Overlay(img image.Image, saliency []float32, title string) image.Image {
 	b := img.Bounds()
-	pic := Blend(OnWhite(img), MapImage(heat, b.Dx(), b.Dy()))
+	pic := Blend(OnWhite(img), MapImage(saliency, b.Dx(), b.Dy()))
 	return captioned(pic, title, true)
 }
 
-// Blend is 0.4 pic + 0.6 Jet(heat), cut off to 8 bits. heat has the size of pic.
-func Blend(pic *image.RGBA, heat *image.Gray) *image.RGBA {
+// Blend is 0.4 pic + 0.6 Jet(saliency), cut off to 8 bits. saliency has the size of pic.
+func Blend(pic *image.RGBA, saliency *image.Gray) *image.RGBA {
 	// The conversions keep a compiler from fusing, so that all machines give equal bytes.
 	var under, over [256]float64
 	for i := range under {
 		under[i], over[i] = float64(float64(i)*0.4), float64(float64(i)*0.6)
 	}
 	out := image.NewRGBA(pic.Rect)
-	for i, x := range heat.Pix {
+	for i, x := range saliency.Pix {
 		c, p, o := Jet[x], pic.Pix[4*i:4*i+4], out.Pix[4*i:4*i+4]
 		o[0] = uint8(under[p[0]] + over[c.R])
 		o[1] = uint8(under[p[1]] + over[c.G])

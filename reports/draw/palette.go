@@ -62,13 +62,13 @@ func LabelImage(labels []uint16, w, h, classes int) image.Image {
 
 // MapImage is a map [h, w] of values in 0..1 as a grey picture, black 0 and
 // white 1; the fraction below 1/255 is cut off. Values outside are clamped, NaN
-// is 0. It panics if heat has not w*h elements.
-func MapImage(heat []float32, w, h int) *image.Gray {
-	if len(heat) != w*h {
+// is 0. It panics if saliency has not w*h elements.
+func MapImage(saliency []float32, w, h int) *image.Gray {
+	if len(saliency) != w*h {
 		panic("reports: map has not w*h elements")
 	}
 	out := image.NewGray(image.Rect(0, 0, w, h))
-	for i, x := range heat {
+	for i, x := range saliency {
 		switch {
 		case x >= 1:
 			out.Pix[i] = 255

@@ -18,7 +18,7 @@ type PointMark struct {
 // Segmented is one object that an interactive segmenter cut out of a picture.
 type Segmented struct {
 	Image image.Image
-	Heat  []float32 // [h, w] in 0..1, the map that the prompt was made from; nil without
+	Saliency  []float32 // [h, w] in 0..1, the map that the prompt was made from; nil without
 	Marks []PointMark
 	Box   *image.Rectangle
 	Mask  []uint8 // [h, w], 0 outside
@@ -48,8 +48,8 @@ func (s Segmented) Draw() image.Image {
 	f := s.fit()
 	panels := []promptedPanel{{f.picture, "picture"}}
 	marked := clone(f.picture)
-	if f.heat != nil {
-		marked = Blend(f.picture, f.heat)
+	if f.saliency != nil {
+		marked = Blend(f.picture, f.saliency)
 	}
 	f.mark(marked)
 	masked := clone(f.picture)
@@ -95,7 +95,7 @@ func (s Segmented) promptNote() string {
 // fitted is a segmentation at the size at which it is drawn.
 type fitted struct {
 	picture *image.RGBA
-	heat    *image.Gray // nil without
+	saliency    *image.Gray // nil without
 	mask    *image.Gray
 	marks   []PointMark
 	box     *image.Rectangle
@@ -115,9 +115,9 @@ func (s Segmented) fit() fitted {
 		filter = xdraw.BiLinear // which widens when it shrinks
 	}
 	filter.Scale(f.picture, to, OnWhite(s.Image), image.Rect(0, 0, w, h), draw.Src, nil)
-	if s.Heat != nil {
-		f.heat = image.NewGray(to)
-		filter.Scale(f.heat, to, MapImage(s.Heat, w, h), image.Rect(0, 0, w, h), draw.Src, nil)
+	if s.Saliency != nil {
+		f.saliency = image.NewGray(to)
+		filter.Scale(f.saliency, to, MapImage(s.Saliency, w, h), image.Rect(0, 0, w, h), draw.Src, nil)
 	}
 	mask := &image.Gray{Pix: s.Mask, Stride: w, Rect: image.Rect(0, 0, w, h)}
 	xdraw.NearestNeighbor.Scale(f.mask, to, mask, mask.Rect, draw.Src, nil)

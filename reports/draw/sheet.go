@@ -16,9 +16,9 @@ const (
 )
 
 // Sheet is a table of one picture under many maps, in the colours of [Overlay]: columns have headings, rows have names.
-// The first column is the picture alone. heat gives the map of a cell at w x h pixels, in 0..1, or why there is none,
+// The first column is the picture alone. saliency gives the map of a cell at w x h pixels, in 0..1, or why there is none,
 // which is written in its place.
-func Sheet(img image.Image, columns, rows []string, heat func(column, row, w, h int) ([]float32, string)) image.Image {
+func Sheet(img image.Image, columns, rows []string, saliency func(column, row, w, h int) ([]float32, string)) image.Image {
 	b := img.Bounds()
 	w, h := sheetCell, max(sheetCell*b.Dy()/b.Dx(), 1)
 	if b.Dy() > b.Dx() {
@@ -55,7 +55,7 @@ func Sheet(img image.Image, columns, rows []string, heat func(column, row, w, h 
 		draw.Draw(out, at(0, row), small, image.Point{}, draw.Src)
 		for column := range columns {
 			cell := at(column+1, row)
-			m, none := heat(column, row, w, h)
+			m, none := saliency(column, row, w, h)
 			if none != "" {
 				Fill(out, cell, Faint)
 				p.Centred(out, (cell.Min.X+cell.Max.X)/2, (cell.Min.Y+cell.Max.Y-p.Line)/2, Ink, p.Fit(none, w))
