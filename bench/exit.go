@@ -72,7 +72,8 @@ func worded(line string) string {
 	return goField.ReplaceAllStringFunc(line, func(text string) string {
 		m := goField.FindStringSubmatch(text)
 		want := "an object"
-		for _, kind := range [][2]string{{"[", "a list"}, {"map", "an object"}, {"string", "a text"}, {"bool", "true or false"},
+		for _, kind := range [][2]string{{"[", "a list"}, {"map", "an object"}, {"string", "a text"},
+			{"bool", "true or false"},
 			{"float", "a number"}, {"int", "a whole number"}, {"uint", "a whole number"}, {"time.", "a time"}} {
 			if strings.HasPrefix(strings.TrimLeft(m[3], "*"), kind[0]) {
 				want = kind[1]

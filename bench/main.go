@@ -71,7 +71,8 @@ with ONNX Runtime, and reports scores with their protocol, interval and provenan
 	}{
 		{"Measure:", []*cobra.Command{runCommand(), checkCommand(), mergeCommand(), rescoreCommand(), importCommand(),
 			submitCommand(), statusCommand()}},
-		{"Look at results:", []*cobra.Command{reportCommand(), compareCommand(), panelsCommand(), recordsCommand(), auditCommand(),
+		{"Look at results:", []*cobra.Command{reportCommand(), compareCommand(), panelsCommand(), recordsCommand(),
+			auditCommand(),
 			scoreCommand()}},
 		{"Use a model:", []*cobra.Command{explainCommand(), segmentCommand(), encodeCommand(), exportCommand(),
 			pullCommand()}},

@@ -240,8 +240,8 @@ func (v *viewer) unread(texts ...string) {
 		}
 	}
 	if len(words) > 0 {
-		fmt.Fprintf(v.warn, "ovbench: warning: the built-in model never read %s: it knows the words of shapes alone, such as "+
-			"\"red\", \"circle\", \"grass\"\n", strings.Join(words, ", "))
+		fmt.Fprintf(v.warn, "ovbench: warning: the built-in model never read %s: it knows the words of shapes alone, such "+
+			"as \"red\", \"circle\", \"grass\"\n", strings.Join(words, ", "))
 	}
 }
 

@@ -111,7 +111,8 @@ var suiteFields = []field[Suite]{
 		func(s *Suite) *Model { return &s.Model }, modelKind),
 		func(s *Suite) bool { return s.Model == Model{} }),
 	optional(key("models",
-		"several in place of model, for example [openai/clip-vit-base-patch16, {name: mine, model: mine.pt}]: one run of each",
+		"several in place of model, for example [openai/clip-vit-base-patch16, {name: mine, model: mine.pt}]: one run of "+
+			"each",
 		func(s *Suite) *[]Model { return &s.Models },
 		list(modelKind, "[openai/clip-vit-base-patch16, mine.pt]", "model",
 			func(m Model) string { return cmp.Or(m.Name, m.Path) })),
@@ -293,7 +294,8 @@ func (s *Suite) RecordsFingerprint() string {
 // impersonal is a copy without names and texts for people, places and pictures.
 func (s *Suite) impersonal() *Suite {
 	c := *s
-	c.Name, c.Title, c.Doc, c.Panels, c.Protocol.Name, c.Model.Name, c.Grow = "", "", "", 0, "", "", false // the methods say it
+	c.Name, c.Title, c.Doc, c.Panels, c.Protocol.Name, c.Model.Name = "", "", "", 0, "", ""
+	c.Grow = false // the methods say it
 	c.Models = slices.Clone(s.Models)
 	for i := range c.Models {
 		c.Models[i].Name = ""

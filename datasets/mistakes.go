@@ -76,8 +76,8 @@ func LabelIDMistakes(truth labelmap.Histogram) []string {
 	case slices.Equal(values, []uint16{0}):
 		return []string{"all pixels of the truth are 0, unlabeled: the truth of the test split is not public; use val"}
 	case areTrainIDs(truth):
-		return []string{"no value of the truth is above 18, as most label ids are: it looks like train ids, which --classes " +
-			"19 scores"}
+		return []string{"no value of the truth is above 18, as most label ids are: it looks like train ids, which " +
+			"--classes 19 scores"}
 	}
 	return nil
 }

@@ -265,7 +265,8 @@ func CheckTexts(m TextModel, t Tokenizer, texts, templates []string) (cut string
 	if long == 0 {
 		return "", nil
 	}
-	return fmt.Sprintf("%d of %d texts are cut at their end, as the model's library does: %v", long, len(texts), first), nil
+	return fmt.Sprintf("%d of %d texts are cut at their end, as the model's library does: %v", long, len(texts), first),
+		nil
 }
 
 // Ensemble is one normalised embedding per text [T, E]: the text is put into every template, the embeddings are

@@ -148,8 +148,9 @@ func (a *Audited) entry(m *results.Method, o PairOptions) (e reports.AuditEntry,
 	d := a.Run.Datasets[0]
 	e = reports.AuditEntry{Run: a.Dir, Dataset: d.Name, Set: a.Set, Title: d.Title, Model: a.Source.Model.Name,
 		Method: m.Name,
-		Needs:  m.League(), Protocol: a.Source.Protocol.Name, QuerySet: d.QuerySet, Images: len(a.Records), Missing: a.Missing,
-		Exact: a.Whole, Refined: a.Unrefined, Threshold: a.Protocol.Threshold}
+		Needs:  m.League(), Protocol: a.Source.Protocol.Name, QuerySet: d.QuerySet, Images: len(a.Records),
+		Missing: a.Missing,
+		Exact:   a.Whole, Refined: a.Unrefined, Threshold: a.Protocol.Threshold}
 	for _, words := range d.Queries {
 		e.Queries += len(words)
 	}

@@ -276,7 +276,8 @@ func (r *run) timeWindow(ctx context.Context, g *group, w runners.Window) (time.
 	for range 2 {
 		start := time.Now()
 		if _, err := r.encode(ctx, runners.Picture{Pixels: pixels},
-			framing{sliding: runners.Sliding{Pad: g.framing.sliding.Pad}}, g.targets, slices.Repeat([][]int{{0}}, len(g.targets))); err != nil {
+			framing{sliding: runners.Sliding{Pad: g.framing.sliding.Pad}}, g.targets,
+			slices.Repeat([][]int{{0}}, len(g.targets))); err != nil {
 			return 0, err
 		}
 		took = time.Since(start)

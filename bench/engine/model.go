@@ -86,8 +86,9 @@ func (m *Model) Describe() results.Model {
 		activation += " (text: " + t + ")"
 	}
 	r := results.Model{
-		Name: m.Name, Title: m.Title, Path: m.Path, Format: string(m.Format), Architecture: m.Config.Name(), Activation: activation,
-		ImageSize: m.Image, Patch: m.Patch, Layers: m.Config.Vision.Layers, Width: m.Config.Vision.Width,
+		Name: m.Name, Title: m.Title, Path: m.Path, Format: string(m.Format), Architecture: m.Config.Name(),
+		Activation: activation,
+		ImageSize:  m.Image, Patch: m.Patch, Layers: m.Config.Vision.Layers, Width: m.Config.Vision.Width,
 		Heads: m.Config.Vision.Heads,
 		Embed: m.Embed, LogitScale: m.LogitScale, LogitBias: m.LogitBias, Vocabulary: results.File{Path: m.Vocabulary},
 	}

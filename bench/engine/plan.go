@@ -309,12 +309,12 @@ func (p *Plan) openTarget(d configs.Dataset) (target, error) {
 	t.diagnosis = datasets.NewDiagnosis(ds)
 	t.Rule = ruleOf(proto, nil)
 	if proto.Redundant == string(methods.Sigmoid) && p.model != nil && !p.model.Sigmoid {
-		return target{}, fmt.Errorf("protocol.redundant sigmoid is for models of a sigmoid loss such as SigLIP, which %s is not: "+
-			"set it to labels", p.model.Name)
+		return target{}, fmt.Errorf("protocol.redundant sigmoid is for models of a sigmoid loss such as SigLIP, which %s "+
+			"is not: set it to labels", p.model.Name)
 	}
 	if t.Rule.Margin && p.model != nil && p.model.Sigmoid {
-		return target{}, fmt.Errorf("protocol.background_rule margin compares probabilities of a softmax, and %s scores each text by "+
-			"itself: set it to probability", p.model.Name)
+		return target{}, fmt.Errorf("protocol.background_rule margin compares probabilities of a softmax, and %s scores "+
+			"each text by itself: set it to probability", p.model.Name)
 	}
 	if p.model != nil && p.model.Sigmoid { // which knows its own scale
 		t.Rule.Scale, t.Rule.Bias, t.Rule.Sigmoid = p.model.LogitScale, p.model.LogitBias, true

@@ -98,7 +98,8 @@ func (c Context) tables(recs []records.Record) ([]*TagTable, error) {
 		return nil, err
 	}
 	form := methods.Labels
-	if asked := methods.FeatureSurgery(fmt.Sprint(c.field("redundant"))); asked == methods.Paper || asked == methods.Sigmoid {
+	if asked := methods.FeatureSurgery(fmt.Sprint(c.field("redundant"))); asked == methods.Paper ||
+		asked == methods.Sigmoid {
 		form = asked
 	}
 	classes := len(c.Dataset.Classes)

@@ -16,9 +16,10 @@ const (
 )
 
 // Sheet is a table of one picture under many maps, in the colours of [Overlay]: columns have headings, rows have names.
-// The first column is the picture alone. saliency gives the map of a cell at w x h pixels, in 0..1, or why there is none,
-// which is written in its place.
-func Sheet(img image.Image, columns, rows []string, saliency func(column, row, w, h int) ([]float32, string)) image.Image {
+// The first column is the picture alone. saliency gives the map of a cell at w x h pixels, in 0..1, or why there is
+// none, which is written in its place.
+func Sheet(img image.Image, columns, rows []string,
+	saliency func(column, row, w, h int) ([]float32, string)) image.Image {
 	b := img.Bounds()
 	w, h := sheetCell, max(sheetCell*b.Dy()/b.Dx(), 1)
 	if b.Dy() > b.Dx() {

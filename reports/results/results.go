@@ -189,8 +189,8 @@ type Protocol struct {
 }
 
 // OracleNote says what scores under an oracle vocabulary are.
-const OracleNote = "ORACLE VOCABULARY: only the classes in each picture's truth competed, which no method can know. These " +
-	"scores are upper bounds, not results of a method."
+const OracleNote = "ORACLE VOCABULARY: only the classes in each picture's truth competed, which no method can know. " +
+	"These scores are upper bounds, not results of a method."
 
 // Dataset is a data set as it was found on disk.
 type Dataset struct {

@@ -127,8 +127,8 @@ func readContents(path string, f io.ReaderAt, size int64) (contents, error) {
 	case len(start) > 8 && start[8] == '{' && binary.LittleEndian.Uint64(start) <= maxHeader:
 		return readSafetensors(path, f, size)
 	case begins("\x80") && len(start) > 1 && start[1] <= 5:
-		return contents{}, errors.New("is a legacy PyTorch pickle, not a zip archive; load it in Python and re-save it with " +
-			"torch.save(..., _use_new_zipfile_serialization=True), or convert it to safetensors")
+		return contents{}, errors.New("is a legacy PyTorch pickle, not a zip archive; load it in Python and re-save it " +
+			"with torch.save(..., _use_new_zipfile_serialization=True), or convert it to safetensors")
 	case begins("version https://git-lfs"):
 		return contents{}, errors.New("is a Git LFS pointer, not the weights; run git lfs pull")
 	case bytes.HasPrefix(bytes.TrimLeft(start, " \t\r\n"), []byte("{")):

@@ -76,8 +76,8 @@ func (h hints) belongs(c Config) error {
 	}
 	for i, t := range []vit.Shape{c.Vision, c.Text} {
 		if h.layers[i] != 0 && h.layers[i] != t.Layers {
-			return fmt.Errorf("the weights have %d layers, but %s says num_hidden_layers %d, and transformers computes no more: "+
-				"mend one of them", t.Layers, h.file, h.layers[i])
+			return fmt.Errorf("the weights have %d layers, but %s says num_hidden_layers %d, and transformers computes no "+
+				"more: mend one of them", t.Layers, h.file, h.layers[i])
 		}
 	}
 	return nil

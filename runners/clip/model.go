@@ -131,11 +131,12 @@ func assemble(c *checkpoint.Checkpoint, h hints) (*Model, error) {
 	if v, ok := m.encoder.(*ViT); ok && v.Pool != nil {
 		m.Assumed = append(m.Assumed,
 			fmt.Sprintf("patches of %s go through its pool one by one, which is no paper's definition, and positions on other "+
-				"grids are read %s, as its library does; thresholds and temperatures chosen for CLIP's cosines do not carry over", h.family, v.Rule))
+				"grids are read %s, as its library does; thresholds and temperatures chosen for CLIP's cosines do not carry over",
+				h.family, v.Rule))
 	}
 	if m.Sigmoid {
-		m.Assumed = append(m.Assumed, fmt.Sprintf("texts are scored each by itself, by a sigmoid of %.4g times the cosine %+.4g: "+
-			"the scale of a protocol is of no effect", m.LogitScale, m.LogitBias))
+		m.Assumed = append(m.Assumed, fmt.Sprintf("texts are scored each by itself, by a sigmoid of %.4g times the cosine "+
+			"%+.4g: the scale of a protocol is of no effect", m.LogitScale, m.LogitBias))
 	}
 	m.Family, m.Filter, m.Fit = h.family, cmp.Or(h.filter, FilterBicubic), cmp.Or(h.fit, Crop)
 	return m, nil

@@ -23,8 +23,8 @@ type metaFile struct {
 	sum  string // SHA-256; "" where Meta publishes none and none is known
 }
 
-// metaFiles are those that ovbench reads, by their names. torch.hub loads the files of DINO and DINOv2 without a check: their names
-// hold no part of a checksum.
+// metaFiles are those that ovbench reads, by their names. torch.hub loads the files of DINO and DINOv2 without a
+// check: their names hold no part of a checksum.
 var metaFiles = func() map[string]metaFile {
 	out := map[string]metaFile{}
 	for _, f := range []metaFile{

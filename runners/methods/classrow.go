@@ -187,7 +187,8 @@ func (m Models) pooled() bool {
 // pooledHeads refuses attention in one head of towers with a pool: nobody runs them so.
 func pooledHeads(method, heads string, m Models) error {
 	if heads == "one" {
-		return fmt.Errorf("%s: heads one is of a class token's attention, and %s reads its pool's: use native", method, m.Name())
+		return fmt.Errorf("%s: heads one is of a class token's attention, and %s reads its pool's: use native", method,
+			m.Name())
 	}
 	return nil
 }

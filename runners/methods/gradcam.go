@@ -52,7 +52,8 @@ func (c *GradCAM) Check(m Models) error {
 	}
 	if m.pooled() {
 		if c.Layer == "cls" {
-			return fmt.Errorf("gradcam: layer cls is of a class token, which %s has none of that stands for the picture", m.Name())
+			return fmt.Errorf("gradcam: layer cls is of a class token, which %s has none of that stands for the picture",
+				m.Name())
 		}
 		return pooledHeads("gradcam", c.Heads, m)
 	}

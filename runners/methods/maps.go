@@ -87,7 +87,8 @@ func (s Score) weights(form FeatureSurgery, global []float32) ([]float64, error)
 		return Weights(global), nil
 	}
 	if !s.Sigmoid {
-		return nil, fmt.Errorf("feature surgery: form %s is for models of a sigmoid loss, which this one is not: use %s", form,
+		return nil, fmt.Errorf("feature surgery: form %s is for models of a sigmoid loss, which this one is not: use %s",
+			form,
 			Labels)
 	}
 	w, sum := s.Of(global), 0.0
