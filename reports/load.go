@@ -23,10 +23,10 @@ const maxPixels = 1 << 25
 type sample struct {
 	id          string
 	image       *image.RGBA
-	truth       *labels            // nil: none
-	predictions map[string]*labels // by method
-	verdicts    map[string]verdict // by method, of those with truth and prediction of one size
-	maps        map[string]saliency    // by method
+	truth       *labels             // nil: none
+	predictions map[string]*labels  // by method
+	verdicts    map[string]verdict  // by method, of those with truth and prediction of one size
+	maps        map[string]saliency // by method
 	color       func(label int) color.RGBA
 }
 

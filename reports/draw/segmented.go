@@ -17,13 +17,13 @@ type PointMark struct {
 
 // Segmented is one object that an interactive segmenter cut out of a picture.
 type Segmented struct {
-	Image image.Image
-	Saliency  []float32 // [h, w] in 0..1, the map that the prompt was made from; nil without
-	Marks []PointMark
-	Box   *image.Rectangle
-	Mask  []uint8 // [h, w], 0 outside
-	Title string
-	Note  string // under the mask
+	Image    image.Image
+	Saliency []float32 // [h, w] in 0..1, the map that the prompt was made from; nil without
+	Marks    []PointMark
+	Box      *image.Rectangle
+	Mask     []uint8 // [h, w], 0 outside
+	Title    string
+	Note     string // under the mask
 }
 
 // Colours of prompts and masks.
@@ -94,12 +94,12 @@ func (s Segmented) promptNote() string {
 
 // fitted is a segmentation at the size at which it is drawn.
 type fitted struct {
-	picture *image.RGBA
-	saliency    *image.Gray // nil without
-	mask    *image.Gray
-	marks   []PointMark
-	box     *image.Rectangle
-	radius  int
+	picture  *image.RGBA
+	saliency *image.Gray // nil without
+	mask     *image.Gray
+	marks    []PointMark
+	box      *image.Rectangle
+	radius   int
 }
 
 // fit scales everything to the size of the figure.

@@ -68,7 +68,7 @@ func parted(saliency []float32, at float32) float64 {
 // By hand: what the best threshold parts is plain to see, or there is nothing to part.
 func TestOtsu(t *testing.T) {
 	for _, c := range []struct {
-		saliency     []float32
+		saliency []float32
 		low, top float32
 	}{
 		{[]float32{0.1, 0.2, 0.3, 0.7, 0.8, 1}, 0.3, 0.7},
