@@ -76,7 +76,7 @@ train-demo: build ## train the built-in model again (Python, about an hour), int
 
 .PHONY: test
 test: setup ## run the tests; those whose data is absent say so and are skipped
-	$(GO) test ./...
+	$(GO) test -timeout 30m ./...
 
 .PHONY: slurm
 slurm: setup ## run the test that needs a Slurm (Debian packages slurm-wlm, munge), which it starts by itself
