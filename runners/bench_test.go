@@ -34,13 +34,19 @@ import (
 // vitB16 is a random ViT-B/16, made once a machine.
 func vitB16(b testing.TB) *clip.Model {
 	b.Helper()
-	dir := filepath.Join(os.TempDir(), "ovbench-bench-vit-b-16")
-	if _, err := os.Stat(filepath.Join(dir, "config.json")); err != nil {
+	return randomModel(b, "vit-b-16", func(dir string) error { return cliptest.Write(dir, cliptest.ViTB16, 1) })
+}
+
+// randomModel is what write makes, once a machine.
+func randomModel(b testing.TB, name string, write func(dir string) error) *clip.Model {
+	b.Helper()
+	dir := filepath.Join(os.TempDir(), "ovbench-bench-"+name)
+	if _, err := os.Stat(dir); err != nil {
 		temp, err := os.MkdirTemp(os.TempDir(), "ovbench-bench-*")
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := cliptest.Write(temp, cliptest.ViTB16, 1); err != nil {
+		if err := write(temp); err != nil {
 			b.Fatal(err)
 		}
 		if err := os.Rename(temp, dir); err != nil {
@@ -52,6 +58,21 @@ func vitB16(b testing.TB) *clip.Model {
 		b.Fatal(err)
 	}
 	return m
+}
+
+// towersB16 are random ViT-B/16 of three families at full size, with text towers and vocabularies as large as theirs.
+func towersB16(b testing.TB) map[string]*clip.Model {
+	b.Helper()
+	return map[string]*clip.Model{
+		"clip": vitB16(b),
+		"pe": randomModel(b, "pe-core-b-16", func(dir string) error {
+			_, err := cliptest.WritePECore(dir, cliptest.PECoreB16, 1)
+			return err
+		}),
+		"siglip": randomModel(b, "siglip2-b-16", func(dir string) error {
+			return cliptest.Write(dir, cliptest.SigLIP2B16, 1)
+		}),
+	}
 }
 
 func noise(n int) tensor.Dense {
@@ -94,6 +115,74 @@ func BenchmarkForward(b *testing.B) {
 	b.ReportMetric(best["both"]/best["clip"], "both/clip")
 	b.ReportMetric(best["plain"]/best["clip"], "plain/clip")
 	b.ReportMetric(best["written"]/best["clip"], "as-written/clip")
+}
+
+// BenchmarkTowers is one picture at 512 px, 1024 patches, through the image towers of PE-Core and SigLIP 2 against
+// CLIP's of the same size, on one thread: up to the last LayerNorm, as method clip with the pool head, and opening and
+// loading that graph. The metrics are ratios of processor seconds.
+func BenchmarkTowers(b *testing.B) {
+	lib, x := library(b), raw(noise(512))
+	o := runners.ImageOptions{Height: 512, Width: 512, Session: ort.Options{Threads: 1}}
+	best := map[string]float64{}
+	took := func(name string, do func() error) {
+		start := cpuSeconds(b)
+		if err := do(); err != nil {
+			b.Fatal(err)
+		}
+		keep(best, name, cpuSeconds(b)-start)
+	}
+	run := map[string]func() error{}
+	for name, m := range towersB16(b) {
+		pooled := tower(b, m, o, "clip")
+		features := featuresOf(b, lib, &m.Encoder().(*clip.ViT).Tower, 512, o.Session)
+		out := tensor.New(1, 1024, 768)
+		run[name+" tower"] = func() error {
+			return features.Run(b.Context(), []ort.Value{ort.Float32(x.Shape, x.Data)},
+				[]ort.Value{ort.Float32(out.Shape, out.Data)})
+		}
+		run[name+" method"] = func() error {
+			_, err := pooled.Tokens(b.Context(), x)
+			return err
+		}
+		run[name+" load"] = func() error {
+			m, err := clip.Open(m.Path)
+			if err != nil {
+				return err
+			}
+			images, err := runners.NewImages(lib, m, named(b, "clip"), o)
+			if err != nil {
+				return err
+			}
+			return images.Close()
+		}
+	}
+	for b.Loop() {
+		for name, do := range run {
+			took(name, do)
+		}
+	}
+	for _, name := range []string{"pe", "siglip"} {
+		for _, what := range []string{"tower", "method", "load"} {
+			b.ReportMetric(best[name+" "+what]/best["clip "+what], name+"/clip-"+what)
+		}
+	}
+}
+
+// featuresOf is a session of a vision tower on one picture of side x side pixels.
+func featuresOf(b testing.TB, lib *ort.Library, t *vit.Tower, side int, o ort.Options) *ort.Session {
+	b.Helper()
+	g := onnx.New()
+	g.Output("features", t.Features(g, g.Input("pixels", tensor.F32, 1, 3, side, side), vit.Bicubic))
+	model, err := g.Model()
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := lib.NewSession("features", model, o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { s.Close() })
+	return s
 }
 
 // rivals are the methods whose cost beside plain CLIP is measured: cheap ones, and GEM, which attends six times a
@@ -332,18 +421,7 @@ func BenchmarkBackbone(b *testing.B) {
 		b.Cleanup(func() { r.Close() })
 		return r
 	}
-	g := onnx.New()
-	rgb := g.Input("pixels", tensor.F32, 1, 3, 336, 336)
-	g.Output("features", second.Tower.Features(g, rgb, vit.Bicubic))
-	model, err := g.Model()
-	if err != nil {
-		b.Fatal(err)
-	}
-	alone, err := library(b).NewSession("dino", model, session)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer alone.Close()
+	alone := featuresOf(b, library(b), &second.Tower, 336, session)
 	pixels, features := raw(noise(336)), tensor.New(1, 441, 768)
 	tokens := func(r *runners.Images) func() {
 		return func() {

@@ -5,6 +5,7 @@
 package cliptest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -20,6 +21,10 @@ type Shape struct {
 	Vision, Text        Tower
 	Vocab               int
 	Activation          string // quick_gelu unless set
+	Context             int    // tokens of a text; 77 unless set
+	// SigLIP gives the image tower a pool, both towers SigLIP's biases, and the image tower no class token: Embed is the
+	// width.
+	SigLIP bool
 }
 
 // Tower is one transformer.
@@ -32,6 +37,10 @@ var ViTB16 = Shape{Image: 224, Patch: 16, Embed: 512, Vision: Tower{768, 12, 12}
 var ViTL14 = Shape{Image: 336, Patch: 14, Embed: 768, Vision: Tower{1024, 24, 16}, Text: Tower{768, 12, 12},
 	Vocab: 49408}
 
+// SigLIP2B16 is the shape of SigLIP 2's ViT-B/16 at fixed size.
+var SigLIP2B16 = Shape{Image: 224, Patch: 16, Embed: 768, Vision: Tower{768, 12, 12}, Text: Tower{768, 12, 12},
+	Vocab: 256000, Activation: "gelu_pytorch_tanh", Context: 64, SigLIP: true}
+
 const contextLength = 77
 
 // Write makes config.json and model.safetensors in dir from a seed.
@@ -39,10 +48,15 @@ func Write(dir string, s Shape, seed uint64) error {
 	if s.Activation == "" {
 		s.Activation = "quick_gelu"
 	}
+	s.Context = cmp.Or(s.Context, contextLength)
+	class, model, eps := "clip", "CLIPModel", 1e-5
+	if s.SigLIP {
+		class, model, eps = "siglip", "SiglipModel", 1e-6
+	}
 	tower := func(t Tower, more map[string]any) map[string]any {
 		c := map[string]any{
 			"hidden_size": t.Width, "intermediate_size": 4 * t.Width, "num_hidden_layers": t.Layers,
-			"num_attention_heads": t.Heads, "hidden_act": s.Activation, "layer_norm_eps": 1e-5,
+			"num_attention_heads": t.Heads, "hidden_act": s.Activation, "layer_norm_eps": eps,
 		}
 		for k, v := range more {
 			c[k] = v
@@ -50,9 +64,9 @@ func Write(dir string, s Shape, seed uint64) error {
 		return c
 	}
 	config, err := json.MarshalIndent(map[string]any{
-		"model_type": "clip", "architectures": []string{"CLIPModel"}, "projection_dim": s.Embed,
+		"model_type": class, "architectures": []string{model}, "projection_dim": s.Embed,
 		"vision_config": tower(s.Vision, map[string]any{"image_size": s.Image, "patch_size": s.Patch}),
-		"text_config": tower(s.Text, map[string]any{"vocab_size": s.Vocab, "max_position_embeddings": contextLength,
+		"text_config": tower(s.Text, map[string]any{"vocab_size": s.Vocab, "max_position_embeddings": s.Context,
 			"eos_token_id": s.Vocab - 1}),
 	}, "", " ")
 	if err != nil {
@@ -64,7 +78,7 @@ func Write(dir string, s Shape, seed uint64) error {
 	return checkpointtest.WriteSafetensors(filepath.Join(dir, "model.safetensors"), weights(s), seed)
 }
 
-// weights lists the tensors of a CLIPModel.
+// weights lists the tensors of a CLIPModel or SiglipModel.
 func weights(s Shape) checkpointtest.List {
 	out := checkpointtest.List{{Name: "logit_scale", Mean: math.Log(100)}}
 	layers := func(prefix string, t Tower) {
@@ -81,18 +95,32 @@ func weights(s Shape) checkpointtest.List {
 	}
 	v, t := s.Vision, s.Text
 	grid := s.Image / s.Patch
-	out.Add("vision_model.embeddings.class_embedding", 0.5, v.Width)
+	if s.SigLIP {
+		out.Add("logit_bias", 0, 1)
+		out.Add("vision_model.embeddings.patch_embedding.bias", 0.02, v.Width)
+		out.Add("vision_model.embeddings.position_embedding.weight", 0.5, grid*grid, v.Width)
+		out.Add("vision_model.head.probe", 1, 1, 1, v.Width)
+		out.Add("vision_model.head.attention.in_proj_weight", 1/math.Sqrt(float64(v.Width)), 3*v.Width, v.Width)
+		out.Add("vision_model.head.attention.in_proj_bias", 0.02, 3*v.Width)
+		out.Linear("vision_model.head.attention.out_proj", v.Width, v.Width)
+		out.Norm("vision_model.head.layernorm", v.Width)
+		out.Linear("vision_model.head.mlp.fc1", 4*v.Width, v.Width)
+		out.Linear("vision_model.head.mlp.fc2", v.Width, 4*v.Width)
+		out.Linear("text_model.head", s.Embed, t.Width)
+	} else {
+		out.Add("vision_model.embeddings.class_embedding", 0.5, v.Width)
+		out.Add("vision_model.embeddings.position_embedding.weight", 0.5, 1+grid*grid, v.Width)
+		out.Norm("vision_model.pre_layrnorm", v.Width)
+		out.Add("visual_projection.weight", 1/math.Sqrt(float64(v.Width)), s.Embed, v.Width)
+		out.Add("text_projection.weight", 1/math.Sqrt(float64(t.Width)), s.Embed, t.Width)
+	}
 	out.Add("vision_model.embeddings.patch_embedding.weight", 1/math.Sqrt(float64(3*s.Patch*s.Patch)), v.Width, 3, s.Patch,
 		s.Patch)
-	out.Add("vision_model.embeddings.position_embedding.weight", 0.5, 1+grid*grid, v.Width)
-	out.Norm("vision_model.pre_layrnorm", v.Width)
 	layers("vision_model", v)
 	out.Norm("vision_model.post_layernorm", v.Width)
-	out.Add("visual_projection.weight", 1/math.Sqrt(float64(v.Width)), s.Embed, v.Width)
 	out.Add("text_model.embeddings.token_embedding.weight", 0.5, s.Vocab, t.Width)
-	out.Add("text_model.embeddings.position_embedding.weight", 0.3, contextLength, t.Width)
+	out.Add("text_model.embeddings.position_embedding.weight", 0.3, s.Context, t.Width)
 	layers("text_model", t)
 	out.Norm("text_model.final_layer_norm", t.Width)
-	out.Add("text_projection.weight", 1/math.Sqrt(float64(t.Width)), s.Embed, t.Width)
 	return out
 }

@@ -65,27 +65,5 @@ func (s ResNet) weights() checkpointtest.List {
 	out.Linear("visual.attnpool.k_proj", in, in)
 	out.Linear("visual.attnpool.v_proj", in, in)
 	out.Linear("visual.attnpool.c_proj", s.Embed, in)
-	return append(out, openAIText(s.Text, s.Vocab, s.Embed)...)
-}
-
-// openAIText lists the tensors of a text tower under OpenAI's names.
-func openAIText(t Tower, vocab, embed int) checkpointtest.List {
-	w := t.Width
-	deviation := 1 / math.Sqrt(float64(w))
-	var out checkpointtest.List
-	out.Add("token_embedding.weight", 0.5, vocab, w)
-	out.Add("positional_embedding", 0.3, contextLength, w)
-	out.Norm("ln_final", w)
-	out.Add("text_projection", deviation, w, embed)
-	for i := range t.Layers {
-		p := fmt.Sprintf("transformer.resblocks.%d.", i)
-		out.Norm(p+"ln_1", w)
-		out.Norm(p+"ln_2", w)
-		out.Add(p+"attn.in_proj_weight", deviation, 3*w, w)
-		out.Add(p+"attn.in_proj_bias", 0.02, 3*w)
-		out.Linear(p+"attn.out_proj", w, w)
-		out.Linear(p+"mlp.c_fc", 4*w, w)
-		out.Linear(p+"mlp.c_proj", w, 4*w)
-	}
-	return out
+	return append(out, openAIText(s.Text, s.Vocab, contextLength, s.Embed)...)
 }
