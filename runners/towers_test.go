@@ -2,18 +2,23 @@ package runners_test
 
 import (
 	"cmp"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"ovbench/runners"
 	"ovbench/runners/clip"
 	"ovbench/runners/clip/cliptest"
+	"ovbench/runners/dino"
+	"ovbench/runners/dino/dinotest"
 	"ovbench/runners/hub"
 	"ovbench/runners/methods"
+	"ovbench/runners/onnx"
 	"ovbench/runners/ort"
 	"ovbench/runners/tensor"
 	"ovbench/runners/tokenizer"
@@ -265,13 +270,101 @@ func TestMethodsOnPools(t *testing.T) {
 			compareTokens(t, model+", "+method+", any size", tokensOf(t, lib, m, method, rgb,
 				func(o *runners.ImageOptions) { o.Height, o.Width = 0, 0 }), got)
 		}
-		for _, name := range []string{"resclip", "sc_clip", "grad_eclip", "rollout", "chefer", "gscorecam", "clip_es"} {
+		for _, name := range []string{"resclip", "sc_clip", "sfp", "grad_eclip", "rollout", "chefer", "gscorecam", "clip_es"} {
 			method, err := methods.New(name, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := method.Check(methods.Models{ImageText: m}); err == nil {
-				t.Errorf("%s, %s: no word of the class token that is not there", model, name)
+			if err := method.Check(methods.Models{ImageText: m}); err == nil || !strings.Contains(err.Error(), "class token") {
+				t.Errorf("%s, %s: no word of the class token that is not there: %v", model, name, err)
+			}
+		}
+	}
+}
+
+// Rows picked from a table of two bytes a number are widened behind: no session holds a copy of a whole vocabulary.
+func TestRowsOfNarrowTables(t *testing.T) {
+	for dtype, bits := range map[tensor.DType][]uint16{
+		tensor.F16:  {0x3c00, 0x4000, 0x4200, 0x4400}, // 1, 2, 3, 4
+		tensor.BF16: {0x3f80, 0x4000, 0x4040, 0x4080},
+	} {
+		path := filepath.Join(t.TempDir(), "table")
+		var data []byte
+		for _, b := range bits {
+			data = binary.LittleEndian.AppendUint16(data, b)
+		}
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		g := onnx.New()
+		table := g.Weight("table", tensor.Ref{Path: path, Length: 8, DType: dtype, Shape: []int{2, 2}})
+		g.Output("rows", g.Gather(table, g.Input("ids", tensor.I64, 3)))
+		if !strings.Contains(g.String(), "Gather(table[2,2]") {
+			t.Errorf("%v: the whole table is widened:\n%s", dtype, g)
+		}
+		model, err := g.Model()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := library(t).NewSession("rows", model, ort.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		out := tensor.New(3, 2)
+		if err := s.Run(t.Context(), []ort.Value{ort.Int64([]int{3}, []int64{1, 0, 1})},
+			[]ort.Value{ort.Float32(out.Shape, out.Data)}); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(out.Data, []float32{3, 4, 1, 2, 3, 4}) {
+			t.Errorf("%v: rows %v", dtype, out.Data)
+		}
+	}
+}
+
+// Methods with a second network read towers with a pool. On a network of the same grid proxy attention that is sharp
+// enough is of each patch to itself, and scores that hardly spread are MaskCLIP's.
+func TestSecondNetworksOnPools(t *testing.T) {
+	for _, model := range []string{"siglip/hf", "pe/open_clip"} {
+		m, err := clip.Open(cliptest.Recorded(t, "golden", "towers", filepath.FromSlash(model)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shape := dinotest.Shape{Image: 4 * m.Patch, Patch: m.Patch, Width: 64, Layers: 2}
+		file := filepath.Join(t.TempDir(), "dino.safetensors")
+		if err := dinotest.Write(file, shape, 5); err != nil {
+			t.Fatal(err)
+		}
+		second, err := dino.Open(file, "dino")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ms []runners.Named
+		for _, spec := range []string{"proxyclip:gamma=1e7", "maskclip:residual=false", "lposs:alpha=1e-7", "maskclip",
+			"lposs:k=5"} {
+			method, err := methods.Parse(spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ms = append(ms, runners.Named{Name: spec, Method: method})
+		}
+		pixels, texts := raw(random(1, m.Image, m.Image+m.Patch)), textsFor(m, 3)
+		for _, standard := range []bool{false, true} {
+			r, err := runners.NewImages(library(t), m, ms, runners.ImageOptions{Similarities: true, StandardOps: standard,
+				Backbones: map[string]methods.Backbone{"dino": &second.Tower}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			out, err := r.Similarities(t.Context(), pixels, texts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, i := range []int{0, 2} {
+				compareTokens(t, fmt.Sprint(model, ", ", ms[i].Name), patches(out[i].Values), patches(out[i+1].Values))
+			}
+			if d := apart(patches(out[4].Values), patches(out[3].Values)); !(d > 1e-3) {
+				t.Errorf("%s: lposs spreads nothing: %.2g", model, d)
 			}
 		}
 	}

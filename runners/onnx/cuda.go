@@ -21,7 +21,7 @@ func (g *Graph) operand(x Value) Value {
 	case !x.Present() || x.DType() != tensor.F32:
 		return x
 	case g.operands == half:
-		if from, ok := g.widened(x); ok {
+		if from, ok := g.widened(x); ok && from.DType() == tensor.F16 {
 			return from
 		}
 		return g.Cast(x, tensor.F16)
@@ -31,7 +31,7 @@ func (g *Graph) operand(x Value) Value {
 	return x
 }
 
-// widened is the float16 value that x is a float32 copy of, as weights are that lie so in their file.
+// widened is the value of two bytes that x is a float32 copy of, as weights are that lie so in their file.
 func (g *Graph) widened(x Value) (from Value, ok bool) {
 	if g.at(x).node < 0 {
 		return Value{}, false
@@ -41,7 +41,7 @@ func (g *Graph) widened(x Value) (from Value, ok bool) {
 		return Value{}, false
 	}
 	from = Value{g, n.in[0]}
-	return from, from.DType() == tensor.F16
+	return from, from.DType() == tensor.F16 || from.DType() == tensor.BF16
 }
 
 // extreme is the largest or smallest element along an axis.

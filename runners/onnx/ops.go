@@ -429,6 +429,9 @@ func (g *Graph) Gather(table, indices Value) Value {
 	if indices.DType() != tensor.I64 || len(table.Shape()) == 0 {
 		g.fault("Gather", table, indices)
 	}
+	if narrow, ok := g.widened(table); ok { // a vocabulary's rows are widened, not all of it
+		return g.Cast(g.Gather(narrow, indices), table.DType())
+	}
 	shape := append(slices.Clone(indices.Shape()), table.Shape()[1:]...)
 	return g.node("Gather", []Value{table, indices}, table.DType(), shape, intAttr("axis", 0))
 }
