@@ -249,7 +249,7 @@ func (t *Diagnosis) fromOne() string {
 		return ""
 	}
 	return fmt.Sprintf("no pixel of %d label maps is 0, class %q: they may count classes from 1, so that every "+
-		"label is one off; if stored 1 is the first class, say reduce_zero_label: true", t.samples, t.info.Classes[0])
+		"label is one off", t.samples, t.info.Classes[0])
 }
 
 // otherLabels names the data sets whose numbers the strays can be, or the shift by one.

@@ -71,7 +71,8 @@ var faultKinds = []struct {
 	{OnlyBackground, "use the label maps of classes; these may be masks of one class or empty"},
 	{BlankLabels, "use another split: the truth of test splits is often not public, so that their label maps are " +
 		"blank"},
-	{FromOne, "say reduce_zero_label: true (data set folder), or number classes from 0"},
+	{FromOne, "if stored 1 is the first class, say reduce_zero_label: true (data set folder) or number classes from 0; if " +
+		"the first class is in none of these pictures, all is well"},
 }
 
 // maxExamples bounds Fault.Examples.
