@@ -141,6 +141,9 @@ func decode(line []byte) (rec Record, parts []part, err error) {
 		from = int(s.Offset())
 		err := s.Object(func(name []byte) error {
 			p := part{method: string(name)}
+			if _, twice := evidence[p.method]; twice {
+				return fmt.Errorf("method %q stands there twice", name)
+			}
 			s.Next()
 			p.from = int(s.Offset())
 			e, err := decodeEvidence(s, line)

@@ -170,6 +170,7 @@ func TestLog(t *testing.T) {
 	for _, bad := range []string{`{"methods":{"m":{"confusion":[[1,2,3]}}}`, `{"methods":{"m":{"confusion":[[1 2,3]]}}}`,
 		`{"methods":{"m":{"confusion":[[1,2,3],]}}}`, `{"methods":{"m":{"confusion":[[1,2,NaN]]}}}`, `{"methods":{}}}`,
 		`{"methods":{"m":{"confusion":[[1,2,3]]},"n":{"confusion":[[1,2,4]]}}}`, `{"methods":{"m":{"confusion":[[1,2]]}}}`,
+		`{"methods":{"m":{"confusion":[[1,2,3]]},"m":{"confusion":[[0,2,3]]}}}`,
 		`{"methods":{"m":{"confusion":[[1,2,3.5]]}}}`, `{"methods":{"m":{"confusion":[[01,2,3]]}}}`} {
 		if rec, _, err := decode([]byte(bad)); err == nil {
 			t.Errorf("%s is read as %+v", bad, rec)
