@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -373,10 +372,7 @@ func (a *Audit) Terminal(w io.Writer, width int, color bool) error {
 
 // JSON writes the audit in full precision.
 func (a *Audit) JSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(a)
+	return indented(w, a)
 }
 
 func (a *Audit) markdown(w io.Writer) error {

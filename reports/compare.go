@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -416,10 +415,7 @@ func (c *Comparison) markdown(w io.Writer) error {
 
 // JSON writes the comparison in full precision.
 func (c *Comparison) JSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(c)
+	return indented(w, c)
 }
 
 // csv writes one line a cell, in full precision. Missing values are empty.

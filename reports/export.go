@@ -24,15 +24,20 @@ func writeJSON(w io.Writer, v *view) error {
 			return err
 		}
 	}
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(struct {
+	return indented(w, struct {
 		Schema    string         `json:"schema"`
 		Summary   []block        `json:"summary"`
 		Published []Claim        `json:"published,omitempty"`
 		Runs      []*results.Run `json:"runs"`
 	}{JSONSchema, summaries(v), claimsAbout(v), v.runs})
+}
+
+// indented writes a document for programs that people can read, with <, > and & as they are.
+func indented(w io.Writer, document any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(document)
 }
 
 // block is the table of main scores of one protocol.

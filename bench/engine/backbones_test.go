@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -104,17 +103,7 @@ func TestBackbonesResumeAndShard(t *testing.T) {
 				seen[value] = c.Method
 			}
 			r.Out = t.TempDir()
-			ctx, stop := context.WithCancel(t.Context())
-			measuring := false
-			_, err = measure(t, ctx, r, stages{func(stage string) { measuring = strings.HasPrefix(stage, "measuring ") },
-				func(done int) {
-					if measuring && done == 3 {
-						stop()
-					}
-				}})
-			if !errors.Is(err, context.Canceled) {
-				t.Fatal(err)
-			}
+			interrupt(t, r, 3)
 			r.Resume = true
 			resumed, err := measure(t, t.Context(), r, quiet{})
 			if err != nil || !resumed.Complete {

@@ -55,6 +55,23 @@ func measure(t *testing.T, ctx context.Context, r Request, p tasks.Progress) (*r
 	return plan.Run(ctx, p)
 }
 
+// interrupt runs r, and stops it once so many samples are measured.
+func interrupt(t *testing.T, r Request, after int) *results.Run {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	measuring := false
+	part, err := measure(t, ctx, r, stages{func(stage string) { measuring = strings.HasPrefix(stage, "measuring ") },
+		func(done int) {
+			if measuring && done == after {
+				stop()
+			}
+		}})
+	if !errors.Is(err, context.Canceled) || part == nil || part.Complete {
+		t.Fatalf("an interrupted run gives %v, %v", part, err)
+	}
+	return part
+}
+
 // totals notes how much there was to do of each stage.
 type totals map[string]int
 
@@ -141,16 +158,7 @@ func TestInterruptAndResume(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	r.Out = t.TempDir()
-	ctx, stop := context.WithCancel(t.Context())
-	measuring := false
-	part, err := measure(t, ctx, r, stages{func(stage string) { measuring = strings.HasPrefix(stage, "measuring ") }, func(done int) {
-		if measuring && done == 3 {
-			stop()
-		}
-	}})
-	if !errors.Is(err, context.Canceled) || part == nil || part.Complete {
-		t.Fatalf("an interrupted run gives %v, %v", part, err)
-	}
+	part := interrupt(t, r, 3)
 	if n := part.Datasets[0].Measured; n < 3 || n == 8 {
 		t.Errorf("%d of 8 samples were kept, want at least the 3 that were finished", n)
 	}

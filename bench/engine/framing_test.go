@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -204,16 +202,7 @@ func TestSharedPicturesResumeAndShard(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Out = t.TempDir()
-	ctx, stop := context.WithCancel(t.Context())
-	measuring := false
-	_, err = measure(t, ctx, r, stages{func(stage string) { measuring = strings.HasPrefix(stage, "measuring ") }, func(done int) {
-		if measuring && done == 6 {
-			stop()
-		}
-	}})
-	if !errors.Is(err, context.Canceled) {
-		t.Fatal(err)
-	}
+	interrupt(t, r, 6)
 	// Killed while it wrote: the header and five records are left, one of a picture's two.
 	file := filepath.Join(r.Out, records.FileName)
 	text, err := os.ReadFile(file)
