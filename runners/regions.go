@@ -27,11 +27,11 @@ func (r *Images) regionsOf(p Picture, s Sliding, ws []Window, multiple int) (ten
 	}
 	ids := make([][]int32, len(ws))
 	distinct := make([][]int32, len(ws))
-	most := 1
+	most, rest := 1, slices.Max(p.Regions.IDs)+1
 	for i, win := range ws {
 		for c := range rows * cols {
 			y, x := resample.Nearest(c/cols, h, rows)-top, resample.Nearest(c%cols, w, cols)-left
-			id := slices.Max(p.Regions.IDs) + 1
+			id := rest
 			if y >= 0 && x >= 0 && y < win.H && x < win.W {
 				y, x = resample.Nearest(win.Y+y, p.Regions.H, p.Pixels.Shape[2]), resample.Nearest(win.X+x, p.Regions.W,
 					p.Pixels.Shape[3])
