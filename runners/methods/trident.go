@@ -162,7 +162,8 @@ func spliced(l Layout) tensor.Dense {
 	}
 	each(func(_, y, x int) { count[y*cols+x]++ })
 	from, to := l.Part*cols/l.Parts, (l.Part+1)*cols/l.Parts
-	down, across := linear(l.Cells[0], rows), linear(l.Cells[1], to-from)
+	down := resample.BilinearWeights(l.Cells[0], rows)
+	across := resample.BilinearWeights(l.Cells[1], to-from)
 	out := tensor.New(l.Cells[0]*l.Cells[1], len(l.Windows)*l.Rows*l.Cols)
 	each(func(node, y, x int) {
 		if x < from || x >= to {
@@ -175,12 +176,5 @@ func spliced(l Layout) tensor.Dense {
 			}
 		}
 	})
-	return out
-}
-
-// linear are the weights [n, m] of torch's bilinear interpolation of m cells in a line to n.
-func linear(n, m int) []float32 {
-	out := make([]float32, n*m)
-	resample.BilinearCells(out, 1, n, identity(m).Data, 1, m, m)
 	return out
 }

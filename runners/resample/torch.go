@@ -17,6 +17,16 @@ func Bilinear(dst []float32, w, h int, src []float32, sw, sh int) {
 	BilinearCells(dst, w, h, src, sw, sh, 1)
 }
 
+// BilinearWeights are what [Bilinear] takes of m cells in a line for each of n: [n, m].
+func BilinearWeights(n, m int) []float32 {
+	out, cells := make([]float32, n*m), make([]float32, m*m)
+	for i := range m {
+		cells[i*m+i] = 1
+	}
+	BilinearCells(out, 1, n, cells, 1, m, m)
+	return out
+}
+
 // BilinearCells is [Bilinear] for a table of cells, channels last: src is
 // [sh*sw, channels], dst [h*w, channels]. Positional embeddings and token maps lie so.
 func BilinearCells(dst []float32, w, h int, src []float32, sw, sh, channels int) {

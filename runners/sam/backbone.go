@@ -37,12 +37,7 @@ func (b *Backbone) Features(g *onnx.Graph, rgb onnx.Value, _ vit.Interpolation) 
 	stretch := func(axis string, pixels int, of func(h, w int) int) onnx.Value {
 		return g.Table(b.label+"stretch."+axis, rgb, func(h, w int) tensor.Dense {
 			n := of(h, w)
-			out, eye := tensor.New(b.Image, n), tensor.New(n, n)
-			for i := range n {
-				eye.Data[i*n+i] = 1
-			}
-			resample.BilinearCells(out.Data, 1, b.Image, eye.Data, 1, n, n)
-			return out
+			return tensor.Dense{Shape: []int{b.Image, n}, Data: resample.BilinearWeights(b.Image, n)}
 		}, b.Image, pixels)
 	}
 	down := stretch("rows", shape[2], func(h, _ int) int { return h })
