@@ -10,9 +10,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
-	"ovbench/bench/analysis"
 	"ovbench/bench/tasks"
 	"ovbench/configs"
 	"ovbench/datasets"
@@ -104,30 +101,9 @@ func TestBackbonesResumeAndShard(t *testing.T) {
 			}
 			r.Out = t.TempDir()
 			interrupt(t, r, 3)
+			resumes(t, r, whole)
+			merges(t, r, whole, 2)
 			r.Resume = true
-			resumed, err := measure(t, t.Context(), r, quiet{})
-			if err != nil || !resumed.Complete {
-				t.Fatal(resumed, err)
-			}
-			if d := cmp.Diff(whole.Cells, resumed.Cells); d != "" {
-				t.Errorf("cells differ (-whole +resumed)\n%s", d)
-			}
-			var dirs []string
-			for i := range 2 {
-				part := r
-				part.Resume, part.Out, part.Shard = false, t.TempDir(), Shard{i + 1, 2}
-				if _, err := measure(t, t.Context(), part, quiet{}); err != nil {
-					t.Fatal(err)
-				}
-				dirs = append(dirs, part.Out)
-			}
-			merged, _, err := analysis.Merge(dirs, t.TempDir())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d := cmp.Diff(whole.Cells, merged.Cells); d != "" {
-				t.Errorf("cells differ (-whole +merged)\n%s", d)
-			}
 			if name == "windows" {
 				otherMasks(t, r)
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ovbench/bench/analysis"
 	"ovbench/bench/tasks"
 	"ovbench/configs"
 	"ovbench/reports/results"
@@ -70,6 +71,39 @@ func interrupt(t *testing.T, r Request, after int) *results.Run {
 		t.Fatalf("an interrupted run gives %v, %v", part, err)
 	}
 	return part
+}
+
+// resumes wants a run that was stopped to go on to the scores of the whole one.
+func resumes(t *testing.T, r Request, whole *results.Run) {
+	t.Helper()
+	r.Resume = true
+	resumed, err := measure(t, t.Context(), r, quiet{})
+	if err != nil || !resumed.Complete {
+		t.Fatal(resumed, err)
+	}
+	if d := cmp.Diff(whole.Cells, resumed.Cells); d != "" {
+		t.Errorf("cells differ (-whole +resumed)\n%s", d)
+	}
+}
+
+// merges wants r in so many shards, merged, to have the scores of the whole run.
+func merges(t *testing.T, r Request, whole *results.Run, shards int) {
+	t.Helper()
+	var dirs []string
+	for i := range shards {
+		r.Out, r.Shard = t.TempDir(), Shard{i + 1, shards}
+		if _, err := measure(t, t.Context(), r, quiet{}); err != nil {
+			t.Fatal(err)
+		}
+		dirs = append(dirs, r.Out)
+	}
+	merged, _, err := analysis.Merge(dirs, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(whole.Cells, merged.Cells); d != "" {
+		t.Errorf("cells differ (-whole +merged)\n%s", d)
+	}
 }
 
 // totals notes how much there was to do of each stage.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ovbench/bench/analysis"
 	"ovbench/bench/records"
 	"ovbench/bench/tasks"
 	"ovbench/configs"
@@ -213,30 +212,8 @@ func TestSharedPicturesResumeAndShard(t *testing.T) {
 	if err := os.WriteFile(file, []byte(strings.Join(lines[:6], "")), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	r.Resume = true
-	resumed, err := measure(t, t.Context(), r, quiet{})
-	if err != nil || !resumed.Complete {
-		t.Fatal(resumed, err)
-	}
-	if d := cmp.Diff(whole.Cells, resumed.Cells); d != "" {
-		t.Errorf("cells differ (-whole +resumed)\n%s", d)
-	}
-	var dirs []string
-	for i := range 3 {
-		part := suite(t, base, both, tiny)
-		part.Shard = Shard{i + 1, 3}
-		if _, err := measure(t, t.Context(), part, quiet{}); err != nil {
-			t.Fatal(err)
-		}
-		dirs = append(dirs, part.Out)
-	}
-	merged, _, err := analysis.Merge(dirs, t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(whole.Cells, merged.Cells); d != "" {
-		t.Errorf("cells differ (-whole +merged)\n%s", d)
-	}
+	resumes(t, r, whole)
+	merges(t, suite(t, base, both, tiny), whole, 3)
 }
 
 // Results say under which constants each data set was measured.

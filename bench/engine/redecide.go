@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -169,8 +170,7 @@ func (q *Redecision) reopen(run *results.Run, suite *configs.Suite, d configs.Da
 }
 
 func (q *Redecision) redecide(ctx context.Context, run *results.Run, suite *configs.Suite, d configs.Dataset,
-	planned []int,
-	progress tasks.Progress) (out Redecided, err error) {
+	planned []int, progress tasks.Progress) (out Redecided, err error) {
 	kept, err := q.methods(run, d.Label())
 	if err != nil {
 		return out, err
@@ -183,7 +183,7 @@ func (q *Redecision) redecide(ctx context.Context, run *results.Run, suite *conf
 	out = Redecided{Set: d.Name, Protocol: t.Protocol, Unrefined: t.Protocol.PAMR > 0,
 		Whole: t.framing.whole() && t.Protocol.DecodeResize != "bilinear-twice"}
 	t.Whole, t.Protocol.PAMR, t.Protocol.DecodeResize = true, 0, "bilinear"
-	if m := run.Model; m.LogitBias != 0 {
+	if m := &run.Model; m.Sigmoid() {
 		t.Rule.Scale, t.Rule.Bias, t.Rule.Sigmoid = m.LogitScale, m.LogitBias, true
 	}
 	r := redecider{target: t, dir: q.Dir, methods: kept}
@@ -194,17 +194,8 @@ func (q *Redecision) redecide(ctx context.Context, run *results.Run, suite *conf
 	}
 	recs := make([]*records.Record, len(planned))
 	progress.Start("deciding "+d.Label(), len(planned))
-	done := make(chan struct{}, len(planned))
-	counted := make(chan struct{})
-	go func() {
-		defer close(counted)
-		for n := 1; ; n++ {
-			if _, ok := <-done; !ok {
-				return
-			}
-			progress.At(n)
-		}
-	}()
+	var mu sync.Mutex
+	done := 0
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.NumCPU())
 	for i, index := range planned {
@@ -213,14 +204,14 @@ func (q *Redecision) redecide(ctx context.Context, run *results.Run, suite *conf
 				return err
 			}
 			recs[i], err = r.record(index)
-			done <- struct{}{}
+			mu.Lock()
+			defer mu.Unlock()
+			done++
+			progress.At(done)
 			return err
 		})
 	}
-	err = group.Wait()
-	close(done)
-	<-counted
-	if err != nil {
+	if err := group.Wait(); err != nil {
 		return out, err
 	}
 	for _, rec := range recs {

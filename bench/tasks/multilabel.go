@@ -81,7 +81,7 @@ const ownScore = "softmax"
 
 // score is that of the run's model: a softmax at the protocol's scale, or the sigmoid that the model was trained for.
 func (c Context) score() (methods.Score, error) {
-	if m := c.Run.Model; m.LogitBias != 0 {
+	if m := &c.Run.Model; m.Sigmoid() {
 		return methods.Score{Scale: m.LogitScale, Sigmoid: true, Bias: m.LogitBias}, nil
 	}
 	scale, err := strconv.ParseFloat(fmt.Sprint(c.field("scale")), 64)
@@ -141,7 +141,7 @@ func (multilabel) Cells(c Context, recs []records.Record) (cells []Cell, err err
 	tables, err := c.tables(recs)
 	for w, t := range tables {
 		name := classScores[w].name
-		if name == ownScore && c.Run.Model.LogitBias != 0 {
+		if name == ownScore && c.Run.Model.Sigmoid() {
 			name = "sigmoid"
 		}
 		cells = append(cells,

@@ -380,6 +380,9 @@ func (r *Run) Hashes() []string {
 	return out
 }
 
+// Sigmoid reports whether the model scores each text by itself, by a sigmoid: such a model has a bias.
+func (m *Model) Sigmoid() bool { return m.LogitBias != 0 }
+
 // Called is what tables call a model: its title, or its name without the folders that it lies in; names of the hub
 // stay whole.
 func (m *Model) Called() string {
