@@ -483,6 +483,16 @@ func TestImageNetSegmentationGoldens(t *testing.T) {
 	}
 }
 
+func TestSortBits(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		got := rapid.SliceOf(rapid.OneOf(rapid.Uint32(), rapid.Uint32Range(0, 3))).Draw(t, "values")
+		want := slices.Sorted(slices.Values(got))
+		if sortBits(got); !slices.Equal(got, want) {
+			t.Fatalf("%x, want %x", got, want)
+		}
+	})
+}
+
 func TestImageNetSegmentationErrors(t *testing.T) {
 	if _, err := ImageNetSegmentationAt([]float32{1, 2}, []uint8{Void, Void}, 4); err == nil ||
 		!strings.Contains(err.Error(), "image 4 has void pixels only") {

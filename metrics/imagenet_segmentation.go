@@ -3,7 +3,6 @@ package metrics
 import (
 	"fmt"
 	"math"
-	"slices"
 )
 
 // ImageNetSegmentationRecord is one map of the ImageNet-segmentation protocol: pixels by truth and
@@ -84,7 +83,7 @@ func stretch(score []float32) (out []float32, mean float32, ok bool) {
 // stepwiseAP is the sum over distinct values, from the highest, of (recall gained) * precision. Each
 // element is the bits of a value in 0..1, then one bit for right; it sorts them.
 func stepwiseAP(values []uint32) float64 {
-	slices.Sort(values)
+	sortBits(values)
 	ap := 0.0
 	hits := 0
 	for i := len(values) - 1; i >= 0; {
@@ -98,6 +97,33 @@ func stepwiseAP(values []uint32) float64 {
 		return 0
 	}
 	return min(1, ap/float64(hits))
+}
+
+// sortBits sorts values, by their low, middle and high 11 bits in turn: many times faster than comparing the values of
+// a map, of which hardly two are equal.
+func sortBits(values []uint32) {
+	const digit, parts = 11, 3
+	var starts [parts][1 << digit]int // first how many, then where the next one goes
+	for _, v := range values {
+		for p := range parts {
+			starts[p][v>>(p*digit)&(1<<digit-1)]++
+		}
+	}
+	from, to := values, make([]uint32, len(values))
+	for p := range parts {
+		at := 0
+		for d, n := range starts[p] {
+			starts[p][d] = at
+			at += n
+		}
+		for _, v := range from {
+			next := &starts[p][v>>(p*digit)&(1<<digit-1)]
+			to[*next] = v
+			*next++
+		}
+		from, to = to, from
+	}
+	copy(values, from)
 }
 
 // check refuses records that ImageNetSegmentationAt cannot have made.
