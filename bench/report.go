@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"ovbench/bench/analysis"
 	"ovbench/reports"
@@ -120,28 +123,34 @@ median by the score of the image, random, or id=ID,ID. Documents carry the date 
 				return err
 			}
 		}
-		for _, format := range formats {
-			if err := writeReport(c.OutOrStdout(), runs, layout, format, out); err != nil {
-				return err
-			}
-		}
-		return nil
+		return writeReports(c.OutOrStdout(), runs, layout, formats, out)
 	}
 	return c
 }
 
-// writeReport writes runs in one format and prints the files' names, or the table itself.
-func writeReport(w io.Writer, runs []*results.Run, layout reports.Layout, format, dir string) error {
-	if format == onTerminal {
-		w, width, colour := terminal(w)
-		return reports.Terminal(w, runs, layout, width, colour)
+// writeReports writes runs in all formats at the same time and prints, in their order, the files' names or the table
+// itself.
+func writeReports(w io.Writer, runs []*results.Run, layout reports.Layout, formats []string, dir string) error {
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	files := make([][]string, len(formats))
+	for i, format := range formats {
+		if format != onTerminal {
+			group.Go(func() (err error) {
+				files[i], err = reports.Report(runs, layout, format, dir)
+				return err
+			})
+		}
 	}
-	files, err := reports.Report(runs, layout, format, dir)
-	if err != nil {
-		return err
+	failed := group.Wait()
+	for i, format := range formats {
+		if format == onTerminal {
+			w, width, colour := terminal(w)
+			failed = cmp.Or(failed, reports.Terminal(w, runs, layout, width, colour))
+		}
+		for _, f := range files[i] {
+			fmt.Fprintln(w, f)
+		}
 	}
-	for _, f := range files {
-		fmt.Fprintln(w, f)
-	}
-	return nil
+	return failed
 }

@@ -298,8 +298,10 @@ func newLegend(sh *sheet, width int) *legend {
 			if l == nil {
 				continue
 			}
-			for _, x := range l.at {
-				seen[label{x == l.void, int(x)}] = true
+			for i, x := range l.at {
+				if i == 0 || x != l.at[i-1] {
+					seen[label{x == l.void, int(x)}] = true
+				}
 			}
 		}
 	}
