@@ -57,7 +57,7 @@ setup: build ## fetch libonnxruntime into the user's cache, unless there is one
 .PHONY: demo
 demo: setup ## run the built-in suites and leave a report in out/demo/report
 	rm -rf out/demo
-	@echo "measuring four small suites, then drawing their report: about a minute on two idle cores"
+	@echo "measuring four small suites, then drawing their report: under a minute on two idle cores"
 	bin/ovbench run demo demo_explain demo_interactive demo_tags --out out/demo
 	bin/ovbench report out/demo/demo out/demo/demo_explain out/demo/demo_interactive out/demo/demo_tags --format md,html,pdf,png --out out/demo/report
 	@echo
