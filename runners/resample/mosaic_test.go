@@ -248,6 +248,14 @@ func TestRefineEqualsPlain(t *testing.T) {
 				}
 			}
 		}
+		for q := 1; q < m.Queries; q++ { // some queries are others, a little or much larger or smaller
+			by, of := rapid.SampledFrom([]float32{0, -1e-6, 1e-7, 1e-6, 1e-5, -0.5, 0.5}).Draw(t, "by"), rapid.IntRange(0, q).Draw(t, "of")
+			for _, tile := range m.Tiles {
+				for at := 0; of < q && at < len(tile.Logits); at += m.Queries {
+					tile.Logits[at+q] = tile.Logits[at+of] + by*rapid.SampledFrom([]float32{1, 1, 1, 1.5}).Draw(t, "times")
+				}
+			}
+		}
 		r := drawRule(t, m.Queries)
 		p := NewPAMR(planes(w, h, 3, rapid.Uint32().Draw(t, "image")), w, h)
 		refined := m.planesPlain(w, h)
@@ -267,6 +275,25 @@ func TestRefineEqualsPlain(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A query that is second at every token wins what is refined of two that take turns; one that is third never does.
+func TestContenders(t *testing.T) {
+	const cols, rows, w, h = 10, 8, 80, 64
+	var logits []float32
+	for i := range cols * rows {
+		turn := float32((i+i/cols)%2*2 - 1)
+		logits = append(logits, 0.4, turn, -turn, 0.5)
+	}
+	m := Whole(logits, cols, rows, 4, w, h)
+	if got := m.layout(w, h).contenders([]int{0, 1, 2, 3}, 10); !slices.Equal(got, []int{1, 2, 3}) {
+		t.Errorf("queries %v can win, want all but 0", got)
+	}
+	labels := make([]uint16, w*h)
+	m.Refine(labels, w, h, Rule{}, NewPAMR(make([]float32, w*h), w, h), 10)
+	if at := h/2*w + w/2; labels[at] != 3 {
+		t.Errorf("the middle has label %d, want 3", labels[at])
+	}
 }
 
 // Labels do not depend on the cores, nor on the functions of lanes_amd64.s.

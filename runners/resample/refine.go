@@ -32,6 +32,8 @@ func (l *layout) refine(dst []uint16, r Rule, barred []bool, p *PAMR, iterations
 	}
 	if r.soft() {
 		order = r.order(make([]bool, l.Queries)) // barred queries count in the softmax
+	} else {
+		order = l.contenders(order, iterations)
 	}
 	best := newWinners(r, l.w*l.h)
 	inOrder((len(order)+lanes-1)/lanes, p.workers(), func() func(int) func() {
