@@ -18,6 +18,7 @@ import (
 	"ovbench/reports"
 	"ovbench/reports/draw"
 	"ovbench/runners/methods"
+	"ovbench/runners/resample"
 	"ovbench/runners/tensor"
 )
 
@@ -166,7 +167,7 @@ func (e *explanation) writeSegmented(c *cobra.Command, v *viewer, img *image.NRG
 		return err
 	}
 	defer segmenter.Close()
-	embedding, err := segmenter.Embed(c.Context(), img)
+	embedding, err := segmenter.Embed(c.Context(), resample.FromNRGBA(img))
 	if err != nil {
 		return fmt.Errorf("%s: %w", e.file, err)
 	}

@@ -23,6 +23,7 @@ import (
 	"ovbench/runners/files"
 	"ovbench/runners/methods"
 	"ovbench/runners/ort"
+	"ovbench/runners/resample"
 	"ovbench/runners/sam"
 	"ovbench/runners/tensor"
 )
@@ -287,7 +288,7 @@ func (s *segmenting) one(ctx context.Context, file string, img *image.NRGBA, dir
 			return nil, fmt.Errorf("%q: %w", p.Text, err)
 		}
 	}
-	e, err := s.sam.Embed(ctx, img)
+	e, err := s.sam.Embed(ctx, resample.FromNRGBA(img))
 	if err != nil {
 		return nil, err
 	}

@@ -102,7 +102,7 @@ func (r *run) segmented(ctx context.Context, img *image.NRGBA) func(sam.Prompt) 
 		return nil
 	}
 	embed := sync.OnceValues(func() (e *sam.Embedding, err error) {
-		err = r.schedule.Do(ctx, func() error { e, err = r.segmenter.Embed(ctx, img); return err })
+		err = r.schedule.Do(ctx, func() error { e, err = r.segmenter.Embed(ctx, rgb); return err })
 		return e, err
 	})
 	return func(p sam.Prompt) (m *sam.Masks, err error) {

@@ -37,7 +37,7 @@ type adopted struct {
 }
 
 func adoptPair(encoder, decoder string) (*adopted, error) {
-	a := &adopted{info: Info{Path: encoder + "," + decoder, Name: "SAM, exported"}}
+	a := &adopted{info: Info{Path: encoder + "," + decoder, Name: "SAM, exported", Pair: true}}
 	adopt := func(path string, outputs ...string) (*onnx.Foreign, error) {
 		f, err := onnx.Adopt(path, func(name string) bool { return slices.Contains(outputs, name) })
 		if err != nil {

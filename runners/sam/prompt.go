@@ -24,6 +24,8 @@ type Prompt struct {
 	Points []Point
 	Box    *Box
 	Mask   []float32
+
+	refines bool // it is a [Refiner]'s
 }
 
 // maxPoints is more than any map gives: SAM was trained with a dozen.
@@ -37,6 +39,9 @@ func (p Prompt) Check(w, h int) error {
 	}
 	if len(p.Points) > maxPoints {
 		return fmt.Errorf("the prompt has %d points; at most %d are taken", len(p.Points), maxPoints)
+	}
+	if p.refines { // its box may be a line, and reach out of the picture
+		return nil
 	}
 	for _, q := range p.Points {
 		if !inside(q.X, q.Y) {
@@ -137,14 +142,22 @@ func (p *prompts) sparse(points []labelled, side int) tensor.Dense {
 	return out
 }
 
-// dense takes low-resolution logits [1, 1, 4n, 4n] to what they add to the embedding, [1, C, n, n].
-func (p *prompts) dense(g *onnx.Graph, mask onnx.Value) onnx.Value {
+// dense takes low-resolution logits [1, 1, 4n, 4n] to what they add to the embedding, [1, C, n, n]. Norms are over
+// channels; down says over the rows of every channel and column, as in Trident's code, which passes a mask without a
+// batch.
+func (p *prompts) dense(g *onnx.Graph, mask onnx.Value, down bool) onnx.Value {
 	conv := func(x onnx.Value, l weights.Linear) onnx.Value {
 		w := l.Weight.In(g)
 		return g.Conv(x, w, l.Bias.In(g), w.Shape()[2], 0)
 	}
 	norm := func(n weights.Norm, x onnx.Value) onnx.Value {
-		return planes(g, g.Gelu(n.Apply(g, cells(g, x), eps)), x.Shape()[2])
+		if !down {
+			return planes(g, g.Gelu(n.Apply(g, cells(g, x), eps)), x.Shape()[2])
+		}
+		channels := func(t weights.Tensor) onnx.Value { return g.Reshape(t.In(g), t.Shape[0], 1, 1) }
+		x = g.Sub(x, g.Mean(x, 2))
+		x = g.Div(x, g.Sqrt(g.Add(g.Mean(g.Mul(x, x), 2), g.Scalar(eps))))
+		return g.Gelu(g.Add(g.Mul(x, channels(n.Weight)), channels(n.Bias)))
 	}
 	x := norm(p.norm1, conv(mask, p.conv1))
 	return conv(norm(p.norm2, conv(x, p.conv2)), p.conv3)

@@ -84,7 +84,7 @@ func TestHostileShapes(t *testing.T) {
 		}
 		m.EncoderGraph()
 		m.DecoderGraph()
-		m.MaskGraph()
+		m.MaskGraph(false)
 	})
 }
 

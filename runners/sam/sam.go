@@ -103,10 +103,11 @@ func (m *Model) DecoderGraph() *onnx.Graph {
 	return g
 }
 
-// MaskGraph takes low-resolution logits [1, 1, 4n, 4n] of an earlier mask to the dense prompt [1, C, n, n].
-func (m *Model) MaskGraph() *onnx.Graph {
+// MaskGraph takes low-resolution logits [1, 1, 4n, 4n] of an earlier mask, or a [Refiner]'s, to the dense prompt [1, C,
+// n, n].
+func (m *Model) MaskGraph(refines bool) *onnx.Graph {
 	g := onnx.New()
 	mask := g.Input("mask", tensor.F32, 1, 1, m.Low(), m.Low())
-	g.Output("dense", m.prompts.dense(g, mask))
+	g.Output("dense", m.prompts.dense(g, mask, refines))
 	return g
 }

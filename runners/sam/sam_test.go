@@ -215,7 +215,7 @@ func (r recording) compareMasks(t *testing.T, what string, m *Masks) {
 	t.Helper()
 	packed := r.array(t, what+"_masks") // bits along the width, the most significant first
 	for i := range m.IoU {
-		full, mask := logits(m, i), m.Mask(i)
+		full, mask := m.logits(i, m.Width, m.Height), m.Mask(i)
 		largest := 0.0
 		for _, v := range full {
 			largest = max(largest, math.Abs(float64(v)))
@@ -233,7 +233,7 @@ func (r recording) compareMasks(t *testing.T, what string, m *Masks) {
 	}
 	if _, ok := r.index.Arrays[what+"_logits"]; ok {
 		want := r.array(t, what+"_logits")
-		compare(t, what+" logits", tensor.Dense{Shape: want.Shape, Data: logits(m, m.Best())}, want)
+		compare(t, what+" logits", tensor.Dense{Shape: want.Shape, Data: m.logits(m.Best(), m.Width, m.Height)}, want)
 	}
 }
 
@@ -282,8 +282,9 @@ func (r recording) compareSteps(t *testing.T, lib *ort.Library, m *Model) {
 				}
 			}
 			if what := picture + "_" + name + "_dense"; p.MaskOf != "" && r.index.Arrays[what].Shape != nil {
-				n := &native{model: m, masks: lazy(lib, "masks", m.MaskGraph, ort.Options{})}
-				dense, err := n.dense(t.Context(), p.prompt(t, r, picture).Mask)
+				n := &native{model: m}
+				n.masks[0] = lazy(lib, "masks", func() *onnx.Graph { return m.MaskGraph(false) }, ort.Options{})
+				dense, err := n.dense(t.Context(), p.prompt(t, r, picture))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -408,11 +409,4 @@ func gradient(w, h int) *image.NRGBA {
 		copy(img.Pix[4*i:], []uint8{uint8(255 * (i % w) / w), uint8(255 * (i / w) / h), uint8(i), 255})
 	}
 	return img
-}
-
-// logits are those of mask i at the size of the picture.
-func logits(m *Masks, i int) []float32 {
-	out := make([]float32, 0, m.Width*m.Height)
-	m.upsampling(m.Low.Shape[1]).Rows(m.Low.At(i).Data, func(_ int, row []float32) { out = append(out, row...) })
-	return out
 }

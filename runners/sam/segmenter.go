@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"image"
 	"io"
 	"os"
 	"slices"
@@ -54,6 +53,7 @@ type Info struct {
 	Name  string
 	Files []string // of the weights
 	Notes []string // what they do not say and was assumed
+	Pair  bool     // exported encoder and decoder
 }
 
 // Inspect opens what [Load] would load, and loads nothing.
@@ -98,7 +98,9 @@ func Load(lib *ort.Library, path string, o ort.Options) (*Segmenter, error) {
 	}
 	n := &native{model: m}
 	n.encoder = lazy(lib, m.Path+", image encoder", m.EncoderGraph, o)
-	n.masks = lazy(lib, m.Path+", mask prompts", m.MaskGraph, o)
+	for i := range n.masks {
+		n.masks[i] = lazy(lib, m.Path+", mask prompts", func() *onnx.Graph { return m.MaskGraph(i == 1) }, o)
+	}
 	n.stem = lazy(lib, m.Path+", stem of the mask decoder", m.StemGraph, o)
 	n.decoder = lazy(lib, m.Path+", mask decoder", m.DecoderGraph, o)
 	s := &Segmenter{Info: *m.info(), network: n, options: o}
@@ -147,13 +149,13 @@ type Embedding struct {
 }
 
 // Embed encodes a picture, or takes its embedding from the store.
-func (s *Segmenter) Embed(ctx context.Context, img *image.NRGBA) (*Embedding, error) {
+func (s *Segmenter) Embed(ctx context.Context, picture resample.RGB) (*Embedding, error) {
 	sizes := s.network.shape()
-	f, err := newFrame(img.Rect.Dx(), img.Rect.Dy(), sizes.side)
+	f, err := newFrame(picture.W, picture.H, sizes.side)
 	if err != nil {
 		return nil, err
 	}
-	rgb := f.resized(resample.FromNRGBA(img))
+	rgb := f.resized(picture)
 	want := []int{1, sizes.channels, sizes.grid, sizes.grid}
 	if values, ok := s.store.get(rgb, want); ok {
 		return &Embedding{Frame: f, Values: values}, nil
@@ -214,8 +216,9 @@ func (m *Masks) Mask(i int) []uint8 {
 
 // native is a model whose graphs were built here.
 type native struct {
-	model                         *Model
-	encoder, masks, stem, decoder *session
+	model                  *Model
+	encoder, stem, decoder *session
+	masks                  [2]*session // earlier masks, and those of refiners
 }
 
 func (n *native) shape() shape { return shape{n.model.Image, n.model.Grid, n.model.Embed} }
@@ -230,9 +233,9 @@ func (n *native) decode(ctx context.Context, e *Embedding, p Prompt) (low, iou t
 	m := n.model
 	var stem []tensor.Dense
 	if p.Mask != nil {
-		stem, err = n.stemOf(ctx, e, p.Mask)
+		stem, err = n.stemOf(ctx, e, p)
 	} else {
-		e.once.Do(func() { e.stem, e.err = n.stemOf(context.WithoutCancel(ctx), e, nil) })
+		e.once.Do(func() { e.stem, e.err = n.stemOf(context.WithoutCancel(ctx), e, Prompt{}) })
 		stem, err = e.stem, e.err
 	}
 	if err != nil {
@@ -243,10 +246,10 @@ func (n *native) decode(ctx context.Context, e *Embedding, p Prompt) (low, iou t
 	return low.At(0), iou, err
 }
 
-// stemOf is what the decoder makes of an embedding, with or without a mask.
-func (n *native) stemOf(ctx context.Context, e *Embedding, mask []float32) ([]tensor.Dense, error) {
+// stemOf is what the decoder makes of an embedding, with or without a prompt's mask.
+func (n *native) stemOf(ctx context.Context, e *Embedding, p Prompt) ([]tensor.Dense, error) {
 	m := n.model
-	dense, err := n.dense(ctx, mask)
+	dense, err := n.dense(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -267,20 +270,24 @@ func (n *native) stemOf(ctx context.Context, e *Embedding, mask []float32) ([]te
 }
 
 // dense is a mask's part of a prompt, empty without one.
-func (n *native) dense(ctx context.Context, mask []float32) (out tensor.Dense, err error) {
+func (n *native) dense(ctx context.Context, p Prompt) (out tensor.Dense, err error) {
 	m := n.model
-	if mask == nil {
+	if p.Mask == nil {
 		return out, nil
 	}
-	if len(mask) != m.Low()*m.Low() {
-		return out, fmt.Errorf("the prompt's mask has %d logits, want %d x %d", len(mask), m.Low(), m.Low())
+	if len(p.Mask) != m.Low()*m.Low() {
+		return out, fmt.Errorf("the prompt's mask has %d logits, want %d x %d", len(p.Mask), m.Low(), m.Low())
+	}
+	masks := n.masks[0]
+	if p.refines {
+		masks = n.masks[1]
 	}
 	out = tensor.New(1, m.Embed, m.Grid, m.Grid)
-	return out, n.masks.run(ctx, []tensor.Dense{{Shape: []int{1, 1, m.Low(), m.Low()}, Data: mask}}, out)
+	return out, masks.run(ctx, []tensor.Dense{{Shape: []int{1, 1, m.Low(), m.Low()}, Data: p.Mask}}, out)
 }
 
 func (n *native) Close() error {
-	return errors.Join(n.encoder.Close(), n.masks.Close(), n.stem.Close(), n.decoder.Close())
+	return errors.Join(n.encoder.Close(), n.masks[0].Close(), n.masks[1].Close(), n.stem.Close(), n.decoder.Close())
 }
 
 // session is loaded when it is first needed.

@@ -67,21 +67,21 @@ func TestEmbedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	img := gradient(40, 30)
-	first, err := s.Embed(t.Context(), img)
+	first, err := s.Embed(t.Context(), resample.FromNRGBA(img))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := s.network.(*native).encoder.Close(); err != nil { // it cannot compute any more
 		t.Fatal(err)
 	}
-	again, err := s.Embed(t.Context(), img)
+	again, err := s.Embed(t.Context(), resample.FromNRGBA(img))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(first.Values.Data, again.Values.Data) || first.Frame != again.Frame {
 		t.Error("the embedding that was kept is another one")
 	}
-	if _, err := s.Embed(t.Context(), gradient(1, 500)); err == nil {
+	if _, err := s.Embed(t.Context(), resample.FromNRGBA(gradient(1, 500))); err == nil {
 		t.Error("a picture without a shorter side is taken")
 	}
 	m, err := s.Segment(t.Context(), again, Prompt{Points: []Point{{20, 15, true}}})
