@@ -161,6 +161,8 @@ func (r *reader) checkKeys(n *yaml.Node, at string, p Protocol) bool {
 		message = fmt.Sprintf("windows of %d pixels are smaller than a patch; want %d to %d", p.Window, minSide, maxSide)
 	case p.Aliases != AliasesLSE && (p.AliasTau != 0 || p.AliasTemperature != 0):
 		message = "alias_tau and alias_temperature are of aliases lse alone; write that, and with --set before them"
+	case p.PAMR > 0 && p.SAMRefine > 0:
+		message = "pamr refines maps by colours, and sam_refine corrects label maps of maps as they are; set one of them to 0"
 	default:
 		return true
 	}

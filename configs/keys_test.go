@@ -86,7 +86,8 @@ func TestEveryKeyIsPartOfTheIdentity(t *testing.T) {
 		"area_threshold": "0.1", "point_threshold": "0.7", "point_shrink": "3", "max_points": "4", "map_threshold": "0.4",
 		"background_rule": "margin", "aliases": "lse", "alias_tau": "2, aliases: lse",
 		"alias_temperature": "0.3, aliases: lse", "vocabulary": "oracle",
-		"pamr": "2", "ending": "resize-minmax", "decode_resize": "bilinear-twice", "convention": "ade20k",
+		"pamr": "2", "sam_refine": "0.1",
+		"ending": "resize-minmax", "decode_resize": "bilinear-twice", "convention": "ade20k",
 		"datasets": "{d: {size: 64}}",
 	}
 	for _, f := range allFields {

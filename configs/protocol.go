@@ -58,6 +58,8 @@ type Protocol struct {
 	AliasTemperature float64 // of lse: words weigh by what the whole window says of them; 0 for all alike
 	Vocabulary       string  // the classes that compete: "" and "all", or "oracle", those of the picture's truth alone
 	PAMR             int     // iterations of pixel-adaptive mask refinement; 0 for none
+	// a segmenter, prompted by regions of at least this probability, corrects label maps; 0 for none
+	SAMRefine float64
 	// how values become maps, for tasks that score maps: reference (the method's own), or steps such as minmax-resize
 	Ending       string
 	DecodeResize string // maps to the size of the truth: "bilinear", or "bilinear-twice" by way of the network's input
@@ -109,6 +111,9 @@ func (p *Protocol) Decides() string {
 		if !slices.Contains([]string{"", "probability", "max", "all"}, k.value) {
 			return k.key
 		}
+	}
+	if p.SAMRefine > 0 {
+		return "sam_refine"
 	}
 	return ""
 }
@@ -242,6 +247,11 @@ var protocolFields = []field[Protocol]{
 		func(p *Protocol) bool { return p.Vocabulary == "" || p.Vocabulary == "all" }),
 	needed(key("pamr", "iterations of pixel-adaptive mask refinement; 0 for none",
 		func(p *Protocol) *int { return &p.PAMR }, whole(0, 1000))),
+	optional(key("sam_refine",
+		"a segmenter (segmenter: PATH) corrects label maps: regions of one class prompt it, where the probability is at "+
+			"least this (Trident's coarse_thresh); 0, as without this key, for none",
+		func(p *Protocol) *float64 { return &p.SAMRefine }, thresholdKind),
+		func(p *Protocol) bool { return p.SAMRefine == 0 }),
 	optional(key("ending",
 		"how values become the maps that tasks explain and faithfulness score: the method's own way (reference, as without "+
 			"this key), or steps: relu takes negative values for 0, minmax stretches to 0..1, resize enlarges",
@@ -397,6 +407,9 @@ func (p Protocol) Summary() string {
 	}
 	if p.PAMR > 0 {
 		parts = append(parts, "refined by colours")
+	}
+	if p.SAMRefine > 0 {
+		parts = append(parts, "label maps refined by a segmenter")
 	}
 	if p.JoinsAliases() {
 		parts = append(parts, "words of a class joined by "+p.Aliases)

@@ -63,7 +63,7 @@ func TestEveryFieldCounts(t *testing.T) {
 	fields := reflect.TypeFor[Protocol]()
 	// neither the name, nor departures, a multiple, an ending and a decision of its own, which it has not, and of points
 	// the usual ones
-	if got, want := len(base.Fields()), fields.NumField()-13; got != want {
+	if got, want := len(base.Fields()), fields.NumField()-14; got != want {
 		t.Errorf("%d fields, want %d", got, want)
 	}
 	for i := range fields.NumField() {
@@ -216,6 +216,18 @@ func TestPublishedConstants(t *testing.T) {
 			t.Errorf("%s on %s: %s, want %s", c.protocol, c.dataset, got, c.want)
 		}
 	}
+	plain, _ := builtin("trident")
+	refined, _ := builtin("trident-refined")
+	for dataset, want := range map[string]float64{"voc21": 0.2, "voc20": 0.2, "context60": 0.15, "context59": 0.15,
+		"coco_object": 0.25, "coco_stuff": 0.05, "cityscapes": 0.1, "ade20k": 0.05} {
+		p := refined.On(dataset)
+		if p.SAMRefine != want {
+			t.Errorf("trident-refined on %s: %v, want %v", dataset, p.SAMRefine, want)
+		}
+		if p.SAMRefine = 0; p.Fingerprint() != plain.On(dataset).Fingerprint() {
+			t.Errorf("trident-refined on %s is not trident and the refinement", dataset)
+		}
+	}
 }
 
 // What is written for all data sets goes before what the base says of one, and a suite's own word on one before both.
@@ -306,7 +318,7 @@ func TestSchema(t *testing.T) {
 			"reduce_zero_label", "background"}, []string{"name"}},
 		{"protocol", protocol, []string{"base", "name", "resize", "size", "long", "multiple", "filter", "mean", "window",
 			"stride", "pad", "positions", "templates", "queries", "redundant", "scale", "threshold", "area_threshold",
-			"background_rule", "aliases", "alias_tau", "alias_temperature", "vocabulary", "pamr", "ending",
+			"background_rule", "aliases", "alias_tau", "alias_temperature", "vocabulary", "pamr", "sam_refine", "ending",
 			"decode_resize", "convention", "point_threshold", "point_shrink", "max_points", "map_threshold", "datasets"}, nil},
 	} {
 		if len(c.m.Properties) != len(c.keys) {

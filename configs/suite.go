@@ -121,7 +121,7 @@ var suiteFields = []field[Suite]{
 		func(s *Suite) *map[string]string { return &s.Backbones }, namedTexts("{dino: facebook/dino-vitb8}")),
 		func(s *Suite) bool { return len(s.Backbones) == 0 }),
 	optional(key("segmenter",
-		"Segment Anything model of task interactive: a .pth file, a directory, a name in the Hugging Face cache, or "+
+		"Segment Anything model of task interactive, and of protocol.sam_refine: a .pth file, a directory, a name in the Hugging Face cache, or "+
 			"encoder.onnx,decoder.onnx", func(s *Suite) *string { return &s.Segmenter }, text(1000, false)),
 		func(s *Suite) bool { return s.Segmenter == "" }),
 	key("task", "what is measured", func(s *Suite) *string { return &s.Task }, choice(tasks)),

@@ -167,7 +167,7 @@ func (a *Audit) curveTable() table {
 			"is near to what was recorded, not equal.")
 	}
 	if refined {
-		t.notes = append(t.notes, "† The run refined its maps by colours; kept ones are not refined.")
+		t.notes = append(t.notes, "† The run refined what it decided; kept maps are not refined.")
 	}
 	if lost {
 		t.notes = append(t.notes, "Some planned samples have no maps.")

@@ -128,13 +128,18 @@ type relations struct {
 	values     []tensor.Dense
 }
 
+// Enlarged is a picture with sides that are multiples of so many pixels, resized as OpenCV does it; 0 leaves it.
+func Enlarged(rgb resample.RGB, multiple int) resample.RGB {
+	if multiple == 0 || rgb.W%multiple == 0 && rgb.H%multiple == 0 {
+		return rgb
+	}
+	up := func(n int) int { return (n + multiple - 1) / multiple * multiple }
+	return resample.CV2Linear(rgb, up(rgb.W), up(rgb.H))
+}
+
 // of cuts the part out of a picture.
 func (p partOf) of(img *image.NRGBA) resample.RGB {
-	rgb := resample.FromNRGBA(img)
-	if p.enlarge > 0 && (rgb.W%p.enlarge > 0 || rgb.H%p.enlarge > 0) {
-		up := func(n int) int { return (n + p.enlarge - 1) / p.enlarge * p.enlarge }
-		rgb = resample.CV2Linear(rgb, up(rgb.W), up(rgb.H))
-	}
+	rgb := Enlarged(resample.FromNRGBA(img), p.enlarge)
 	from, to := p.part*rgb.W/p.parts, (p.part+1)*rgb.W/p.parts
 	out := resample.NewRGB(to-from, rgb.H)
 	for y := range out.H {

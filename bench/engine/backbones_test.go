@@ -14,6 +14,7 @@ import (
 	"ovbench/configs"
 	"ovbench/datasets"
 	"ovbench/runners"
+	"ovbench/runners/checkpoint/checkpointtest"
 	"ovbench/runners/dino/dinotest"
 	"ovbench/runners/sam/samtest"
 	"ovbench/runners/tensor"
@@ -223,5 +224,90 @@ func TestRegionsFiles(t *testing.T) {
 	(&runners.Regions{W: 4, H: 2, IDs: []int32{2, 5, 5, 5, 2, 5, 5, 8}}).Vote(labels, 4, 2)
 	if want := []uint16{3, 1, 1, 1, 9, 1, 1, 5}; !slices.Equal(labels, want) {
 		t.Errorf("labels %v, want %v: of equally many the smallest, and what is in no region stays", labels, want)
+	}
+}
+
+// refinedBy is the demo's suite on a random segmenter that expects most of its masks to be good.
+func refinedBy(t *testing.T, r Request, protocol string) Request {
+	t.Helper()
+	dir := t.TempDir()
+	for seed, name := range []string{"sam.safetensors", "other.safetensors"} {
+		ws := samtest.Weights(samtest.Tiny)
+		for i := range ws {
+			if ws[i].Name == "mask_decoder.iou_prediction_head.layers.2.bias" {
+				ws[i].Mean = 1.5
+			}
+		}
+		if err := checkpointtest.WriteSafetensors(filepath.Join(dir, name), ws, uint64(seed)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := configs.Parse(filepath.Join(dir, "s.yaml"), []byte("model: micro\ndatasets: [{name: voc21, root: <demo>}]\n"+
+		"methods: [clip, sclip]\nsegmenter: sam.safetensors\nprotocol: "+protocol+"\nresamples: 50\n"), tasks.Known())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Suite, r.Out, r.Segmenter = s, t.TempDir(), filepath.Join(dir, "sam.safetensors")
+	return r
+}
+
+// Label maps that a segmenter corrects differ from those it does not; a run of them, stopped and resumed or in shards
+// that are merged, gives equal scores, and says by what it was refined.
+func TestSegmenterRefines(t *testing.T) {
+	base := demo(t)
+	for name, protocol := range map[string]string{"windows": tiny, "whole": "{base: clip-surgery, size: 64}"} {
+		t.Run(name, func(t *testing.T) {
+			plain := refinedBy(t, base, protocol)
+			plain.Segmenter, plain.Suite.Segmenter = "", ""
+			before, err := measure(t, t.Context(), plain, quiet{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := refinedBy(t, base, strings.TrimSuffix(protocol, "}")+", sam_refine: 0.02}")
+			whole, err := measure(t, t.Context(), r, quiet{})
+			if err != nil || !whole.Complete || len(whole.Failures) > 0 {
+				t.Fatalf("%+v, %v", whole, err)
+			}
+			for i, c := range whole.Cells {
+				if fmt.Sprint(c.Scores) == fmt.Sprint(before.Cells[i].Scores) {
+					t.Errorf("%s scores as without refinement", c.Method)
+				}
+			}
+			if v := whole.Datasets[0].Protocol.Fields["sam_refine"]; v == nil || len(whole.Networks) != 1 ||
+				whole.Networks[0].Role != "segmenter" || whole.Networks[0].Model.Files[0].SHA256 == "" ||
+				!slices.Equal(whole.Methods[0].Needs, []string{"SAM"}) {
+				t.Errorf("results say sam_refine %v, networks %+v, methods %+v", v, whole.Networks, whole.Methods)
+			}
+			r.Out = t.TempDir()
+			interrupt(t, r, 3)
+			resumes(t, r, whole)
+			merges(t, r, whole, 2)
+			r.Resume, r.Segmenter = true, filepath.Join(filepath.Dir(r.Segmenter), "other.safetensors")
+			if _, err := measure(t, t.Context(), r, quiet{}); err == nil || !strings.Contains(err.Error(), "weights") {
+				t.Errorf("resumed with another segmenter: %v", err)
+			}
+		})
+	}
+}
+
+// Refinement that cannot be is refused before work.
+func TestRefinementRefused(t *testing.T) {
+	base := demo(t)
+	for _, c := range []struct {
+		name, protocol string
+		change         func(r *Request)
+		want           string
+	}{
+		{"no segmenter", "sam_refine: 0.2", func(r *Request) { r.Segmenter, r.Suite.Segmenter = "", "" },
+			"ovbench pull facebook/sam-vit-base"},
+		{"another task", "sam_refine: 0.2", func(r *Request) { r.Suite.Task = "explain" },
+			"which task explain does not decide"},
+		{"not refined", "scale: 40", func(r *Request) {}, "task segmentation uses no segmenter"},
+	} {
+		r := refinedBy(t, base, "{base: clip-surgery, size: 64, "+c.protocol+"}")
+		c.change(&r)
+		if _, err := NewPlan(r); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
 	}
 }

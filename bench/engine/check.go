@@ -33,6 +33,12 @@ func Check(ctx context.Context, r Request, progress tasks.Progress) (lines []str
 			lines = append(lines, "  assumed "+a)
 		}
 	}
+	if s := p.segmenter; s != nil {
+		lines = append(lines, fmt.Sprintf("segmenter %s: %s", s.Asked, s.Name))
+		for _, n := range s.Notes {
+			lines = append(lines, "  "+n)
+		}
+	}
 	if p.library != nil {
 		lines = append(lines, fmt.Sprintf("runtime: onnxruntime %s, %s", p.library.Version, p.library.Path))
 	}

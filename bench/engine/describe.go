@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -80,7 +81,7 @@ func (p *Plan) describe() *results.Run {
 	} else {
 		p.describeNetwork(r)
 	}
-	if p.task.Needs().Segmenter {
+	if p.task.Needs().Segmenter || p.segmenter != nil {
 		p.describeSegmenter(r)
 	}
 	for _, t := range p.targets {
@@ -137,6 +138,9 @@ func (p *Plan) describeNetwork(r *results.Run) {
 		}
 		if p.methods[i].Method.Traits().Regions {
 			needs = append(needs, "masks")
+		}
+		if p.refines() && !slices.Contains(needs, "SAM") {
+			needs = append(needs, "SAM")
 		}
 		r.Methods = append(r.Methods, results.Method{
 			Name: m.Name, Kind: m.Kind, Params: params, Positions: string(positions), Needs: needs,

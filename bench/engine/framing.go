@@ -12,7 +12,6 @@ import (
 	"ovbench/runners/clip"
 	"ovbench/runners/methods"
 	"ovbench/runners/resample"
-	"ovbench/runners/sam"
 	"ovbench/runners/tensor"
 	"ovbench/runners/vit"
 )
@@ -149,7 +148,7 @@ type encoded struct {
 	scan    runners.Scan
 	columns map[int][2]int // of each target, in the cosines
 	pamr    map[[2]int]*resample.PAMR
-	segment func(sam.Prompt) (*sam.Masks, error) // nil without segmenter
+	sitting sitting
 }
 
 // encode shows a picture to the network, with the texts of all targets at once. The empty text is measured, but steers

@@ -70,9 +70,9 @@ func (p *Plan) matchPredictions() error {
 	for k := range p.targets {
 		t := &p.targets[k]
 		t.Whole = true // what was seen in windows was stitched elsewhere
-		if t.Protocol.PAMR > 0 {
-			return fmt.Errorf("%s: protocol.pamr refines maps as they are made; set it to 0, or refine before saving "+
-				"predictions", t.Info.Name)
+		if t.Protocol.PAMR > 0 || t.Protocol.SAMRefine > 0 {
+			return fmt.Errorf("%s: protocol.pamr and protocol.sam_refine refine maps as they are made; set them to 0, or "+
+				"refine before saving predictions", t.Info.Name)
 		}
 		w := predictions.Wanted{Dataset: t.Info.Name, Name: p.imported.Name, Extension: want}
 		for _, i := range t.indices {
@@ -190,7 +190,7 @@ func (r *run) recordImported(ctx context.Context, rec *records.Record, at sample
 		return
 	}
 	stop = r.timer.start("score")
-	v := tasks.View{Target: &t.Target, Index: at.index, Sample: s, Segment: r.segmented(ctx, s.Image),
+	v := tasks.View{Target: &t.Target, Index: at.index, Sample: s, Segment: r.segmented(ctx, s.Image).segment,
 		KeepMasks: r.plan.request.Save.Masks,
 		Methods:   []tasks.Seen{{Name: r.plan.imported.Name, Form: methods.NoSurgery, Ending: r.plan.endings[0]}}}
 	made, err := r.plan.measureImported(&v, got)

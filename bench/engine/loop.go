@@ -398,7 +398,7 @@ func (r *run) encodeSamples(ctx context.Context, e *sharedPicture, samples []dat
 	}
 	picture, err := r.encode(ctx, runners.Picture{Pixels: pixels, Image: image, Regions: regions}, f, targets, explained)
 	if err == nil {
-		picture.segment = r.segmented(ctx, image)
+		picture.sitting = r.segmented(ctx, image)
 	}
 	return "network", picture, err
 }
@@ -444,12 +444,15 @@ func (r *run) record(ctx context.Context, rec *records.Record, at sampleRef, s d
 			return cosines(images)
 		}
 	}
-	if segment := picture.segment; segment != nil {
+	if segment := picture.sitting.segment; segment != nil {
 		v.KeepMasks = r.plan.request.Save.Masks
 		v.Segment = func(p sam.Prompt) (*sam.Masks, error) {
 			scoring()
 			defer func() { scoring = r.timer.start("score") }()
 			return segment(p)
+		}
+		if threshold := t.Protocol.SAMRefine; threshold > 0 {
+			v.Refine = r.refine(threshold, picture.sitting.seen(), v.Segment)
 		}
 	}
 	for k, m := range r.plan.methods {

@@ -257,6 +257,9 @@ func (p *Plan) checkDecision() error {
 		return p.suite.Fault("protocol.aliases", "protocol.aliases %s joins the words of a class, but no class of %s has "+
 			"several (queries %s); take a query set that has (ovbench list datasets)", joined.Protocol.Aliases,
 			joined.Info.Name, joined.set)
+	case p.refines() && p.explains():
+		return p.suite.Fault("protocol.sam_refine", "protocol.sam_refine reads probabilities, which explanations are not; "+
+			"leave it out")
 	case joined != nil && p.explains():
 		return p.suite.Fault("protocol.aliases", "protocol.aliases joins cosines, which explanations are not; leave it out")
 	}

@@ -180,9 +180,9 @@ func (q *Redecision) redecide(ctx context.Context, run *results.Run, suite *conf
 		return out, err
 	}
 	recorded := *run.Dataset(d.Label())
-	out = Redecided{Set: d.Name, Protocol: t.Protocol, Unrefined: t.Protocol.PAMR > 0,
+	out = Redecided{Set: d.Name, Protocol: t.Protocol, Unrefined: t.Protocol.PAMR > 0 || t.Protocol.SAMRefine > 0,
 		Whole: t.framing.whole() && t.Protocol.DecodeResize != "bilinear-twice"}
-	t.Whole, t.Protocol.PAMR, t.Protocol.DecodeResize = true, 0, "bilinear"
+	t.Whole, t.Protocol.PAMR, t.Protocol.SAMRefine, t.Protocol.DecodeResize = true, 0, 0, "bilinear"
 	if m := &run.Model; m.Sigmoid() {
 		t.Rule.Scale, t.Rule.Bias, t.Rule.Sigmoid = m.LogitScale, m.LogitBias, true
 	}

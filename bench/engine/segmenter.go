@@ -7,13 +7,23 @@ import (
 	"image"
 	"io"
 	"maps"
+	"slices"
 	"sync"
 
 	"ovbench/bench/tasks"
+	"ovbench/configs"
 	"ovbench/reports/results"
+	"ovbench/runners"
+	"ovbench/runners/resample"
 	"ovbench/runners/sam"
 	"ovbench/runners/tensor"
 )
+
+// refines reports whether a segmenter corrects label maps of some data set.
+func (p *Plan) refines() bool {
+	return slices.ContainsFunc(p.suite.Datasets,
+		func(d configs.Dataset) bool { return p.suite.ProtocolOf(d).SAMRefine > 0 })
+}
 
 // openSegmenter looks at the segmenter of a run: the one asked for, or the suite's. A task that can use one does
 // without if there is none.
@@ -24,11 +34,16 @@ func (p *Plan) openSegmenter() error {
 		name = p.suite.Segmenter
 		fault = func(err error) error { return p.suite.Fault("segmenter", "%v", err) }
 	}
+	refines := p.refines()
 	switch {
+	case name == "" && refines && p.imported == nil:
+		return p.suite.Fault("protocol.sam_refine", "protocol.sam_refine asks a segmenter: name one with "+
+			"--segmenter PATH, or segmenter: PATH in a suite; fetch one with: ovbench pull facebook/sam-vit-base")
 	case name == "":
 		return nil
-	case p.task != nil && !p.task.Needs().Segmenter:
-		return fault(fmt.Errorf("task %s uses no segmenter; leave it out, or measure task interactive", p.suite.Task))
+	case !refines && p.task != nil && !p.task.Needs().Segmenter:
+		return fault(fmt.Errorf("task %s uses no segmenter; leave it out, measure task interactive, or refine label maps "+
+			"(protocol.sam_refine)", p.suite.Task))
 	}
 	path, err := sam.Locate(name)
 	if err == nil {
@@ -36,6 +51,10 @@ func (p *Plan) openSegmenter() error {
 	}
 	if err != nil {
 		return fault(err)
+	}
+	if p.segmenter.Pair && refines {
+		return fault(fmt.Errorf("%s: an exported decoder does not refine label maps (protocol.sam_refine): give a checkpoint",
+			name))
 	}
 	p.segmenter.Asked = name
 	if p.library == nil { // of an import, which runs no other network
@@ -51,7 +70,9 @@ func (p *Plan) describeSegmenter(r *results.Run) {
 		if m.Params == nil {
 			m.Params = map[string]any{}
 		}
-		maps.Copy(m.Params, tasks.PointParams(p.suite.Protocol))
+		if p.task.Needs().Segmenter {
+			maps.Copy(m.Params, tasks.PointParams(p.suite.Protocol))
+		}
 	}
 	if p.segmenter == nil {
 		r.Warnings = append(r.Warnings, "no segmenter is named (--segmenter): points and thresholded maps alone are scored")
@@ -95,23 +116,49 @@ func (r *run) loadSegmenter() (err error) {
 	return nil
 }
 
+// sitting is a picture before the segmenter. The zero sitting is without one.
+type sitting struct {
+	seen    func() resample.RGB
+	segment func(sam.Prompt) (*sam.Masks, error) // nil without a segmenter
+}
+
 // segmented gives a sample's picture to the segmenter, when a prompt first needs it: once for all prompts, methods and
-// data sets.
-func (r *run) segmented(ctx context.Context, img *image.NRGBA) func(sam.Prompt) (*sam.Masks, error) {
+// data sets. To refine label maps it is enlarged, as Trident's code does it.
+func (r *run) segmented(ctx context.Context, img *image.NRGBA) sitting {
 	if r.segmenter == nil {
-		return nil
+		return sitting{}
 	}
+	seen := sync.OnceValue(func() resample.RGB {
+		rgb := resample.FromNRGBA(img)
+		if r.plan.refines() {
+			return runners.Enlarged(rgb, r.plan.model.Patch)
+		}
+		return rgb
+	})
 	embed := sync.OnceValues(func() (e *sam.Embedding, err error) {
+		rgb := seen()
 		err = r.schedule.Do(ctx, func() error { e, err = r.segmenter.Embed(ctx, rgb); return err })
 		return e, err
 	})
-	return func(p sam.Prompt) (m *sam.Masks, err error) {
+	return sitting{seen, func(p sam.Prompt) (m *sam.Masks, err error) {
 		e, err := embed()
 		if err != nil {
 			return nil, err
 		}
 		err = r.schedule.Do(ctx, func() error { m, err = r.segmenter.Segment(ctx, e, p); return err })
 		return m, err
+	}}
+}
+
+// refine is how the segmenter corrects label maps of a picture that it sees, prompted by segment.
+func (r *run) refine(threshold float64, seen resample.RGB, segment func(sam.Prompt) (*sam.Masks, error)) func(
+	sam.LabelMap) error {
+	return func(m sam.LabelMap) error {
+		refiner, err := r.segmenter.Refiner(seen.W, seen.H, segment)
+		if err != nil {
+			return err
+		}
+		return refiner.Refine(m, threshold)
 	}
 }
 

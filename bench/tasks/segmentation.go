@@ -13,6 +13,7 @@ import (
 	"ovbench/metrics"
 	"ovbench/reports/results"
 	"ovbench/runners/resample"
+	"ovbench/runners/sam"
 )
 
 // segmentation gives every pixel a class.
@@ -31,6 +32,9 @@ func (segmentation) Measure(v *View) (Measured, error) {
 	var maps [][]uint16
 	m, err := v.each(func(s *Seen) (records.Evidence, error) {
 		labels, err := Decode(v.Target, v.Sample.Labels, &s.Similarity)
+		if err == nil && v.Protocol.SAMRefine > 0 {
+			err = v.refine(labels, &s.Similarity)
+		}
 		if err != nil {
 			return records.Evidence{}, err
 		}
@@ -51,28 +55,40 @@ const maxRefined = 1 << 25
 // stitched on the input first, and so is a single map whose protocol resizes it twice.
 func Decode(t *Target, truth labelmap.Map, sim *Similarity) ([]uint16, error) {
 	w, h := truth.W, truth.H
-	if t.Protocol.PAMR > 0 && w*h > maxRefined {
-		return nil, fmt.Errorf(
-			"a picture of %dx%d pixels is too large to be refined (%d pixels at most): measure it with protocol.pamr 0", w, h,
-			maxRefined)
+	if (t.Protocol.PAMR > 0 || t.Protocol.SAMRefine > 0) && w*h > maxRefined {
+		return nil, fmt.Errorf("a picture of %dx%d pixels is too large to be refined (%d pixels at most): measure it with "+
+			"protocol.pamr and protocol.sam_refine 0", w, h, maxRefined)
 	}
 	labels := make([]uint16, w*h)
 	texts, b := len(t.Texts), t.ballot(truth)
-	once := t.Whole && t.Protocol.DecodeResize != "bilinear-twice"
-	if once && t.Protocol.PAMR == 0 {
+	switch {
+	case t.Protocol.PAMR > 0:
+		t.mosaic(truth, sim, &b).Refine(labels, w, h, b.rule, sim.Refiner(w, h), t.Protocol.PAMR)
+	case t.once():
 		b.rule.Decode(labels, w, h, b.read(sim.Patches, texts), sim.Cols, sim.Rows, len(b.columns))
-		return labels, nil
-	}
-	m := sim.Stitched
-	if once {
-		m = func() resample.Mosaic { return resample.Whole(sim.Patches, sim.Cols, sim.Rows, texts, w, h) }
-	}
-	if t.Protocol.PAMR > 0 {
-		b.mosaic(m()).Refine(labels, w, h, b.rule, sim.Refiner(w, h), t.Protocol.PAMR)
-	} else {
-		b.mosaic(m()).Decode(labels, w, h, b.rule)
+	default:
+		t.mosaic(truth, sim, &b).Decode(labels, w, h, b.rule)
 	}
 	return labels, nil
+}
+
+// once reports whether maps of patches become those of pixels in one step.
+func (t *Target) once() bool { return t.Whole && t.Protocol.DecodeResize != "bilinear-twice" }
+
+// mosaic is the map of what competes for the pixels of a picture.
+func (t *Target) mosaic(truth labelmap.Map, sim *Similarity, b *ballot) resample.Mosaic {
+	if t.once() {
+		return b.mosaic(resample.Whole(sim.Patches, sim.Cols, sim.Rows, len(t.Texts), truth.W, truth.H))
+	}
+	return b.mosaic(sim.Stitched())
+}
+
+// refine corrects a label map by a segmenter.
+func (v *View) refine(labels []uint16, sim *Similarity) error {
+	truth := v.Sample.Labels
+	b := v.ballot(truth)
+	return v.Refine(sam.LabelMap{W: truth.W, H: truth.H, Classes: len(v.Info.Classes), Labels: labels,
+		Probability: v.mosaic(truth, sim, &b).Probabilities(truth.W, truth.H, b.rule)})
 }
 
 // LabelEvidence compares a label map with its truth.

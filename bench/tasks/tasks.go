@@ -76,7 +76,9 @@ type View struct {
 	// image. It is nil unless the task needs it.
 	Cosines func(images [][]float32) ([][]float32, error)
 	// Segment decodes a prompt on the sample's picture. It is nil where the run has no segmenter.
-	Segment   func(sam.Prompt) (*sam.Masks, error)
+	Segment func(sam.Prompt) (*sam.Masks, error)
+	// Refine corrects a label map by prompts, where the protocol says so.
+	Refine    func(sam.LabelMap) error
 	KeepMasks bool // Measured wants the prompts and their masks
 }
 

@@ -386,6 +386,9 @@ func TestSingleMaskPair(t *testing.T) {
 		if len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "--return-single-mask") {
 			t.Errorf("notes %q", s.Notes)
 		}
+		if _, err := s.Refiner(161, 233, nil); err == nil || !strings.Contains(err.Error(), "give a checkpoint") {
+			t.Errorf("an exported pair refines label maps: %v", err)
+		}
 		f, rgb := r.resized(t, "b", 161, 233)
 		values, err := s.network.embed(t.Context(), f, rgb)
 		if err != nil {
