@@ -339,9 +339,12 @@ func (c *Comparison) header() []string {
 		if s.Results != nil {
 			model = s.Results.Model.Called()
 		}
-		return fmt.Sprintf("%s: %s", name, join([]string{cmp.Or(s.Label, s.Run), s.Suite, cmp.Or(model, "unnamed model"),
-			s.Backbone,
-			"protocol " + cmp.Or(s.Protocol, "unnamed")}, " · "))
+		suite := s.Suite
+		if suite != "" {
+			suite = "suite " + suite
+		}
+		return fmt.Sprintf("%s: %s", name, join([]string{cmp.Or(s.Label, s.Run), suite,
+			"model " + cmp.Or(model, "unnamed"), s.Backbone, "protocol " + cmp.Or(s.Protocol, "unnamed")}, " · "))
 	}
 	lines := []string{side("A", c.A), side("B", c.B)}
 	if c.A.Run == c.B.Run && len(c.Cells) > 0 {
