@@ -7,7 +7,8 @@ import (
 )
 
 // Schedule lets networks take turns on what computes them, as one run uses all of it, and tells what a picture's time
-// goes into: "wait" for the turn, "network", and "middle", a method's own step between two graphs, which takes no turn.
+// goes into: "wait" for the turn, "network", [Segmenting], and "middle", a method's own step between two graphs, which
+// takes no turn.
 // Any goroutine may use it. A nil Schedule does neither.
 type Schedule struct {
 	turns chan struct{}
@@ -21,11 +22,18 @@ func NewSchedule(atOnce int, part func(name string) (ended func())) *Schedule {
 
 // run runs a session in turn.
 func (s *Schedule) run(ctx context.Context, session *ort.Session, in, out []ort.Value) error {
-	return s.Do(ctx, func() error { return session.Run(ctx, in, out) })
+	return s.do(ctx, "network", func() error { return session.Run(ctx, in, out) })
 }
 
-// Do lets what runs networks of its own do so in turn.
-func (s *Schedule) Do(ctx context.Context, work func() error) error {
+// Segmenting is the part of a segmenter, which sees a picture once, however many windows it has.
+const Segmenting = "segmenter"
+
+// Segment lets a segmenter run its networks in turn.
+func (s *Schedule) Segment(ctx context.Context, work func() error) error {
+	return s.do(ctx, Segmenting, work)
+}
+
+func (s *Schedule) do(ctx context.Context, part string, work func() error) error {
 	if s == nil {
 		return work()
 	}
@@ -38,7 +46,7 @@ func (s *Schedule) Do(ctx context.Context, work func() error) error {
 		return ctx.Err()
 	}
 	defer func() { <-s.turns }()
-	defer s.part("network")()
+	defer s.part(part)()
 	return work()
 }
 

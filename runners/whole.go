@@ -173,7 +173,9 @@ func (r *Images) look(ctx context.Context, p *glance, at partOf) (relations, err
 		p.parts = map[partOf]relations{}
 	}
 	p.parts[at] = found
-	return found, r.options.Schedule.run(ctx, r.segmenter.session, []ort.Value{float32s(pixels), numbers(cells)}, out)
+	return found, r.options.Schedule.Segment(ctx, func() error {
+		return r.segmenter.session.Run(ctx, []ort.Value{float32s(pixels), numbers(cells)}, out)
+	})
 }
 
 // overWindows gives a method the last word on a picture, for every set of texts that wants it. keep is what the first

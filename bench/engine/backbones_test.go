@@ -311,3 +311,35 @@ func TestRefinementRefused(t *testing.T) {
 		}
 	}
 }
+
+// An estimate counts Segment Anything once a picture, of methods that read it and where it refines label maps, however
+// many windows there are.
+func TestEstimateOfSegmenter(t *testing.T) {
+	base := demo(t)
+	if got := (cost{window: 3, picture: 50}).of(2, 10); got != 130 {
+		t.Errorf("two pictures of ten windows take %v, want 130", got)
+	}
+	without := secondNetworks(t, base, tiny)
+	delete(without.Suite.Backbones, "sam")
+	without.Suite.Methods = without.Suite.Methods[:2]
+	for _, c := range []struct {
+		name  string
+		r     Request
+		takes bool
+	}{
+		{"trident", secondNetworks(t, base, tiny), true}, {"without trident", without, false},
+		{"refined", refinedBy(t, base, "{base: clip-surgery, size: 64, sam_refine: 0.02}"), true},
+	} {
+		plan, err := NewPlan(c.r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, _, err := plan.Estimate(t.Context(), quiet{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := strings.Join(lines, "\n"); strings.Contains(text, "Segment Anything takes") != c.takes {
+			t.Errorf("%s: %s", c.name, text)
+		}
+	}
+}

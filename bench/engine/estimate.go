@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"image"
 	"math"
 	"os"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"ovbench/runners"
 	"ovbench/runners/clip"
 	"ovbench/runners/ort"
+	"ovbench/runners/sam"
 	"ovbench/runners/tensor"
 )
 
@@ -34,7 +36,7 @@ const (
 // extrapolated, and the lines say from what. Nothing is written.
 func (p *Plan) Estimate(ctx context.Context, progress tasks.Progress) (lines []string, total time.Duration, err error) {
 	trial := *p
-	trial.request.Save = Save{}
+	trial.request.Save, trial.request.Embeddings = Save{}, ""
 	trial.targets = append([]target(nil), p.targets...)
 	for i := range trial.targets {
 		trial.targets[i].panels = nil
@@ -185,6 +187,11 @@ func (r *run) estimate(ctx context.Context, g *group) (e estimated, err error) {
 	if err != nil {
 		return e, err
 	}
+	prompt, err := r.timePrompt(ctx)
+	if err != nil {
+		return e, err
+	}
+	window.picture += prompt
 	var names []string
 	for _, k := range g.targets {
 		names = append(names, r.plan.targets[k].Info.Name)
@@ -192,12 +199,14 @@ func (r *run) estimate(ctx context.Context, g *group) (e estimated, err error) {
 	n := len(g.sharedPictures)
 	e.samples = n * len(g.targets)
 	windows := sized.perPicture * float64(n)
-	e.time = time.Duration(windows * float64(window))
-	how := fmt.Sprintf("one window took %s; reading and scoring come on top", roundTime(window))
-	if expected := time.Duration(float64(sized.first) * float64(window)); expected <= longestSample {
-		start := time.Now()
+	e.time = window.of(n, windows)
+	how := fmt.Sprintf("one window took %s; reading and scoring come on top", roundTime(window.window))
+	if window.of(1, float64(sized.first)) <= longestSample {
+		start, before := time.Now(), r.segmenting()
 		recs := r.measure(ctx, g.sharedPictures[sized.at])
 		took := time.Since(start)
+		window.picture = r.segmenting() - before
+		window.window = (took - window.picture) / time.Duration(sized.first)
 		for _, rec := range recs {
 			if rec.Error != "" {
 				return e, fmt.Errorf("%s of %s: %s: %s", rec.ID, rec.Dataset, rec.Stage, rec.Error)
@@ -208,8 +217,11 @@ func (r *run) estimate(ctx context.Context, g *group) (e estimated, err error) {
 			}
 			e.bytes += float64(len(line)+1) * float64(n)
 		}
-		e.time = time.Duration(float64(took) / float64(sized.first) * windows)
+		e.time = window.of(n, windows)
 		how = fmt.Sprintf("one picture of %d windows took %s", sized.first, roundTime(took))
+	}
+	if window.picture > 0 {
+		how += fmt.Sprintf("; Segment Anything takes %s, once a picture", roundTime(window.picture))
 	}
 	e.line = fmt.Sprintf("%s: %d pictures, %.0f windows of %dx%d (%s); %s: %s", strings.Join(names, ", "), n, windows,
 		sized.window.H, sized.window.W, sized.how, how, roundTime(e.time))
@@ -269,18 +281,42 @@ func (t *target) pictureSize(index int) (h, w int, err error) {
 	return s.Image.Rect.Dy(), s.Image.Rect.Dx(), nil
 }
 
+// cost is the time of one window, and of what a picture takes once, however many windows it has.
+type cost struct{ window, picture time.Duration }
+
+// of is the time of pictures that have so many windows together.
+func (c cost) of(pictures int, windows float64) time.Duration {
+	return time.Duration(windows*float64(c.window)) + time.Duration(pictures)*c.picture
+}
+
+// segmenting is the time that segmenters took so far.
+func (r *run) segmenting() time.Duration {
+	return time.Duration(r.timer.seconds()[runners.Segmenting] * float64(time.Second))
+}
+
+// timePrompt is the time of a picture and a prompt in the segmenter, if there is one.
+func (r *run) timePrompt(ctx context.Context) (time.Duration, error) {
+	if r.segmenter == nil {
+		return 0, nil
+	}
+	before := r.segmenting()
+	_, err := r.segmented(ctx, image.NewNRGBA(image.Rect(0, 0, 64, 64))).segment(
+		sam.Prompt{Points: []sam.Point{{X: 32, Y: 32, Positive: true}}})
+	return r.segmenting() - before, err
+}
+
 // timeWindow is the time of one window in the network, after a first that sets memory up.
-func (r *run) timeWindow(ctx context.Context, g *group, w runners.Window) (time.Duration, error) {
+func (r *run) timeWindow(ctx context.Context, g *group, w runners.Window) (took cost, err error) {
 	pixels := tensor.New(1, 3, w.H, w.W)
-	var took time.Duration
 	for range 2 {
-		start := time.Now()
+		start, before := time.Now(), r.segmenting()
 		if _, err := r.encode(ctx, runners.Picture{Pixels: pixels},
 			framing{sliding: runners.Sliding{Pad: g.framing.sliding.Pad}}, g.targets,
 			slices.Repeat([][]int{{0}}, len(g.targets))); err != nil {
-			return 0, err
+			return cost{}, err
 		}
-		took = time.Since(start)
+		took.picture = r.segmenting() - before
+		took.window = time.Since(start) - took.picture
 	}
 	return took, nil
 }

@@ -378,7 +378,7 @@ func TestWordsOfProtocols(t *testing.T) {
 	sclip := []int{56, 60, 113, 30, 59, 171, 19, 150}
 	want := map[string][]int{"clip-surgery": plain, "gem": plain, "maskclip": plain, "clearclip": plain, "sclip": sclip,
 		"naclip": sclip, "sc-clip": sclip,
-		"proxyclip": proxyclip, "lposs": proxyclip, "trident": proxyclip,
+		"proxyclip": proxyclip, "lposs": proxyclip, "trident": proxyclip, "trident-refined": proxyclip,
 		"corrclip": {46, 60, 96, 20, 59, 171, 19, 150}}
 	for _, p := range configs.Protocols() {
 		for i, set := range sets {

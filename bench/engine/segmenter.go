@@ -137,7 +137,7 @@ func (r *run) segmented(ctx context.Context, img *image.NRGBA) sitting {
 	})
 	embed := sync.OnceValues(func() (e *sam.Embedding, err error) {
 		rgb := seen()
-		err = r.schedule.Do(ctx, func() error { e, err = r.segmenter.Embed(ctx, rgb); return err })
+		err = r.schedule.Segment(ctx, func() error { e, err = r.segmenter.Embed(ctx, rgb); return err })
 		return e, err
 	})
 	return sitting{seen, func(p sam.Prompt) (m *sam.Masks, err error) {
@@ -145,7 +145,7 @@ func (r *run) segmented(ctx context.Context, img *image.NRGBA) sitting {
 		if err != nil {
 			return nil, err
 		}
-		err = r.schedule.Do(ctx, func() error { m, err = r.segmenter.Segment(ctx, e, p); return err })
+		err = r.schedule.Segment(ctx, func() error { m, err = r.segmenter.Segment(ctx, e, p); return err })
 		return m, err
 	}}
 }
