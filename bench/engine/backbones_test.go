@@ -1,10 +1,17 @@
 package engine
 
 import (
+	"archive/zip"
+	"bytes"
 	"errors"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -137,7 +144,12 @@ func TestRegionsVote(t *testing.T) {
 	plan.see = func(at labelled, labels []uint16) {
 		mu.Lock()
 		defer mu.Unlock()
-		r, err := plan.targets[0].regionsOf(at.index)
+		s, err := plan.targets[0].Dataset.At(at.index)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		r, err := plan.targets[0].regionsOf(at.index, s.Image.Rect.Dx(), s.Image.Rect.Dy())
 		if err != nil || len(r.IDs) != len(labels) {
 			t.Errorf("%d labels for regions %v, %v", len(labels), r, err)
 			return
@@ -204,26 +216,139 @@ func TestNeeds(t *testing.T) {
 	}
 }
 
-// Masks are read from all three kinds of files, and votes are those of most pixels.
-func TestRegionsFiles(t *testing.T) {
-	dir := t.TempDir()
-	writeRegions(t, filepath.Join(dir, "a.npy"), 10, 4)
-	r, err := readRegions(filepath.Join(dir, "a.npy"))
-	if err != nil || r.W != 10 || r.H != 4 || r.IDs[0] != 0 || r.IDs[3] != 1 || r.IDs[39] != 4 {
-		t.Fatalf("%+v, %v", r, err)
+// writeNPZ writes an archive of arrays.
+func writeNPZ(t *testing.T, file string, method uint16, arrays map[string][]byte) {
+	t.Helper()
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"cut.npy": "\x93NUMPY", "b.npz": "no archive"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+	z := zip.NewWriter(f)
+	for _, name := range slices.Sorted(maps.Keys(arrays)) {
+		w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: method})
+		if err == nil {
+			_, err = w.Write(arrays[name])
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := readRegions(filepath.Join(dir, name)); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s: %v", name, err)
+	}
+	if err := errors.Join(z.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantRegions are masks in a file a.npy of a folder, and the file.
+func wantRegions(t *testing.T, dir string) (want *runners.Regions, array []byte) {
+	t.Helper()
+	file := filepath.Join(dir, "a.npy")
+	writeRegions(t, file, 10, 4)
+	want, err := readRegions(file)
+	if err != nil || want.W != 10 || want.H != 4 || want.IDs[0] != 0 || want.IDs[3] != 1 || want.IDs[39] != 4 {
+		t.Fatalf("%+v, %v", want, err)
+	}
+	if array, err = os.ReadFile(file); err != nil {
+		t.Fatal(err)
+	}
+	return want, array
+}
+
+// Masks are read from all three kinds of files.
+func TestRegionsFiles(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	want, array := wantRegions(t, dir)
+	var batched bytes.Buffer
+	if err := tensor.WriteNPYInt32(&batched, []int{1, 4, 10}, want.IDs); err != nil {
+		t.Fatal(err)
+	}
+	writeNPZ(t, at("alone.npz"), zip.Store, map[string][]byte{"arr_0.npy": array})
+	writeNPZ(t, at("deflated.NPZ"), zip.Deflate, map[string][]byte{"a.npy": nil, "instance_mask.npy": array})
+	writeNPZ(t, at("batched.npz"), zip.Deflate, map[string][]byte{"instance_mask.npy": batched.Bytes()})
+	wide := image.NewGray16(image.Rect(0, 0, 10, 4))
+	palette := image.NewPaletted(wide.Rect, color.Palette{color.White, color.Black, color.White, color.White, color.Black})
+	for i, id := range want.IDs {
+		wide.SetGray16(i%10, i/10, color.Gray16{Y: uint16(id)})
+		palette.Pix[i] = uint8(id)
+	}
+	writePNG(t, at("wide.png"), wide)
+	writePNG(t, at("palette.PNG"), palette)
+	for _, name := range []string{"alone.npz", "deflated.NPZ", "batched.npz", "wide.png", "palette.PNG"} {
+		if r, err := readRegions(at(name)); err != nil || !reflect.DeepEqual(r, want) {
+			t.Errorf("%s: %+v, %v", name, r, err)
 		}
 	}
+	wide.SetGray16(9, 3, color.Gray16{Y: 65535})
+	writePNG(t, at("most.png"), wide)
+	if r, err := readRegions(at("most.png")); err != nil || r.IDs[39] != 65535 {
+		t.Errorf("65535: %+v, %v", r, err)
+	}
+}
+
+// What holds no masks is refused by the name of its file.
+func TestHostileRegions(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	_, array := wantRegions(t, dir)
+	huge := bytes.Replace(array, []byte("(4, 10), }      "), []byte("(9999999, 99), }"), 1)
+	damaged := slices.Clone(array)
+	damaged[len(damaged)-4] ^= 1
+	var broken, flat, grey bytes.Buffer
+	err := errors.Join(tensor.WriteNPY(&broken, tensor.Dense{Shape: []int{1, 2}, Data: []float32{1, 2.5}}),
+		tensor.WriteNPYInt32(&flat, []int{4}, []int32{1, 2, 3, 4}),
+		png.Encode(&grey, image.NewGray(image.Rect(0, 0, 99, 99))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	colours := image.NewNRGBA(image.Rect(0, 0, 10, 4))
+	colours.Set(3, 3, color.NRGBA{1, 2, 3, 100})
+	writePNG(t, at("colours.png"), colours)
+	writeNPZ(t, at("two.npz"), zip.Store, map[string][]byte{"a.npy": array, "b.npy": array})
+	writeNPZ(t, at("huge.npz"), zip.Deflate, map[string][]byte{"a.npy": huge})
+	writeNPZ(t, at("broken.npz"), zip.Deflate, map[string][]byte{"a.npy": broken.Bytes()})
+	writeNPZ(t, at("flat.npz"), zip.Deflate, map[string][]byte{"a.npy": flat.Bytes()})
+	writeNPZ(t, at("stored.npz"), zip.Store, map[string][]byte{"a.npy": array})
+	stored, err := os.ReadFile(at("stored.npz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"cut.npy": []byte("\x93NUMPY"), "no.npz": []byte("no archive"),
+		"cut.png": grey.Bytes()[:grey.Len()/2], "huge.npy": huge,
+		"damaged.npz": bytes.Replace(stored, array, damaged, 1)} {
+		if err := os.WriteFile(at(name), data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, why := range map[string]string{"cut.npy": "not a .npy", "no.npz": "zip", "cut.png": "truncated",
+		"huge.npy": "are missing", "huge.npz": "are missing", "colours.png": "colour", "two.npz": "instance_mask",
+		"damaged.npz": "checksum", "broken.npz": "whole numbers", "flat.npz": "[H, W]"} {
+		if _, err := readRegions(at(name)); err == nil || !strings.Contains(err.Error(), at(name)) ||
+			!strings.Contains(err.Error(), why) {
+			t.Errorf("%s: %v, want %q", name, err, why)
+		}
+	}
+}
+
+// Votes of a region are those of most pixels.
+func TestVote(t *testing.T) {
 	labels := []uint16{3, 1, 1, 7, 9, 9, 7, 5}
 	(&runners.Regions{W: 4, H: 2, IDs: []int32{2, 5, 5, 5, 2, 5, 5, 8}}).Vote(labels, 4, 2)
 	if want := []uint16{3, 1, 1, 1, 9, 1, 1, 5}; !slices.Equal(labels, want) {
 		t.Errorf("labels %v, want %v: of equally many the smallest, and what is in no region stays", labels, want)
+	}
+}
+
+// Masks of another size than the picture's are of another picture: the sample fails, and says so.
+func TestRegionsOfAnotherPicture(t *testing.T) {
+	r := secondNetworks(t, demo(t), tiny)
+	found, err := filepath.Glob(filepath.Join(r.Suite.Datasets[0].Regions, "*.npy"))
+	if err != nil || len(found) == 0 {
+		t.Fatal(found, err)
+	}
+	writeRegions(t, found[0], 9, 9)
+	run, err := measure(t, t.Context(), r, quiet{})
+	if err != nil || len(run.Failures) != 1 || !strings.Contains(run.Failures[0].Error, "masks of regions of 9x9 pixels") {
+		t.Errorf("%+v, %v", run.Failures, err)
 	}
 }
 

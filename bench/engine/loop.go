@@ -392,7 +392,8 @@ func (r *run) encodeSamples(ctx context.Context, e *sharedPicture, samples []dat
 		}
 	}
 	image := samples[readable[0]].Image
-	regions, err := r.plan.targets[targets[0]].regionsOf(e.samples[readable[0]].index)
+	regions, err := r.plan.targets[targets[0]].regionsOf(e.samples[readable[0]].index, image.Rect.Dx(),
+		image.Rect.Dy())
 	if err != nil {
 		return "decode", nil, err
 	}

@@ -108,7 +108,8 @@ type target struct {
 
 	diagnosis *datasets.Diagnosis // of the samples measured here
 
-	regions, regionsHash string // folder of masks of regions, and what they are; empty where no method reads them
+	regions, regionsHash string         // folder of masks of regions, and what they are; empty where no method reads them
+	regionFiles          map[int]string // of the samples
 }
 
 // NewPlan resolves a request. The error joins every fault found.

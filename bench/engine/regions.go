@@ -7,14 +7,14 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"ovbench/bench/predictions"
 	"ovbench/datasets/labelmap"
 	"ovbench/runners"
+	"ovbench/runners/files"
 	"ovbench/runners/methods"
 	"ovbench/runners/tensor"
 )
@@ -37,32 +37,46 @@ func (p *Plan) checkRegions() error {
 			return p.suite.Fault(at, "%s: a method reads masks of regions made elsewhere: name the folder that has one for "+
 				"every picture, as .png, .npy or .npz (regions: FOLDER), or leave them out (corrclip:regions=false)", d.Label())
 		}
-		t.regions = p.suite.Path(d.Regions)
-		var missing []string
-		h := sha256.New()
-		for _, index := range t.all {
-			id := t.Dataset.ID(index)
-			file, err := regionsFile(t.regions, id)
-			if err != nil {
-				missing = append(missing, id)
-				continue
-			}
-			fmt.Fprintln(h, id)
-			if err := copyTo(h, file); err != nil {
-				return p.suite.Fault(at, "%v", err)
-			}
+		if err := t.findRegions(p.suite.Path(d.Regions)); err != nil {
+			return p.suite.Fault(at, "%v", err)
 		}
-		if len(missing) > 0 {
-			return p.suite.Fault(at, "%s has no masks of regions for %d of %d pictures: %s is not there as .png, .npy or "+
-				".npz", t.regions, len(missing), len(t.all), missing[0])
-		}
-		t.regionsHash = hex.EncodeToString(h.Sum(nil))
 	}
 	return nil
 }
 
+// findRegions finds and hashes the masks of all samples of the plan.
+func (t *target) findRegions(folder string) error {
+	found, err := predictions.List(folder, predictions.PNG, predictions.NPY, predictions.NPZ)
+	if err != nil {
+		return err
+	}
+	w := predictions.Wanted{Dataset: t.Info.Name, Extension: predictions.PNG}
+	for _, index := range t.all {
+		w.IDs = append(w.IDs, t.Dataset.ID(index))
+	}
+	match, err := found.Match(w)
+	if err != nil {
+		return err
+	}
+	if match.Missing > 0 {
+		return fmt.Errorf("%s has no masks of regions for %d of %d pictures: %s is not there as .png, .npy or .npz", folder,
+			match.Missing, len(t.all), w.IDs[slices.Index(match.Paths, "")])
+	}
+	h := sha256.New()
+	t.regions, t.regionFiles = folder, map[int]string{}
+	for i, file := range match.Paths {
+		fmt.Fprintln(h, w.IDs[i])
+		if err := copyTo(h, file); err != nil {
+			return err
+		}
+		t.regionFiles[t.all[i]] = file
+	}
+	t.regionsHash = hex.EncodeToString(h.Sum(nil))
+	return nil
+}
+
 func copyTo(w io.Writer, file string) error {
-	f, err := os.Open(file)
+	f, err := files.Open(file)
 	if err != nil {
 		return err
 	}
@@ -71,23 +85,10 @@ func copyTo(w io.Writer, file string) error {
 	return err
 }
 
-// regionsFile is the file of a sample's masks: its id, or the last part of it, with one of three endings.
-func regionsFile(folder, id string) (string, error) {
-	for _, name := range []string{id, path.Base(id)} {
-		for _, ending := range []string{".png", ".npy", ".npz"} {
-			file := filepath.Join(folder, filepath.FromSlash(name)+ending)
-			if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
-				return file, nil
-			}
-		}
-	}
-	return "", fmt.Errorf("%s has no masks of regions for %s", folder, id)
-}
-
 // readRegions reads masks of regions: the numbers of a label map, or those of an array [H, W], which an .npz holds as
 // instance_mask or alone. Where masks overlapped, who made the file has decided.
 func readRegions(file string) (*runners.Regions, error) {
-	if strings.HasSuffix(file, ".png") {
+	if strings.EqualFold(filepath.Ext(file), predictions.PNG) {
 		l, err := labelmap.Read(file)
 		if err != nil {
 			return nil, err
@@ -116,6 +117,9 @@ func readRegionsArray(file string) (*runners.Regions, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := io.CopyN(io.Discard, from, 1); err != nil && err != io.EOF { // an archive's checksum is at the end
+		return nil, err
+	}
 	if len(shape) == 3 && shape[0] == 1 {
 		shape = shape[1:]
 	}
@@ -134,8 +138,8 @@ func readRegionsArray(file string) (*runners.Regions, error) {
 
 // openArray is an .npy, or the array in an .npz.
 func openArray(file string) (io.ReadCloser, error) {
-	if strings.HasSuffix(file, ".npy") {
-		return os.Open(file)
+	if strings.EqualFold(filepath.Ext(file), predictions.NPY) {
+		return files.Open(file)
 	}
 	z, err := zip.OpenReader(file)
 	if err != nil {
@@ -166,16 +170,17 @@ func (z zipped) Close() error {
 	return z.archive.Close()
 }
 
-// regionsOf are a sample's masks of regions; nil where no method reads them.
-func (t *target) regionsOf(index int) (*runners.Regions, error) {
+// regionsOf are the masks of regions of a sample, whose picture has w x h pixels; nil where no method reads them.
+func (t *target) regionsOf(index, w, h int) (*runners.Regions, error) {
 	if t.regions == "" {
 		return nil, nil
 	}
-	file, err := regionsFile(t.regions, t.Dataset.ID(index))
-	if err != nil {
-		return nil, err
+	file := t.regionFiles[index]
+	r, err := readRegions(file)
+	if err == nil && (r.W != w || r.H != h) {
+		return nil, fmt.Errorf("%s: masks of regions of %dx%d pixels, but the picture has %dx%d", file, r.W, r.H, w, h)
 	}
-	return readRegions(file)
+	return r, err
 }
 
 // voted gives every region of a label map but the first the label that most of its pixels have, for methods that do so:

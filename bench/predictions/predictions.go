@@ -20,13 +20,14 @@ import (
 	"ovbench/runners/tensor"
 )
 
-// Extensions of the files that are read: label maps, and arrays of labels or scores.
+// Extensions of the files that are read: label maps, arrays of labels or scores, and archives of arrays.
 const (
 	PNG = ".png"
 	NPY = ".npy"
+	NPZ = ".npz"
 )
 
-// Folder is a tree of predictions.
+// Folder is a tree of what another program made, a file for each sample.
 type Folder struct {
 	Dir    string
 	byBase map[string][]string // paths below Dir, by the last element without its extension
@@ -34,21 +35,27 @@ type Folder struct {
 
 // Open lists the predictions below dir.
 func Open(dir string) (*Folder, error) {
+	f, err := List(dir, PNG, NPY)
+	if err == nil && len(f.byBase) == 0 {
+		return nil, fmt.Errorf("%s: no predictions: neither label maps (.png, .npy [H, W]) nor scores (.npy [T, rows, "+
+			"cols], or [T] of whole pictures)", dir)
+	}
+	return f, err
+}
+
+// List lists the files below dir that have one of some extensions.
+func List(dir string, extensions ...string) (*Folder, error) {
 	list, err := files.Tree(dir)
 	if err != nil {
 		return nil, err
 	}
 	f := &Folder{Dir: dir, byBase: map[string][]string{}}
 	for _, p := range list {
-		if ext := strings.ToLower(path.Ext(p)); ext != PNG && ext != NPY {
+		if !slices.Contains(extensions, strings.ToLower(path.Ext(p))) {
 			continue
 		}
 		base := path.Base(stem(p))
 		f.byBase[base] = append(f.byBase[base], p)
-	}
-	if len(f.byBase) == 0 {
-		return nil, fmt.Errorf("%s: no predictions: neither label maps (.png, .npy [H, W]) nor scores (.npy [T, rows, "+
-			"cols], or [T] of whole pictures)", dir)
 	}
 	return f, nil
 }
@@ -158,7 +165,7 @@ func (f *Folder) find(w Wanted, id, suffix string) (string, error) {
 	case 1:
 		return found[0], nil
 	}
-	return "", fmt.Errorf("%s: several predictions of sample %s: %s; name the folder of one program", f.Dir, id,
+	return "", fmt.Errorf("%s: several files of sample %s: %s; name the folder of one program", f.Dir, id,
 		strings.Join(found, ", "))
 }
 
