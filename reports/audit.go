@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -124,7 +125,7 @@ func (a *Audit) gapTable() table {
 	for i := range a.Gaps {
 		g := &a.Gaps[i]
 		plain, named := &a.Entries[g.Plain].Own.Value, &a.Entries[g.Named].Own.Value
-		line := append(texts(shortSet(g.Set, g.Title), g.Method, g.QuerySet), number(plain), number(named))
+		line := append(texts(shortSet(g.Set, g.Title), a.gapName(g), g.QuerySet), number(plain), number(named))
 		line = append(append(line, changed(&g.Own)...), changed(g.Best)...)
 		t.rows = append(t.rows, append(line, entry{text: strconv.Itoa(g.Images)}))
 	}
@@ -239,7 +240,7 @@ func (a *Audit) figures() []draw.Figure {
 			colours[a.Entries[i].Method] = len(colours)
 		}
 	}
-	out = append(out, a.gapFigures(colours)...)
+	out = append(out, a.gapFigures(maps.Clone(colours))...)
 	type curve struct{ set, words string }
 	var order []curve
 	of := map[curve][]*AuditEntry{}
@@ -273,7 +274,7 @@ func (a *Audit) figures() []draw.Figure {
 		if n := len(of[k]) - len(entries); n > 0 {
 			note += fmt.Sprintf(" %d more are not drawn.", n)
 		}
-		title := fmt.Sprintf("Threshold curve: %s, words %s", of[k][0].Title, k.words)
+		title := fmt.Sprintf("Threshold curve: %s, words %s%s", of[k][0].Title, k.words, byModels(entries))
 		out = append(out, l.Figure(taken.take("threshold-curve-"+slug(k.set)+"-"+slug(k.words)), title, note))
 	}
 	return out
@@ -282,7 +283,8 @@ func (a *Audit) figures() []draw.Figure {
 // gapFigures draws the naming gap: a group for each data set and list of words, at the protocol's thresholds and at
 // the best.
 func (a *Audit) gapFigures(colours map[string]int) []draw.Figure {
-	b := &draw.Bars{Label: "gap"}
+	b := &draw.Bars{Label: "gap (points of mIoU)"}
+	var of []*AuditEntry
 	marks := map[[2]string]*draw.Mark{} // by method and title
 	add := func(g *AuditGap, c *AuditChange, where string) {
 		if c == nil {
@@ -293,15 +295,20 @@ func (a *Audit) gapFigures(colours map[string]int) []draw.Figure {
 		if c.Low != nil {
 			m.Low, m.High = *c.Low, *c.High
 		}
-		marks[[2]string{g.Method, title}] = m
+		name := a.gapName(g)
+		marks[[2]string{name, title}] = m
 		if !slices.Contains(b.Titles, title) {
 			b.Titles = append(b.Titles, title)
 		}
-		if !slices.Contains(b.Names, g.Method) {
-			b.Names, b.Colors = append(b.Names, g.Method), append(b.Colors, colours[g.Method])
+		if !slices.Contains(b.Names, name) {
+			if _, ok := colours[name]; !ok {
+				colours[name] = len(colours)
+			}
+			b.Names, b.Colors = append(b.Names, name), append(b.Colors, colours[name])
 		}
 	}
 	for i := range a.Gaps {
+		of = append(of, &a.Entries[a.Gaps[i].Named])
 		add(&a.Gaps[i], &a.Gaps[i].Own, "own thresholds")
 		add(&a.Gaps[i], a.Gaps[i].Best, "best thresholds")
 	}
@@ -319,7 +326,36 @@ func (a *Audit) gapFigures(colours map[string]int) []draw.Figure {
 	if a.Level > 0 {
 		note += fmt.Sprintf(" Whiskers are %s %% bootstrap intervals.", strconv.FormatFloat(100*a.Level, 'g', 4, 64))
 	}
-	return b.Figures("naming-gap", "Naming gap", note)
+	return b.Figures("naming-gap", "Naming gap"+byModels(of), note)
+}
+
+// byModels is ", by" the models of entries, or nothing.
+func byModels(entries []*AuditEntry) string {
+	var list []string
+	for _, e := range entries {
+		if model := plain.Line(e.Model); model != "" && !slices.Contains(list, model) {
+			list = append(list, model)
+		}
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	return ", by " + strings.Join(list, ", ")
+}
+
+// gapName is the method of a gap, told apart from that of other runs.
+func (a *Audit) gapName(g *AuditGap) string {
+	name := g.Method
+	for i := range a.Gaps {
+		other, own := a.Entries[a.Gaps[i].Named].Run, a.Entries[g.Named].Run
+		if o := &a.Gaps[i]; o.Set != g.Set || o.Method != g.Method || o.QuerySet != g.QuerySet || other == own {
+			continue
+		}
+		if name = g.Method + ", " + filepath.Base(own); filepath.Base(other) == filepath.Base(own) {
+			return g.Method + ", " + own
+		}
+	}
+	return name
 }
 
 // shortSet is the field's name for a data set, or its title.

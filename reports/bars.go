@@ -31,6 +31,7 @@ func barsOf(v *view, metric func(column) string) (b *draw.Bars, scores [][]*resu
 			b.Titles[i] += " " + metrics[i]
 		}
 	}
+	b.Label += " (%)"
 	for i, r := range v.rows {
 		var line []*results.Score
 		var marks []*draw.Mark

@@ -26,7 +26,7 @@ type Bars struct {
 	Names  []string  // of series
 	Colors []int     // of series
 	Titles []string  // of groups
-	Label  string    // of the values
+	Label  string    // of the values times 100, with their unit
 }
 
 // Mark is a fraction with its interval; Low and High are equal where it has none.
@@ -104,7 +104,7 @@ type barLine struct {
 }
 
 func (b *barLine) draw(c draw.Canvas, low, high float64) {
-	p := newChart("", b.Label+" (%)")
+	p := newChart("", b.Label)
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -0.5, float64(b.across)-0.5, low, high
 	room := (c.Max.X-c.Min.X-barsAxis)/vg.Length(b.across) - 6
 	ticks := make([]plot.Tick, b.to-b.from)
