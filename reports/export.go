@@ -133,6 +133,38 @@ func writeSummaryCSV(w io.Writer, v *view) error {
 	return out.Error()
 }
 
+// writePublishedCSV writes what others claim for the same data sets and backbones: one line for each claim, in percent
+// and with the digits that were printed, its average as printed and as its cells give it. Missing values are empty.
+func writePublishedCSV(w io.Writer, v *view) error {
+	head := []string{"method", "backbone", "weights", "needs", "kind", "source", "protocol", "remarks", "unreliable",
+		"metric"}
+	claims := claimsAbout(v)
+	var columns []string
+	for _, c := range v.columns {
+		if name := c.key.dataset; !slices.Contains(columns, name) &&
+			slices.ContainsFunc(claims, func(q Claim) bool { _, ok := q.Cells[name]; return ok }) {
+			columns = append(columns, name)
+		}
+	}
+	out := plain.NewCSV(w)
+	out.Write(append(append(head, columns...), "average", "average_of_cells", "average_disagrees"))
+	for _, c := range claims {
+		line := []string{c.Label, c.Backbone, c.Weights, c.league(), c.Kind, c.Source, c.Protocol, c.Remarks,
+			strconv.FormatBool(c.Unreliable), c.Metric}
+		for _, name := range columns {
+			x, ok := c.Cells[name]
+			line = append(line, map[bool]string{true: trimFloat(x)}[ok])
+		}
+		printed := ""
+		if c.Average != nil {
+			printed = trimFloat(*c.Average)
+		}
+		out.Write(append(line, printed, full(c.Recomputed), strconv.FormatBool(c.AverageDisagrees)))
+	}
+	out.Flush()
+	return out.Error()
+}
+
 // writeCSV writes every score of runs, one per line, in full precision. Missing values are empty.
 func writeCSV(w io.Writer, v *view) error {
 	out := plain.NewCSV(w)

@@ -332,7 +332,7 @@ var latexEscapes = map[rune]string{
 	'"': `\textquotedbl{}`, '`': `\textasciigrave{}`, '\'': `\textquotesingle{}`, '[': `{[}`, ']': `{]}`, '*': `{*}`,
 	'-': `-{}`, ',': `,{}`, '–': `--`, '—': `---`, '±': `$\pm$`, '×': `$\times$`, '÷': `$\div$`, '−': `$-$`, '·': `\textperiodcentered{}`, '…': `\ldots{}`,
 	'≥': `$\geq$`, '≤': `$\leq$`, '→': `$\to$`, 'Δ': `$\Delta$`, 'α': `$\alpha$`, 'β': `$\beta$`, 'λ': `$\lambda$`, 'σ': `$\sigma$`, 'τ': `$\tau$`,
-	'‘': "`", '’': "'", '“': "``", '”': "''", '†': `\dag{}`, '°': `\textdegree{}`, 'µ': `\textmu{}`, '§': `\S{}`,
+	'‘': "`", '’': "'", '“': "``", '”': "''", '†': `\dag{}`, '‡': `\ddag{}`, '°': `\textdegree{}`, 'µ': `\textmu{}`, '§': `\S{}`,
 }
 
 // Breaks in long words.

@@ -43,6 +43,8 @@ type Claim struct {
 	// percent by data set, with the digits that were printed
 	Cells   map[string]float64 `yaml:"cells" json:"cells"`
 	Average *float64           `yaml:"average" json:"average,omitempty"` // as printed
+	// Recomputed is the average of Cells, of lines that print one.
+	Recomputed *float64 `yaml:"-" json:"average_of_cells,omitempty"`
 	// AverageDisagrees says that the printed average is not that of the printed cells.
 	AverageDisagrees bool `yaml:"average_disagrees" json:"average_disagrees,omitempty"`
 }
@@ -103,6 +105,10 @@ func readClaims(file string, raw []byte) ([]Claim, error) {
 		r.File, r.Task, r.Metric = file, c.Task, c.Metric
 		if err := r.check(); err != nil {
 			return nil, fmt.Errorf("row %d, %s: %w", i+1, r.Label, err)
+		}
+		if r.Average != nil {
+			mean := r.mean()
+			r.Recomputed = &mean
 		}
 	}
 	return c.Rows, nil
@@ -251,7 +257,7 @@ func claimTables(v *view, list []Claim, about string) []table {
 			if c.AverageDisagrees {
 				e.text += " ‡"
 				disagree = append(disagree, fmt.Sprintf("%s %s, its cells %.1f", c.Label, trimFloat(*c.Average),
-					c.mean()))
+					*c.Recomputed))
 			}
 			line = append(line, e)
 		}

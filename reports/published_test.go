@@ -2,6 +2,7 @@ package reports
 
 import (
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -167,5 +168,39 @@ func TestQuotedAverages(t *testing.T) {
 	}
 	if notes := strings.Join(numbers.notes, " "); !said || !strings.Contains(notes, "SFP 44.0, its cells 43.8") {
 		t.Errorf("said %v; notes %q", said, notes)
+	}
+}
+
+// Every format that has quoted rows says which printed average its cells do not have.
+func TestQuotedAveragesInEveryFormat(t *testing.T) {
+	r := invent(plan{methods: 1, sets: 1, classes: 3})
+	r.Datasets[0].Name, r.Cells[0].Dataset = "voc21", "voc21"
+	dir := t.TempDir()
+	const note = "SFP 44.0, its cells 43.8"
+	for format, want := range map[string][]string{
+		"md": {"44.0 ‡", note}, "html": {"44.0 ‡", note}, "latex": {`44.0 \ddag{}`, `\ddag{} printed at odds`, note},
+		"csv":  {",44.0,43.8", ",true\n"},
+		"json": {`"average": 44`, `"average_of_cells": 43.8`, `"average_disagrees": true`}, "pdf": {"44.0 ‡", note},
+	} {
+		paths, err := Report([]*results.Run{r}, Layout{}, format, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all strings.Builder
+		for _, path := range paths {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if format == "pdf" {
+				data = []byte(strings.Join(strings.Fields(strings.Join(pagesOf(t, data), " ")), " "))
+			}
+			all.Write(data)
+		}
+		for _, text := range want {
+			if !strings.Contains(all.String(), text) {
+				t.Errorf("%s lacks %q", format, text)
+			}
+		}
 	}
 }

@@ -35,7 +35,7 @@ var formats = map[string]func(v *view, dir string) ([]string, error){
 	"md":   textFiles(textFile{"report.md", writeMarkdown}),
 	"json": textFiles(textFile{"report.json", writeJSON}),
 	"csv": textFiles(textFile{"scores.csv", writeCSV}, textFile{"classes.csv", writeClassCSV},
-		textFile{"summary.csv", writeSummaryCSV}),
+		textFile{"summary.csv", writeSummaryCSV}, textFile{"published.csv", writePublishedCSV}),
 	"png":  pictures,
 	"svg":  figureFiles(".svg", func(f *draw.Figure, _ []*results.Run) ([]byte, error) { return f.SVG(), nil }),
 	"html": textFiles(textFile{"report.html", writeHTML}),
@@ -53,7 +53,7 @@ func Formats() []string { return slices.Sorted(maps.Keys(formats)) }
 // Report writes runs (at least one) in a format into the folder outDir, which is
 // made if it is missing, and returns the files it wrote. Formats: md (report.md),
 // html (report.html), pdf (report.pdf), latex (the tables), csv (scores.csv,
-// classes.csv, summary.csv), json (report.json), benchstat (scores.bench), png (the
+// classes.csv, summary.csv, published.csv), json (report.json), benchstat (scores.bench), png (the
 // figures there is something for, scores.png first, and panels-DATASET.png), svg and
 // pdf-figures (the figures alone, one a file).
 func Report(runs []*results.Run, l Layout, format, outDir string) ([]string, error) {

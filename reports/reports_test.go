@@ -601,7 +601,7 @@ func TestReport(t *testing.T) {
 	for format, want := range map[string][]string{
 		"md":   {"report.md"},
 		"json": {"report.json"},
-		"csv":  {"scores.csv", "classes.csv", "summary.csv"},
+		"csv":  {"scores.csv", "classes.csv", "summary.csv", "published.csv"},
 		"png": {"scores.png", "difference-PASCAL-VOC-21.png", "difference-PASCAL-Context-60.png", "classes-PASCAL-VOC-21.png",
 			"classes-PASCAL-Context-60.png", "timing.png", "panels-set0-1.png", "panels-set0-2.png", "panels-set0-3.png",
 			"panels-set0-4.png"},
