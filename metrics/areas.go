@@ -78,7 +78,7 @@ func (r AreaRecord) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (r *AreaRecord) UnmarshalJSON(b []byte) error {
-	*r = nil
+	*r = slices.Grow(AreaRecord(nil), rowsIn(b, 4))
 	return readRows(b, 4, func(x []int64) error {
 		if x[0] != int64(uint16(x[0])) {
 			return fmt.Errorf("area %v is of no class", x)

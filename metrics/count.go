@@ -29,7 +29,7 @@ func (s Sparse) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (s *Sparse) UnmarshalJSON(b []byte) error {
-	*s = nil
+	*s = slices.Grow(Sparse(nil), rowsIn(b, 3))
 	return readRows(b, 3, func(x []int64) error {
 		if x[0] != int64(uint16(x[0])) || x[1] != int64(uint16(x[1])) {
 			return fmt.Errorf("confusion cell %v is out of range", x)

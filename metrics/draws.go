@@ -1,6 +1,10 @@
 package metrics
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+	"slices"
+	"sync"
+)
 
 // Draw says how often each image is there.
 type Draw struct {
@@ -30,6 +34,77 @@ func (d Draw) block() *block {
 	return b
 }
 
+// Lots are the draws of a seed from so many images. Any number of goroutines may share them: each draw is made once for
+// all and kept, in half a byte an image, where those asked for take no more than keptLots bytes.
+type Lots struct {
+	images int
+	seed   uint64
+
+	mu   sync.Mutex
+	rng  *rand.Rand
+	made []lot
+}
+
+const keptLots = 1 << 25
+
+// lot is how often a draw has each image; wide is nil where numbers of half a byte, two in each, hold that.
+type lot struct {
+	narrow []uint8
+	wide   []int32
+}
+
+// NewLots has made no draws yet.
+func NewLots(images int, seed uint64) *Lots {
+	return &Lots{images: images, seed: seed, rng: rand.New(rand.NewPCG(seed, 0))}
+}
+
+// first gives b draws, one a call: how often each has every image.
+func (l *Lots) first(b int) (next func(times []int32)) {
+	if b > 2*keptLots/l.images {
+		rng := rand.New(rand.NewPCG(l.seed, 0))
+		return func(times []int32) { draw(rng, times) }
+	}
+	k := -1
+	return func(times []int32) {
+		k++
+		of := l.kept(k, times)
+		copy(times, of.wide)
+		if of.narrow != nil {
+			for i := range times {
+				times[i] = int32(of.narrow[i/2] >> (i % 2 * 4) & 15)
+			}
+		}
+	}
+}
+
+// kept is draw k, one made before or the next; scratch has a number for each image.
+func (l *Lots) kept(k int, scratch []int32) lot {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if k == len(l.made) {
+		draw(l.rng, scratch)
+		var of lot
+		if slices.Max(scratch) > 15 {
+			of.wide = slices.Clone(scratch)
+		} else {
+			of.narrow = make([]uint8, (l.images+1)/2)
+			for i, n := range scratch {
+				of.narrow[i/2] |= uint8(n) << (i % 2 * 4)
+			}
+		}
+		l.made = append(l.made, of)
+	}
+	return l.made[k]
+}
+
+// draw sets times to how often each image is there in the next draw of rng.
+func draw(rng *rand.Rand, times []int32) {
+	clear(times)
+	for range times {
+		times[rng.Uint64N(uint64(len(times)))]++
+	}
+}
+
 // draws makes blocks of draws.
 type draws struct {
 	list  []Draw
@@ -44,16 +119,13 @@ func newDraws(images int) *draws {
 	return d
 }
 
-// next draws n times as many images as there are. What it returns holds until the next call.
-func (d *draws) next(rng *rand.Rand, n int) []Draw {
+// next is n draws, made by fill. What it returns holds until the next call.
+func (d *draws) next(n int, fill func(times []int32)) []Draw {
 	of := &block{d.times} // a new one: sums of the block before are not its sums
 	for k := range d.list[:n] {
 		times := d.list[k].Times
 		d.list[k].of = of
-		clear(times)
-		for range times {
-			times[rng.Uint64N(uint64(len(times)))]++
-		}
+		fill(times)
 		for i, n := range times {
 			d.times[i][k] = float64(n)
 		}

@@ -1,10 +1,10 @@
 package metrics
 
 import (
-	"math/rand/v2"
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
 
@@ -40,6 +40,35 @@ func TestAddTerms(t *testing.T) {
 	})
 }
 
+// Who shares lots sees the draws of who has them alone, kept or made anew, whatever numbers they have.
+func TestLots(t *testing.T) {
+	const images, draws = 301, 5
+	shared := NewLots(images, 7)
+	a, b, alone := shared.first(draws), shared.first(draws), NewLots(images, 7).first(2*keptLots/images+1)
+	next := func(of func([]int32)) []int32 {
+		times := slices.Repeat([]int32{-1}, images)
+		of(times)
+		return times
+	}
+	var first, second, want [][]int32
+	for range draws {
+		first, want = append(first, next(a)), append(want, next(alone))
+		if len(first)%2 == 0 {
+			second = append(second, next(b), next(b))
+		}
+	}
+	if d := cmp.Diff(want, first); d != "" {
+		t.Errorf("kept: %s", d)
+	}
+	if d := cmp.Diff(want[:4], second); d != "" {
+		t.Errorf("seen again: %s", d)
+	}
+	shared.made[2] = lot{wide: slices.Repeat([]int32{1000}, images)}
+	if c := shared.first(draws); !slices.Equal(next(c), want[0]) || next(c) == nil || next(c)[9] != 1000 {
+		t.Error("a draw of numbers that half a byte does not hold is another when it is seen again")
+	}
+}
+
 // Statistics see in a block of draws what they see of each draw alone, whichever they saw before.
 func TestBlocksOfDraws(t *testing.T) {
 	const images, classes = 40, 7
@@ -54,10 +83,10 @@ func TestBlocksOfDraws(t *testing.T) {
 		t.Fatal(err)
 	}
 	stats["means of classes"] = pool.ClassMeans(MMSeg)
-	rng, made := rand.New(rand.NewPCG(1, 0)), newDraws(images)
+	fill, made := NewLots(images, 1).first(68), newDraws(images)
 	for _, n := range []int{together, 3, 1, together} {
 		for name, stat := range stats {
-			for _, d := range made.next(rng, n) {
+			for _, d := range made.next(n, fill) {
 				got, ok := stat(d)
 				alone, ok2 := stat(Draw{Times: d.Times})
 				if got != alone || ok != ok2 || !ok {

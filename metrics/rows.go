@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 )
@@ -58,6 +59,11 @@ func readRows(b []byte, width int, put func(row []int64) error) error {
 		return fault()
 	}
 	return nil
+}
+
+// rowsIn is how many rows of width numbers a text holds at most.
+func rowsIn(b []byte, width int) int {
+	return min(bytes.Count(b, []byte{'['}), len(b)/(2*width+1))
 }
 
 // rowReader reads tokens of b.

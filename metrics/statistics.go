@@ -3,7 +3,6 @@ package metrics
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"strings"
 )
@@ -81,7 +80,7 @@ type Interval struct {
 // Resamples for which stat is undefined are left out. For a paired comparison of two methods give it
 // their [Difference].
 func Resample(images, b int, seed uint64, level float64, stat Statistic) (Interval, error) {
-	all, err := ResampleAll(images, b, seed, level, []Statistic{stat})
+	all, err := ResampleAll(NewLots(images, seed), b, level, []Statistic{stat})
 	switch {
 	case err != nil:
 		return Interval{}, err
@@ -93,12 +92,12 @@ func Resample(images, b int, seed uint64, level float64, stat Statistic) (Interv
 	return all[0], nil
 }
 
-// ResampleAll is [Resample] for several statistics, which see the same draws one after the other. Statistics of one
+// ResampleAll is [Resample] by the draws of lots for several statistics, which see the same draws one after the other. Statistics of one
 // [AreaPool] sum a draw once. A statistic that is undefined on the images themselves is not resampled.
-func ResampleAll(images, b int, seed uint64, level float64, stats []Statistic) ([]Interval, error) {
+func ResampleAll(lots *Lots, b int, level float64, stats []Statistic) ([]Interval, error) {
 	switch {
-	case images < 1 || images > maxPixels:
-		return nil, fmt.Errorf("%d images to draw from", images)
+	case lots.images < 1 || lots.images > maxPixels:
+		return nil, fmt.Errorf("%d images to draw from", lots.images)
 	case b < 1:
 		return nil, fmt.Errorf("%d resamples", b)
 	case !(level > 0 && level < 1):
@@ -107,14 +106,13 @@ func ResampleAll(images, b int, seed uint64, level float64, stats []Statistic) (
 	out := make([]Interval, len(stats))
 	values := make([][]float64, len(stats)) // nil of those that are not resampled
 	for i, stat := range stats {
-		if estimate, ok := stat.Once(images); ok {
+		if estimate, ok := stat.Once(lots.images); ok {
 			out[i].Estimate, values[i] = estimate, make([]float64, 0, b)
 		}
 	}
-	rng := rand.New(rand.NewPCG(seed, 0))
-	draws := newDraws(images)
+	fill, draws := lots.first(b), newDraws(lots.images)
 	for first := 0; first < b; first += together {
-		for _, d := range draws.next(rng, min(together, b-first)) {
+		for _, d := range draws.next(min(together, b-first), fill) {
 			for i, stat := range stats {
 				if values[i] == nil {
 					continue

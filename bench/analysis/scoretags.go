@@ -48,7 +48,7 @@ func ScoreTags(s TagScoring) (*FileScores, error) {
 	stats := slices.DeleteFunc(table.Statistics(""),
 		func(s tasks.Statistic) bool { return strings.HasPrefix(s.Score, "mAP-") })
 	if out.Classes, out.Counts, err = table.PerClass(); err == nil {
-		out.Scores, err = tasks.Evaluate(stats, images, s.Resamples, s.Seed)
+		out.Scores, err = tasks.Evaluate(stats, images, s.Resamples, metrics.NewLots(images, s.Seed))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Pred, err)

@@ -189,9 +189,15 @@ func decodeEvidence(s *jsonscan.Scanner, line []byte) (e Evidence, err error) {
 			default:
 				rows = false
 			}
+			if into == nil {
+				return s.Skip()
+			}
+			if list := s.Rows(); list != nil {
+				return into.UnmarshalJSON(list)
+			}
 			s.Next()
 			at := s.Offset()
-			if err := s.Skip(); err != nil || into == nil {
+			if err := s.Skip(); err != nil {
 				return err
 			}
 			return into.UnmarshalJSON(line[at:s.Offset()])

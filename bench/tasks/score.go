@@ -11,6 +11,7 @@ import (
 
 	"ovbench/bench/records"
 	"ovbench/configs"
+	"ovbench/metrics"
 	"ovbench/reports/results"
 )
 
@@ -49,10 +50,11 @@ func Score(run *results.Run, suite *configs.Suite, recs []records.Record) ([]res
 	group.SetLimit(runtime.NumCPU())
 	for i, d := range run.Datasets {
 		of := slices.DeleteFunc(slices.Clone(recs), func(r records.Record) bool { return r.Dataset != d.Name })
+		lots := metrics.NewLots(len(of), suite.Seed)
 		for j, m := range run.Methods {
 			at := i*len(run.Methods) + j
 			group.Go(func() (err error) {
-				made[at], err = scoreOne(Context{Run: run, Dataset: d, Method: m.Name}, t, suite, of)
+				made[at], err = scoreOne(Context{Run: run, Dataset: d, Method: m.Name}, t, suite, of, lots)
 				if err != nil {
 					faults[at] = fmt.Errorf("%s, %s: %w", d.Name, m.Name, err)
 				}
@@ -65,14 +67,14 @@ func Score(run *results.Run, suite *configs.Suite, recs []records.Record) ([]res
 }
 
 // scoreOne gives the cells of one data set and method.
-func scoreOne(c Context, t Task, suite *configs.Suite, recs []records.Record) (out []results.Cell, err error) {
+func scoreOne(c Context, t Task, suite *configs.Suite, recs []records.Record, lots *metrics.Lots) (out []results.Cell, err error) {
 	cells, err := t.Cells(c, recs)
 	if err != nil {
 		return nil, err
 	}
 	said := map[string]bool{} // what holds for all cells of the method is said once
 	for _, cell := range cells {
-		made, err := cell.compute(suite, len(recs))
+		made, err := cell.compute(suite, len(recs), lots)
 		if err != nil {
 			return nil, err
 		}
@@ -92,7 +94,7 @@ func scoreOne(c Context, t Task, suite *configs.Suite, recs []records.Record) (o
 }
 
 // compute computes the scores that a suite wants; it is nil if there is none of them.
-func (c Cell) compute(suite *configs.Suite, images int) (*results.Cell, error) {
+func (c Cell) compute(suite *configs.Suite, images int, lots *metrics.Lots) (*results.Cell, error) {
 	wanted := c.Statistics
 	if len(suite.Metrics) > 0 {
 		wanted = nil
@@ -112,7 +114,7 @@ func (c Cell) compute(suite *configs.Suite, images int) (*results.Cell, error) {
 		}
 	}
 	var err error
-	if cell.Scores, err = Evaluate(wanted, images, suite.Resamples, suite.Seed); err != nil {
+	if cell.Scores, err = Evaluate(wanted, images, suite.Resamples, lots); err != nil {
 		return nil, err
 	}
 	return cell, c.describe(cell)

@@ -90,8 +90,8 @@ func alone[E measured[E]](stat func(E) (metrics.Statistic, error)) func(E) ([]fl
 }
 
 // Evaluate computes scores of that many images, in the order given, each once and, where resamples are asked for, with
-// its interval. What is undefined is left out.
-func Evaluate(stats []Statistic, images, resamples int, seed uint64) ([]results.Score, error) {
+// its interval by draws of lots. What is undefined is left out.
+func Evaluate(stats []Statistic, images, resamples int, lots *metrics.Lots) ([]results.Score, error) {
 	var (
 		out   []results.Score
 		drawn []metrics.Statistic // those of them with intervals
@@ -114,7 +114,7 @@ func Evaluate(stats []Statistic, images, resamples int, seed uint64) ([]results.
 	if resamples < 1 || images < 2 || len(drawn) == 0 {
 		return out, nil
 	}
-	intervals, err := metrics.ResampleAll(images, resamples, seed, Level, drawn)
+	intervals, err := metrics.ResampleAll(lots, resamples, Level, drawn)
 	if err != nil {
 		return nil, err
 	}

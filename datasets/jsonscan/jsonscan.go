@@ -256,6 +256,9 @@ func (s *Scanner) numeric() (float64, string, error) {
 
 // notFinite is the word next that Python writes and JSON has not, "" if there is none.
 func (s *Scanner) notFinite() string {
+	if c := s.Next(); c != 'N' && c != 'I' && c != '-' {
+		return ""
+	}
 	for _, word := range []string{"NaN", "Infinity", "-Infinity"} {
 		if bytes.HasPrefix(s.fill(len(word)), []byte(word)) {
 			return word
@@ -356,6 +359,29 @@ func (s *Scanner) unquote(quoted []byte) ([]byte, error) {
 
 // plainless tells characters that need a closer look.
 func plainless(r rune) bool { return r < ' ' || r == '\\' || r == utf8.RuneError }
+
+// Rows consumes the list that is next, of numbers and lists alone, by its brackets: what stands between them is for the
+// caller to check. It is nil, and nothing consumed, where there is something else, or more than lies in memory.
+func (s *Scanner) Rows() []byte {
+	if s.Next() != '[' {
+		return nil
+	}
+	depth := 0
+	for i, c := range s.buf[s.p:] {
+		switch c {
+		case '[':
+			depth++
+		case ']':
+			if depth--; depth == 0 {
+				s.p += i + 1
+				return s.buf[s.p-i-1 : s.p]
+			}
+		case '"', '{', '}':
+			return nil
+		}
+	}
+	return nil
+}
 
 // Skip consumes a value of any kind.
 func (s *Scanner) Skip() error {

@@ -93,6 +93,21 @@ func TestScannerValues(t *testing.T) {
 	}
 }
 
+func TestRows(t *testing.T) {
+	for text, want := range map[string]string{
+		" [[1,2],[-3, 4]] ,[5]": "[[1,2],[-3, 4]]", "[]": "[]", "[x]]": "[x]", "[[1,2]": "", "7": "", "": "",
+		`["]"]`: "", `[{}]`: "", "{}": "",
+	} {
+		s := Of([]byte(text))
+		if got := s.Rows(); string(got) != want {
+			t.Errorf("rows of %q are %q, want %q", text, got, want)
+		}
+		if at := strings.Index(text, want) + len(want); want != "" && s.Offset() != int64(at) {
+			t.Errorf("%q is read up to %d, want %d", text, s.Offset(), at)
+		}
+	}
+}
+
 var notFinite = regexp.MustCompile(`NaN|Infinity`)
 
 var longNumber = regexp.MustCompile(`[-+.0-9eE]{512}`)
@@ -112,6 +127,10 @@ func FuzzScanner(f *testing.F) {
 		}
 		if (err == nil) != json.Valid(data) {
 			t.Fatalf("%q: scanned with %v, valid is %v", data, err, json.Valid(data))
+		}
+		whole, rows := Of(data), Of(data)
+		if list := rows.Rows(); list != nil && whole.Skip() == nil && whole.Offset() != rows.Offset() {
+			t.Fatalf("%q: rows %q", data, list)
 		}
 		if slow := scanWhole(iotest.OneByteReader(strings.NewReader(string(data)))); fmt.Sprint(slow) != fmt.Sprint(err) {
 			t.Fatalf("%q: %v, byte by byte %v", data, err, slow)
