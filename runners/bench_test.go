@@ -446,6 +446,56 @@ func BenchmarkNine(b *testing.B) {
 	b.ReportMetric(spent["windows"], "windows-cpu-sec")
 }
 
+// BenchmarkWindows is SCLIP's protocol, six windows of 224 of a picture of 640x480 and labels of 171 classes, beside one
+// run of the network on the same six windows: by sclip for both, and against clip. The metrics are ratios of the best
+// processor seconds.
+func BenchmarkWindows(b *testing.B) {
+	m := vitB16(b)
+	rng := rand.New(rand.NewPCG(3, 4))
+	texts := tensor.New(171, m.Embed)
+	for i := range texts.Data {
+		texts.Data[i] = float32(rng.NormFloat64()) / 22
+	}
+	whole, cut := tensor.New(1, 3, 336, 448), tensor.New(6, 3, 224, 224)
+	for _, x := range []tensor.Dense{whole, cut} {
+		for i := range x.Data {
+			x.Data[i] = float32(rng.IntN(256))
+		}
+	}
+	o := runners.ImageOptions{Positions: vit.Bilinear, Similarities: true}
+	sclip, plain := images(b, m, named(b, "sclip"), o), images(b, m, named(b, "clip"), o)
+	spent := map[string]float64{}
+	took := func(name string, do func() error) {
+		start := cpuSeconds(b)
+		if err := do(); err != nil {
+			b.Fatal(err)
+		}
+		keep(spent, name, cpuSeconds(b)-start)
+	}
+	network := func(r *runners.Images) func() error {
+		return func() error {
+			_, err := r.Similarities(b.Context(), cut, texts)
+			return err
+		}
+	}
+	labels := make([]uint16, 640*480)
+	for b.Loop() {
+		took("sclip", network(sclip))
+		took("clip", network(plain))
+		took("windows", func() error {
+			scan, err := sclip.Scan(b.Context(), runners.Picture{Pixels: whole}, runners.Sliding{Window: 224, Stride: 112},
+				runners.TextSet{Texts: texts})
+			if err == nil {
+				scan.Mosaic(0, 0, 171).Decode(labels, 640, 480, resample.Rule{Scale: 40})
+			}
+			return err
+		})
+	}
+	b.ReportMetric(spent["windows"]/spent["sclip"], "windows/network")
+	b.ReportMetric(spent["windows"]/spent["clip"], "windows/clip")
+	b.ReportMetric(spent["clip"], "clip-cpu-sec")
+}
+
 // BenchmarkBackbone is what ProxyCLIP with DINO ViT-B/16 costs beside three methods of CLIP alone, in one session at 336
 // px, with positions as ProxyCLIP's protocol has them for all, over one forward pass of CLIP and one of DINO. The metric
 // is a ratio of processor seconds.
