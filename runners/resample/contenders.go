@@ -1,17 +1,22 @@
 package resample
 
-import "math"
+import (
+	"cmp"
+	"math"
+	"slices"
+)
 
 // contenders are those queries of order that can win a pixel after so many iterations of PAMR. The others are left out
-// because another one, d, is larger than they are, c, at every token: resizing, averaging and refining are sums with
-// weights that are not negative, so that the difference stays at least as large, everywhere, whatever the picture.
+// because another one, or the mean of several, is larger than they are at every token: resizing, averaging and refining
+// are sums with weights that are not negative, so that the difference stays at least as large, everywhere, whatever the
+// picture; and the largest of several is no smaller than their mean.
 //
 // Rounding is allowed for. With u = 2^-24 and M the largest logit, a pixel is off by at most 4u·M for each of four
 // interpolations, (n+1)u·M for a mean of n tiles, and 10u·M for an iteration, whose weights sum to 1 within u; the
 // difference may lose as much twice. The margin is twice that again.
 func (l *layout) contenders(order []int, iterations int) []int {
 	largest := float32(0)
-	gaps := make([]gap, l.Queries) // of each query
+	gaps, sums := make([]gap, l.Queries), make([]float64, l.Queries) // of each query
 	for q := range gaps {
 		gaps[q].by = float32(math.Inf(1))
 	}
@@ -22,6 +27,7 @@ func (l *layout) contenders(order []int, iterations int) []int {
 			for _, q := range order {
 				v := logits[q]
 				top, largest = max(top, v), max(largest, v, -v)
+				sums[q] += float64(v)
 			}
 			for _, q := range order {
 				if g := &gaps[q]; top-logits[q] < g.by {
@@ -34,9 +40,10 @@ func (l *layout) contenders(order []int, iterations int) []int {
 		return order
 	}
 	margin := largest*0x1p-22*float32(10*iterations+17+len(l.Tiles)) + 0x1p-130 // subnormals are off by less than that
+	strong := slices.SortedFunc(slices.Values(order), func(a, b int) int { return cmp.Compare(sums[b], sums[a]) })
 	var out []int
 	for _, c := range order {
-		if !l.beaten(order, c, gaps[c], margin) {
+		if !l.beaten(c, strong, gaps[c], margin) {
 			out = append(out, c)
 		}
 	}
@@ -50,25 +57,36 @@ type gap struct {
 	at   int
 }
 
-// beaten says whether one query of order is larger than query c by more than margin at every token.
-func (l *layout) beaten(order []int, c int, g gap, margin float32) bool {
+// beaten says whether one query, or the mean of the two or four that are strongest, is larger than query c by more than
+// margin at every token.
+func (l *layout) beaten(c int, strong []int, g gap, margin float32) bool {
 	if !(g.by > margin) {
 		return false
 	}
 	near := l.Tiles[g.tile].Logits[g.at:][:l.Queries] // where few are larger
-	for _, d := range order {
-		if near[d]-near[c] > margin && l.everywhere(d, c, margin) {
+	for k, d := range strong {
+		if near[d]-near[c] > margin && l.everywhere(strong[k:k+1], c, margin) {
+			return true
+		}
+	}
+	for n := 2; n <= min(4, len(strong)); n *= 2 {
+		if l.everywhere(strong[:n], c, margin) {
 			return true
 		}
 	}
 	return false
 }
 
-// everywhere says whether query d is larger than c by more than margin at every token.
-func (l *layout) everywhere(d, c int, margin float32) bool {
+// everywhere says whether the mean of queries is larger than query c by more than margin at every token.
+func (l *layout) everywhere(queries []int, c int, margin float32) bool {
+	margin *= float32(len(queries))
 	for _, t := range l.Tiles {
 		for at := 0; at < len(t.Logits); at += l.Queries {
-			if !(t.Logits[at+d]-t.Logits[at+c] > margin) {
+			sum, v := float32(0), t.Logits[at+c]
+			for _, d := range queries {
+				sum += t.Logits[at+d] - v
+			}
+			if !(sum > margin) {
 				return false
 			}
 		}

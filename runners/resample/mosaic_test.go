@@ -252,7 +252,8 @@ func TestRefineEqualsPlain(t *testing.T) {
 			by, of := rapid.SampledFrom([]float32{0, -1e-6, 1e-7, 1e-6, 1e-5, -0.5, 0.5}).Draw(t, "by"), rapid.IntRange(0, q).Draw(t, "of")
 			for _, tile := range m.Tiles {
 				for at := 0; of < q && at < len(tile.Logits); at += m.Queries {
-					tile.Logits[at+q] = tile.Logits[at+of] + by*rapid.SampledFrom([]float32{1, 1, 1, 1.5}).Draw(t, "times")
+					other := tile.Logits[at+rapid.SampledFrom([]int{of, of, of, 0}).Draw(t, "other")]
+					tile.Logits[at+q] = (tile.Logits[at+of]+other)/2 + by*rapid.SampledFrom([]float32{1, 1, 1, 1.5}).Draw(t, "times")
 				}
 			}
 		}
@@ -277,22 +278,30 @@ func TestRefineEqualsPlain(t *testing.T) {
 	})
 }
 
-// A query that is second at every token wins what is refined of two that take turns; one that is third never does.
+// A query that is second at every token wins what is refined of two that take turns. One below another never wins, nor
+// one below the mean of those two.
 func TestContenders(t *testing.T) {
 	const cols, rows, w, h = 10, 8, 80, 64
-	var logits []float32
-	for i := range cols * rows {
-		turn := float32((i+i/cols)%2*2 - 1)
-		logits = append(logits, 0.4, turn, -turn, 0.5)
-	}
-	m := Whole(logits, cols, rows, 4, w, h)
-	if got := m.layout(w, h).contenders([]int{0, 1, 2, 3}, 10); !slices.Equal(got, []int{1, 2, 3}) {
-		t.Errorf("queries %v can win, want all but 0", got)
-	}
-	labels := make([]uint16, w*h)
-	m.Refine(labels, w, h, Rule{}, NewPAMR(make([]float32, w*h), w, h), 10)
-	if at := h/2*w + w/2; labels[at] != 3 {
-		t.Errorf("the middle has label %d, want 3", labels[at])
+	refined := NewPAMR(make([]float32, w*h), w, h)
+	for _, c := range []struct {
+		last float32
+		want []int // of queries
+		wins int
+	}{{0.5, []int{1, 2, 3}, 3}, {-0.5, []int{1, 2}, 2}} {
+		var logits []float32
+		for i := range cols * rows {
+			turn := float32((i+i/cols)%2*2 - 1)
+			logits = append(logits, c.last-0.1, turn, 0.1-turn, c.last)
+		}
+		m := Whole(logits, cols, rows, 4, w, h)
+		if got := m.layout(w, h).contenders([]int{0, 1, 2, 3}, 10); !slices.Equal(got, c.want) {
+			t.Errorf("queries %v can win, want %v", got, c.want)
+		}
+		labels := make([]uint16, w*h)
+		m.Refine(labels, w, h, Rule{}, refined, 10)
+		if at := h/2*w + w/2; int(labels[at]) != c.wins {
+			t.Errorf("the middle has label %d, want %d", labels[at], c.wins)
+		}
 	}
 }
 
