@@ -34,11 +34,18 @@ type cocoRuns struct {
 func parseAnnotation(data []byte) (a cocoAnnotation, err error) {
 	a.id = absent
 	s := jsonscan.Of(data)
-	err = s.Object(func(key []byte) error {
+	return a, byKey(s, func(key string) error { return a.field(s, key) })
+}
+
+// byKey reads an object: read skips a value or says what is wrong with it, and errors name its key.
+func byKey(s *jsonscan.Scanner, read func(key string) error) error {
+	return s.Object(func(key []byte) error {
 		name := string(key) // key changes with what is read
-		return ofKey(name, a.field(s, name))
+		if err := read(name); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		return nil
 	})
-	return a, err
 }
 
 func (a *cocoAnnotation) field(s *jsonscan.Scanner, key string) (err error) {
@@ -87,16 +94,16 @@ func floats(s *jsonscan.Scanner) (out []float64, err error) {
 
 func (a *cocoAnnotation) segment(s *jsonscan.Scanner) error {
 	var g cocoSegment
-	err := s.Object(func(key []byte) (err error) {
-		switch string(key) {
+	err := byKey(s, func(key string) (err error) {
+		switch key {
 		case "id":
 			g.id, err = s.Integer()
 		case "category_id":
 			g.category, err = s.Integer()
 		default:
-			return s.Skip()
+			err = s.Skip()
 		}
-		return ofKey(key, err)
+		return err
 	})
 	a.segments = append(a.segments, g)
 	return err
@@ -104,8 +111,8 @@ func (a *cocoAnnotation) segment(s *jsonscan.Scanner) error {
 
 func parseRuns(s *jsonscan.Scanner) (*cocoRuns, error) {
 	var r cocoRuns
-	return &r, s.Object(func(key []byte) (err error) {
-		switch string(key) {
+	return &r, byKey(s, func(key string) (err error) {
+		switch key {
 		case "size":
 			err = s.Array(func() error {
 				v, err := s.Integer()
@@ -127,9 +134,9 @@ func parseRuns(s *jsonscan.Scanner) (*cocoRuns, error) {
 				return err
 			})
 		default:
-			return s.Skip()
+			err = s.Skip()
 		}
-		return ofKey(key, err)
+		return err
 	})
 }
 

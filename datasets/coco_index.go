@@ -86,8 +86,8 @@ const absent = math.MinInt64
 func (r *cocoReader) image() error {
 	img, name := cocoImage{id: absent}, ""
 	var w, h int64
-	err := r.Object(func(key []byte) (err error) {
-		switch string(key) {
+	err := byKey(r.Scanner, func(key string) (err error) {
+		switch key {
 		case "id":
 			img.id, err = r.Integer()
 		case "width":
@@ -97,9 +97,9 @@ func (r *cocoReader) image() error {
 		case "file_name":
 			name, err = r.Text()
 		default:
-			return r.Skip()
+			err = r.Skip()
 		}
-		return ofKey(key, err)
+		return err
 	})
 	if err != nil {
 		return err
@@ -145,20 +145,12 @@ func annotationID(s *jsonscan.Scanner) (int64, error) {
 	return absent, err
 }
 
-// ofKey says which key of an object an error is of.
-func ofKey[T string | []byte](key T, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", key, err)
-}
-
 func (r *cocoReader) annotation() error {
 	r.Next()
 	e := cocoEntry{image: absent, offset: r.Offset()}
 	id, category := int64(absent), int64(absent)
-	err := r.Object(func(key []byte) (err error) {
-		switch string(key) {
+	err := byKey(r.Scanner, func(key string) (err error) {
+		switch key {
 		case "id":
 			id, err = annotationID(r.Scanner)
 		case "image_id":
@@ -166,9 +158,9 @@ func (r *cocoReader) annotation() error {
 		case "category_id":
 			category, err = r.Integer()
 		default:
-			return r.Skip()
+			err = r.Skip()
 		}
-		return ofKey(key, err)
+		return err
 	})
 	if err != nil {
 		return err
@@ -196,16 +188,16 @@ func (r *cocoReader) annotation() error {
 // category checks that the numbers mean what they do in COCO: files of other data sets have the same form.
 func (r *cocoReader) category() error {
 	id, name := int64(absent), ""
-	err := r.Object(func(key []byte) (err error) {
-		switch string(key) {
+	err := byKey(r.Scanner, func(key string) (err error) {
+		switch key {
 		case "id":
 			id, err = r.Integer()
 		case "name":
 			name, err = r.Text()
 		default:
-			return r.Skip()
+			err = r.Skip()
 		}
-		return ofKey(key, err)
+		return err
 	})
 	if err != nil {
 		return err

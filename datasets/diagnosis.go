@@ -209,15 +209,21 @@ func (t *Diagnosis) diagnose(list faultList, seen int) {
 			"or car (21, 23, 24, 26), and none is above 18", t.probed))
 	}
 	switch {
+	case t.masks() != "" && len(t.info.Classes) > 2 && !t.info.Background && t.any(0):
+		list.maybe(OnlyBackground, t.samples, t.masks())
 	case t.masks() != "":
 		list.add(OnlyBackground, t.samples, t.masks())
 	case t.onlyBackground() != "":
 		list.add(OnlyBackground, t.samples, t.onlyBackground())
 	case t.fromOne() != "":
-		list.add(FromOne, t.samples, t.fromOne())
+		list.maybe(FromOne, t.samples, t.fromOne())
 	default:
-		if text := t.reducedTwice(t.info, seen); text != "" {
+		text := t.reducedTwice(t.info, seen)
+		switch {
+		case text != "" && seen == t.info.Official:
 			list.add(ReduceZero, t.samples, text)
+		case text != "":
+			list.maybe(ReduceZero, t.samples, text)
 		}
 	}
 }
@@ -238,8 +244,8 @@ func (t *Diagnosis) masks() string {
 	if !slices.Equal(t.stored.Values(), []uint16{0, 255}) || t.any(1) || len(t.pixels) < 2 {
 		return ""
 	}
-	return fmt.Sprintf("the %d label maps looked at hold 0 and 255 alone, and 255 is read as ignore: they are masks; "+
-		"store class 1 as 1", t.probed)
+	return fmt.Sprintf("the %d label maps looked at hold 0 and 255 alone, and 255 is read as ignore: where masks are "+
+		"stored so, store class 1 as 1", t.probed)
 }
 
 // fromOne says so if a folder's label maps never store 0, and the last class never occurs with them.

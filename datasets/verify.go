@@ -22,6 +22,7 @@ type Fault struct {
 	Count    int      // how many samples have it
 	Examples []string // the first few, in order of samples: what and where
 	Remedy   string
+	Possible bool // it may be so, or all is well
 }
 
 // FaultKind says what is wrong.
@@ -71,8 +72,7 @@ var faultKinds = []struct {
 	{OnlyBackground, "use the label maps of classes; these may be masks of one class or empty"},
 	{BlankLabels, "use another split: the truth of test splits is often not public, so that their label maps are " +
 		"blank"},
-	{FromOne, "if stored 1 is the first class, say reduce_zero_label: true (data set folder) or number classes from 0; if " +
-		"the first class is in none of these pictures, all is well"},
+	{FromOne, "say reduce_zero_label: true if stored 1 is the first class (data set folder), or number classes from 0"},
 }
 
 // maxExamples bounds Fault.Examples.
@@ -106,9 +106,10 @@ func (f Fault) ofWhole() bool {
 	return false
 }
 
-// Warning says that a measurement of what there is can still be right: the pictures are fewer than usual, or repeated.
+// Warning says that a measurement of what there is can still be right: the pictures are fewer than usual, or repeated,
+// or nothing is wrong at all.
 func (f Fault) Warning() bool {
-	return f.Kind == WrongCount || f.Kind == LeftOut || f.Kind == DuplicateImage
+	return f.Possible || f.Kind == WrongCount || f.Kind == LeftOut || f.Kind == DuplicateImage
 }
 
 // Incomplete is a Dataset that leaves out listed pictures which are not on disk, where it is usual that many are not.
@@ -277,11 +278,22 @@ func (v *verification) faults() []Fault {
 	return list.sorted()
 }
 
+// maybe is add of what may be so, beside nothing of the kind that is so.
+func (l faultList) maybe(kind FaultKind, count int, example string) {
+	if l[kind] == nil {
+		l.add(kind, count, example)
+		l[kind].Possible = true
+	}
+}
+
 // sorted are the faults in the order of faultKinds, with their remedies.
 func (l faultList) sorted() (out []Fault) {
 	for _, k := range faultKinds {
 		if f := l[k.kind]; f != nil {
 			f.Remedy = k.remedy
+			if f.Possible {
+				f.Remedy += "; or do nothing, if the pictures are like that"
+			}
 			out = append(out, *f)
 		}
 	}

@@ -62,6 +62,7 @@ func TestInspectNamesMistakes(t *testing.T) {
 		return func(i, p int) uint8 { return first + uint8((16*i+p)%int(last-first+1)) }
 	}
 	whole := func(info Info) Info { info.Official = 10; return info }
+	folder := func(info Info) Info { info.Name = "folder"; return info }
 	for _, test := range []struct {
 		name   string
 		suffix string
@@ -100,13 +101,19 @@ func TestInspectNamesMistakes(t *testing.T) {
 		{"all ignored", ".png", named(20, false), labelmap.NewTable(20, 255, true), spread(0, 255, 0), OnlyBackground, 10,
 			"hold 0 and 255 alone, and 255 is read as ignore"},
 		{"masks of one class", ".png", named(21, true), labelmap.NewTable(21, 255, false), spread(0, 255), OnlyBackground, 10,
-			"they are masks; store class 1 as 1"},
+			"where masks are stored so, store class 1 as 1"},
 		{"a little foreground", ".png", named(21, true), labelmap.NewTable(21, 255, false),
 			func(i, p int) uint8 { return uint8(i * p / 9 / 15) }, "", 0, ""},
 		{"COCO-Stuff in VOC's place", ".png", named(21, true), labelmap.NewTable(21, 255, false), through(100, 181),
 			OtherLabels, 10, "values 100..181 out of range fit COCO-Stuff stuffthingmaps"},
 		{"damage in a few", ".png", named(21, true), labelmap.NewTable(21, 255, false),
 			func(i, p int) uint8 { return uint8(i / 8 * 60) }, LabelValue, 2, "60 at x 0, y 0"},
+		{"the first class in no picture", ".png", folder(named(5, false)), labelmap.NewTable(5, 255, false), spread(1, 2, 255),
+			FromOne, 10, "or number classes from 0; or do nothing"},
+		{"one class and void", ".png", named(3, false), labelmap.NewTable(3, 255, false), spread(0, 255), OnlyBackground, 10,
+			"these may be masks of one class or empty; or do nothing"},
+		{"one class of two and void", ".png", named(2, false), labelmap.NewTable(2, 255, false), spread(0, 255),
+			OnlyBackground, 10, "where masks are stored so, store class 1 as 1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := newLabelled(t, test.suffix, 10, test.info, test.table, test.stored)
@@ -121,7 +128,8 @@ func TestInspectNamesMistakes(t *testing.T) {
 			if i < 0 {
 				t.Fatalf("got %v, want %q", faults, test.want)
 			}
-			if f := faults[i]; f.Count != test.count || !strings.Contains(f.Error(), test.text) || f.Warning() {
+			if f := faults[i]; f.Count != test.count || !strings.Contains(f.Error(), test.text) ||
+				f.Warning() != strings.Contains(test.text, "do nothing") {
 				t.Errorf("%v, want %d and %q", f, test.count, test.text)
 			}
 			if extra := slices.DeleteFunc(slices.Clone(faults),

@@ -156,7 +156,7 @@ func TestResumedRunsNameMistakes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if warned := strings.Join(out.Warnings, "\n"); !strings.Contains(warned, "they are masks") {
+		if warned := strings.Join(out.Warnings, "\n"); !strings.Contains(warned, "where masks are stored so") {
 			t.Errorf("resume %v: warnings %q", r.Resume, warned)
 		}
 	}
