@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"ovbench/datasets/files"
 	"ovbench/datasets/labelmap"
@@ -22,16 +23,18 @@ type classList struct {
 
 // Lines that are no plain names.
 var (
-	numberedLine = regexp.MustCompile(`^[\[(]?0*(\d+)(\s*[:=.,;)\]\t -])\s*(\S.*)$`)
-	numberBehind = regexp.MustCompile(`^(.*[^\s\d])\s*[:=,;\t ]\s*0*(\d+)$`)
+	numberedLine = regexp.MustCompile(`^(?i:class|label|id)?[ _#-]?[\[(]?0*(\d+)(\s*[:=.,;)\]\t -])\s*(\S.*)$`)
+	numberBehind = regexp.MustCompile(`^(.*[^\s\d([])\s*[:=,;\t (\[]\s*0*(\d+)[)\]]?$`)
+	synsetLine   = regexp.MustCompile(`^n\d{8}[\s,:]+(\S.*)$`)
+	yamlLine     = regexp.MustCompile(`^(names|nc)\s*:(\s|$)`)
 	quotedLine   = regexp.MustCompile(`^(?:"([^"]+)"|'([^']+)'),?$`)
 	tableLine    = regexp.MustCompile(`^[^,:]*[,:]\s*\d+\s*,\s*\d+\s*,\s*\d+\s*(?:$|[,:])`)
 	voidComment  = regexp.MustCompile(`(?i)^#\s*_*(void|background|bg|unlabell?ed|ignored?|unknown|others?|none)_*$`)
 )
 
 // readClassList reads a file with one class per line, in the format of [QueriesOf]. Lines may all be in quotes, and all
-// be numbered by the stored values of their classes, of which first is that of the first class. A table of names and
-// colours is read as such.
+// be numbered by the stored values of their classes, of which first is that of the first class: negative if 0 and 1 both
+// are right. A table of names and colours is read as such.
 func readClassList(name string, first int) (c classList, err error) {
 	lines, err := files.Lines(name)
 	if err != nil {
@@ -43,7 +46,7 @@ func readClassList(name string, first int) (c classList, err error) {
 	for i, line := range lines {
 		if voidComment.MatchString(line) {
 			return c, fmt.Errorf("%s:%d: %q is a comment here, so that the next line is class %d; if it is a class "+
-				"of its own, take the # away, else remove the line", name, i+1, line, first)
+				"of its own, take the # away, else remove the line", name, i+1, line, max(first, 0))
 		}
 	}
 	if lines, err = c.plain(name, lines, first); err != nil {
@@ -72,11 +75,24 @@ func (c *classList) plain(name string, lines []string, first int) ([]string, err
 			fmt.Sprintf("%s of %s is no class, as in labelme: it is stored as 255", labelmeIgnore, name))
 	}
 	rows := textLines(lines)
-	if kind := otherNotation(lines, rows); kind != "" {
+	for _, i := range rows {
+		if r := strings.IndexFunc(lines[i], invisible); r >= 0 {
+			return nil, fmt.Errorf("%s:%d: %q has the invisible character %U, which a model reads too; delete it", name, i+1,
+				lines[i], []rune(lines[i][r:])[0])
+		}
+	}
+	lines = withoutCommas(lines, rows)
+	numbered := areNumbered(lines, rows)
+	if kind := otherNotation(lines, rows); kind != "" && !numbered {
 		return nil, fmt.Errorf("%s:%d: a list as %s writes it; want one name a line, and nothing else", name, rows[0]+1, kind)
 	}
 	out := slices.Clone(lines)
-	numbered := areNumbered(lines, rows)
+	if first < 0 {
+		first = 0
+		if numbered && numberedLine.FindStringSubmatch(lines[rows[0]])[1] == "1" {
+			first = 1
+		}
+	}
 	for k, i := range rows {
 		if !numbered {
 			break
@@ -92,6 +108,17 @@ func (c *classList) plain(name string, lines []string, first int) ([]string, err
 		for _, i := range rows {
 			out[i] = numberBehind.FindStringSubmatch(lines[i])[1]
 		}
+	}
+	switch all := allMatch(lines, rows); {
+	case numbered:
+	case all(synsetLine):
+		for _, i := range rows {
+			out[i] = synsetLine.FindStringSubmatch(lines[i])[1]
+		}
+		c.notes = append(c.notes, fmt.Sprintf("the WordNet ids of lines of %s are taken off", name))
+	case len(rows) > 1 && all(numberedLine):
+		return nil, fmt.Errorf("%s:%d: every line begins with a number, which is not that of its class; take the numbers "+
+			"off, or put names that have one in quotes", name, rows[0]+1)
 	}
 	if numbered {
 		c.notes = append(c.notes, fmt.Sprintf("the numbers of lines of %s are taken off: they are those of the classes",
@@ -113,6 +140,32 @@ func (c *classList) plain(name string, lines []string, first int) ([]string, err
 	return out, nil
 }
 
+// invisible says whether a character is a control or format character that nobody sees in a list. Those that join
+// letters belong to some scripts.
+func invisible(r rune) bool {
+	return r != '\t' && r != '\u200c' && r != '\u200d' && unicode.In(r, unicode.Cc, unicode.Cf)
+}
+
+// withoutCommas takes the commas off that end all lines but perhaps the last.
+func withoutCommas(lines []string, rows []int) []string {
+	plain := func(i int) bool { return !strings.HasSuffix(lines[i], ",") }
+	if len(rows) < 2 || slices.ContainsFunc(rows[:len(rows)-1], plain) {
+		return lines
+	}
+	out := slices.Clone(lines)
+	for _, i := range rows {
+		out[i] = strings.TrimSpace(strings.TrimSuffix(out[i], ","))
+	}
+	return out
+}
+
+// allMatch tells whether all lines are of a kind.
+func allMatch(lines []string, rows []int) func(*regexp.Regexp) bool {
+	return func(kind *regexp.Regexp) bool {
+		return !slices.ContainsFunc(rows, func(i int) bool { return !kind.MatchString(lines[i]) })
+	}
+}
+
 // labelmeIgnore begins lists of labelme.
 const labelmeIgnore = "__ignore__"
 
@@ -128,12 +181,35 @@ func otherNotation(lines []string, rows []int) string {
 	case begin == "[" || begin == "{" || strings.HasPrefix(begin, "['") || strings.HasPrefix(begin, `["`) ||
 		strings.HasPrefix(begin, `{"`) || strings.HasPrefix(begin, "{'"):
 		return "JSON or Python"
-	case begin == "names:" || begin == "---" || strings.HasPrefix(begin, "- ") && all("- "):
+	case slices.ContainsFunc(rows, func(i int) bool { return yamlLine.MatchString(lines[i]) }) || begin == "---" ||
+		strings.HasPrefix(begin, "- ") && all("- "):
 		return "YAML"
 	case strings.HasPrefix(begin, "* ") && all("* "):
 		return "Markdown"
+	case len(rows) == 1 && strings.Count(begin, ",") > 1, isSheet(lines, rows):
+		return "a spreadsheet"
 	}
 	return ""
+}
+
+// isSheet says whether lines are rows of as many cells, with numbers in a column below its head.
+func isSheet(lines []string, rows []int) bool {
+	var numeric []bool
+	for k, i := range rows {
+		cells := strings.Split(lines[i], ",")
+		if k == 0 {
+			numeric = slices.Repeat([]bool{len(cells) > 1 && len(rows) > 1}, len(cells))
+			continue
+		}
+		if len(cells) != len(numeric) {
+			return false
+		}
+		for j, cell := range cells {
+			_, err := strconv.ParseFloat(strings.TrimSpace(cell), 64)
+			numeric[j] = numeric[j] && err == nil
+		}
+	}
+	return slices.Contains(numeric, true)
 }
 
 // areNumberedBehind is areNumbered for numbers behind the names. All must be right, and the names differ without them:

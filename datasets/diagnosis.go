@@ -271,6 +271,10 @@ func (t *Diagnosis) otherLabels(info Info, samples int) (FaultKind, string) {
 	if values[len(values)-1] >= 24000 && values[len(values)-1] <= 33999 {
 		return OtherLabels, "values of 24000 to 33999 are Cityscapes instanceIds, 1000 x class + number"
 	}
+	if by := stretched(values); by > 1 && int(values[len(values)-1]) < by*len(info.Classes) {
+		return OtherLabels, fmt.Sprintf("all values out of range are multiples of %d: class numbers may have been stretched to "+
+			"be seen; if so, divide by it", by)
+	}
 	var names []string
 	for _, e := range labelEncodings {
 		if e.fits(values) && len(names) < maxExamples {
@@ -281,6 +285,20 @@ func (t *Diagnosis) otherLabels(info Info, samples int) (FaultKind, string) {
 		return "", ""
 	}
 	return OtherLabels, fmt.Sprintf("values %s out of range fit %s", valueRanges(values), strings.Join(names, ", "))
+}
+
+// stretched is the largest number that divides three values or more, as it does where grey was spread over all of a
+// byte or of 16 bits; else 0.
+func stretched(values []uint16) (by int) {
+	for _, v := range values {
+		for a := int(v); a != 0; {
+			by, a = a, by%a
+		}
+	}
+	if len(values) < 3 {
+		return 0
+	}
+	return by
 }
 
 // areTrainIDs is for files that should store Cityscapes labelIds 0..33, most pixels of which are above 18.

@@ -109,6 +109,22 @@ func TestFolderAsPeopleHaveIt(t *testing.T) {
 		{"YAML", one([]byte("names:\n  - sand\n  - grass\n  - water")), datasets.FolderOptions{}, "", "", "a list as YAML writes it"},
 		{"bullets", one([]byte("- sand\n- grass\n- water")), datasets.FolderOptions{}, "", "", "a list as YAML writes it"},
 		{"quotes", one([]byte("\"sand\",\n'grass',\n\"water\"")), datasets.FolderOptions{}, "", "a", ""},
+		{"numbered classes", one([]byte("class_0 sand\nclass_1 grass\nclass_2 water")), datasets.FolderOptions{}, "", "a", ""},
+		{"numbers behind in brackets", one([]byte("sand (0)\ngrass (1)\nwater (2)")), datasets.FolderOptions{}, "", "a", ""},
+		{"WordNet ids", one([]byte("n09421951 sand\nn12102133 grass\nn14845743 water")), datasets.FolderOptions{}, "", "a", ""},
+		{"numbers of another list", one([]byte("7 sand\n8 grass\n11 water")), datasets.FolderOptions{}, "", "",
+			"every line begins with a number, which is not that of its class"},
+		{"colours and blanks", one([]byte("64 128 64 sand\n192 0 128 grass\n0 128 64 water")), datasets.FolderOptions{}, "",
+			"", "every line begins with a number"},
+		{"YOLO", one([]byte("nc: 3\nnames: [sand, grass, water]")), datasets.FolderOptions{}, "", "", "a list as YAML writes it"},
+		{"a spreadsheet", one([]byte("id,name\n0,sand\n1,grass\n2,water")), datasets.FolderOptions{}, "", "",
+			"a list as a spreadsheet writes it"},
+		{"a spreadsheet of shares", one([]byte("Idx,Ratio,Name\n1,0.5,sand\n2,0.3,grass\n3,0.2,water")),
+			datasets.FolderOptions{}, "", "", "a list as a spreadsheet writes it"},
+		{"all in a line", one([]byte("sand, grass, water")), datasets.FolderOptions{}, "", "", "a list as a spreadsheet writes it"},
+		{"commas at the ends", one([]byte("sand,\ngrass,\nwater")), datasets.FolderOptions{}, "", "a", ""},
+		{"an invisible blank", one([]byte("sand\n\u200bgrass\nwater")), datasets.FolderOptions{}, "", "",
+			`classes.txt:2: "\u200bgrass" has the invisible character U+200B`},
 		{"half a quote", one([]byte("\"sand\ngrass\nwater")), datasets.FolderOptions{}, "", "", "quotation mark"},
 		{"tabs", one([]byte("sand\t3\ngrass\t4\nwater\t5")), datasets.FolderOptions{}, "", "", "has a tab"},
 		{"void as a comment", one([]byte("# void\nsand\ngrass\nwater")), datasets.FolderOptions{}, "", "", `"# void" is a comment`},
@@ -183,6 +199,8 @@ func TestFolderAsPeopleHaveIt(t *testing.T) {
 			switch {
 			case test.fault == "" && err != nil:
 				t.Error(err)
+			case test.fault == "" && !strings.EqualFold(strings.Join(ds.Info().Classes, " "), "sand grass water"):
+				t.Errorf("classes %q", ds.Info().Classes)
 			case test.fault == "" && strings.Join(ids, " ") != test.ids:
 				t.Errorf("ids %q, want %q", ids, test.ids)
 			case test.fault != "" && (err == nil || !strings.Contains(err.Error(), test.fault)):

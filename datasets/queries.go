@@ -2,15 +2,11 @@ package datasets
 
 import (
 	"embed"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-
-	"ovbench/datasets/files"
 )
 
 // classFiles holds classes/<data set>.<query set>.txt in the format of [QueriesOf].
@@ -26,7 +22,7 @@ const plain = "plain"
 // queries of label i, at least one. set is a name of [QuerySets], "" for plain, or the path of a
 // file (anything with a path separator or ending in .txt).
 //
-// A file has one line per class, in label order. Queries of a class are separated by "|"; blanks
+// A file has one line per class, in label order, which may be numbered. Queries of a class are separated by "|"; blanks
 // around them, byte-order mark, carriage returns and lines that begin with '#' do not count. A
 // file with another separator names it in a comment of its own: # separator: ", "
 // A line with commas or semicolons but no '|' is refused unless the file names its separator,
@@ -50,27 +46,25 @@ func queries(dataset, set string, classes int) ([][]string, error) {
 	if set == "" {
 		set = plain
 	}
-	var name string
-	var lines []string
-	var err error
+	var queries [][]string
+	name := set
 	if isFile(set) {
-		name = set
-		lines, err = files.Lines(set)
+		list, err := readClassList(name, -1)
+		if err != nil {
+			return nil, err
+		}
+		queries = list.queries
 	} else {
 		name = "classes/" + dataset + "." + set + ".txt"
-		lines, err = embeddedLines(name)
-	}
-	if errors.Is(err, os.ErrNotExist) && name != set {
-		known := QuerySets(dataset)
-		return nil, fmt.Errorf("%s: query set %q is not known%s (known: %s, or the path of a .txt file)",
-			dataset, set, didYouMean(set, known), strings.Join(known, ", "))
-	}
-	if err != nil {
-		return nil, err
-	}
-	queries, err := parseQueries(name, lines)
-	if err != nil {
-		return nil, err
+		lines, err := embeddedLines(name)
+		if err != nil {
+			known := QuerySets(dataset)
+			return nil, fmt.Errorf("%s: query set %q is not known%s (known: %s, or the path of a .txt file)",
+				dataset, set, didYouMean(set, known), strings.Join(known, ", "))
+		}
+		if queries, err = parseQueries(name, lines); err != nil {
+			return nil, err
+		}
 	}
 	if len(queries) != classes {
 		return nil, fmt.Errorf("%s: %d classes, but %s has %d; give one line per class in label order", name,

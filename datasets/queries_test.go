@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -96,6 +97,12 @@ func TestQueriesOfSCLIP(t *testing.T) {
 
 func TestQueryFile(t *testing.T) {
 	lines := func(n int, last string) string { return strings.Repeat("word\r\n", n-1) + last }
+	numbered := func(first int) (text string) {
+		for i := range 20 {
+			text += fmt.Sprintf("%d: word %d\n", first+i, i)
+		}
+		return text
+	}
 	for _, test := range []struct {
 		name, text string
 		last       []string
@@ -113,6 +120,10 @@ func TestQueryFile(t *testing.T) {
 		{"empty query", lines(20, "a | | b"), nil, "x.txt:20: empty query"},
 		{"unquoted separator", "# separator: ;\n" + lines(20, "x"), nil, "x.txt:1: want the separator in double quotes"},
 		{"not text", "\xff\xff\xfea", nil, "not UTF-8"},
+		{"numbered from 0", numbered(0), []string{"word 19"}, ""},
+		{"numbered from 1", numbered(1), []string{"word 19"}, ""},
+		{"numbered from 2", numbered(2), nil, "x.txt:1: \"2: word 0\" is numbered 2, want 0"},
+		{"a byte-order mark within", lines(20, "\ufeffx"), nil, "invisible character U+FEFF"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "x.txt")

@@ -108,6 +108,8 @@ func TestInspectNamesMistakes(t *testing.T) {
 			OtherLabels, 10, "values 100..181 out of range fit COCO-Stuff stuffthingmaps"},
 		{"damage in a few", ".png", named(21, true), labelmap.NewTable(21, 255, false),
 			func(i, p int) uint8 { return uint8(i / 8 * 60) }, LabelValue, 2, "60 at x 0, y 0"},
+		{"stretched", ".png", named(21, true), labelmap.NewTable(21, 255, false), spread(0, 36, 72, 108, 144), OtherLabels, 10,
+			"all values out of range are multiples of 36"},
 		{"the first class in no picture", ".png", folder(named(5, false)), labelmap.NewTable(5, 255, false), spread(1, 2, 255),
 			FromOne, 10, "or number classes from 0; or do nothing"},
 		{"one class and void", ".png", named(3, false), labelmap.NewTable(3, 255, false), spread(0, 255), OnlyBackground, 10,

@@ -1,10 +1,12 @@
 package files
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -65,6 +67,41 @@ func TestTree(t *testing.T) {
 	}
 	if _, err := Tree(filepath.Join(dir, "top")); err == nil || !strings.Contains(err.Error(), "the link leads nowhere") {
 		t.Errorf("a link to nowhere: %v", err)
+	}
+}
+
+// A few folders that link to each other can be walked in more ways than anybody waits for.
+func TestTreeOfLinks(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 12 {
+		from := filepath.Join(dir, fmt.Sprint(i))
+		if err := os.Mkdir(from, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for j := range 12 {
+			if err := os.Symlink(filepath.Join("..", fmt.Sprint(j)), filepath.Join(from, fmt.Sprint(j))); err != nil {
+				t.Skip(err)
+			}
+		}
+	}
+	w := walk{top: dir, most: 1000}
+	if err := w.folder("", nil); err == nil || !strings.Contains(err.Error(), "links that lead into each other") {
+		t.Error(err)
+	}
+}
+
+// What is no regular file is listed, so that it is refused by name and not passed over.
+func TestTreeOfPipes(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "a.png")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Skip(err)
+	}
+	if got, err := Tree(dir); err != nil || len(got) != 1 || got[0] != "a.png" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := Read(pipe, 1); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Error(err)
 	}
 }
 

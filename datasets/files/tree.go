@@ -10,22 +10,25 @@ import (
 
 // Bounds of a [Tree]: links can make a small folder look endless.
 const (
-	maxDepth = 16
-	maxFiles = 1 << 22
+	maxDepth   = 16
+	maxFiles   = 1 << 22
+	maxFolders = 1 << 16
 )
 
-// Tree lists the regular files below a folder by their paths from there, with slashes, in alphabetical order of names
-// folder by folder. Links are followed, but not back into a folder that the way led through. What is hidden does not
-// count.
+// Tree lists the files below a folder by their paths from there, with slashes, in alphabetical order of names folder by
+// folder, also those that are no regular files, which who opens them refuses. Links are followed, but not back into a
+// folder that the way led through. What is hidden does not count.
 func Tree(dir string) ([]string, error) {
-	w := walk{top: dir}
+	w := walk{top: dir, most: maxFolders}
 	err := w.folder("", nil)
 	return w.paths, err
 }
 
 type walk struct {
-	top   string
-	paths []string
+	top     string
+	paths   []string
+	folders int
+	most    int // folders
 }
 
 // folder lists what lies below a folder that was reached through those above.
@@ -40,6 +43,9 @@ func (w *walk) folder(sub string, above []os.FileInfo) error {
 	}
 	if len(above) == maxDepth {
 		return fmt.Errorf("%s: folders nest more than %d deep", dir, maxDepth)
+	}
+	if w.folders++; w.folders > w.most {
+		return fmt.Errorf("%s: more than %d folders, or links that lead into each other", w.top, w.most)
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -66,14 +72,12 @@ func (w *walk) entry(name string, e os.DirEntry, above []os.FileInfo) error {
 		}
 		mode = st.Mode()
 	}
-	switch {
-	case mode.IsDir():
+	if mode.IsDir() {
 		return w.folder(name, above)
-	case mode.IsRegular():
-		if len(w.paths) == maxFiles {
-			return fmt.Errorf("%s: more than %d files", w.top, maxFiles)
-		}
-		w.paths = append(w.paths, name)
 	}
+	if len(w.paths) == maxFiles {
+		return fmt.Errorf("%s: more than %d files", w.top, maxFiles)
+	}
+	w.paths = append(w.paths, name)
 	return nil
 }

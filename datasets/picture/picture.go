@@ -190,7 +190,8 @@ func (f Format) config(r io.Reader) (image.Config, error) {
 	case JPEG:
 		return stdjpeg.DecodeConfig(r)
 	case TIFF:
-		return tiff.DecodeConfig(r)
+		c, err := tiff.DecodeConfig(r)
+		return c, explainTIFF(err)
 	case WebP:
 		return webp.DecodeConfig(r)
 	}
@@ -203,9 +204,8 @@ func (f Format) decode(data []byte) (m image.Image, err error) {
 	case JPEG:
 		return jpeg.Decode(data)
 	case TIFF:
-		if m, err = tiff.Decode(bytes.NewReader(data)); errors.As(err, new(tiff.UnsupportedError)) {
-			err = fmt.Errorf("%w; save it as PNG, or as a TIFF of 8-bit grey or RGB", err)
-		}
+		m, err = tiff.Decode(bytes.NewReader(data))
+		err = explainTIFF(err)
 	case WebP:
 		m, err = webp.Decode(bytes.NewReader(data))
 	default:
@@ -215,6 +215,14 @@ func (f Format) decode(data []byte) (m image.Image, err error) {
 		}
 	}
 	return m, files.Explain(err)
+}
+
+// explainTIFF says what to do about one of the many things that a TIFF can hold.
+func explainTIFF(err error) error {
+	if errors.As(err, new(tiff.UnsupportedError)) {
+		return fmt.Errorf("%w; save it as PNG, or as a TIFF of 8-bit or 16-bit grey, or RGB", err)
+	}
+	return err
 }
 
 // A Format is one that this package reads.

@@ -184,6 +184,7 @@ func TestReadErrors(t *testing.T) {
 		{"empty jpeg", patched(jpg, sof+5, 0, 0), "37x0 pixels"},
 		{"huge png", ihdr(1<<20, 1<<20), "more than the limit of 67108864"},
 		{"promising png", ihdr(1<<13, 1<<13), "do not fit into"},
+		{"tiff of floats", floatTIFF(), "sample format; save it as PNG"},
 		{"12-bit jpeg", patched(jpg, sof+4, 12), "precision"},
 		{"arithmetic jpeg", patched(jpg, sof+1, 0xc9), "unsupported"},
 	} {
@@ -207,6 +208,17 @@ func TestReadErrors(t *testing.T) {
 	if _, err := Read(big, AsStored); err == nil || !strings.Contains(err.Error(), "limit of 256 MiB") {
 		t.Errorf("a sparse file above the limit: %v", err)
 	}
+}
+
+// floatTIFF is a TIFF of one pixel in 32-bit floating point.
+func floatTIFF() []byte {
+	b := append([]byte("II*\x00"), 8, 0, 0, 0, 9, 0)
+	for _, field := range [][2]uint16{{256, 1}, {257, 1}, {258, 32}, {259, 1}, {262, 1}, {273, 0}, {277, 1}, {279, 4}, {339, 3}} {
+		b = binary.LittleEndian.AppendUint16(b, field[0])
+		b = append(b, 3, 0, 1, 0, 0, 0) // a SHORT
+		b = append(binary.LittleEndian.AppendUint16(b, field[1]), 0, 0)
+	}
+	return append(b, make([]byte, 8)...)
 }
 
 // FuzzRead: whatever the bytes, no panic, and a picture is as large as its header said.
