@@ -43,8 +43,10 @@ ONNX Runtime's own operators (domain com.microsoft) unless --standard-ops is giv
 	c.Flags().BoolVar(&text, "print", false, "print the graph to standard output")
 	c.Flags().StringVar(&out, "out", "", ".onnx `file` to write")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if out == "" && !text {
-			return usagef(c.CommandPath(), "--out is missing: name the .onnx file to write")
+		if out != "" || !text {
+			if err := checkFile(c, out, ".onnx"); err != nil {
+				return err
+			}
 		}
 		p, err := vit.ParseInterpolation(positions)
 		if err != nil {

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"ovbench/bench/analysis"
@@ -44,6 +43,11 @@ out and named, and run --resume measures their samples again.`,
 		if err := known(format, analysis.RowFormats); err != nil {
 			return usagef(c.CommandPath(), "--format %w", err)
 		}
+		if out != "" {
+			if err := checkFile(c, out, "."+format); err != nil {
+				return err
+			}
+		}
 		run, recs, err := analysis.Load(args[0])
 		if err != nil {
 			return err
@@ -52,15 +56,7 @@ out and named, and run --resume measures their samples again.`,
 		if out == "" {
 			return write(c.OutOrStdout())
 		}
-		f, err := renameio.NewPendingFile(out, renameio.WithPermissions(0o666))
-		if err != nil {
-			return err
-		}
-		defer f.Cleanup()
-		if err := write(f); err != nil {
-			return fmt.Errorf("%s: %w", out, err)
-		}
-		return f.CloseAtomicallyReplace()
+		return writeFile(out, write)
 	}
 	return c
 }

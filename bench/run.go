@@ -127,10 +127,11 @@ func (f *suiteFlags) request(c *cobra.Command, s *configs.Suite) (engine.Request
 		return engine.Request{},
 			usagef(c.CommandPath(), "--limit 0 measures nothing: leave --limit out to measure all samples")
 	}
-	for flag, n := range map[string]int{"limit": f.limit, "threads": f.threads} {
-		if n < 0 {
-			return engine.Request{}, usagef(c.CommandPath(), "--%s %d: want 0 or more", flag, n)
-		}
+	switch {
+	case f.limit < 0:
+		return engine.Request{}, usagef(c.CommandPath(), "--limit %d: want 1 or more", f.limit)
+	case f.threads < 0:
+		return engine.Request{}, usagef(c.CommandPath(), "--threads %d: want 0 or more", f.threads)
 	}
 	if err := ort.CheckDevice(f.device, f.precision); err != nil {
 		return engine.Request{}, usageError{err, c.CommandPath()}
@@ -227,19 +228,13 @@ Built-in suites (ovbench list suites says what each is):
 		if err != nil {
 			return err
 		}
+		plans, err := f.plan(c, suites, keep)
+		if err != nil {
+			return err
+		}
 		var missing error
-		for _, a := range suites {
-			req, err := f.request(c, a.Suite)
-			if err != nil {
-				return err
-			}
-			req.Out = filepath.Join(f.out, a.folder)
-			req.Save, req.Resume, req.Shard, req.Jobs = keep, f.resume, f.shard.Shard, f.jobs
-			req.Command = append([]string{"ovbench"}, os.Args[1:]...)
-			if f.shard.auto {
-				req.Out = cluster.Folder(req.Out, f.shard.Index, f.shard.Count)
-			}
-			if err := f.runSuite(c, req); err != nil {
+		for i, a := range suites {
+			if err := f.runSuite(c, plans[i], f.folder(a)); err != nil {
 				if m := (missingError{}); !errors.As(err, &m) {
 					return err
 				}
@@ -249,6 +244,45 @@ Built-in suites (ovbench list suites says what each is):
 		return missing
 	}
 	return c
+}
+
+// folder is where a suite is measured into.
+func (f *runFlags) folder(a asked) string {
+	out := filepath.Join(f.out, a.folder)
+	if f.shard.auto {
+		out = cluster.Folder(out, f.shard.Index, f.shard.Count)
+	}
+	return out
+}
+
+// plan resolves what all suites name before the first is measured, and reports the faults of all of them, each once.
+func (f *runFlags) plan(c *cobra.Command, suites []asked, keep engine.Save) ([]*engine.Plan, error) {
+	var (
+		plans  []*engine.Plan
+		faults []error
+	)
+	for _, a := range suites {
+		req, err := f.request(c, a.Suite)
+		if err != nil {
+			return nil, err
+		}
+		req.Out, req.Save, req.Resume, req.Shard, req.Jobs = f.folder(a), keep, f.resume, f.shard.Shard, f.jobs
+		req.Command = append([]string{"ovbench"}, os.Args[1:]...)
+		if f.profile != "" {
+			req.Profile = filepath.Join(f.profile, "onnxruntime")
+		}
+		if out := filepath.Clean(f.out); filepath.Clean(req.Out) != out {
+			if err := cluster.CheckOut(out); err != nil {
+				return nil, err
+			}
+		}
+		plan, err := engine.NewPlan(req)
+		plans = append(plans, plan)
+		if err != nil && !slices.ContainsFunc(faults, func(e error) bool { return e.Error() == err.Error() }) {
+			faults = append(faults, err)
+		}
+	}
+	return plans, errors.Join(faults...)
 }
 
 // repeated is a flag that may be given several times, for several values.
@@ -366,20 +400,15 @@ func parseSave(names []string) (engine.Save, error) {
 	return s, nil
 }
 
-func (f *runFlags) runSuite(c *cobra.Command, req engine.Request) (err error) {
+func (f *runFlags) runSuite(c *cobra.Command, plan *engine.Plan, out string) (err error) {
 	if f.profile != "" {
 		stop, err := startProfile(f.profile)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, stop()) }()
-		req.Profile = filepath.Join(f.profile, "onnxruntime")
 	}
-	plan, err := engine.NewPlan(req)
-	if err != nil {
-		return err
-	}
-	return runPlan(c, plan, req.Out, f.verbose)
+	return runPlan(c, plan, out, f.verbose)
 }
 
 // runPlan measures and shows what came of it, and if verbose where the time went.

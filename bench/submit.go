@@ -74,6 +74,9 @@ func (f *submitFlags) fill(c *cobra.Command, r *runFlags, suites []string) error
 		}
 	}
 	list, err := r.loadAll(c, suites)
+	if err == nil {
+		err = cluster.CheckOut(r.out)
+	}
 	if err != nil {
 		return err
 	}

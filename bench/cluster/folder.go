@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ovbench/bench/records"
 )
 
 // shardsFolder holds the folders of parts, in the output folder of all.
@@ -21,6 +23,28 @@ const shardsFolder = "shards"
 func Folder(out string, part, count int) string {
 	width := max(3, len(strconv.Itoa(count)))
 	return filepath.Join(out, shardsFolder, fmt.Sprintf("%0*d-of-%0*d", width, part, width, count))
+}
+
+// CheckOut refuses a folder for runs below it, or for jobs that make them, which holds other things or is a run itself.
+func CheckOut(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		below := filepath.Join(dir, e.Name())
+		if e.Name() == shardsFolder || e.Name() == SlurmJob || e.Name() == KubernetesJob ||
+			e.IsDir() && (records.IsRun(below) || Has(below)) {
+			return nil
+		}
+	}
+	if records.IsRun(dir) {
+		return fmt.Errorf("%s is a run, no folder of several: choose another --out", dir)
+	}
+	return records.CheckFolder(dir)
 }
 
 // MaxParts bounds the parts of a run. Schedulers take about a thousand jobs of one array.

@@ -39,13 +39,19 @@ func CheckFolder(dir string) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{FileName, results.FileName, LockFile} {
-		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
-			return nil
-		}
+	if IsRun(dir) {
+		return nil
 	}
 	return fmt.Errorf("%s holds %s and other things, but no run: choose another --out, or an empty folder", dir,
 		entries[0].Name())
+}
+
+// IsRun tells the folder of a run, finished or not, from others.
+func IsRun(dir string) bool {
+	return slices.ContainsFunc([]string{FileName, results.FileName, LockFile}, func(name string) bool {
+		_, err := os.Lstat(filepath.Join(dir, name))
+		return err == nil
+	})
 }
 
 // sweep takes away what a killed run was about to put in place. The lock is held.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"math"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -66,7 +65,7 @@ func readHints(dir string) (hints, error) {
 		parse func([]byte) (hints, error)
 	}{{"config.json", huggingFaceHints}, {"open_clip_config.json", openCLIPHints}} {
 		path := filepath.Join(dir, f.name)
-		data, err := files.Read(path, maxConfig)
+		data, err := files.Read(path, files.MaxJSON)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -88,9 +87,6 @@ func readHints(dir string) (hints, error) {
 	in, err := readPreprocessor(dir, "")
 	return hints{input: in}, err
 }
-
-// maxConfig bounds a configuration file, in bytes.
-const maxConfig = 1 << 20
 
 // towerConfig is vision_config or text_config of a config.json, which leaves out what the class has as its default.
 type towerConfig struct {
@@ -187,69 +183,29 @@ func huggingFaceHints(data []byte) (hints, error) {
 	return h, nil
 }
 
-// imageProcessor is preprocessor_config.json, or image_processor in processor_config.json.
-type imageProcessor struct {
-	Class       string   `json:"image_processor_type"`
-	Older       string   `json:"feature_extractor_type"`
-	Mean        channels `json:"image_mean"`
-	Std         channels `json:"image_std"`
-	DoNormalize *bool    `json:"do_normalize"`
-	DoRescale   *bool    `json:"do_rescale"`
-	Factor      *float64 `json:"rescale_factor"`
-
-	Resample *int  `json:"resample"`
-	Crop     *bool `json:"do_center_crop"`
-	Size     any   `json:"size"`
-}
-
-// channels is a number of each channel, or one for all.
-type channels []float32
-
-func (c *channels) UnmarshalJSON(data []byte) error {
-	var one float32
-	if json.Unmarshal(data, &one) == nil && string(data) != "null" {
-		*c = channels{one, one, one}
-		return nil
-	}
-	return json.Unmarshal(data, (*[]float32)(c))
-}
-
-// readPreprocessor reads how transformers normalises pixels for the model in dir: since its version 5
-// processor_config.json says so under image_processor, before that preprocessor_config.json did. Where both do, the
-// first counts.
+// readPreprocessor reads how transformers shows pictures to the model in dir.
 func readPreprocessor(dir, family string) (input, error) {
-	path := filepath.Join(dir, "processor_config.json")
-	var nested struct {
-		Image *imageProcessor `json:"image_processor"`
+	p, path, err := vit.ReadImageProcessor(dir)
+	if err == nil && p == nil && family == "SigLIP" {
+		p = &vit.ImageProcessor{Class: "SiglipImageProcessor"}
 	}
-	if _, err := readJSONConfig(path, &nested); err != nil {
+	if err != nil || p == nil {
 		return input{}, err
 	}
-	p := nested.Image
-	if p == nil {
-		path = filepath.Join(dir, "preprocessor_config.json")
-		p = &imageProcessor{}
-		if found, err := readJSONConfig(path, p); err != nil {
-			return input{}, err
-		} else if !found && family == "SigLIP" {
-			p.Class = "SiglipImageProcessor"
-		} else if !found {
-			return input{}, nil
-		}
-	}
-	in, err := p.input()
+	in, err := inputOf(p)
 	if err != nil {
 		return in, fmt.Errorf("%s: %w", path, err)
 	}
 	return in, nil
 }
 
-// input is what p says, with what it leaves out as in its class.
-func (p *imageProcessor) input() (in input, err error) {
+// inputOf is what p says, with what it leaves out as in its class.
+func inputOf(p *vit.ImageProcessor) (in input, err error) {
 	var ok bool
+	class := p.Class + p.Older
 	in.fit, in.filter = Crop, FilterBicubic
 	if size, named := p.Size.(map[string]any); p.Crop != nil && !*p.Crop || named && size["height"] != nil ||
-		strings.HasPrefix(p.Class+p.Older, "Siglip") {
+		strings.HasPrefix(class, "Siglip") {
 		in.fit = Squash
 	}
 	if p.Resample != nil {
@@ -258,56 +214,12 @@ func (p *imageProcessor) input() (in input, err error) {
 				*p.Resample)
 		}
 	}
-	in.pixels, err = p.normalization()
+	in.pixels = vit.CLIP
+	if strings.HasPrefix(class, "Siglip") || strings.HasPrefix(class, "ViT") {
+		in.pixels = half
+	}
+	in.pixels, err = p.Normalization(in.pixels)
 	return in, err
-}
-
-// normalization is x → (255 · factor · x - mean) / std for pixels x in 0..1, with what p leaves out as in its class.
-func (p *imageProcessor) normalization() (vit.Normalization, error) {
-	n := vit.CLIP
-	switch class := p.Class + p.Older; {
-	case strings.HasPrefix(class, "Siglip"), strings.HasPrefix(class, "ViT"):
-		n = half
-	}
-	if p.Mean != nil {
-		copy(n.Mean[:], p.Mean)
-	}
-	if p.Std != nil {
-		copy(n.Std[:], p.Std)
-	}
-	if p.Mean != nil && len(p.Mean) != 3 || p.Std != nil && len(p.Std) != 3 {
-		return n, fmt.Errorf("image_mean %v and image_std %v are not of three channels", p.Mean, p.Std)
-	}
-	if p.DoNormalize != nil && !*p.DoNormalize {
-		n = vit.Normalization{Std: [3]float32{1, 1, 1}}
-	}
-	scale := 1.0
-	if p.DoRescale != nil && !*p.DoRescale {
-		scale = 255
-	} else if p.Factor != nil {
-		scale = 255 * *p.Factor
-	}
-	if math.Abs(scale-1) > 1e-6 {
-		for c := range 3 {
-			n.Mean[c], n.Std[c] = float32(float64(n.Mean[c])/scale), float32(float64(n.Std[c])/scale)
-		}
-	}
-	return vit.NewNormalization(n.Mean[:], n.Std[:])
-}
-
-// readJSONConfig reads a configuration file into v, if there is one.
-func readJSONConfig(path string, v any) (found bool, err error) {
-	data, err := files.Read(path, maxConfig)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return false, fmt.Errorf("%s: %w", path, err)
-	}
-	return true, nil
 }
 
 // options are settings of open_clip's towers that leave no trace in the weights' names and change what they compute.

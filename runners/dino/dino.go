@@ -9,10 +9,7 @@
 package dino
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -73,33 +70,37 @@ func Open(path, role string) (*Model, error) {
 	return m, nil
 }
 
-// readHeads is the number of heads that config.json beside a checkpoint names; 0 without one.
+// readHeads is the number of heads that config.json of a checkpoint names; 0 without one. Beside a single file it may be
+// of another model.
 func readHeads(path string) (int, error) {
-	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+	info, err := os.Stat(path)
+	own := err == nil && info.IsDir()
+	if !own {
 		path = filepath.Dir(path)
 	}
 	path = filepath.Join(path, "config.json")
-	data, err := files.Read(path, 1<<20)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
-	}
 	var c struct {
 		Type  string `json:"model_type"`
-		Heads int    `json:"num_attention_heads"`
+		Heads *int   `json:"num_attention_heads"`
 		FFN   bool   `json:"use_swiglu_ffn"`
 	}
-	if err == nil {
-		err = json.Unmarshal(data, &c)
-	}
+	found, err := files.ReadJSON(path, &c)
+	other := c.Type != "" && c.Type != "vit" && c.Type != "dinov2" && c.Type != "dinov2_with_registers"
 	switch {
-	case err != nil:
-		return 0, fmt.Errorf("%s: %w", path, err)
+	case !own && (err != nil || other):
+		return 0, nil
+	case err != nil || !found:
+		return 0, err
 	case c.FFN:
 		return 0, fmt.Errorf("%s: SwiGLU (DINOv2 giant) is not supported; take small, base or large", path)
-	case c.Type != "" && c.Type != "vit" && c.Type != "dinov2" && c.Type != "dinov2_with_registers":
+	case other:
 		return 0, fmt.Errorf("%s: model_type %q is no DINO: want vit, dinov2 or dinov2_with_registers", path, c.Type)
+	case c.Heads == nil:
+		return 0, nil
+	case *c.Heads < 1:
+		return 0, fmt.Errorf("%s: num_attention_heads %d is not positive", path, *c.Heads)
 	}
-	return c.Heads, nil
+	return *c.Heads, nil
 }
 
 // naming is what one family of files calls the tensors.

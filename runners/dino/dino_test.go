@@ -148,13 +148,22 @@ func TestOpen(t *testing.T) {
 		`{"model_type": "clip"}`:        `model_type "clip" is no DINO`,
 		`{"use_swiglu_ffn": true}`:      "SwiGLU",
 		`{"num_attention_heads": "no"}`: "config.json",
+		`{"num_attention_heads": -2}`:   "num_attention_heads -2 is not positive",
 	} {
 		if err := os.WriteFile(filepath.Join(filepath.Dir(path), "config.json"), []byte(config), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := dino.Open(path, "dino"); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := dino.Open(filepath.Dir(path), "dino"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", config, err, want)
 		}
+	}
+	// Beside a file it may be of another model.
+	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "config.json"),
+		[]byte(`{"model_type": "clip", "num_attention_heads": 3}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dino.Open(path, "dino"); err != nil {
+		t.Error(err)
 	}
 }
 

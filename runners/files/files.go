@@ -2,8 +2,11 @@
 package files
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 )
 
@@ -34,4 +37,22 @@ func Read(path string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("%s: more than %d bytes, too large for what it should be", path, limit)
 	}
 	return data, nil
+}
+
+// MaxJSON bounds a configuration file, in bytes.
+const MaxJSON = 1 << 20
+
+// ReadJSON reads a configuration file into v, if there is one.
+func ReadJSON(path string, v any) (found bool, err error) {
+	data, err := Read(path, MaxJSON)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return false, fmt.Errorf("%s: %w", path, err)
+	}
+	return true, nil
 }

@@ -1,14 +1,13 @@
 package sam
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
 	"ovbench/runners/checkpoint"
+	"ovbench/runners/files"
+	"ovbench/runners/vit"
 	"ovbench/runners/weights"
 )
 
@@ -120,7 +119,7 @@ var (
 	defaultStd  = [3]float32{58.395, 57.12, 57.375}
 )
 
-// readHints reads config.json and preprocessor_config.json. In the directory of a single file they may be of another
+// readHints reads config.json and how pixels are normalised. In the directory of a single file they may be of another
 // model.
 func readHints(dir string, own bool) (hints, error) {
 	h := hints{mean: defaultMean, std: defaultStd}
@@ -130,7 +129,7 @@ func readHints(dir string, own bool) (hints, error) {
 			Heads int `json:"num_attention_heads"`
 		} `json:"mask_decoder_config"`
 	}
-	found, err := readJSON(filepath.Join(dir, "config.json"), &c)
+	found, err := files.ReadJSON(filepath.Join(dir, "config.json"), &c)
 	switch {
 	case err != nil && own:
 		return h, err
@@ -145,43 +144,16 @@ func readHints(dir string, own bool) (hints, error) {
 	if h.heads = c.Decoder.Heads; h.heads == 0 {
 		h.heads = 8 // the class's default
 	}
-	var p struct {
-		Mean []float32 `json:"image_mean"`
-		Std  []float32 `json:"image_std"`
-	}
-	path := filepath.Join(dir, "preprocessor_config.json")
-	if found, err := readJSON(path, &p); err != nil || !found || p.Mean == nil && p.Std == nil {
+	p, path, err := vit.ReadImageProcessor(dir)
+	if err != nil || p == nil {
 		return h, err
 	}
-	if len(p.Mean) != 3 || len(p.Std) != 3 {
-		return h, fmt.Errorf("%s: image_mean %v and image_std %v, want three numbers each", path, p.Mean, p.Std)
+	n, err := p.Normalization(vit.ImageNet)
+	if err != nil {
+		return h, fmt.Errorf("%s: %w", path, err)
 	}
-	for i := range 3 {
-		if h.mean[i], h.std[i] = 255*p.Mean[i], 255*p.Std[i]; !(h.std[i] > 0) {
-			return h, fmt.Errorf("%s: image_std %v, want positive numbers", path, p.Std)
-		}
+	for c := range 3 {
+		h.mean[c], h.std[c] = 255*n.Mean[c], 255*n.Std[c]
 	}
 	return h, nil
-}
-
-// readJSON reads a configuration file, which is short, if it is there.
-func readJSON(path string, into any) (found bool, err error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err == nil && (!info.Mode().IsRegular() || info.Size() > 1<<20) {
-		err = fmt.Errorf("%s: not a file of a model's configuration (%d bytes)", path, info.Size())
-	}
-	if err != nil {
-		return false, err
-	}
-	data, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(data, into)
-	}
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", path, err)
-	}
-	return true, nil
 }

@@ -2,6 +2,7 @@ package sam
 
 import (
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -55,6 +56,66 @@ func TestRelatives(t *testing.T) {
 	wantError(t, err, "tensor image_encoder.pos_embed is missing: this is no SAM checkpoint")
 	_, err = Load(nil, "sam.onnx", ort.Options{})
 	wantError(t, err, "give encoder.onnx,decoder.onnx")
+}
+
+// Masks of weights that hold NaN, or numbers too large, are refused, not drawn.
+func TestNaN(t *testing.T) {
+	lib := library(t)
+	for _, name := range []string{"mask_decoder.iou_prediction_head.layers.0.weight", "image_encoder.neck.2.weight",
+		"mask_decoder.output_hypernetworks_mlps.1.layers.0.weight"} {
+		l := slices.Clone(samtest.Weights(samtest.Tiny))
+		l[slices.IndexFunc(l, func(w checkpointtest.Weight) bool { return w.Name == name })].Std = nan
+		s, err := Load(lib, write(t, l), ort.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := s.Embed(t.Context(), gradient(40, 30))
+		if err == nil {
+			_, err = s.Segment(t.Context(), e, Prompt{Points: []Point{{20, 15, true}}})
+		}
+		wantError(t, err, "NaN or infinity")
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Pixels are normalised as the directory of a model says, in either file and with every switch.
+func TestNormalization(t *testing.T) {
+	path := write(t, samtest.Weights(samtest.Tiny))
+	dir := filepath.Dir(path)
+	put := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Rename(path, filepath.Join(dir, "model.safetensors")); err != nil {
+		t.Fatal(err)
+	}
+	put("config.json", `{"model_type": "sam", "mask_decoder_config": {"num_attention_heads": 2}}`)
+	for _, c := range []struct {
+		file, text string
+		mean, std  float32
+	}{
+		{"preprocessor_config.json", `{}`, 123.675, 58.395},
+		{"preprocessor_config.json", `{"image_mean": [0.5, 0.5, 0.5], "image_std": 0.25}`, 127.5, 63.75},
+		{"preprocessor_config.json", `{"do_normalize": false}`, 0, 255},
+		{"preprocessor_config.json", `{"do_normalize": false, "do_rescale": false}`, 0, 1},
+		{"processor_config.json", `{"image_processor": {"image_mean": 0, "image_std": 1}}`, 0, 255},
+	} {
+		put(c.file, c.text)
+		m, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := max(m.Mean[0]-c.mean, c.mean-m.Mean[0], m.Std[0]-c.std, c.std-m.Std[0]); d > 1e-4 {
+			t.Errorf("%s: mean %v and deviation %v, want %v and %v", c.text, m.Mean, m.Std, c.mean, c.std)
+		}
+	}
+	put("preprocessor_config.json", "{}")
+	put("processor_config.json", `{"image_processor": {"image_std": 0}}`)
+	_, err := Open(dir)
+	wantError(t, err, "processor_config.json: std [0 0 0] is not positive")
 }
 
 // Whatever shapes a file claims for whichever tensor, Open says yes or no, and what it accepts can be built.

@@ -24,6 +24,7 @@ type Segmenter struct {
 	store   *store // nil unless embeddings are kept
 	network network
 	options ort.Options
+	pixels  string // how pictures are normalised, where that is no constant
 }
 
 // network is a model in sessions.
@@ -103,7 +104,7 @@ func Load(lib *ort.Library, path string, o ort.Options) (*Segmenter, error) {
 	}
 	n.stem = lazy(lib, m.Path+", stem of the mask decoder", m.StemGraph, o)
 	n.decoder = lazy(lib, m.Path+", mask decoder", m.DecoderGraph, o)
-	s := &Segmenter{Info: *m.info(), network: n, options: o}
+	s := &Segmenter{Info: *m.info(), network: n, options: o, pixels: fmt.Sprint(m.Mean, m.Std)}
 	if _, err := n.decoder.get(); err != nil {
 		return nil, err
 	}
@@ -119,7 +120,8 @@ func (s *Segmenter) Keep(folder string) (err error) {
 			return err
 		}
 	}
-	s.store, err = newStore(folder, fmt.Sprintf("%x %v %v", h.Sum(nil), s.options.Device, s.options.Precision))
+	s.store, err = newStore(folder, fmt.Sprintf("%x %v %v %v", h.Sum(nil), s.pixels, s.options.Device,
+		s.options.Precision))
 	return err
 }
 
@@ -184,6 +186,12 @@ func (s *Segmenter) Segment(ctx context.Context, e *Embedding, p Prompt) (*Masks
 	low, iou, err := s.network.decode(ctx, e, p)
 	if err != nil {
 		return nil, err
+	}
+	for _, x := range [][]float32{iou.Data, low.Data} {
+		if slices.ContainsFunc(x, func(v float32) bool { return v-v != 0 }) {
+			return nil, fmt.Errorf("%s gives NaN or infinity: the weights hold such values, or are too large for the precision",
+				s.Path)
+		}
 	}
 	return &Masks{e.Frame, low, iou.Data}, nil
 }

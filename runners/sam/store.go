@@ -5,7 +5,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,7 +19,7 @@ import (
 	"ovbench/runners/tensor"
 )
 
-// store keeps embeddings in a folder, one .npy each: 4 MB for a picture. The nil store keeps nothing.
+// store keeps embeddings in a folder, one .npy each with a checksum behind it: 4 MB for a picture. The nil store keeps nothing.
 type store struct {
 	folder string
 }
@@ -39,8 +42,8 @@ func (s *store) path(rgb resample.RGB) string {
 	return filepath.Join(s.folder, fmt.Sprintf("%x.npy", h.Sum(nil)[:16]))
 }
 
-// get is the embedding of a picture, if the store has one of that shape. A file that is cut short is as none: put
-// replaces it.
+// get is the embedding of a picture, if the store has one of that shape. A file that is damaged is as none:
+// put replaces it.
 func (s *store) get(rgb resample.RGB, shape []int) (tensor.Dense, bool) {
 	if s == nil {
 		return tensor.Dense{}, false
@@ -52,6 +55,10 @@ func (s *store) get(rgb resample.RGB, shape []int) (tensor.Dense, bool) {
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
+		return tensor.Dense{}, false
+	}
+	if len(data) < crc32.Size || crc32.ChecksumIEEE(data[:len(data)-crc32.Size]) !=
+		binary.LittleEndian.Uint32(data[len(data)-crc32.Size:]) {
 		return tensor.Dense{}, false
 	}
 	d, err := tensor.ReadNPY(bytes.NewReader(data))
@@ -68,9 +75,9 @@ func (s *store) put(rgb resample.RGB, d tensor.Dense) error {
 		return fmt.Errorf("keep embedding: %w", err)
 	}
 	defer f.Cleanup()
-	w := bufio.NewWriter(f)
-	if err = tensor.WriteNPY(w, d); err == nil {
-		err = w.Flush()
+	w, sum := bufio.NewWriter(f), crc32.NewIEEE()
+	if err = tensor.WriteNPY(io.MultiWriter(w, sum), d); err == nil {
+		err = errors.Join(binary.Write(w, binary.LittleEndian, sum.Sum32()), w.Flush())
 	}
 	if err == nil {
 		err = f.CloseAtomicallyReplace()

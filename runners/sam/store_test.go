@@ -43,6 +43,17 @@ func TestStore(t *testing.T) {
 	if _, ok := other.get(a, d.Shape); ok {
 		t.Error("another model's embedding is taken")
 	}
+	data, err := os.ReadFile(kept.path(a))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)-6] ^= 1
+	if err := os.WriteFile(kept.path(a), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := kept.get(a, d.Shape); ok {
+		t.Errorf("a file with a bit of damage is taken: %v", got)
+	}
 	if err := os.Truncate(kept.path(a), 130); err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +76,11 @@ func TestEmbedOnce(t *testing.T) {
 	defer s.Close()
 	if err := s.Keep(t.TempDir()); err != nil {
 		t.Fatal(err)
+	}
+	folder := s.store.folder
+	s.pixels = "normalised otherwise"
+	if err := s.Keep(filepath.Dir(folder)); err != nil || s.store.folder == folder {
+		t.Errorf("embeddings of pixels that are normalised otherwise share %s (%v)", folder, err)
 	}
 	img := gradient(40, 30)
 	first, err := s.Embed(t.Context(), resample.FromNRGBA(img))
