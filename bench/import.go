@@ -46,8 +46,9 @@ _pred if one likes:
   cat.npy [T, rows, cols]        a plane of scores for each query, or for each class: upsampled and decided as the protocol says
   cat.npy [T]                    scores of the whole picture, for task multilabel
 
-Where DIR holds several of a sample, those below folders called like the data set and like NAME count. Samples without a
-file count as failed, and the exit status is 3.`,
+Where DIR holds several of a sample, those below folders called like the data set and like NAME count, and for task
+segmentation label maps before scores. Files of no sample are counted. Samples without a file count as failed, and the exit
+status is 3.`,
 		Example: `  ovbench import voc21 --pred predictions --as mymethod --data /data --out out/mymethod
   ovbench compare out/voc21 out/mymethod --methods clip_surgery,mymethod`,
 		Args:              arguments(1, 1),

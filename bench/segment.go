@@ -417,15 +417,25 @@ func readPrompts(path string) ([]prompt, error) {
 		return nil, err
 	}
 	var out []prompt
-	if err := json.Unmarshal(data, &out); err != nil {
-		return nil, fmt.Errorf(`%s: %w; want [{"text": "dog", "points": [[x, y], ...], "labels": [1, ...]}, ...], as ovbench explain writes it`, path, err)
+	var sizes []struct { // of lists, which an array takes at any length
+		Points [][]float64
+		Box    []float64
+	}
+	if err := errors.Join(json.Unmarshal(data, &out), json.Unmarshal(data, &sizes)); err != nil {
+		err, _, _ := strings.Cut(err.Error(), "\n") // both say the same
+		return nil, fmt.Errorf(`%s: %s; want [{"text": "dog", "points": [[x, y], ...], "labels": [1, ...]}, ...], as ovbench explain writes it`, path, err)
 	}
 	if len(out) == 0 || len(out) > maxPrompts {
 		return nil, fmt.Errorf("%s: %d prompts; want 1 to %d", path, len(out), maxPrompts)
 	}
 	for i, p := range out {
 		if len(p.Points) != len(p.Labels) || slices.ContainsFunc(p.Labels, func(l int) bool { return l != 0 && l != 1 }) {
-			return nil, fmt.Errorf("%s: prompt %d, %q: want a label for each point, 1 on the object or 0 off it", path, i,
+			return nil, fmt.Errorf("%s: prompt %d, %q: want a label for each point, 1 on the object or 0 off it", path,
+				i+1, p.Text)
+		}
+		if n := len(sizes[i].Box); n != 0 && n != 4 || slices.ContainsFunc(sizes[i].Points,
+			func(q []float64) bool { return len(q) != 2 }) {
+			return nil, fmt.Errorf("%s: prompt %d, %q: want two numbers x, y for each point and four for a box", path, i+1,
 				p.Text)
 		}
 		out[i].Text = cmp.Or(p.Text, "prompt "+strconv.Itoa(i+1))

@@ -44,6 +44,27 @@ func (t *Total) Add(r Sparse) error {
 	return nil
 }
 
+// Shift says whether predictions are numbered one off: by is 1 if most pixels of two classes or more, and more than half
+// of all, are predicted as the class after the true one, -1 if as the one before, else 0. share is that of all pixels.
+func (t *Total) Shift() (by int, share float64) {
+	classes, columns := t.Matrix.Dims()
+	for _, by = range []int{1, -1} {
+		shifted, most := 0.0, 0
+		for c := range classes {
+			if to := c + by; to >= 0 && to < columns {
+				shifted += t.Matrix.At(c, to)
+				if 2*t.Matrix.At(c, to) > floats.Sum(t.Matrix.RawRowView(c)) {
+					most++
+				}
+			}
+		}
+		if most > 1 && 2*shifted > float64(t.pixels) {
+			return by, shifted / float64(t.pixels)
+		}
+	}
+	return 0, 0
+}
+
 // AreasOf sums the rows and columns of a [Total].
 func AreasOf(confusion *mat.Dense) Areas {
 	classes, columns := confusion.Dims()

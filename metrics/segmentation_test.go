@@ -536,3 +536,42 @@ func BenchmarkResample(b *testing.B) {
 		})
 	}
 }
+
+// Predictions that are one off are told from bad ones, and from two classes that are mistaken for each other.
+func TestShift(t *testing.T) {
+	for _, c := range []struct {
+		classes int
+		pred    func(truth uint16) uint16
+		want    int
+	}{
+		{5, func(v uint16) uint16 { return v }, 0},
+		{5, func(v uint16) uint16 { return v + 1 }, 1}, // the last class is out of range
+		{5, func(v uint16) uint16 { return v - 1 }, -1},
+		{5, func(v uint16) uint16 { return 4 - v }, 0},
+		{5, func(uint16) uint16 { return 3 }, 0},
+		{2, func(v uint16) uint16 { return 1 - v }, 0},
+		{2, func(v uint16) uint16 { return v + 1 }, 1},
+	} {
+		truth, pred := make([]uint16, 100), make([]uint16, 100)
+		for i := range truth {
+			truth[i] = uint16(i % c.classes)
+			if pred[i] = c.pred(truth[i]); i%10 == 0 {
+				pred[i] = 0
+			}
+		}
+		total, err := NewTotal(c.classes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cells, err := Count(truth, pred, c.classes, 255)
+		if err == nil {
+			err = total.Add(cells)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, share := total.Shift(); got != c.want || got != 0 && share < 0.7 {
+			t.Errorf("%d classes: %d at %v, want %d", c.classes, got, share, c.want)
+		}
+	}
+}

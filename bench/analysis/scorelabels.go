@@ -208,6 +208,9 @@ func (s LabelScoring) score(maps *tasks.Segmented, images []metrics.Sparse) (_ *
 	}
 	out.Classes = maps.Convention.PerClass(metrics.AreasOf(maps.Total.Matrix))
 	out.countPixels(images, maps.Classes)
+	if shifted := maps.Shifted(); shifted != "" {
+		out.Warnings = append(out.Warnings, shifted)
+	}
 	if !s.Boundary {
 		return out, nil
 	}

@@ -109,6 +109,9 @@ func (a Absent) tags(truth []float64, classes int,
 	return tags, warnings, nil
 }
 
+// maxLabels bounds a matrix, in elements: a million images with 256 classes.
+const maxLabels = 1 << 28
+
 // matrix is a .npy file [images, classes].
 type matrix struct {
 	shape []int
@@ -121,7 +124,7 @@ func readMatrix(path string) (matrix, error) {
 		return matrix{}, err
 	}
 	defer f.Close()
-	shape, data, err := tensor.ReadNPY64(f)
+	shape, data, err := tensor.ReadNPY64(f, maxLabels)
 	if err == nil && (len(shape) != 2 || shape[0] < 1 || shape[1] < 1) {
 		err = fmt.Errorf("shape %v, want [images, classes], at least one of each", shape)
 	}

@@ -320,7 +320,7 @@ func TestHostileRegions(t *testing.T) {
 		}
 	}
 	for name, why := range map[string]string{"cut.npy": "not a .npy", "no.npz": "zip", "cut.png": "truncated",
-		"huge.npy": "are missing", "huge.npz": "are missing", "colours.png": "colour", "two.npz": "instance_mask",
+		"huge.npy": "is too large", "huge.npz": "is too large", "colours.png": "colour", "two.npz": "instance_mask",
 		"damaged.npz": "checksum", "broken.npz": "whole numbers", "flat.npz": "[H, W]"} {
 		if _, err := readRegions(at(name)); err == nil || !strings.Contains(err.Error(), at(name)) ||
 			!strings.Contains(err.Error(), why) {

@@ -78,6 +78,9 @@ func (p *Plan) describe() *results.Run {
 	if p.imported != nil {
 		r.Model = p.imported.describe()
 		r.Methods = []results.Method{{Name: p.imported.Name, Kind: results.Imported, Needs: p.imported.Needs}}
+		if left := p.imported.folder.LeftOut(); left != "" && p.whole() {
+			r.Warnings = append(r.Warnings, left)
+		}
 	} else {
 		p.describeNetwork(r)
 	}
@@ -102,6 +105,11 @@ func (p *Plan) describe() *results.Run {
 	}
 	r.Panels = p.panelList()
 	return r
+}
+
+// whole reports whether all samples of all data sets are to be measured.
+func (p *Plan) whole() bool {
+	return !slices.ContainsFunc(p.targets, func(t target) bool { return len(t.all) < t.Dataset.Len() })
 }
 
 // describeNetwork is what computes: model, library and methods.

@@ -22,6 +22,7 @@ import (
 	"ovbench/datasets/labelmap"
 	"ovbench/metrics"
 	"ovbench/reports/results"
+	"ovbench/runners/methods"
 	"ovbench/runners/resample"
 )
 
@@ -186,7 +187,17 @@ func (q *Redecision) redecide(ctx context.Context, run *results.Run, suite *conf
 	if m := &run.Model; m.Sigmoid() {
 		t.Rule.Scale, t.Rule.Bias, t.Rule.Sigmoid = m.LogitScale, m.LogitBias, true
 	}
-	r := redecider{target: t, dir: q.Dir, methods: kept}
+	r := redecider{target: t, dir: q.Dir, methods: kept, exact: out.Whole && !out.Unrefined, recorded: map[int]records.Record{}}
+	log, err := records.OpenLog(filepath.Join(q.Dir, records.FileName))
+	if err != nil {
+		return out, err
+	}
+	defer log.Close()
+	for _, rec := range log.Records {
+		if rec.Dataset == d.Label() {
+			r.recorded[rec.Index] = rec
+		}
+	}
 	for _, v := range q.Variants(&recorded, t.Protocol) {
 		if r.rule(v).Check(len(t.Texts)) == nil { // margins are of a softmax
 			r.variants = append(r.variants, v)
@@ -254,6 +265,8 @@ type redecider struct {
 	dir      string
 	methods  []results.Method
 	variants []Variant
+	recorded map[int]records.Record
+	exact    bool // maps give what was recorded, where pixels are decided as they were
 }
 
 // rule is how a variant decides the pixels of the run's model.
@@ -270,6 +283,7 @@ func (r *redecider) record(index int) (*records.Record, error) {
 	id := r.Dataset.ID(index)
 	rec := &records.Record{Dataset: r.Info.Name, Index: index, ID: id, Methods: map[string]records.Evidence{}}
 	var truth datasets.Sample
+	before := r.recorded[index]
 	for _, m := range r.methods {
 		path := filepath.Join(keptMaps(r.dir, r.Info.Name, m.Name), records.Clean(id)+predictions.NPY)
 		got, err := predictions.Read(path)
@@ -286,6 +300,10 @@ func (r *redecider) record(index int) (*records.Record, error) {
 			if truth, err = r.Dataset.At(index); err != nil {
 				return nil, err
 			}
+			if _, now := digests(truth); before.Truth != "" && before.Truth != now {
+				return nil, fmt.Errorf("%s of %s has another truth than when it was measured: the data in %s has changed", id,
+					r.Info.Name, r.Info.Root)
+			}
 		}
 		sim := similarityOf(got.Scores, truth.Labels)
 		for _, v := range r.variants {
@@ -300,8 +318,19 @@ func (r *redecider) record(index int) (*records.Record, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", path, err)
 			}
+			if e, err := before.Evidence(m.Name); err == nil && r.exact && !settles(m) &&
+				v.Protocol.Fingerprint() == r.Protocol.Fingerprint() && !slices.Equal(e.Confusion, cells) {
+				return nil, fmt.Errorf("%s does not give what was recorded of %s: the map or the record has changed; measure "+
+					"again with --save maps", path, id)
+			}
 			rec.Methods[Label(m.Name, v.Name)] = records.Evidence{Confusion: cells}
 		}
 	}
 	return rec, nil
+}
+
+// settles says whether a method has a word on label maps that its maps do not show.
+func settles(m results.Method) bool {
+	made, err := methods.New(m.Kind, nil)
+	return err == nil && made.Traits().Regions
 }

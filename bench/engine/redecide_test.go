@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ovbench/bench/records"
 	"ovbench/configs"
 	"ovbench/reports/results"
 )
@@ -62,18 +64,43 @@ func TestRedecideIsARun(t *testing.T) {
 	if len(seen) < 2*len(changes) {
 		t.Errorf("the decisions make little difference and test nothing: %v", seen)
 	}
-	// Samples whose maps went are counted, and data sets without any refused with what to type.
+	// Maps and truths that changed are named.
 	files, err := filepath.Glob(filepath.Join(keep.Out, "maps", "voc21", "clip", "*.npy"))
 	if err != nil || len(files) != 4 {
 		t.Fatal(files, err)
-	}
-	if err := os.Remove(files[0]); err != nil {
-		t.Fatal(err)
 	}
 	own := Redecision{Dir: keep.Out, Variants: func(_ *results.Dataset,
 		p configs.Protocol) []Variant {
 		return []Variant{{"own", p}}
 	}}
+	refused := func(what, want, file string, change func(data []byte) []byte) {
+		t.Helper()
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, change(bytes.Clone(data)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Redecide(t.Context(), own, quiet{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", what, err, want)
+		}
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused("another map", "does not give what was recorded", files[0], func(data []byte) []byte {
+		for i := len(data) - 1; i >= 128; i -= 4 {
+			data[i] ^= 0x80 // the sign
+		}
+		return data
+	})
+	refused("another truth", "has another truth than when it was measured", filepath.Join(keep.Out, records.FileName),
+		func(data []byte) []byte { return bytes.Replace(data, []byte(`"truth":"`), []byte(`"truth":"0`), 1) })
+	// Samples whose maps went are counted, and data sets without any refused with what to type.
+	if err := os.Remove(files[0]); err != nil {
+		t.Fatal(err)
+	}
 	if sets, err := Redecide(t.Context(), own, quiet{}); err != nil || sets[0].Missing != 1 || len(sets[0].Records) != 3 {
 		t.Errorf("%+v, %v", sets, err)
 	}

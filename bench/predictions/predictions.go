@@ -31,14 +31,19 @@ const (
 type Folder struct {
 	Dir    string
 	byBase map[string][]string // paths below Dir, by the last element without its extension
+	other  []string            // files of other kinds
+	used   map[string]bool     // paths that a sample was matched with
 }
 
 // Open lists the predictions below dir.
 func Open(dir string) (*Folder, error) {
 	f, err := List(dir, PNG, NPY)
 	if err == nil && len(f.byBase) == 0 {
-		return nil, fmt.Errorf("%s: no predictions: neither label maps (.png, .npy [H, W]) nor scores (.npy [T, rows, "+
+		err = fmt.Errorf("%s: no predictions: neither label maps (.png, .npy [H, W]) nor scores (.npy [T, rows, "+
 			"cols], or [T] of whole pictures)", dir)
+		if len(f.other) > 0 {
+			err = fmt.Errorf("%w; there are %d other files, such as %s", err, len(f.other), f.other[0])
+		}
 	}
 	return f, err
 }
@@ -49,9 +54,10 @@ func List(dir string, extensions ...string) (*Folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Folder{Dir: dir, byBase: map[string][]string{}}
+	f := &Folder{Dir: dir, byBase: map[string][]string{}, used: map[string]bool{}}
 	for _, p := range list {
 		if !slices.Contains(extensions, strings.ToLower(path.Ext(p))) {
+			f.other = append(f.other, p)
 			continue
 		}
 		base := path.Base(stem(p))
@@ -90,6 +96,7 @@ func (f *Folder) Match(w Wanted) (Found, error) {
 			out.Missing++
 			continue
 		}
+		f.used[p] = true
 		out.Paths[i] = filepath.Join(f.Dir, filepath.FromSlash(p))
 	}
 	return out, nil
@@ -167,6 +174,21 @@ func (f *Folder) find(w Wanted, id, suffix string) (string, error) {
 	}
 	return "", fmt.Errorf("%s: several files of sample %s: %s; name the folder of one program", f.Dir, id,
 		strings.Join(found, ", "))
+}
+
+// LeftOut says how many files no sample was matched with, and names the first; it is nothing if there are none. Scores
+// beside a label map that counts, and such things as are not read, are none.
+func (f *Folder) LeftOut() string {
+	var left []string
+	for _, list := range f.byBase {
+		if !slices.ContainsFunc(list, func(p string) bool { return f.used[p] }) {
+			left = append(left, list...)
+		}
+	}
+	if len(left) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d files of %s are named as no sample, the first is %s", len(left), f.Dir, slices.Min(left))
 }
 
 // Some names a few files, for messages.

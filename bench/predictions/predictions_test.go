@@ -54,3 +54,34 @@ func TestDigest(t *testing.T) {
 		t.Errorf("a longer file has the digest %q, %v", d, err)
 	}
 }
+
+// Files that are of no sample are counted, and a folder without predictions says what it has.
+func TestLeftOut(t *testing.T) {
+	dir := t.TempDir()
+	put := func(names ...string) {
+		for _, name := range names {
+			name = filepath.Join(dir, name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, nil, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	put("cat.npz")
+	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "1 other files, such as cat.npz") {
+		t.Error(err)
+	}
+	put("cat.png", "cat.npy", "other/cat.png", "voc/cat.png", "dog.png", "a/bird.png")
+	f, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Match(Wanted{Dataset: "voc", IDs: []string{"cat", "cow"}}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := f.LeftOut(), "2 files of "+dir+" are named as no sample, the first is a/bird.png"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if _, err := f.Match(Wanted{IDs: []string{"dog", "bird"}}); err != nil || f.LeftOut() != "" {
+		t.Errorf("%q, %v", f.LeftOut(), err)
+	}
+}

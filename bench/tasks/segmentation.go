@@ -287,6 +287,20 @@ func imageNetSMetrics() (out []metric[*Segmented]) {
 	return out
 }
 
+// Shifted names what gives predictions away that are numbered otherwise than the truth; it is nothing where none do.
+func (s *Segmented) Shifted() string {
+	if s.Total == nil {
+		return ""
+	}
+	by, share := s.Total.Shift()
+	if by == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f %% of the pixels are predicted as the class %s the true one: predictions and truth seem to be "+
+		"numbered from different numbers, so that every class is scored as its neighbour; number both from 0, or say "+
+		"--reduce-zero-label (import: predictions, score: truth)", 100*share, map[int]string{1: "after", -1: "before"}[by])
+}
+
 // Statistics lists the scores that the label maps have.
 func (s *Segmented) Statistics() []Statistic {
 	return statisticsOf(s.Convention.Name, segmentationMetrics, s)
@@ -354,6 +368,9 @@ func (s *Segmented) describe(cell *results.Cell, classes []string) error {
 		}
 	}
 	cell.Counts["void_images"], cell.Counts["undefined_classes"] = s.Void, undefined
+	if shifted := s.Shifted(); shifted != "" {
+		cell.Warnings = append(cell.Warnings, shifted)
+	}
 	if s.Cityscapes == nil {
 		return nil
 	}

@@ -112,7 +112,7 @@ const maxNPY = 1 << 30
 // ReadNPY reads a .npy file of any real number type as float32, row-major whatever the file's order.
 func ReadNPY(r io.Reader) (Dense, error) {
 	var out Dense
-	columns, err := readNPY(r, &out.Shape, func(v float64) { out.Data = append(out.Data, float32(v)) })
+	columns, err := readNPY(r, &out.Shape, maxNPY, func(v float64) { out.Data = append(out.Data, float32(v)) })
 	if err != nil {
 		return Dense{}, err
 	}
@@ -142,9 +142,10 @@ func rowMajor[T any](data []T, shape []int) []T {
 	return out
 }
 
-// ReadNPY64 is ReadNPY without loss: as float64, which holds every float and integers up to 2^53.
-func ReadNPY64(r io.Reader) (shape []int, data []float64, err error) {
-	columns, err := readNPY(r, &shape, func(v float64) { data = append(data, v) })
+// ReadNPY64 is ReadNPY without loss, of at most so many elements: as float64, which holds every float and integers up to
+// 2^53.
+func ReadNPY64(r io.Reader, most int64) (shape []int, data []float64, err error) {
+	columns, err := readNPY(r, &shape, min(most, maxNPY), func(v float64) { data = append(data, v) })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -172,7 +173,7 @@ var npyTypes = map[string]func([]byte, binary.ByteOrder) float64{
 
 // readNPY reads a header into shape and hands over the elements one by one. Memory grows with what is read, not with
 // what the header claims. columns says that the first index runs fastest.
-func readNPY(r io.Reader, shape *[]int, put func(float64)) (columns bool, err error) {
+func readNPY(r io.Reader, shape *[]int, most int64, put func(float64)) (columns bool, err error) {
 	header, err := npyHeaderText(r)
 	if err != nil {
 		return false, err
@@ -199,8 +200,8 @@ func readNPY(r io.Reader, shape *[]int, put func(float64)) (columns bool, err er
 		}
 	}
 	count, ok := Elements(*shape)
-	if !ok || count > maxNPY {
-		return false, fmt.Errorf("npy: shape %v is too large", *shape)
+	if !ok || count > most {
+		return false, fmt.Errorf("npy: shape %v is too large: at most %d elements are read", *shape, most)
 	}
 	size := int(m[3][0] - '0')
 	buf := make([]byte, 1<<16/size*size)

@@ -152,7 +152,7 @@ func TestReadNPYInFortranOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, wide, err := ReadNPY64(strings.NewReader(file))
+	_, wide, err := ReadNPY64(strings.NewReader(file), maxNPY)
 	if err != nil || len(wide) != 24 || len(d.Data) != 24 {
 		t.Fatal(len(wide), len(d.Data), err)
 	}
@@ -187,7 +187,7 @@ func TestReadNPYTypes(t *testing.T) {
 	} {
 		header := "{'descr': '" + c.descr + "', 'fortran_order': False, 'shape': (2,), }"
 		file := "\x93NUMPY\x01\x00v\x00" + header + strings.Repeat(" ", 117-len(header)) + "\n" + c.data
-		_, wide, err := ReadNPY64(strings.NewReader(file))
+		_, wide, err := ReadNPY64(strings.NewReader(file), maxNPY)
 		if err != nil || len(wide) != 2 || [2]float64(wide) != c.want {
 			t.Errorf("%s: %v (%v), want %v", c.descr, wide, err, c.want)
 		}
@@ -199,7 +199,7 @@ func TestReadNPYTypes(t *testing.T) {
 	for _, descr := range []string{"<c8", "<f16", "|S4", "<U1", "|O", "<M8[ns]"} {
 		header := "{'descr': '" + descr + "', 'fortran_order': False, 'shape': (1,), }"
 		file := "\x93NUMPY\x01\x00v\x00" + header + strings.Repeat(" ", 117-len(header)) + "\n" + strings.Repeat("x", 64)
-		if _, _, err := ReadNPY64(strings.NewReader(file)); err == nil {
+		if _, _, err := ReadNPY64(strings.NewReader(file), maxNPY); err == nil {
 			t.Errorf("%s was read", descr)
 		}
 	}
