@@ -181,13 +181,15 @@ func (q *Redecision) redecide(ctx context.Context, run *results.Run, suite *conf
 		return out, err
 	}
 	recorded := *run.Dataset(d.Label())
-	out = Redecided{Set: d.Name, Protocol: t.Protocol, Unrefined: t.Protocol.PAMR > 0 || t.Protocol.SAMRefine > 0,
+	out = Redecided{Set: d.Name, Protocol: t.Protocol, Unrefined: t.Protocol.PAMR > 0 || t.Protocol.SAMRefine > 0 ||
+		slices.ContainsFunc(kept, settles),
 		Whole: t.framing.whole() && t.Protocol.DecodeResize != "bilinear-twice"}
 	t.Whole, t.Protocol.PAMR, t.Protocol.SAMRefine, t.Protocol.DecodeResize = true, 0, 0, "bilinear"
 	if m := &run.Model; m.Sigmoid() {
 		t.Rule.Scale, t.Rule.Bias, t.Rule.Sigmoid = m.LogitScale, m.LogitBias, true
 	}
-	r := redecider{target: t, dir: q.Dir, methods: kept, exact: out.Whole && !out.Unrefined, recorded: map[int]records.Record{}}
+	r := redecider{target: t, dir: q.Dir, methods: kept, exact: out.Whole && !out.Unrefined,
+		recorded: map[int]records.Record{}}
 	log, err := records.OpenLog(filepath.Join(q.Dir, records.FileName))
 	if err != nil {
 		return out, err
@@ -318,7 +320,7 @@ func (r *redecider) record(index int) (*records.Record, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", path, err)
 			}
-			if e, err := before.Evidence(m.Name); err == nil && r.exact && !settles(m) &&
+			if e, err := before.Evidence(m.Name); err == nil && r.exact &&
 				v.Protocol.Fingerprint() == r.Protocol.Fingerprint() && !slices.Equal(e.Confusion, cells) {
 				return nil, fmt.Errorf("%s does not give what was recorded of %s: the map or the record has changed; measure "+
 					"again with --save maps", path, id)

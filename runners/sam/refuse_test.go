@@ -12,6 +12,7 @@ import (
 
 	"ovbench/runners/checkpoint/checkpointtest"
 	"ovbench/runners/ort"
+	"ovbench/runners/resample"
 	"ovbench/runners/sam/samtest"
 )
 
@@ -69,7 +70,7 @@ func TestNaN(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, err := s.Embed(t.Context(), gradient(40, 30))
+		e, err := s.Embed(t.Context(), resample.FromNRGBA(gradient(40, 30)))
 		if err == nil {
 			_, err = s.Segment(t.Context(), e, Prompt{Points: []Point{{20, 15, true}}})
 		}
