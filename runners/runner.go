@@ -48,6 +48,9 @@ type ImageOptions struct {
 	Session   ort.Options
 	// Schedule is shared by all that compute on one device; nil lets everything run at once.
 	Schedule *Schedule
+	// Together is the most pictures, or windows of pictures, that a run takes of those that wait for their turn; with
+	// less than 2 every call runs for itself.
+	Together int
 }
 
 // open reports whether the size is left to each call.
@@ -270,6 +273,7 @@ type Images struct {
 
 	regions   bool // some method reads masks
 	segmenter segmenter
+	lobby     lobby
 }
 
 // input is what a batch of pictures gives to the graph.
@@ -443,28 +447,29 @@ func (r *Images) pass(ctx context.Context, given input, sets []TextSet, q questi
 	kept []tensor.Dense, err error) {
 	pixels := given.pixels
 	h, w := pixels.Shape[2], pixels.Shape[3]
-	in := []ort.Value{float32s(pixels)}
+	p := &pass{in: []ort.Value{float32s(pixels)}, byPicture: []bool{true}}
+	forAll := func(v ort.Value) { p.in, p.byPicture = append(p.in, v), append(p.byPicture, false) }
 	width := r.model.Space()
 	if sets != nil {
 		texts := joined(sets)
-		in = append(in, float32s(texts))
+		forAll(float32s(texts))
 		width = texts.Shape[0]
 	}
 	if r.explains() {
-		in = append(in, numbers(q.asked), numbers(q.explained))
+		forAll(numbers(q.asked))
+		forAll(numbers(q.explained))
 	}
 	if r.regions {
 		regions, err := given.regions()
 		if err != nil {
 			return nil, nil, err
 		}
-		in = append(in, float32s(regions))
+		p.in, p.byPicture = append(p.in, float32s(regions)), append(p.byPicture, true)
 	}
 	for _, t := range r.tables.at(h, w) {
-		in = append(in, float32s(t))
+		forAll(float32s(t))
 	}
 	results = make([]Batch, len(r.names))
-	var out []ort.Value
 	for i, n := range r.networks {
 		rows, cols := n.grid(h, w)
 		tokens, columns := rows*cols, width
@@ -474,30 +479,28 @@ func (r *Images) pass(ctx context.Context, given input, sets []TextSet, q questi
 		if n.explains {
 			columns = len(q.explained)
 		}
-		results[i] = Batch{Rows: rows, Cols: cols, Global: n.global, Values: tensor.New(pixels.Shape[0], tokens, columns)}
-		out = append(out, float32s(results[i].Values))
+		results[i] = Batch{Rows: rows, Cols: cols, Global: n.global}
+		p.shapes = append(p.shapes, []int{pixels.Shape[0], tokens, columns})
 	}
 	sizes := r.sizes(pixels.Shape[0], h, w)
 	sizes["texts"], sizes["asked"], sizes[explainedAxis] = width, len(q.asked), len(q.explained)
-	kept = make([]tensor.Dense, len(r.kept))
-	for i, s := range r.kept {
+	for _, s := range r.kept {
 		shape, err := r.tables.symbols.Resolve(s, sizes)
 		if err != nil {
 			return nil, nil, err
 		}
-		kept[i] = tensor.New(shape...)
-		out = append(out, float32s(kept[i]))
+		p.shapes = append(p.shapes, shape)
 	}
-	if err := r.options.Schedule.run(ctx, r.session, in, out); err != nil {
+	if err := r.compute(ctx, p); err != nil {
 		return nil, nil, err
 	}
-	for i, b := range results {
-		if slices.ContainsFunc(b.Values.Data, func(v float32) bool { return v != v }) {
+	kept = p.out[len(results):]
+	for i, n := range r.networks {
+		results[i].Values = p.out[i]
+		if slices.ContainsFunc(p.out[i].Data, func(v float32) bool { return v != v }) {
 			return nil, nil, fmt.Errorf("%s gives NaN: the weights hold NaN or infinity, or are too large for the precision",
 				r.names[i])
 		}
-	}
-	for i, n := range r.networks {
 		if n.whole != nil {
 			results[i].keep = kept[n.whole.at]
 		}

@@ -71,7 +71,7 @@ func values(p configs.Protocol) (out []any) {
 
 // withoutPlace is how a runtime computes, not where, with what version and how fast.
 func withoutPlace(r results.Runtime) results.Runtime {
-	r.Version, r.Path, r.SHA256, r.JPEG, r.Threads, r.Jobs, r.Mmap = "", "", "", "", 0, 0, false
+	r.Version, r.Path, r.SHA256, r.JPEG, r.Threads, r.Jobs, r.Batch, r.Mmap = "", "", "", "", 0, 0, 0, false
 	return r
 }
 

@@ -105,6 +105,7 @@ func (r *run) imageOptions() runners.ImageOptions {
 	return runners.ImageOptions{
 		Height: r.plan.size[0], Width: r.plan.size[1], Positions: r.plan.positions, Similarities: true, Session: r.session(),
 		Schedule:  r.schedule,
+		Together:  r.plan.request.Batch,
 		Backbones: Towers(r.plan.backbones),
 	}
 }

@@ -33,6 +33,7 @@ type Request struct {
 	Only       []string     // sample ids, nil for all
 	Shard      Shard
 	Jobs       int // samples at a time
+	Batch      int // pictures or windows that go through the network together, if they wait for it
 	Threads    int // of a session, 0 for all cores
 	Device     ort.Device
 	Precision  ort.Precision

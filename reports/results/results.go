@@ -132,6 +132,7 @@ type Runtime struct {
 	SHA256    string `json:"sha256,omitempty"`
 	Threads   int    `json:"threads,omitempty"`   // of one session
 	Jobs      int    `json:"jobs,omitempty"`      // images at the same time
+	Batch     int    `json:"batch,omitempty"`     // images or windows that a network took together at most; 0 is one image
 	Mmap      bool   `json:"mmap,omitempty"`      // weights were mapped, not read
 	Device    string `json:"device,omitempty"`    // cuda, openvino …; the CPU where it is empty
 	Precision string `json:"precision,omitempty"` // of products: bf16, f16; float32 where it is empty
