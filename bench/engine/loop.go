@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"syscall"
@@ -44,7 +45,7 @@ type run struct {
 	failed    int // in a row from the start
 }
 
-// Run measures. The returned run holds what was measured even if err is not nil, as long as any work was done;
+// Run measures, once. The returned run holds what was measured even if err is not nil, as long as any work was done;
 // its Complete says whether every planned sample was. When ctx ends, finished samples are kept.
 func (p *Plan) Run(ctx context.Context, progress tasks.Progress) (*results.Run, error) {
 	r := &run{plan: p, progress: progress}
@@ -58,6 +59,7 @@ func (p *Plan) Run(ctx context.Context, progress tasks.Progress) (*results.Run, 
 		return nil, err
 	}
 	defer r.closeImages()
+	defer r.settle()()
 	loopErr := r.loop(ctx)
 	if err := r.records.Close(); err != nil && loopErr == nil {
 		loopErr = err
@@ -69,6 +71,22 @@ func (p *Plan) Run(ctx context.Context, progress tasks.Progress) (*results.Run, 
 		return nil, errors.Join(loopErr, err)
 	}
 	return r.out, loopErr
+}
+
+// settle gives back what loading took and measuring does not use; undo ends it. Processes that share their weights have
+// little more memory than what is freed late, so there it is freed sooner.
+func (r *run) settle() (undo func()) {
+	if r.plan.model != nil {
+		r.plan.model.Tokenizer = nil
+	}
+	undo = func() {}
+	if r.plan.request.Mmap && os.Getenv("GOGC") == "" {
+		before := debug.SetGCPercent(50)
+		undo = func() { debug.SetGCPercent(before) }
+	}
+	debug.FreeOSMemory()
+	ort.Trim()
+	return undo
 }
 
 // prepare loads what samples are shown to, and opens the records.
@@ -97,8 +115,12 @@ func (r *run) prepare(ctx context.Context) error {
 }
 
 func (r *run) session() ort.Options {
-	q := r.plan.request
-	return ort.Options{Threads: q.Threads, Mmap: q.Mmap, Device: q.Device, Precision: q.Precision, Profile: q.Profile}
+	q, m := r.plan.request, r.plan.model
+	o := ort.Options{Threads: q.Threads, Mmap: q.Mmap, Device: q.Device, Precision: q.Precision, Profile: q.Profile}
+	if q.Mmap && m != nil && m.Config.Stages == [4]int{} {
+		o.Optimize = ort.OptimizeExtended // the most copies the first layer in another order, which pays for ResNets alone
+	}
+	return o
 }
 
 func (r *run) imageOptions() runners.ImageOptions {

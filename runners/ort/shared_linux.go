@@ -5,10 +5,19 @@ package ort
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <string.h>
 
 static const char *open_shared(const char *path) {
 	return dlopen(path, RTLD_NOW | RTLD_LOCAL) ? NULL : dlerror();
+}
+
+static void trim(void) {
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
 }
 
 #define SIGNALS 32
@@ -47,6 +56,9 @@ func openShared(path string) error {
 	}
 	return nil
 }
+
+// Trim gives memory that the library has freed, as much as there is in making a session, back to the system.
+func Trim() { C.trim() }
 
 // keeping is held while a foreign library may be changing signal handlers.
 var keeping sync.Mutex
