@@ -199,13 +199,14 @@ func (p *AreaPool) each(do func(image int, r AreaRecord)) {
 	from := 0
 	for _, run := range p.sums.runs {
 		r = r[:0]
-		for _, t := range p.sums.terms[from:run.end] {
-			class := uint16(t.row / 3)
+		for i := from; i < run.end; i++ {
+			row := int(p.sums.at[i])
+			class := uint16(row / 3)
 			if len(r) == 0 || r[len(r)-1].Class != class {
 				r = append(r, ClassArea{Class: class})
 			}
 			of := &r[len(r)-1]
-			*[]*int64{&of.Intersection, &of.Truth, &of.Pred}[t.row%3] = int64(t.value)
+			*[]*int64{&of.Intersection, &of.Truth, &of.Pred}[row%3] = int64(p.sums.values[i])
 		}
 		do(run.image, r)
 		from = run.end

@@ -133,18 +133,13 @@ func (d *draws) next(n int, fill func(times []int32)) []Draw {
 	return d.list[:n]
 }
 
-// term is what an image adds to one of several sums.
-type term struct {
-	row   int
-	value float64
-}
-
-// termSums are sums of the terms of images, each times how often its image is there.
+// termSums are sums of the terms of images, each times how often its image is there. Term i adds values[i] to row at[i].
 type termSums struct {
-	terms []term
-	runs  []termRun
-	of    *block // whose sums rows are; nil before the first
-	rows  []lanes
+	at     []int32
+	values []float64
+	runs   []termRun
+	of     *block // whose sums rows are; nil before the first
+	rows   []lanes
 }
 
 // termRun is terms of one image, which end at end.
@@ -152,11 +147,11 @@ type termRun struct{ image, end int }
 
 // add adds a term of an image. Sums of a row are made in the order of its terms.
 func (s *termSums) add(image, row int, value float64) {
-	s.terms = append(s.terms, term{row, value})
+	s.at, s.values = append(s.at, int32(row)), append(s.values, value)
 	if last := len(s.runs) - 1; last < 0 || s.runs[last].image != image {
 		s.runs = append(s.runs, termRun{image: image})
 	}
-	s.runs[len(s.runs)-1].end = len(s.terms)
+	s.runs[len(s.runs)-1].end = len(s.at)
 }
 
 // sum makes the sums of a draw: those of row r are rows[r][d.at].
@@ -169,21 +164,22 @@ func (s *termSums) sum(d Draw) {
 	clear(s.rows)
 	from := 0
 	for _, r := range s.runs {
-		addTerms(s.rows, &b.times[r.image], s.terms[from:r.end])
+		addTerms(s.rows, &b.times[r.image], s.at[from:r.end], s.values[from:r.end])
 		from = r.end
 	}
 }
 
 // addTerms adds terms of an image that is there so many times. Products and sums are rounded one by one.
-func addTerms(rows []lanes, times *lanes, terms []term) {
+func addTerms(rows []lanes, times *lanes, at []int32, values []float64) {
+	values = values[:len(at)]
 	if vectors {
-		addTermsAVX2(&rows[0], times, &terms[0], len(terms))
+		addTermsAVX2(&rows[0], times, &at[0], &values[0], len(at))
 		return
 	}
-	for _, t := range terms {
-		sum := &rows[t.row]
+	for i, row := range at {
+		sum := &rows[row]
 		for k, n := range times {
-			sum[k] += float64(n * t.value)
+			sum[k] += float64(n * values[i])
 		}
 	}
 }

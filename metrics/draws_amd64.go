@@ -6,4 +6,4 @@ import "golang.org/x/sys/cpu"
 var vectors = cpu.X86.HasAVX2
 
 //go:noescape
-func addTermsAVX2(rows, times *lanes, terms *term, n int)
+func addTermsAVX2(rows, times *lanes, at *int32, values *float64, n int)

@@ -6,12 +6,13 @@
 	VADDPD  offset(AX), Y9, Y9 \
 	VMOVUPD Y9, offset(AX)
 
-// func addTermsAVX2(rows, times *lanes, terms *term, n int)
-TEXT ·addTermsAVX2(SB), NOSPLIT, $0-32
+// func addTermsAVX2(rows, times *lanes, at *int32, values *float64, n int)
+TEXT ·addTermsAVX2(SB), NOSPLIT, $0-40
 	MOVQ    rows+0(FP), DI
 	MOVQ    times+8(FP), SI
-	MOVQ    terms+16(FP), DX
-	MOVQ    n+24(FP), CX
+	MOVQ    at+16(FP), DX
+	MOVQ    values+24(FP), BX
+	MOVQ    n+32(FP), CX
 	VMOVUPD (SI), Y0
 	VMOVUPD 32(SI), Y1
 	VMOVUPD 64(SI), Y2
@@ -22,10 +23,10 @@ TEXT ·addTermsAVX2(SB), NOSPLIT, $0-32
 	VMOVUPD 224(SI), Y7
 
 loop:
-	MOVQ         (DX), AX
+	MOVLQSX      (DX), AX
 	SHLQ         $8, AX
 	ADDQ         DI, AX
-	VBROADCASTSD 8(DX), Y8
+	VBROADCASTSD (BX), Y8
 	ADD(Y0, 0)
 	ADD(Y1, 32)
 	ADD(Y2, 64)
@@ -34,7 +35,8 @@ loop:
 	ADD(Y5, 160)
 	ADD(Y6, 192)
 	ADD(Y7, 224)
-	ADDQ         $16, DX
+	ADDQ         $4, DX
+	ADDQ         $8, BX
 	DECQ         CX
 	JNZ          loop
 	VZEROUPPER
