@@ -16,13 +16,18 @@ func (m Mosaic) Decode(dst []uint16, w, h int, r Rule) {
 	l := m.layout(w, h)
 	r.twice(dst, m.Queries, func(r Rule, out []bool) {
 		s := l.stitcher(r, out)
-		bw, bh := blockSide(w, m.W), blockSide(h, m.H)
-		for y := 0; y < h; y += bh {
-			for x := 0; x < w; x += bw {
-				s.block(dst, box{x, y, min(x+bw, w), min(y+bh, h)})
-			}
-		}
+		l.blocks(func(b box) { s.block(dst, b) })
 	})
+}
+
+// blocks visits the parts of the picture that are labelled at once.
+func (l *layout) blocks(visit func(box)) {
+	bw, bh := blockSide(l.w, l.W), blockSide(l.h, l.H)
+	for y := 0; y < l.h; y += bh {
+		for x := 0; x < l.w; x += bw {
+			visit(box{x, y, min(x+bw, l.w), min(y+bh, l.h)})
+		}
+	}
 }
 
 // blockSide is the side of blocks in pixels of the picture: about a token's on the canvas.
@@ -139,6 +144,19 @@ func (l *layout) stitcher(r Rule, barred []bool) *stitcher {
 // block labels the part b of the picture.
 func (s *stitcher) block(dst []uint16, b box) {
 	hull := s.hull(b)
+	s.prune(hull)
+	s.win(b, hull)
+	if s.soft != nil {
+		s.threshold(b, hull)
+	}
+	s.rule.cut(s.label, s.best)
+	for y := range b.h() {
+		copy(dst[(b.y0+y)*s.w+b.x0:], s.label[y*b.w():][:b.w()])
+	}
+}
+
+// win finds the best of the candidates at every pixel of the part b of the picture.
+func (s *stitcher) win(b, hull box) {
 	n := b.w() * b.h()
 	s.best, s.label, s.value = grow(s.best, n), grow(s.label, n), grow(s.value, n)
 	first := uint16(0)
@@ -148,7 +166,6 @@ func (s *stitcher) block(dst []uint16, b box) {
 	for i := range s.label {
 		s.label[i], s.best[i] = first, float32(math.Inf(-1))
 	}
-	s.prune(hull)
 	for _, q := range s.candidates {
 		s.compute(b, hull, s.fields[q])
 		class := uint16(s.rule.class(q))
@@ -157,13 +174,6 @@ func (s *stitcher) block(dst []uint16, b box) {
 				s.best[i], s.label[i] = v, class
 			}
 		}
-	}
-	if s.soft != nil {
-		s.threshold(b, hull)
-	}
-	s.rule.cut(s.label, s.best)
-	for y := range b.h() {
-		copy(dst[(b.y0+y)*s.w+b.x0:], s.label[y*b.w():][:b.w()])
 	}
 }
 
