@@ -62,7 +62,7 @@ func TestEveryKeyIsPartOfTheIdentity(t *testing.T) {
 			continue
 		}
 		value := map[string]string{"limit": "3", "ignore": "7"}[f.key]
-		for _, v := range []string{value, "true", "words.txt"} {
+		for _, v := range []string{value, "true", "words.txt", "e.yaml"} {
 			text := strings.Replace(base, "{name: d}", "{name: d, "+f.key+": "+v+"}", 1)
 			after, err := Parse("s.yaml", []byte(text), Known{})
 			if v == "" || err != nil {
@@ -85,7 +85,7 @@ func TestEveryKeyIsPartOfTheIdentity(t *testing.T) {
 		"threshold":      "0.1",
 		"area_threshold": "0.1", "point_threshold": "0.7", "point_shrink": "3", "max_points": "4", "map_threshold": "0.4",
 		"background_rule": "margin", "aliases": "lse", "alias_tau": "2, aliases: lse",
-		"alias_temperature": "0.3, aliases: lse", "vocabulary": "oracle",
+		"alias_temperature": "0.3, aliases: lse", "vocabulary": "oracle", "experts": "e.yaml",
 		"pamr": "2", "sam_refine": "0.1",
 		"ending": "resize-minmax", "decode_resize": "bilinear-twice", "convention": "ade20k",
 		"datasets": "{d: {size: 64}}",

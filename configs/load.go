@@ -42,15 +42,15 @@ func Load(nameOrPath string, known Known) (*Suite, error) {
 		}
 		return Parse(nameOrPath+".yaml", data, known)
 	}
-	data, err := readFile(nameOrPath)
+	data, err := readFile(nameOrPath, maxFile)
 	if err != nil {
 		return nil, err
 	}
 	return Parse(nameOrPath, data, known)
 }
 
-// readFile reads a file of at most maxFile bytes.
-func readFile(path string) ([]byte, error) {
+// readFile reads a file of at most so many bytes.
+func readFile(path string, most int) ([]byte, error) {
 	info, err := os.Stat(path) // before Open, which waits for ever on a named pipe
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w; check the path, or name a built-in suite (ovbench list suites)", path, fs.ErrNotExist)
@@ -66,12 +66,12 @@ func readFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1)) // one more than may be, to know of it
+	data, err := io.ReadAll(io.LimitReader(f, int64(most)+1)) // one more than may be, to know of it
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("%s: %s", path, tooLarge)
+	if len(data) > most {
+		return nil, fmt.Errorf("%s: %s", path, tooLarge(most))
 	}
 	return data, nil
 }

@@ -23,7 +23,7 @@ import (
 // Published protocols have constants per data set. They are Departures here: what holds on one data set is
 // [Protocol.On].
 //
-// Where Templates or Queries name a file, the protocol holds its path only; a record of a run needs its
+// Where Templates, Queries or Experts name a file, the protocol holds its path only; a record of a run needs its
 // content beside.
 type Protocol struct {
 	Name   string // as declared; String adds where it departs from the built-in of that name
@@ -57,6 +57,7 @@ type Protocol struct {
 	AliasTau         float64 // of lse, its sharpness; 0 for DefaultAliasTau
 	AliasTemperature float64 // of lse: words weigh by what the whole window says of them; 0 for all alike
 	Vocabulary       string  // the classes that compete: "" and "all", or "oracle", those of the picture's truth alone
+	Experts          string  // a file of class experts ([Experts]), who decide pixels; "" and "none" for nobody
 	PAMR             int     // iterations of pixel-adaptive mask refinement; 0 for none
 	// a segmenter, prompted by regions of at least this probability, corrects label maps; 0 for none
 	SAMRefine float64
@@ -102,13 +103,20 @@ func (p *Protocol) Tau() float64 { return cmp.Or(p.AliasTau, DefaultAliasTau) }
 // Oracle reports whether the truth of a picture says which classes compete for it.
 func (p *Protocol) Oracle() bool { return p.Vocabulary == VocabularyOracle }
 
+// HasExperts reports whether class experts decide pixels.
+func (p *Protocol) HasExperts() bool { return p.Experts != "" && p.Experts != noExperts }
+
+// noExperts is the value of Experts that names no file.
+const noExperts = "none"
+
 // Decides is the first key by which p goes beyond the plain decision of pixels, which only task segmentation makes; ""
 // for none.
 func (p *Protocol) Decides() string {
 	for _, k := range []struct {
 		key, value string
-	}{{"background_rule", p.BackgroundRule}, {"aliases", p.Aliases}, {"vocabulary", p.Vocabulary}} {
-		if !slices.Contains([]string{"", "probability", "max", "all"}, k.value) {
+	}{{"background_rule", p.BackgroundRule}, {"aliases", p.Aliases}, {"vocabulary", p.Vocabulary},
+		{"experts", p.Experts}} {
+		if !slices.Contains([]string{"", "probability", "max", "all", noExperts}, k.value) {
 			return k.key
 		}
 	}
@@ -245,6 +253,11 @@ var protocolFields = []field[Protocol]{
 			"that no method reaches by itself",
 		func(p *Protocol) *string { return &p.Vocabulary }, choice([]string{"all", VocabularyOracle})),
 		func(p *Protocol) bool { return p.Vocabulary == "" || p.Vocabulary == "all" }),
+	optional(key("experts", "a .yaml file of class experts (ovbench experts makes it): of each class the templates whose "+
+		"predictions of it are surest; the most confident expert that predicts its own class decides a pixel, all templates "+
+		"where none does (FLOSS); none, as without this key",
+		func(p *Protocol) *string { return &p.Experts }, expertsFile),
+		func(p *Protocol) bool { return !p.HasExperts() }),
 	needed(key("pamr", "iterations of pixel-adaptive mask refinement; 0 for none",
 		func(p *Protocol) *int { return &p.PAMR }, whole(0, 1000))),
 	optional(key("sam_refine",
@@ -413,6 +426,9 @@ func (p Protocol) Summary() string {
 	}
 	if p.JoinsAliases() {
 		parts = append(parts, "words of a class joined by "+p.Aliases)
+	}
+	if p.HasExperts() {
+		parts = append(parts, "class experts of "+p.Experts)
 	}
 	if p.Oracle() {
 		parts = append(parts, "ORACLE VOCABULARY")

@@ -313,12 +313,13 @@ func TestSchema(t *testing.T) {
 	}{
 		{"suite", suite, []string{"name", "title", "doc", "model", "models", "backbones", "segmenter", "task", "datasets",
 			"methods", "grow", "protocol", "metrics", "panels", "seed", "resamples"}, []string{"datasets", "methods", "protocol"}},
-		{"dataset", dataset, []string{"name", "id", "title", "root", "split", "queries", "limit", "label_names",
+		{"dataset", dataset, []string{"name", "id", "title", "root", "split", "queries", "experts", "limit", "label_names",
 			"labelled_only", "apply_exif", "regions", "images", "labels", "classes", "list", "image_suffix", "label_suffix", "ignore",
 			"reduce_zero_label", "background"}, []string{"name"}},
 		{"protocol", protocol, []string{"base", "name", "resize", "size", "long", "multiple", "filter", "mean", "window",
 			"stride", "pad", "positions", "templates", "queries", "redundant", "scale", "threshold", "area_threshold",
-			"background_rule", "aliases", "alias_tau", "alias_temperature", "vocabulary", "pamr", "sam_refine", "ending",
+			"background_rule", "aliases", "alias_tau", "alias_temperature", "vocabulary", "experts", "pamr", "sam_refine",
+			"ending",
 			"decode_resize", "convention", "point_threshold", "point_shrink", "max_points", "map_threshold", "datasets"}, nil},
 	} {
 		if len(c.m.Properties) != len(c.keys) {

@@ -28,12 +28,13 @@ type place struct{ line, column int }
 type reader struct {
 	file   string
 	known  Known
+	most   int // bytes of the file
 	faults Faults
 	places map[string]place // by path: "protocol.size", "datasets[0].root"
 }
 
 func newReader(file string, known Known) *reader {
-	return &reader{file: file, known: known, places: map[string]place{}}
+	return &reader{file: file, known: known, most: maxFile, places: map[string]place{}}
 }
 
 // note remembers where the value at path stands.
@@ -88,8 +89,8 @@ func (r *reader) parse(data []byte) *yaml.Node {
 
 // checkText refuses bytes that are not text: an error of the YAML reader would name no line.
 func (r *reader) checkText(data []byte) bool {
-	if len(data) > maxFile {
-		r.fault(&yaml.Node{}, "%s", tooLarge)
+	if len(data) > r.most {
+		r.fault(&yaml.Node{}, "%s", tooLarge(r.most))
 		return false
 	}
 	line := 1
@@ -161,7 +162,9 @@ func indentedByTab(data []byte, line int) bool {
 	return bytes.ContainsRune(text[:len(text)-len(bytes.TrimLeft(text, " \t"))], '\t')
 }
 
-var tooLarge = fmt.Sprintf("more than %d bytes, too much for a suite; is this the right file?", maxFile)
+func tooLarge(most int) string {
+	return fmt.Sprintf("more than %d bytes, too much for such a file; is this the right one?", most)
+}
 
 const emptyFile = "nothing is written here; begin with a copy of a built-in suite (ovbench list suites)"
 

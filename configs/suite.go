@@ -63,6 +63,7 @@ type Dataset struct {
 	Root    string // directory; "" leaves it to --data. See [Suite.Path]
 	Split   string // "" for the usual evaluation split
 	Queries string // "" for the protocol's
+	Experts string `json:",omitempty"` // "" for the protocol's
 	Limit   int    // first images only; 0 for all
 
 	LabelNames   string // a file that says what stored numbers mean
@@ -243,11 +244,14 @@ func (s *Suite) Words(word string) string {
 	return word
 }
 
-// ProtocolOf is the protocol as it holds on one data set, with the data set's own queries where it has some.
+// ProtocolOf is the protocol as it holds on one data set, with the queries and experts of its own that the set has.
 func (s *Suite) ProtocolOf(d Dataset) Protocol {
 	p := s.Protocol.On(d.Name)
 	if d.Queries != "" {
 		p.Queries = d.Queries
+	}
+	if d.Experts != "" {
+		p.Experts = d.Experts
 	}
 	return p
 }

@@ -227,7 +227,7 @@ func TestLoadErrors(t *testing.T) {
 		"testdata/":       "testdata/: not a file; a suite is one YAML file",
 		"/dev/null":       "/dev/null: not a file; a suite is one YAML file",
 		"absent.yaml":     "absent.yaml: file does not exist; check the path, or name a built-in suite (ovbench list suites)",
-		large:             large + ": more than 1048576 bytes, too much for a suite; is this the right file?",
+		large:             large + ": more than 1048576 bytes, too much for such a file; is this the right one?",
 		"nothing\x00.yml": "stat nothing\x00.yml: invalid argument",
 	} {
 		if _, err := Load(name, known); err == nil || err.Error() != want {
@@ -278,7 +278,7 @@ func TestBounds(t *testing.T) {
 			"f.yaml:1: more than 1000 entries, too many for a suite", 1},
 		"mapping": {strings.Repeat("a: 1\n", 1001), "f.yaml:1: more than 1000 entries, too many for a suite", 1},
 		"bomb":    {bomb, "f.yaml:1: " + noAliases, 26 + 25*4},
-		"large":   {strings.Repeat("#", maxFile+1), "f.yaml: " + tooLarge, 1},
+		"large":   {strings.Repeat("#", maxFile+1), "f.yaml: " + tooLarge(maxFile), 1},
 		"long":    {"title: " + strings.Repeat("x", 1000) + "\n" + small, "f.yaml:1: title: 1000 characters; at most 200", 1},
 	} {
 		var faults Faults

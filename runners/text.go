@@ -273,6 +273,22 @@ func CheckTexts(m TextModel, t Tokenizer, texts, templates []string) (cut string
 // normalised, averaged and normalised again (CLIP's prompt ensemble).
 func (t *Texts) Ensemble(ctx context.Context, texts, templates []string, progress func(done, total int)) (tensor.Dense,
 	error) {
+	p, err := t.Prompts(ctx, texts, templates, progress)
+	if err != nil {
+		return tensor.Dense{}, err
+	}
+	return p.Ensemble(nil), nil
+}
+
+// Prompts are texts put into templates, one by one.
+type Prompts struct {
+	all       tensor.Dense // embeddings [T·M, E] of text after text in all templates, un-normalised
+	templates int          // M
+}
+
+// Prompts encodes every text in every template.
+func (t *Texts) Prompts(ctx context.Context, texts, templates []string, progress func(done, total int)) (Prompts,
+	error) {
 	prompts := make([]string, 0, len(texts)*len(templates))
 	for _, text := range texts {
 		for _, template := range templates {
@@ -281,18 +297,32 @@ func (t *Texts) Ensemble(ctx context.Context, texts, templates []string, progres
 	}
 	all, err := t.Encode(ctx, prompts, progress)
 	if err != nil {
-		return tensor.Dense{}, err
+		return Prompts{}, err
 	}
-	out := tensor.New(len(texts), t.model.Space())
-	for i := range texts {
-		mean := make([]float64, t.model.Space())
-		for k := range templates {
-			row := all.At(i*len(templates) + k).Data
+	for i, prompt := range prompts {
+		if scale := 1 / norm(all.At(i).Data); !(scale < math.MaxFloat32) {
+			return Prompts{}, fmt.Errorf("%s: the embedding of %q is NaN or 0: the weights are damaged", t.model.Source(),
+				prompt)
+		}
+	}
+	return Prompts{all, len(templates)}, nil
+}
+
+// Ensemble is one normalised embedding per text [T, E] of some templates, by their numbers; nil is all.
+func (p Prompts) Ensemble(templates []int) tensor.Dense {
+	if templates == nil {
+		for k := range p.templates {
+			templates = append(templates, k)
+		}
+	}
+	width := p.all.Shape[1]
+	out := tensor.New(p.all.Shape[0]/p.templates, width)
+	mean := make([]float64, width)
+	for i := range out.Shape[0] {
+		clear(mean)
+		for _, k := range templates {
+			row := p.all.At(i*p.templates + k).Data
 			scale := 1 / norm(row)
-			if !(scale < math.MaxFloat32) {
-				return tensor.Dense{}, fmt.Errorf("%s: the embedding of %q is NaN or 0: the weights are damaged", t.model.Source(),
-					prompts[i*len(templates)+k])
-			}
 			for c, v := range row {
 				mean[c] += float64(v) * scale
 			}
@@ -306,7 +336,7 @@ func (t *Texts) Ensemble(ctx context.Context, texts, templates []string, progres
 			row[c] = float32(float64(row[c]) * scale)
 		}
 	}
-	return out, nil
+	return out
 }
 
 func norm(x []float32) float64 {
