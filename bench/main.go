@@ -69,8 +69,8 @@ with ONNX Runtime, and reports scores with their protocol, interval and provenan
 		title    string
 		commands []*cobra.Command
 	}{
-		{"Measure:", []*cobra.Command{runCommand(), checkCommand(), mergeCommand(), rescoreCommand(), importCommand(),
-			submitCommand(), statusCommand()}},
+		{"Measure:", []*cobra.Command{runCommand(), checkCommand(), expertsCommand(), mergeCommand(), rescoreCommand(),
+			importCommand(), submitCommand(), statusCommand()}},
 		{"Look at results:", []*cobra.Command{reportCommand(), compareCommand(), panelsCommand(), recordsCommand(),
 			auditCommand(),
 			scoreCommand()}},

@@ -2,8 +2,10 @@ package configs
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -141,7 +143,8 @@ var (
 
 	expertModelFields = []field[ExpertModel]{
 		needed(key("name", "", func(m *ExpertModel) *string { return &m.Name }, line)),
-		needed(key("sha256", "", func(m *ExpertModel) *[]string { return &m.Weights }, list(hashed, "[…]", "file", itself))),
+		needed(key("sha256", "", func(m *ExpertModel) *[]string { return &m.Weights },
+			list(hashed, "[…]", "file", itself))),
 	}
 	expertTemplatesFields = []field[ExpertTemplates]{
 		needed(key("name", "", func(t *ExpertTemplates) *string { return &t.Name }, line)),
@@ -240,14 +243,15 @@ func (e *Experts) Write() []byte {
 	if err != nil {
 		panic(err) // scalars, lists and mappings are always YAML
 	}
-	const head = `# Class experts (FLOSS, arXiv 2504.10487): of each class the templates by which a method's predictions of it have the
-# least mean entropy, in nats, found without labels. Decide pixels by them with protocol.experts, or experts: in a data set.
+	const head = `# Class experts (FLOSS, arXiv 2504.10487): of each class the templates by which
+# a method's predictions of it have the least mean entropy, in nats, found without labels.
+# Pixels are decided by them with protocol.experts, or experts: in a data set.
 `
 	return append([]byte(head), out...)
 }
 
-// onOneLine writes on a line lists of words, and mappings that hold nothing but words and such lists. It gives the levels
-// below n.
+// onOneLine writes on a line lists of words, and mappings that hold nothing but words and such lists. It gives the
+// levels below n.
 func onOneLine(n *yaml.Node) (levels int) {
 	for _, c := range n.Content {
 		levels = max(levels, 1+onOneLine(c))
@@ -258,17 +262,49 @@ func onOneLine(n *yaml.Node) (levels int) {
 	return levels
 }
 
-// Set is what the file says of a data set, or why it says nothing of it.
-func (e *Experts) Set(name string) (*ExpertSet, error) {
-	var names []string
-	for i := range e.Datasets {
-		if e.Datasets[i].Name == name {
-			return &e.Datasets[i], nil
-		}
-		names = append(names, e.Datasets[i].Name)
-	}
-	return nil, fmt.Errorf("%s has class experts of %s, not of %s", e.File, strings.Join(names, ", "), name)
+// JSON is what the file says.
+func (e *Experts) JSON() ([]byte, error) {
+	return json.MarshalIndent(writeFields(e, expertsFields), "", "  ")
 }
+
+// Set is what the file says of a data set of those classes and words: of that name, or of another whose classes are the
+// same. The error says why it says nothing.
+func (e *Experts) Set(name string, classes []ExpertClass) (*ExpertSet, error) {
+	var names []string
+	var found, named *ExpertSet
+	for i := range e.Datasets {
+		s := &e.Datasets[i]
+		names = append(names, s.Name)
+		if s.Name == name {
+			named = s
+		}
+		if slices.EqualFunc(s.Classes, classes, ExpertClass.equal) && (found == nil || s.Name == name) {
+			found = s
+		}
+	}
+	switch {
+	case found != nil:
+		return found, nil
+	case named == nil:
+		return nil, fmt.Errorf("%s has class experts of %s, not of %s or its classes and words", e.File,
+			strings.Join(names, ", "), name)
+	}
+	for i, c := range classes {
+		if i < len(named.Classes) && !named.Classes[i].equal(c) {
+			return nil, fmt.Errorf("%s has class experts of other classes or words on %s: class %d is %s there, and %s here",
+				e.File, name, i, named.Classes[i], c)
+		}
+	}
+	return nil, fmt.Errorf("%s has class experts of %d classes on %s, which are %d here", e.File, len(named.Classes), name,
+		len(classes))
+}
+
+func (c ExpertClass) equal(o ExpertClass) bool {
+	return c.Name == o.Name && slices.Equal(c.Words, o.Words)
+}
+
+// String is the class with its words, as class lists write it.
+func (c ExpertClass) String() string { return c.Name + " (" + strings.Join(c.Words, " | ") + ")" }
 
 // Method is what the file says of a method, or why it says nothing of it.
 func (s *ExpertSet) Method(m ExpertMethod) (*ExpertMethod, error) {

@@ -46,7 +46,7 @@ func TestExpertsAreReadAsWritten(t *testing.T) {
 func TestFaultyExperts(t *testing.T) {
 	text := string(someExperts().Write())
 	for _, c := range []struct{ from, to, want string }{
-		{"experts: 1\n", "experts: 2\n", "e.yaml:3: experts: want a whole number from 1 to 1, got \"2\""},
+		{"experts: 1\n", "experts: 2\n", "e.yaml:4: experts: want a whole number from 1 to 1, got \"2\""},
 		{"experts: 1\n", "name: x\n", "no file of class experts, which begins with experts: 1 (ovbench experts makes one)"},
 		{"points: 12", "points: many", "points: want a whole number"},
 		{"entropy: 0.25", "entropy: -1", "entropy: want a number of 0 or more, got \"-1\""},
@@ -62,17 +62,24 @@ func TestFaultyExperts(t *testing.T) {
 			t.Errorf("%q: error %v, want %q", c.to, err, c.want)
 		}
 	}
+	classes := someExperts().Datasets[0].Classes
 	for _, c := range []struct {
-		name string
-		m    ExpertMethod
-		want string
+		name    string
+		classes []ExpertClass
+		m       ExpertMethod
+		want    string
 	}{
-		{"voc21", ExpertMethod{}, "has class experts of voc20, not of voc21"},
-		{"voc20", ExpertMethod{Kind: "gem", Positions: "bicubic"}, "not of gem at bicubic positions"},
-		{"voc20", ExpertMethod{Kind: "clip", Params: "{pool: head}", Positions: "bicubic"}, "not of clip {pool: head}"},
-		{"voc20", ExpertMethod{Kind: "clip", Positions: "bilinear"}, "of clip at bicubic positions, not of clip at bilinear"},
+		{"voc21", classes[:1], ExpertMethod{}, "has class experts of voc20, not of voc21 or its classes and words"},
+		{"voc20", classes[:1], ExpertMethod{}, "has class experts of 2 classes on voc20, which are 1 here"},
+		{"voc20", []ExpertClass{classes[0], {"on", []string{"no"}}}, ExpertMethod{},
+			"class 1 is on (yes) there, and on (no) here"},
+		{"voc21", classes, ExpertMethod{Kind: "gem", Positions: "bicubic"}, "not of gem at bicubic positions"},
+		{"voc20", classes, ExpertMethod{Kind: "clip", Params: "{pool: head}", Positions: "bicubic"},
+			"not of clip {pool: head}"},
+		{"voc20", classes, ExpertMethod{Kind: "clip", Positions: "bilinear"},
+			"of clip at bicubic positions, not of clip at bilinear"},
 	} {
-		s, err := someExperts().Set(c.name)
+		s, err := someExperts().Set(c.name, c.classes)
 		if err == nil {
 			_, err = s.Method(c.m)
 		}

@@ -106,6 +106,13 @@ func (p *Protocol) Oracle() bool { return p.Vocabulary == VocabularyOracle }
 // HasExperts reports whether class experts decide pixels.
 func (p *Protocol) HasExperts() bool { return p.Experts != "" && p.Experts != noExperts }
 
+// WithoutExperts is p where nobody decides pixels beside it.
+func (p Protocol) WithoutExperts() Protocol {
+	p = p.undeparted("experts")
+	p.Experts = ""
+	return p
+}
+
 // noExperts is the value of Experts that names no file.
 const noExperts = "none"
 
@@ -223,8 +230,8 @@ var protocolFields = []field[Protocol]{
 	needed(key("redundant", "feature surgery, for tasks explain and multilabel; reference is the method's own",
 		func(p *Protocol) *string { return &p.Redundant }, choice([]string{"reference", "labels", "paper", "empty",
 			"sigmoid", "none"}))),
-	needed(key("scale", "factor of the cosines before softmax, CLIP's logit scale; matters with a threshold, and not to "+
-		"models of a sigmoid loss",
+	needed(key("scale", "factor of the cosines before softmax, CLIP's logit scale; matters with a threshold or experts, "+
+		"and not to models of a sigmoid loss",
 		func(p *Protocol) *float64 { return &p.Scale }, scaleKind)),
 	needed(key("threshold", "a pixel whose best probability is lower becomes class 0, background; 0 for none",
 		func(p *Protocol) *float64 { return &p.Threshold }, thresholdKind)),

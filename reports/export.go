@@ -55,12 +55,14 @@ type blockColumn struct {
 	Task       string `json:"task,omitempty"`
 	Convention string `json:"convention,omitempty"`
 	Score      string `json:"score,omitempty"`
-	Oracle     bool   `json:"oracle,omitempty"` // the truth said which classes competed: no result of a method
+	Oracle     bool   `json:"oracle,omitempty"`  // the truth said which classes competed: no result of a method
+	Experts    string `json:"experts,omitempty"` // SHA-256 of the file of class experts, who decided pixels
 }
 
 // exported is a column as files of numbers name it.
 func (c column) exported() blockColumn {
-	return blockColumn{c.key.dataset, c.key.split, c.key.task, c.key.convention, c.metric, c.key.oracle}
+	return blockColumn{c.key.dataset, c.key.split, c.key.task, c.key.convention, c.metric, c.key.oracle,
+		c.key.experts}
 }
 
 type blockRow struct {
@@ -169,7 +171,7 @@ func writePublishedCSV(w io.Writer, v *view) error {
 func writeCSV(w io.Writer, v *view) error {
 	out := plain.NewCSV(w)
 	out.Write([]string{"run", "suite", "model", "protocol", "fingerprint", "dataset", "split", "method", "task",
-		"convention", "images", "score", "value", "low", "high", "level", "resamples", "needs", "vocabulary"})
+		"convention", "images", "score", "value", "low", "high", "level", "resamples", "needs", "vocabulary", "experts"})
 	eachCell(v.runs, func(head, tail []string, c *results.Cell) {
 		for _, s := range c.Scores {
 			level, resamples := "", ""
@@ -188,7 +190,7 @@ func writeClassCSV(w io.Writer, v *view) error {
 	out := plain.NewCSV(w)
 	out.Write([]string{"run", "suite", "model", "protocol", "fingerprint", "dataset", "split", "method", "task",
 		"convention", "images", "class", "iou", "acc", "precision", "dice", "pixels", "predicted", "ap", "class_images",
-		"needs", "vocabulary"})
+		"needs", "vocabulary", "experts"})
 	eachCell(v.runs, func(head, tail []string, c *results.Cell) {
 		for _, s := range c.Classes {
 			out.Write(append(append(head, s.Class, full(s.IoU), full(s.Acc), full(s.Precision), full(s.Dice),
@@ -201,22 +203,22 @@ func writeClassCSV(w io.Writer, v *view) error {
 }
 
 // eachCell calls do with the first fields of a line, which do may append to, and with the last: what the method needs,
-// and which classes competed, all or those of an oracle.
+// which classes competed, all or those of an oracle, and the SHA-256 of the class experts who decided pixels.
 func eachCell(runs []*results.Run, do func(head, tail []string, c *results.Cell)) {
 	for i, r := range runs {
 		for j := range r.Cells {
 			c := &r.Cells[j]
-			split, vocabulary := "", "all"
+			split, vocabulary, experts := "", "all", ""
 			d := r.Dataset(c.Dataset)
 			if d != nil {
-				split = d.Split
+				split, experts = d.Split, d.Experts.Hash()
 			}
 			if d.Oracle() {
 				vocabulary = "oracle"
 			}
 			head := []string{strconv.Itoa(i + 1), r.Suite.Name, r.Model.Name, r.Protocol.Name, r.Protocol.Fingerprint,
 				c.Dataset, split, c.Method, c.Task, c.Convention, strconv.Itoa(c.Images)}
-			do(head[:len(head):len(head)], []string{r.Method(c.Method).League(), vocabulary}, c)
+			do(head[:len(head):len(head)], []string{r.Method(c.Method).League(), vocabulary, experts}, c)
 		}
 	}
 }

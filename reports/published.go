@@ -197,7 +197,7 @@ func claimsAbout(v *view) []Claim {
 func claimed(v *view, c Claim) []column {
 	var out []column
 	for _, col := range v.columns {
-		if _, ok := c.Cells[col.key.dataset]; ok && !col.key.oracle && (col.key.task == c.Task || col.key.task == "") &&
+		if _, ok := c.Cells[col.key.dataset]; ok && col.key.mark() == "" && (col.key.task == c.Task || col.key.task == "") &&
 			hasScore(v, col, c.Metric) &&
 			!slices.ContainsFunc(out, func(o column) bool { return o.key.dataset == col.key.dataset }) {
 			out = append(out, col)

@@ -711,7 +711,7 @@ func TestClassesOfRankingsAreThere(t *testing.T) {
 					t.Errorf("%s of %s: %s, want %s", k.Class, c.Method, got, percent(*k.AP))
 				}
 				if !slices.ContainsFunc(table, func(line []string) bool {
-					return slices.Contains(line, full(k.AP)) && slices.Contains(line, c.Method) && line[len(line)-3] == "3"
+					return slices.Contains(line, full(k.AP)) && slices.Contains(line, c.Method) && line[len(line)-4] == "3"
 				}) {
 					t.Errorf("no line of %s by %s with %s and 3 images", k.Class, c.Method, full(k.AP))
 				}

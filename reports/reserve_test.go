@@ -89,6 +89,37 @@ func TestOraclesEverywhere(t *testing.T) {
 	}
 }
 
+// TestExpertsEverywhere: nor does one show scores by class experts so.
+func TestExpertsEverywhere(t *testing.T) {
+	r := invent(plan{methods: 2, sets: 2, classes: 3})
+	r.Datasets[0].Name = "voc21"
+	for i := range r.Cells {
+		if r.Cells[i].Dataset == "set0" {
+			r.Cells[i].Dataset = "voc21"
+		}
+	}
+	hash := strings.Repeat("0123456789abcdef", 4)
+	r.Datasets[0].Experts = &results.Experts{File: results.File{Path: "a/e.yaml", SHA256: hash}, Dataset: "voc20",
+		Split: "train", Pictures: 7}
+	for format, text := range inAllFormats(t, r) {
+		want := []string{"(experts)", "without labels on 7 pictures of voc20 train (e.yaml, sha256 0123456789ab)"}
+		switch format {
+		case "csv":
+			want = []string{"(experts)", hash}
+		case "json":
+			want = []string{`"experts": "` + hash + `"`}
+		}
+		for _, w := range want {
+			if !strings.Contains(strings.Join(strings.Fields(text), " "), w) {
+				t.Errorf("%s: no %q", format, w)
+			}
+		}
+		if strings.Contains(text, "ProxyCLIP") {
+			t.Errorf("%s: claims stand beside experts", format)
+		}
+	}
+}
+
 // TestComparisonReserves: so does a comparison.
 func TestComparisonReserves(t *testing.T) {
 	c := comparison()

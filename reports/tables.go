@@ -207,7 +207,7 @@ func summaryOf(v *view) table {
 		}
 		t.rows = append(t.rows, line)
 	}
-	t.notes = append(oracles(v.columns...), fmt.Sprintf("%s in percent.", metricsOf(v.columns)))
+	t.notes = append(marks(v.columns...), fmt.Sprintf("%s in percent.", metricsOf(v.columns)))
 	t.notes = append(t.notes, intervals(values, halfInterval)...)
 	for _, c := range v.columns {
 		if note := thresholdNotes(v, c)[c.metric]; note != "" {
@@ -452,7 +452,7 @@ func scoresOf(v *view, c column) table {
 	if !slices.ContainsFunc(names, func(n string) bool { return bounded[n] }) {
 		t.notes = []string{"Percent."}
 	}
-	t.notes = append(oracles(c), t.notes...)
+	t.notes = append(marks(c), t.notes...)
 	for _, r := range v.rows {
 		x := v.cell(r, c)
 		if x == nil {
@@ -519,7 +519,7 @@ func classesOf(v *view, c column) (t table) {
 		return true
 	})
 	t = table{head: []string{"Class"}}
-	defer func() { t.notes = append(oracles(c), t.notes...) }()
+	defer func() { t.notes = append(marks(c), t.notes...) }()
 	switch {
 	case len(cells) == 0 || len(defined) == 0:
 		return t

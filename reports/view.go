@@ -42,27 +42,37 @@ type column struct {
 	title  string
 	full   string // title before it was told apart
 	metric string // the score that tables show
+	note   string // who decided pixels; "" for nobody but the protocol
 }
 
 type columnKey struct {
 	dataset, split, task, convention string
-	oracle                           bool // the truth said which classes competed
+	oracle                           bool   // the truth said which classes competed
+	experts                          string // SHA-256 of the file of class experts, who decided pixels; "" without
 }
 
-// mark stands behind the title of a data set whose scores are no result of a method.
+// mark stands behind the title of a data set whose scores are no result of a method alone.
 func (k columnKey) mark() string {
 	if k.oracle {
 		return " (ORACLE)"
 	}
+	if k.experts != "" {
+		return " (experts)"
+	}
 	return ""
 }
 
-// oracles is the note under tables that show such scores.
-func oracles(columns ...column) []string {
+// marks are the notes under tables about columns that are marked.
+func marks(columns ...column) (notes []string) {
 	if slices.ContainsFunc(columns, func(c column) bool { return c.key.oracle }) {
-		return []string{results.OracleNote}
+		notes = append(notes, results.OracleNote)
 	}
-	return nil
+	for _, c := range columns {
+		if c.note != "" {
+			notes = append(notes, c.title+": "+c.note+".")
+		}
+	}
+	return notes
 }
 
 // newView lays out runs in the order of their methods and cells. Cells of one data set, split, task and convention
@@ -83,11 +93,14 @@ func newView(runs []*results.Run, l *Layout) *view {
 			if d == nil {
 				continue
 			}
-			k := columnKey{d.Name, d.Split, c.Task, c.Convention, d.Oracle()}
+			k := columnKey{d.Name, d.Split, c.Task, c.Convention, d.Oracle(), d.Experts.Hash()}
 			if _, ok := at[k]; !ok {
 				at[k] = len(v.columns)
 				full := cmp.Or(d.Title, d.Name)
 				v.columns = append(v.columns, column{key: k, title: full + k.mark(), full: full})
+				if d.Experts != nil {
+					v.columns[at[k]].note = d.Experts.Note()
+				}
 			}
 			v.cells[place{rows[c.Method], k}] = c
 			col := &v.columns[at[k]]

@@ -286,6 +286,9 @@ type Prompts struct {
 	templates int          // M
 }
 
+// NewPrompts is that of embeddings [T·M, E] of text after text in all of so many templates.
+func NewPrompts(all tensor.Dense, templates int) Prompts { return Prompts{all, templates} }
+
 // Prompts encodes every text in every template.
 func (t *Texts) Prompts(ctx context.Context, texts, templates []string, progress func(done, total int)) (Prompts,
 	error) {

@@ -300,6 +300,7 @@ func unlike(a, b *results.Run, pairs [][2]string) (noted, refused differences) {
 		refused.note(x.Name+".classes", x.Classes, y.Classes)
 		refused.note(x.Name+".queries", x.Queries, y.Queries)
 		refused.note(x.Name+".templates", x.Templates, y.Templates)
+		refused.note(x.Name+".experts", x.Experts.Hash(), y.Experts.Hash())
 		noted.note(x.Name+".samples", x.Samples, y.Samples)
 		for _, p := range pairs {
 			if p[0] == p[1] {

@@ -52,6 +52,10 @@ func Check(ctx context.Context, r Request, progress tasks.Progress) (lines []str
 		}
 		lines = append(lines, "  "+m.Name+"\t"+strings.TrimSpace(kind+" "+ParamText(methods.Params(m.Method))))
 	}
+	if planErr == nil && p.councils() {
+		out := p.describe()
+		faults = append(faults, errors.Join(hashAll(out), p.checkWeights(out)))
+	}
 	for i := range p.targets {
 		t := &p.targets[i]
 		progress.Start("checking "+t.Info.Name, t.Dataset.Len())
@@ -63,6 +67,9 @@ func Check(ctx context.Context, r Request, progress tasks.Progress) (lines []str
 		lines = append(lines, fmt.Sprintf("data set %s %s: %d samples in %s, %d classes, %d queries (%s)",
 			t.Info.Name, t.Info.Split, t.Dataset.Len(), cmp.Or(t.Info.Root, "the program itself"), len(t.Info.Classes),
 			len(t.Texts), t.set))
+		if e := t.council.describe(); e != nil {
+			lines = append(lines, "  "+e.Note())
+		}
 		for _, n := range t.Info.Notes {
 			lines = append(lines, "  "+n)
 		}

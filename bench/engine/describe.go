@@ -16,6 +16,7 @@ import (
 	"ovbench/reports/results"
 	"ovbench/runners/methods"
 	"ovbench/runners/ort"
+	"ovbench/runners/vit"
 )
 
 // Version is set by the linker.
@@ -92,7 +93,7 @@ func (p *Plan) describe() *results.Run {
 			Name: t.Info.Name, Title: t.Info.Title, Split: t.Info.Split, Root: t.Info.Root, ListSHA256: t.Info.ListSHA256,
 			Images: t.Dataset.Len(), Samples: t.samples, Official: t.Info.Official, Classes: t.Info.Classes, Queries: t.queries,
 			QuerySet: t.set, Templates: len(p.templates), Background: t.Info.Background,
-			Protocol: tasks.ProtocolOf(t.Protocol), Params: p.departing(&t),
+			Protocol: tasks.ProtocolOf(t.Protocol), Params: p.departing(&t), Experts: t.council.describe(),
 		})
 	}
 	for _, t := range p.targets {
@@ -132,10 +133,7 @@ func (p *Plan) describeNetwork(r *results.Run) {
 		}
 	}
 	for i, m := range p.suite.Methods {
-		positions := p.positions
-		if positions == "" {
-			positions = p.model.Encoder().Interpolation(p.methods[i].Method.Traits().Positions)
-		}
+		positions := p.positionsOf(p.methods[i].Method)
 		params := methods.Params(p.methods[i].Method)
 		if p.task.Needs().Surgery {
 			params["redundant"] = string(p.forms[i])
@@ -154,4 +152,9 @@ func (p *Plan) describeNetwork(r *results.Run) {
 			Name: m.Name, Kind: m.Kind, Params: params, Positions: string(positions), Needs: needs,
 		})
 	}
+}
+
+// positionsOf is how a method interpolates positions: as the protocol says, or its own way.
+func (p *Plan) positionsOf(m methods.Method) vit.Interpolation {
+	return cmp.Or(p.positions, p.model.Encoder().Interpolation(m.Traits().Positions))
 }

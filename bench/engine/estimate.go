@@ -114,9 +114,14 @@ func (r *run) groups() (list []*group) {
 // estimateTexts encodes a few prompts of the first data set; random embeddings stand for all others.
 func (r *run) estimateTexts(ctx context.Context) (_ time.Duration, lines []string, _ error) {
 	queries := 0
-	for _, t := range r.plan.targets {
+	r.prompts = map[int]runners.Prompts{}
+	for k, t := range r.plan.targets {
 		queries += len(t.Texts)
 		r.texts = append(r.texts, r.anyTexts(len(t.Texts)))
+		if t.council != nil {
+			n := len(t.council.templates)
+			r.prompts[k] = runners.NewPrompts(r.anyTexts(n*len(t.Texts)).Rows(0, n*len(t.Texts)), n)
+		}
 	}
 	texts, err := runners.NewTexts(r.plan.library, r.plan.model.Model, r.plan.model.Tokenizer, r.session())
 	if err != nil {

@@ -147,6 +147,7 @@ type encoded struct {
 	regions *runners.Regions // nil where no method reads them
 	scan    runners.Scan
 	columns map[int][2]int // of each target, in the cosines
+	basis   [2]int         // of the tokens, if class experts are to read them
 	pamr    map[[2]int]*resample.PAMR
 	sitting sitting
 }
@@ -165,6 +166,10 @@ func (r *run) encode(ctx context.Context, p runners.Picture, f framing, targets 
 			Methods: r.plan.targets[k].network, Explained: explained[i]}
 		s.columns[k] = [2]int{at, at + n}
 		at += n
+	}
+	if basis := r.plan.basis(targets); basis != nil {
+		sets = append(sets, *basis)
+		s.basis = [2]int{at, at + basis.Texts.Shape[0]}
 	}
 	var err error
 	s.scan, err = r.images.Scan(ctx, p, f.sliding, sets...)

@@ -52,6 +52,9 @@ func (p *Plan) header(out *results.Run) (records.Header, error) {
 		protocol.Convention = ""
 		add("data set "+d.Label(), d, names, t.Info.Split, t.Info.ListSHA256, t.Info.Classes, t.Info.Background, t.queries,
 			values(protocol), p.departing(&t))
+		if t.council != nil {
+			add("class experts of "+d.Label(), t.council.file.SHA256)
+		}
 		if t.regions != "" {
 			add("masks of regions of "+d.Label(), t.regionsHash)
 		}

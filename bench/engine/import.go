@@ -70,6 +70,10 @@ func (p *Plan) matchPredictions() error {
 	for k := range p.targets {
 		t := &p.targets[k]
 		t.Whole = true // what was seen in windows was stitched elsewhere
+		if t.Protocol.HasExperts() {
+			return fmt.Errorf("%s: class experts read a model's tokens, which predictions are not: set protocol.experts to "+
+				"none", t.Info.Name)
+		}
 		if t.Protocol.PAMR > 0 || t.Protocol.SAMRefine > 0 {
 			return fmt.Errorf("%s: protocol.pamr and protocol.sam_refine refine maps as they are made; set them to 0, or "+
 				"refine before saving predictions", t.Info.Name)

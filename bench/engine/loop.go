@@ -34,8 +34,10 @@ type run struct {
 	images *runners.Images
 	// the unchanged model, of tasks that probe, by how pixels are normalised
 	plain     map[vit.Normalization]*runners.Images
-	texts     []tensor.Dense // normalised query embeddings [T, E] of each target
-	segmenter *sam.Segmenter // nil without
+	texts     []tensor.Dense          // normalised query embeddings [T, E] of each target
+	asker     *runners.Asker          // asks texts of class experts; nil without
+	prompts   map[int]runners.Prompts // of the experts, by target
+	segmenter *sam.Segmenter          // nil without
 	records   *records.File
 	progress  tasks.Progress
 	timer     timer
@@ -99,7 +101,7 @@ func (r *run) prepare(ctx context.Context) error {
 	if err := r.loadImages(); err != nil {
 		return err
 	}
-	err := <-hashed
+	err := errors.Join(<-hashed, r.plan.checkWeights(r.out))
 	if err == nil {
 		err = r.openRecords() // before the texts: a folder in use is told at once
 	}
@@ -136,9 +138,16 @@ func (r *run) loadImages() (err error) {
 	defer r.timer.start("load")()
 	r.images, err = runners.NewImages(r.plan.library, r.plan.model.Model, r.plan.network, r.imageOptions())
 	if err == nil {
-		if err = errors.Join(r.loadProbe(), r.loadSegmenter()); err != nil {
+		if err = errors.Join(r.loadProbe(), r.loadSegmenter(), r.loadAsker()); err != nil {
 			r.closeImages()
 		}
+	}
+	return err
+}
+
+func (r *run) loadAsker() (err error) {
+	if r.plan.councils() {
+		r.asker, err = runners.NewAsker(r.plan.library, r.plan.model.Embed, r.imageOptions())
 	}
 	return err
 }
@@ -152,6 +161,9 @@ func (r *run) closeImages() {
 	}
 	if r.segmenter != nil {
 		r.segmenter.Close()
+	}
+	if r.asker != nil {
+		r.asker.Close()
 	}
 }
 
@@ -203,7 +215,13 @@ func (r *run) encodeTexts(ctx context.Context) error {
 		}
 		r.texts = append(r.texts, e)
 	}
-	return nil
+	r.prompts = map[int]runners.Prompts{}
+	for k, t := range r.plan.targets {
+		if t.council != nil && err == nil {
+			r.prompts[k], err = texts.Prompts(ctx, t.Texts, t.council.templates, nil) // which the cache knows by now
+		}
+	}
+	return err
 }
 
 // checkTexts refuses class names that the model cannot read, and says of which it reads a part.
@@ -459,20 +477,22 @@ func (r *run) view(ctx context.Context, at sampleRef, s datasets.Sample, pixels 
 // record fills in the record of one sample from what the network made of its picture.
 func (r *run) record(ctx context.Context, rec *records.Record, at sampleRef, s datasets.Sample, picture *encoded) {
 	scoring := r.timer.start("score")
+	pause := func() (resume func()) { // the networks' time is not the score's
+		scoring()
+		return func() { scoring = r.timer.start("score") }
+	}
 	t := &r.plan.targets[at.target]
 	v := r.view(ctx, at, s, picture.pixels, picture.framing)
 	if cosines := v.Cosines; cosines != nil {
-		v.Cosines = func(images [][]float32) ([][]float32, error) { // the network's time is not the score's
-			scoring()
-			defer func() { scoring = r.timer.start("score") }()
+		v.Cosines = func(images [][]float32) ([][]float32, error) {
+			defer pause()()
 			return cosines(images)
 		}
 	}
 	if segment := picture.sitting.segment; segment != nil {
 		v.KeepMasks = r.plan.request.Save.Masks
 		v.Segment = func(p sam.Prompt) (*sam.Masks, error) {
-			scoring()
-			defer func() { scoring = r.timer.start("score") }()
+			defer pause()()
 			return segment(p)
 		}
 		if threshold := t.Protocol.SAMRefine; threshold > 0 {
@@ -480,8 +500,10 @@ func (r *run) record(ctx context.Context, rec *records.Record, at sampleRef, s d
 		}
 	}
 	for k, m := range r.plan.methods {
+		sim := picture.similarity(t, at.target, m.Method, k)
+		sim.Experts = r.heard(ctx, picture, at.target, k, pause)
 		v.Methods = append(v.Methods, tasks.Seen{Name: m.Name, Form: r.plan.forms[k], Ending: r.plan.endings[k],
-			Similarity: picture.similarity(t, at.target, m.Method, k)})
+			Similarity: sim})
 	}
 	made, err := r.plan.task.Measure(&v)
 	scoring()

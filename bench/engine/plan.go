@@ -111,6 +111,8 @@ type target struct {
 
 	regions, regionsHash string         // folder of masks of regions, and what they are; empty where no method reads them
 	regionFiles          map[int]string // of the samples
+
+	council *council // class experts, who decide pixels; nil without
 }
 
 // NewPlan resolves a request. The error joins every fault found.
@@ -121,6 +123,9 @@ func NewPlan(r Request) (*Plan, error) {
 	if errors.Join(faults...) == nil {
 		p.size = fixedSize(p.targets)
 		faults = append(faults, p.fitMethods(), p.checkOnly(), p.checkNetworks(), p.checkRegions())
+	}
+	if errors.Join(faults...) == nil {
+		faults = append(faults, p.openExperts())
 	}
 	return p, errors.Join(faults...)
 }

@@ -148,6 +148,10 @@ func (q *Redecision) reopen(run *results.Run, suite *configs.Suite, d configs.Da
 	if recorded == nil {
 		return nil, fmt.Errorf("%s: its results lack data set %s", q.Dir, d.Label())
 	}
+	if recorded.Experts != nil {
+		return nil, fmt.Errorf("%s: class experts decided the pixels of %s, of whose texts maps hold nothing: name the "+
+			"other data sets with --datasets", q.Dir, d.Label())
+	}
 	if d.Root != configs.DemoRoot {
 		d.Root = ""
 	}

@@ -69,7 +69,32 @@ func Decode(t *Target, truth labelmap.Map, sim *Similarity) ([]uint16, error) {
 	default:
 		t.mosaic(truth, sim, &b).Decode(labels, w, h, b.rule)
 	}
-	return labels, nil
+	return labels, t.hear(labels, w, h, sim)
+}
+
+// OnPicture is a stitched map of a picture of w x h pixels as pixels are decided by it.
+func (t *Target) OnPicture(m resample.Mosaic, w, h int) resample.Mosaic {
+	if one := m.Tiles[0]; t.once() {
+		return resample.Whole(one.Logits, one.Cols, one.Rows, m.Queries, w, h)
+	}
+	return m
+}
+
+// hear lets class experts, if the protocol has some, decide pixels of labels that were read without them.
+func (t *Target) hear(labels []uint16, w, h int, sim *Similarity) error {
+	if !t.Protocol.HasExperts() {
+		return nil
+	}
+	if sim.Experts == nil {
+		return errors.New("class experts are to decide pixels, and these maps hold none of their texts")
+	}
+	claims := resample.NewClaims(w, h)
+	err := sim.Experts(func(class int, m resample.Mosaic) error {
+		claims.Hear(t.OnPicture(m, w, h), t.Rule, class)
+		return nil
+	})
+	claims.Settle(labels, t.Rule.Threshold)
+	return err
 }
 
 // once reports whether maps of patches become those of pixels in one step.

@@ -103,6 +103,9 @@ type Similarity struct {
 	// Stitched is the map of the whole picture.
 	Stitched func() resample.Mosaic
 	Refiner  func(w, h int) *resample.PAMR
+	// Experts reads the picture by the texts of one class's experts after the other, and stops at an error of hear; nil
+	// where there are none. Maps are as Stitched gives them.
+	Experts func(hear func(class int, m resample.Mosaic) error) error
 	// Settle has the method's last word on the label map of a picture of w x h pixels; nil for none.
 	Settle func(labels []uint16, w, h int)
 }

@@ -11,6 +11,7 @@
 package results
 
 import (
+	"fmt"
 	"path"
 	"path/filepath"
 	"slices"
@@ -214,6 +215,31 @@ type Dataset struct {
 	Protocol Protocol `json:"protocol,omitzero"`
 	// Params are parameters that methods had on this data set and not by Run.Methods, by the method's name.
 	Params map[string]map[string]any `json:"params,omitempty"`
+	// Experts decided pixels beside the reading by all templates; nil without.
+	Experts *Experts `json:"experts,omitempty"`
+}
+
+// Experts are templates of single classes, found without labels (FLOSS, arXiv 2504.10487).
+type Experts struct {
+	File     File   `json:"file"`
+	Dataset  string `json:"dataset"` // on whose pictures they were found, as all below
+	Split    string `json:"split,omitempty"`
+	Samples  string `json:"samples,omitempty"` // ranges of indices
+	Pictures int    `json:"pictures"`
+}
+
+// Hash is the SHA-256 of the file of experts, "" without.
+func (e *Experts) Hash() string {
+	if e == nil {
+		return ""
+	}
+	return e.File.SHA256
+}
+
+// Note says what scores by experts are.
+func (e *Experts) Note() string {
+	return fmt.Sprintf("class experts decided pixels, templates found without labels on %d pictures of %s %s (%s, sha256 "+
+		"%.12s)", e.Pictures, e.Dataset, e.Split, path.Base(e.File.Path), e.File.SHA256)
 }
 
 // Cell is what one method scored on one data set.

@@ -144,19 +144,6 @@ func (l *layout) stitcher(r Rule, barred []bool) *stitcher {
 // block labels the part b of the picture.
 func (s *stitcher) block(dst []uint16, b box) {
 	hull := s.hull(b)
-	s.prune(hull)
-	s.win(b, hull)
-	if s.soft != nil {
-		s.threshold(b, hull)
-	}
-	s.rule.cut(s.label, s.best)
-	for y := range b.h() {
-		copy(dst[(b.y0+y)*s.w+b.x0:], s.label[y*b.w():][:b.w()])
-	}
-}
-
-// win finds the best of the candidates at every pixel of the part b of the picture.
-func (s *stitcher) win(b, hull box) {
 	n := b.w() * b.h()
 	s.best, s.label, s.value = grow(s.best, n), grow(s.label, n), grow(s.value, n)
 	first := uint16(0)
@@ -166,6 +153,7 @@ func (s *stitcher) win(b, hull box) {
 	for i := range s.label {
 		s.label[i], s.best[i] = first, float32(math.Inf(-1))
 	}
+	s.prune(hull)
 	for _, q := range s.candidates {
 		s.compute(b, hull, s.fields[q])
 		class := uint16(s.rule.class(q))
@@ -174,6 +162,13 @@ func (s *stitcher) win(b, hull box) {
 				s.best[i], s.label[i] = v, class
 			}
 		}
+	}
+	if s.soft != nil {
+		s.threshold(b, hull)
+	}
+	s.rule.cut(s.label, s.best)
+	for y := range b.h() {
+		copy(dst[(b.y0+y)*s.w+b.x0:], s.label[y*b.w():][:b.w()])
 	}
 }
 
