@@ -97,3 +97,30 @@ func part(rgb resample.RGB, w, h int) resample.RGB {
 	}
 	return out
 }
+
+// A label without probability prompts nothing, and a line of pixels prompts with a box that is none.
+func TestRefinementPrompts(t *testing.T) {
+	var prompts []Prompt
+	f, err := newFrame(800, 64, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Refiner{Area: 225, IoU: 0.8, frame: f, low: 256, segment: func(p Prompt) (*Masks, error) {
+		prompts = append(prompts, p)
+		return &Masks{IoU: []float32{0.8}}, p.Check(800, 64)
+	}}
+	m := LabelMap{W: 800, H: 60, Classes: 2, Labels: make([]uint16, 800*60), Probability: func(dst []float32, class int) {
+		for i := range dst {
+			dst[i] = []float32{0.1, 0.5}[class]
+		}
+	}}
+	if err := r.Refine(m, 0.2); err != nil || prompts != nil {
+		t.Errorf("%d prompts, %v", len(prompts), err)
+	}
+	for i := range 800 {
+		m.Labels[20*800+i], m.Labels[21*800+i] = 1, 1
+	}
+	if err := r.Refine(m, 0.2); err != nil || len(prompts) != 1 || prompts[0].Box.Y0 != prompts[0].Box.Y1 {
+		t.Errorf("%+v, %v", prompts, err)
+	}
+}
