@@ -179,7 +179,7 @@ func TestBackbonesLacking(t *testing.T) {
 		change func(s *configs.Suite)
 		want   string
 	}{
-		{"no dino", func(s *configs.Suite) { delete(s.Backbones, "dino") }, "ovbench pull facebook/dino-vitb8"},
+		{"no dino", func(s *configs.Suite) { delete(s.Backbones, "dino") }, "ovbench pull facebook/dino-vitb16"},
 		{"no sam", func(s *configs.Suite) { delete(s.Backbones, "sam") }, "ovbench pull facebook/sam-vit-base"},
 		{"dino in the place of sam", func(s *configs.Suite) { s.Backbones["sam"] = s.Backbones["dino"] }, "backbone sam"},
 		{"no masks", func(s *configs.Suite) { s.Datasets[0].Regions = "" }, "regions: FOLDER"},

@@ -101,7 +101,7 @@ var All = []Entry{
 	{"proxyclip", "attention of a second network's patches over the last block's values, on that network's grid",
 		"Lan et al., arXiv 2408.04883", func() Method { return &ProxyCLIP{Beta: 1.2, Gamma: 3} }},
 	{"trident", "proxyclip's windows spliced, and correlated by the attention of Segment Anything's image encoder; " +
-		"without the refinement by prompts", "Shi et al., arXiv 2411.09219", func() Method {
+		"the protocol refines by prompts (sam_refine)", "Shi et al., arXiv 2411.09219", func() Method {
 		return &Trident{Beta: 1.2, Gamma: 3, Cos: 1.2, Negative: true, Enlarge: true, Parts: 1}
 	}},
 	{"resclip", "attention of middle blocks added to the last one's, then steered by a first segmentation",

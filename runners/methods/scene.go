@@ -2,6 +2,7 @@ package methods
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 
 	"ovbench/runners/onnx"
@@ -306,22 +307,37 @@ func needBlocks(method string, m Models) (*vit.Tower, error) {
 	return t.Transformer(), nil
 }
 
-// fetch says where networks are to be had, by the names that methods ask with.
-var fetch = map[string]string{dinoBackbone: "; fetch one with: ovbench pull facebook/dino-vitb8",
-	samBackbone: "; fetch one with: ovbench pull facebook/sam-vit-base"}
+// fetch says where a network that a method reads is to be had: the one that its authors take.
+func fetch(m Method, backbone string) string {
+	from := ""
+	switch backbone {
+	case samBackbone:
+		from = "facebook/sam-vit-base"
+	case dinoBackbone:
+		from = "facebook/dino-vitb8"
+		switch m.(type) {
+		case *LPOSS, *LPOSSPlus, *Trident:
+			from = "facebook/dino-vitb16"
+		}
+	default:
+		return ""
+	}
+	return "; fetch one with: ovbench pull " + from
+}
 
 // checkForm says why a form of reading tokens through a pool is not known.
 func checkForm(method string, form vit.PoolForm) error {
 	return oneOf(method, "pool", string(cmp.Or(form, vit.ByValue)), string(vit.ByValue), string(vit.ByHead))
 }
 
-// CheckBackbones says which network a method needs that is not there.
+// CheckBackbones says which networks a method needs that are not there.
 func CheckBackbones(name string, m Method, given map[string]Backbone) error {
+	var faults []error
 	for _, b := range m.Traits().Backbones {
 		if given[b] == nil {
-			return fmt.Errorf("method %s reads a second network, %s: name one with --backbone %s=PATH, or backbones: {%s: "+
-				"PATH} in a suite%s", name, b, b, b, fetch[b])
+			faults = append(faults, fmt.Errorf("method %s reads a second network, %s: name one with --backbone %s=PATH, or "+
+				"backbones: {%s: PATH} in a suite%s", name, b, b, b, fetch(m, b)))
 		}
 	}
-	return nil
+	return errors.Join(faults...)
 }

@@ -20,7 +20,7 @@ import (
 //
 // correlates it, P being the attention of that encoder's last block, û its values of length 1, and θ of a row Cos times
 // the mean of û ûᵀ over heads and columns, 0.9 at most. There is one map of the picture. Windows whose places are no
-// whole numbers of patches count at the nearest. The authors' refinement of the label map by prompts is not part of it.
+// whole numbers of patches count at the nearest. The authors' refinement of the label map by prompts is the protocol's.
 type Trident struct {
 	Beta     float64 `json:"beta"`           // share of the mean cosine that patches must pass to be attended to
 	Gamma    float64 `json:"gamma"`          // sharpness
