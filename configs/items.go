@@ -17,7 +17,7 @@ var datasetFields = []field[Dataset]{
 	optional(key("id", "what records and tables call it, where one data set stands twice; its name unless written",
 		func(d *Dataset) *string { return &d.ID }, nameKind),
 		func(d *Dataset) bool { return d.ID == "" }),
-	optional(key("title", "a line for people; its own unless written", func(d *Dataset) *string { return &d.Title },
+	optional(key("title", "a line for people; the id, or its own, unless written", func(d *Dataset) *string { return &d.Title },
 		text(200, false)),
 		func(d *Dataset) bool { return d.Title == "" }),
 	optional(key("root", "its directory, from the folder of the suite; it goes before --data",

@@ -331,8 +331,9 @@ func namedTexts(example string) kind[map[string]string] {
 	}
 }
 
-// list is one or more values of kind k, each under a label of its own. what is the label called in words.
-func list[V any](k kind[V], example, what string, label func(V) string) kind[[]V] {
+// list is one or more values of kind k, each under a label of its own. what is the label called in words, and remedy
+// what to do where two are equal.
+func list[V any](k kind[V], example, what, remedy string, label func(V) string) kind[[]V] {
 	return kind[[]V]{
 		read: func(r *reader, n *yaml.Node, at string) ([]V, bool) {
 			if n.Kind != yaml.SequenceNode {
@@ -354,7 +355,7 @@ func list[V any](k kind[V], example, what string, label func(V) string) kind[[]V
 				}
 				name := label(v)
 				if first, twice := seen[name]; twice {
-					r.fault(c, "%s: %s %s is used twice, first %s; give each its own", at, what, quote(name), onLine(first))
+					r.fault(c, "%s: %s %s is used twice, first %s; %s", at, what, quote(name), onLine(first), remedy)
 					continue
 				}
 				seen[name] = c.Line

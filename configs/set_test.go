@@ -63,7 +63,7 @@ func TestSetFaults(t *testing.T) {
 		{"title.text", "x", `--set: title: want a text, got a mapping`},
 		{"panels", "1.5", `--set: panels: want a whole number from 0 to 1000, got "1.5"`},
 		{"methods", "clip,clip_surgey", `--set: method "clip_surgey" is not known; did you mean "clip_surgery"? (ovbench list methods)`},
-		{"methods", "clip,clip", `--set: methods: label "clip" is used twice, first in the same value; give each its own`},
+		{"methods", "clip,clip", `--set: methods: label "clip" is used twice, first in the same value; give each a name of its own: {name: NAME, method: …}`},
 		{"methods", "clip,", `--set: methods[1].method: want a text, got nothing; write one or delete the line`},
 		{"methods", "[clip", `--set methods: not valid YAML: did not find expected ',' or ']' while parsing a flow sequence that begins on line 1; check indentation, quotes and brackets`},
 		{"methods", "[&a clip, *a]", "--set methods: " + noAliases + "\n--set methods: " + noAliases},

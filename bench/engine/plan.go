@@ -305,7 +305,7 @@ func (p *Plan) openTarget(d configs.Dataset) (target, error) {
 		Target:  tasks.Target{Dataset: ds, Info: ds.Info(), Protocol: proto},
 		framing: framingOf(proto, d), set: set,
 	}
-	t.Info.Name, t.Info.Title = d.Label(), cmp.Or(d.Title, t.Info.Title)
+	t.Info.Name, t.Info.Title = d.Label(), cmp.Or(d.Title, d.ID, t.Info.Title)
 	t.Whole = t.framing.whole()
 	if err := p.checkFraming(t); err != nil {
 		return target{}, err
