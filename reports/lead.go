@@ -49,25 +49,27 @@ func leadOf(v *view) []span {
 	}
 	c, r := b.columns[0], v.runs[b.rows[0].run]
 	var sets []string
-	images := 0
+	images, counts := 0, map[*results.Dataset]bool{}
 	for _, c := range b.columns {
-		if d := b.dataset(b.rows[0], c); d != nil && !slices.Contains(sets, c.full) {
+		if d := b.dataset(b.rows[0], c); d != nil && !counts[d] {
+			counts[d] = true
 			sets, images = append(sets, c.full), images+d.Measured
 		}
 	}
 	out := []span{{text: fmt.Sprintf("How well does the model %s ",
 		cmp.Or(r.Model.Called(), r.Model.Architecture))},
 		{text: cmp.Or(questions[c.key.task], "answer") + ", on "},
-		{text: fmt.Sprintf("%s of %s", counted(images, "image"), listed(sets, 3))}, {text: ", read by "}}
+		{text: fmt.Sprintf("%s of %s", counted(images, "image"), listed(few(sets, 3)))}, {text: ", read by "}}
 	var names []string
 	for _, x := range b.rows {
 		names = append(names, b.name(x))
 	}
 	if i := slices.Index(names, "clip_surgery"); i >= 0 && len(names) > 1 {
-		names = slices.Delete(names, i, i+1)
-		out = append(out, span{text: listed(names, 2) + " and "}, span{"CLIP Surgery", surgeryTip})
+		const last = "CLIP Surgery"
+		names = append(few(slices.Delete(names, i, i+1), 2), last)
+		out = append(out, span{text: strings.TrimSuffix(listed(names), last)}, span{last, surgeryTip})
 	} else {
-		out = append(out, span{text: listed(names, 3)})
+		out = append(out, span{text: listed(few(names, 3))})
 	}
 	out = append(out, span{text: "? Scored by "}, span{metricsOf(b.columns), metricTips[c.metric]},
 		span{text: " under the "},
@@ -87,11 +89,16 @@ func counted(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// listed is a list in words, of which at most most elements are named.
-func listed(list []string, most int) string {
+// few is a list of which at most most elements are named, and one more where it is the last.
+func few(list []string, most int) []string {
 	if n := len(list) - most; n > 1 {
-		list = append(slices.Clone(list[:most]), fmt.Sprintf("%d more", n))
+		return append(slices.Clone(list[:most]), fmt.Sprintf("%d more", n))
 	}
+	return list
+}
+
+// listed is a list in words.
+func listed(list []string) string {
 	if len(list) < 2 {
 		return strings.Join(list, "")
 	}
