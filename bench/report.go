@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ovbench/bench/analysis"
+	"ovbench/bench/tasks"
 	"ovbench/reports"
 	"ovbench/reports/results"
 )
@@ -97,6 +98,7 @@ median by the score of the image, random, or id=ID,ID. Documents carry the date 
 			return usagef(c.CommandPath(), "--panel-count %d is negative", choice.Count)
 		}
 		choice.Rule, choice.IDs = asked.Rule, asked.IDs
+		layout.Meaning = tasks.Meaning
 		if layout.Digits < 1 {
 			return usagef(c.CommandPath(), "--digits %d: want 1 or more", layout.Digits)
 		}

@@ -229,8 +229,8 @@ func PromptScores() (out []PromptScore) {
 	}
 	return append(out,
 		PromptScore{"point-acc", "share of points that lie where they say, on the object or off it"},
-		PromptScore{"point-acc+", "the same of points on the object"},
-		PromptScore{"point-acc-", "the same of points off the object"},
+		PromptScore{"point-acc+", "as point-acc, of points on the object"},
+		PromptScore{"point-acc-", "as point-acc, of points off the object"},
 		PromptScore{"hit@1", "share of maps whose strongest point lies on the object"})
 }
 

@@ -219,11 +219,14 @@ type pageTable struct {
 	Head                            []pageHead
 	Rows                            [][]pageCell
 	Headed, Sortable, Folded, Words bool
+	Tips                            bool // of some columns
 }
 
+// pageHead is the head of a column, with what it is in a few words, if somebody said it.
 type pageHead struct {
 	Text   string
 	Number bool
+	Tip    string
 }
 
 // pageCell is an entry; Value is the number behind it in full precision.
@@ -243,7 +246,8 @@ func (p *page) table(t table, number int) *pageTable {
 	out.Headed = t.headed()
 	out.Sortable = out.Headed && t.head[0] != "" && len(t.rows) > 1
 	for c, h := range t.head {
-		out.Head = append(out.Head, pageHead{plain.Line(h), c > 0 && !t.words && !t.left[c]})
+		out.Head = append(out.Head, pageHead{plain.Line(h), c > 0 && !t.words && !t.left[c], t.tips[c]})
+		out.Tips = out.Tips || t.tips[c] != ""
 	}
 	for _, r := range t.rows {
 		var row []pageCell

@@ -509,3 +509,22 @@ func TestLead(t *testing.T) {
 		}
 	}
 }
+
+// TestHTMLSaysWhatScoresAre: on their heads for who points, and below the table for who cannot.
+func TestHTMLSaysWhatScoresAre(t *testing.T) {
+	r := invent(plan{methods: 2, sets: 1, classes: 2})
+	var b bytes.Buffer
+	l := &Layout{Meaning: func(task, metric string) string { return task + " <" + metric + ">" }}
+	if err := writeHTML(&b, newView([]*results.Run{r}, l)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`<th scope="col" class="n" title="segmentation &lt;aAcc&gt;">`,
+		`<dt>aAcc</dt><dd>segmentation &lt;aAcc&gt;</dd>`, `mIoU<span role="tooltip">segmentation &lt;mIoU&gt;</span>`} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	if page := htmlOf(t, r); strings.Contains(page, "What the scores are") {
+		t.Error("the page explains scores that nobody explained")
+	}
+}

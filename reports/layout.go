@@ -20,6 +20,8 @@ type Layout struct {
 	Transposed bool      // tables of main scores have data sets down and methods across
 	Pair       [2]string // methods of the chart of differences, the second minus the first
 	Tests      *Tests
+	// Meaning says what a score of a task is, in words, for readers who ask; "" where it is not known. It may be nil.
+	Meaning func(task, metric string) string
 }
 
 // Tests are paired tests of every method against one of them, whose outcome stands beside the scores.
@@ -169,6 +171,14 @@ func boolInt(b bool) int {
 	return 0
 }
 
+// meaning is what a score of a task is, or "".
+func (l *Layout) meaning(task, metric string) string {
+	if l.Meaning == nil {
+		return ""
+	}
+	return l.Meaning(task, metric)
+}
+
 // star is the mark of the outcome of a test, if there was one.
 func (t *Tests) star(run int, c *results.Cell, metric string) string {
 	if t == nil || c == nil {
@@ -184,5 +194,5 @@ func (t *Tests) star(run int, c *results.Cell, metric string) string {
 // note says what the marks mean.
 func (t *Tests) note() string {
 	return fmt.Sprintf("* told from %s by the paired test of images, p < 0.05, ** < 0.01, *** < 0.001, after Holm's "+
-		"adjustment over %d tests.", t.Baseline, len(t.P))
+		"adjustment over the %d tests of all methods and data sets of the runs, shown or not.", t.Baseline, len(t.P))
 }

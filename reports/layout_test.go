@@ -125,7 +125,7 @@ func TestStars(t *testing.T) {
 		}
 	}
 	if notes := strings.Join(s.notes, " "); !strings.Contains(notes, "told from clip") ||
-		!strings.Contains(notes, "over 2 tests") {
+		!strings.Contains(notes, "over the 2 tests") {
 		t.Errorf("notes %q", notes)
 	}
 	if tex := s.rows[1][1].latex(false); !strings.Contains(tex, "$^{**}$") || strings.Count(tex, "*") != 2 {

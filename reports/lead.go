@@ -23,16 +23,6 @@ const (
 		"thresholds. Numbers under unlike protocols must not be compared."
 )
 
-// metricTips explain scores by their names.
-var metricTips = map[string]string{
-	"mIoU": "Mean over classes of intersection over union: the pixels that truth and prediction both give to a " +
-		"class, divided by those that either gives to it. 100 % is perfect.",
-	"fg-mIoU": "Intersection over union of one class and its similarity map cut at the best threshold, averaged " +
-		"over classes.",
-	"mAP": "Mean over classes of average precision: how far pictures that have a class are ranked before those that " +
-		"have not. 100 % is perfect.",
-}
-
 // questions are what the tasks ask of a model.
 var questions = map[string]string{
 	"segmentation": "give every pixel the right name", "explain": "show where the thing is that a text names",
@@ -71,7 +61,7 @@ func leadOf(v *view) []span {
 	} else {
 		out = append(out, span{text: listed(few(names, 3))})
 	}
-	out = append(out, span{text: "? Scored by "}, span{metricsOf(b.columns), metricTips[c.metric]},
+	out = append(out, span{text: "? Scored by "}, span{metricsOf(b.columns), v.layout.meaning(c.key.task, c.metric)},
 		span{text: " under the "},
 		span{"protocol", protocolTip}, span{text: " " + cmp.Or(r.Protocol.Name, "of the suite") + "."})
 	if n := len(blocks) - 1; n > 0 {

@@ -22,6 +22,8 @@ type table struct {
 	turned bool         // lines are ranked, not columns
 	keys   int          // columns that together name a row; the first, where it is 0
 	notes  []string     // what the reader needs to read it
+	// tips say what columns are, where a page can show it to those who ask.
+	tips map[int]string
 	// paint is the ANSI style of an entry on a terminal with colours; nil or "" for that of its rank.
 	paint func(row, column int) string
 }
@@ -443,8 +445,9 @@ func scoresOf(v *view, c column) table {
 		}
 	}
 	t := table{head: []string{"Method", "Images"}, notes: []string{"Percent; intervals from their lower to their " +
-		"upper bound."}}
+		"upper bound."}, tips: map[int]string{}}
 	for _, n := range names {
+		t.tips[len(t.head)] = v.layout.meaning(c.key.task, n)
 		if t.head = append(t.head, n); bounded[n] {
 			t.head = append(t.head, n+" interval")
 		}

@@ -104,20 +104,20 @@ func ofMaps(name, doc string) metric[*explained] {
 var explainMetrics = slices.Concat([]metric[*explained]{
 	ofMaps("fg-mIoU", "foreground IoU of each class present, at the best threshold of a grid, averaged over classes").
 		alone((*explained).atBest),
-	{name: "fg-mIoU@other-half", doc: "the same, each half of the images at the threshold of the other",
+	{name: "fg-mIoU@other-half", doc: "as fg-mIoU, each half of the images at the threshold of the other",
 		of: func(e *explained) (metrics.Statistic, error) {
 			return metrics.OtherHalfStatistic(e.maps, e.images, e.classes, func(image int) bool { return e.odd[image] })
 		}},
-	ofMaps("fg-mIoU@0.5", "the same at threshold 0.5"),
-	ofMaps("fg-mIoU@otsu", "the same, each map at Otsu's threshold"),
+	ofMaps("fg-mIoU@0.5", "as fg-mIoU, at threshold 0.5"),
+	ofMaps("fg-mIoU@otsu", "as fg-mIoU, each map at Otsu's threshold"),
 	{name: "fg-mIoU-image", doc: "IoU of each map alone, averaged over classes, at its best threshold", bare: true,
 		of: ofMaps("fg-mIoU-image", "").of},
 	ofMaps("PxAP", "average precision of pixels"),
 	ofMaps("mSC", "mean value inside minus outside of the mask, in -1..1"),
-	ofMaps("mSC-pairs", "the same, averaged over all maps alike").shared(),
+	ofMaps("mSC-pairs", "as mSC, averaged over all maps alike").shared(),
 }, pointingMetrics(), []metric[*explained]{
 	ofEnergy("energy", "share of a map's sum that lies inside of the mask"),
-	ofEnergy("energy-class", "the same, averaged over classes").shared(),
+	ofEnergy("energy-class", "as energy, averaged over classes").shared(),
 })
 
 // squaredMetrics are those of the ImageNet-segmentation protocol.
@@ -132,7 +132,7 @@ var squaredMetrics = []metric[*explained]{
 var judgedMetrics = []metric[*explained]{
 	ofJudged("p-mIoU",
 		"IoU of the judged points that are on a class, at threshold 0.5, points pooled, averaged over classes"),
-	ofJudged("p-mIoU-both", "the same, of the mean of the points on and off the class"),
+	ofJudged("p-mIoU-both", "as p-mIoU, of the mean of the points on and off the class"),
 }
 
 // alone is the metric with other values of single images.

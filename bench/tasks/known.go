@@ -24,6 +24,16 @@ func Metrics() []Metric {
 	)
 }
 
+// Meaning is what a score of a task is, or "" for one that is not known.
+func Meaning(task, name string) string {
+	for _, m := range Metrics() {
+		if m.Task == task && m.Name == name {
+			return m.Doc
+		}
+	}
+	return ""
+}
+
 func list[E any](task string, table []metric[E]) (out []Metric) {
 	for _, m := range table {
 		if m.doc != "" {

@@ -248,7 +248,8 @@ func pooled(name, doc string, score func(metrics.Convention, metrics.Areas) (flo
 
 // segmentationMetrics are the scores of task segmentation.
 var segmentationMetrics = slices.Concat([]metric[*Segmented]{
-	pooled("mIoU", "mean over classes of intersection over union, pooled over the data set", metrics.Convention.MIoU),
+	pooled("mIoU", "mean over classes of intersection over union: pixels that truth and prediction both give to a class, "+
+		"divided by those that either gives to it, pooled over the data set", metrics.Convention.MIoU),
 	pooled("mAcc", "mean over classes of recall", metrics.Convention.MAcc),
 	pooled("aAcc", "share of pixels that are right", alike(metrics.AAcc)),
 	pooled("FWIoU", "IoU weighted by the classes' share of pixels", metrics.Convention.FWIoU),
