@@ -144,7 +144,7 @@ var (
 	expertModelFields = []field[ExpertModel]{
 		needed(key("name", "", func(m *ExpertModel) *string { return &m.Name }, line)),
 		needed(key("sha256", "", func(m *ExpertModel) *[]string { return &m.Weights },
-			list(hashed, "[…]", "file", itself))),
+			list(hashed, "[…]", "file", once, itself))),
 	}
 	expertTemplatesFields = []field[ExpertTemplates]{
 		needed(key("name", "", func(t *ExpertTemplates) *string { return &t.Name }, line)),
@@ -153,7 +153,8 @@ var (
 	}
 	expertClassFields = []field[ExpertClass]{
 		needed(key("class", "", func(c *ExpertClass) *string { return &c.Name }, line)),
-		needed(key("words", "", func(c *ExpertClass) *[]string { return &c.Words }, list(line, "[dog]", "word", itself))),
+		needed(key("words", "", func(c *ExpertClass) *[]string { return &c.Words },
+			list(line, "[dog]", "word", once, itself))),
 	}
 	expertFields = []field[Expert]{
 		needed(key("template", "", func(e *Expert) *string { return &e.Template }, line)),
@@ -163,7 +164,7 @@ var (
 	classExpertsFields = []field[ClassExperts]{
 		needed(key("class", "", func(c *ClassExperts) *string { return &c.Class }, line)),
 		needed(key("experts", "", func(c *ClassExperts) *[]Expert { return &c.Experts },
-			list(record(expertFields), "[{template: a photo of a {}., …}]", "template",
+			list(record(expertFields), "[{template: a photo of a {}., …}]", "template", once,
 				func(e Expert) string { return e.Template }))),
 	}
 	expertMethodFields = []field[ExpertMethod]{
@@ -172,7 +173,7 @@ var (
 			func(m *ExpertMethod) bool { return m.Params == "" }),
 		needed(key("positions", "", func(m *ExpertMethod) *string { return &m.Positions }, line)),
 		needed(key("classes", "", func(m *ExpertMethod) *[]ClassExperts { return &m.Classes },
-			list(record(classExpertsFields), "[{class: dog, experts: […]}]", "class",
+			list(record(classExpertsFields), "[{class: dog, experts: […]}]", "class", once,
 				func(c ClassExperts) string { return c.Class }))),
 	}
 	expertSetFields = []field[ExpertSet]{
@@ -183,22 +184,24 @@ var (
 		needed(key("protocol", "", func(s *ExpertSet) *string { return &s.Protocol }, line)),
 		needed(key("scale", "", func(s *ExpertSet) *float64 { return &s.Scale }, scaleKind)),
 		needed(key("classes", "", func(s *ExpertSet) *[]ExpertClass { return &s.Classes },
-			list(record(expertClassFields), "[{class: dog, words: [dog]}]", "class",
+			list(record(expertClassFields), "[{class: dog, words: [dog]}]", "class", once,
 				func(c ExpertClass) string { return c.Name }))),
 		needed(key("methods", "", func(s *ExpertSet) *[]ExpertMethod { return &s.Methods },
-			list(record(expertMethodFields), "[{method: clip, …}]", "method", ExpertMethod.String))),
+			list(record(expertMethodFields), "[{method: clip, …}]", "method", once, ExpertMethod.String))),
 	}
 	expertsFields = []field[Experts]{
 		needed(key("experts", "version of the format", func(e *Experts) *int { return &e.Version },
 			whole(ExpertsVersion, ExpertsVersion))),
 		needed(key("model", "", func(e *Experts) *ExpertModel { return &e.Model }, record(expertModelFields))),
 		optional(key("networks", "", func(e *Experts) *[]ExpertModel { return &e.Networks },
-			list(record(expertModelFields), "[{name: dino, …}]", "network", func(m ExpertModel) string { return m.Name })),
+			list(record(expertModelFields), "[{name: dino, …}]", "network", once,
+				func(m ExpertModel) string { return m.Name })),
 			func(e *Experts) bool { return len(e.Networks) == 0 }),
 		needed(key("templates", "", func(e *Experts) *ExpertTemplates { return &e.Templates },
 			record(expertTemplatesFields))),
 		needed(key("datasets", "", func(e *Experts) *[]ExpertSet { return &e.Datasets },
-			list(record(expertSetFields), "[{name: voc20, …}]", "data set", func(s ExpertSet) string { return s.Name }))),
+			list(record(expertSetFields), "[{name: voc20, …}]", "data set", once,
+				func(s ExpertSet) string { return s.Name }))),
 	}
 )
 

@@ -374,6 +374,9 @@ func list[V any](k kind[V], example, what, remedy string, label func(V) string) 
 	}
 }
 
+// once is the remedy where a name is all there is.
+const once = "write each once"
+
 // onLine is a line in words; what --set wrote has none.
 func onLine(line int) string {
 	if line < 1 {

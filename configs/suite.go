@@ -140,7 +140,7 @@ var suiteFields = []field[Suite]{
 		func(s *Suite) *Protocol { return &s.Protocol }, protocolKind)),
 	optional(key("metrics", "the scores of cells, in this order; all of the task unless written (ovbench list metrics)",
 		func(s *Suite) *[]string { return &s.Metrics },
-		list(metricName, "[mIoU]", "metric", "write it once", func(m string) string { return m })),
+		list(metricName, "[mIoU]", "metric", once, func(m string) string { return m })),
 		func(s *Suite) bool { return len(s.Metrics) == 0 }),
 	key("panels", "images per data set whose pictures are kept", func(s *Suite) *int { return &s.Panels }, whole(0, 1000)),
 	key("seed", "of all that is drawn at random", func(s *Suite) *uint64 { return &s.Seed }, seed),
