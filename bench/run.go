@@ -35,13 +35,13 @@ type suiteFlags struct {
 	methods  []string
 	datasets []string
 	protocol string
-	models   []string // of --model, where it is repeated
+	models   []configs.Model // of --model, with the names that they were given
 }
 
 func (f *suiteFlags) add(c *cobra.Command) {
 	f.modelFlags.add(c)
 	f.addData(c)
-	c.Flag("model").Usage += "; repeated, one run of each (default: the suite's)"
+	c.Flag("model").Usage += ", or NAME=model, as tables call it; repeated, one run of each (default: the suite's)"
 	c.Flag("model").Value = &repeated{list: &f.models, last: &f.model}
 	c.Flags().StringSliceVar(&f.methods, "method", nil,
 		"`methods` in place of the suite's, repeated or separated by commas, with parameters as in naclip:attn=kk:sigma=3")
@@ -113,7 +113,7 @@ func (f *suiteFlags) suite(c *cobra.Command, name string) (*configs.Suite, error
 		slices.Contains(configs.Names(), name) {
 		return configs.Load(name, tasks.Known())
 	}
-	if f.model == "" && c.Flag("model") != nil {
+	if f.models == nil && c.Flag("model") != nil {
 		fmt.Fprintln(c.ErrOrStderr(),
 			"ovbench: no --model is given: the built-in one, which has seen nothing but pictures of shapes")
 	}
@@ -144,10 +144,14 @@ func (f *suiteFlags) request(c *cobra.Command, s *configs.Suite) (engine.Request
 	if err != nil {
 		return engine.Request{}, err
 	}
+	model := f.options()
+	if len(f.models) == 1 {
+		model.Title = f.models[0].Name
+	}
 	return engine.Request{
 		Segmenter: f.segmenter, Embeddings: embeddings,
 		Device: f.device, Precision: f.precision, Backbones: backbones,
-		Suite: s, Model: f.options(), Data: f.data, Limit: f.limit, Only: f.only,
+		Suite: s, Model: model, Data: f.data, Limit: f.limit, Only: f.only,
 		Threads: f.threads, Mmap: f.mmap, Runtime: f.runtime,
 	}, nil
 }
@@ -294,17 +298,26 @@ func (f *runFlags) plan(c *cobra.Command, suites []asked, keep engine.Save) ([]*
 	return plans, errors.Join(faults...)
 }
 
-// repeated is a flag that may be given several times, for several values.
+// repeated is --model, which may be given several times, each with a name or without.
 type repeated struct {
-	list *[]string
-	last *string
+	list  *[]configs.Model
+	last  *string
+	typed []string
 }
 
-func (r *repeated) String() string { return strings.Join(*r.list, ",") }
+func (r *repeated) String() string { return *r.last }
 func (r *repeated) Type() string   { return "model" }
 
+// Set takes NAME=model, unless a file is called so.
 func (r *repeated) Set(v string) error {
-	*r.list, *r.last = append(*r.list, v), v
+	m := configs.Model{Path: v}
+	name, path, named := strings.Cut(v, "=")
+	if _, err := os.Lstat(v); named && err != nil && !strings.ContainsAny(name, `/\`) {
+		if m = (configs.Model{Name: name, Path: path}); name == "" || path == "" {
+			return fmt.Errorf("want NAME=model, such as ours=finetuned.pt, or a model")
+		}
+	}
+	*r.list, *r.last, r.typed = append(*r.list, m), m.Path, append(r.typed, v)
 	return nil
 }
 
@@ -318,10 +331,7 @@ type asked struct {
 func (f *suiteFlags) withModels(c *cobra.Command, s *configs.Suite, folder string) ([]asked, error) {
 	list := s.Models
 	if f.models != nil {
-		list = nil
-	}
-	for _, path := range f.models {
-		list = append(list, configs.Model{Path: path})
+		list = f.models
 	}
 	if len(list) < 2 {
 		if len(s.Models) == 1 {
@@ -336,8 +346,8 @@ func (f *suiteFlags) withModels(c *cobra.Command, s *configs.Suite, folder strin
 	for _, m := range list {
 		name := records.Clean(cmp.Or(m.Name, strings.TrimSuffix(filepath.Base(m.Path), filepath.Ext(m.Path))))
 		if before, ok := seen[name]; ok {
-			return nil, usagef(c.CommandPath(), "the models %s and %s would both be measured into %s: rename one, or give "+
-				"them names in a suite (models: [{name: a, model: %s}, …])", before, m.Path, filepath.Join(folder, name), m.Path)
+			return nil, usagef(c.CommandPath(), "the models %s and %s would both be measured into %s: give one a name of its "+
+				"own (--model NAME=%[2]s, or in a suite {name: NAME, model: %[2]s})", before, m.Path, filepath.Join(folder, name))
 		}
 		seen[name] = m.Path
 		one := *s

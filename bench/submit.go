@@ -150,7 +150,7 @@ func passedOn(c *cobra.Command) (args []string) {
 		values := []string{f.Value.String()}
 		switch v := f.Value.(type) {
 		case *repeated:
-			values = *v.list
+			values = v.typed
 		case pflag.SliceValue:
 			values = v.GetSlice()
 		}
