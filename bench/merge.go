@@ -13,6 +13,7 @@ import (
 
 	"ovbench/bench/analysis"
 	"ovbench/bench/cluster"
+	"ovbench/reports/plain"
 	"ovbench/reports/results"
 )
 
@@ -70,7 +71,7 @@ missing ones are named with what to submit again.`,
 func mergeAll(c *cobra.Command, runs []string) error {
 	var missing error
 	for _, run := range runs {
-		fmt.Fprintf(c.OutOrStdout(), "%s\n", run)
+		fmt.Fprintln(c.OutOrStdout(), plain.Line(run))
 		if err := mergeParts(c, run, run); err != nil {
 			if m := (missingError{}); !errors.As(err, &m) {
 				return fmt.Errorf("%s: %w", run, err)

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovbench/bench/cluster"
+	"ovbench/reports/plain"
 )
 
 func statusCommand() *cobra.Command {
@@ -50,14 +50,15 @@ folder, or the --out of several suites or models.`,
 			return e.Encode(list)
 		}
 		for i := range list {
-			printStatus(c.OutOrStdout(), &list[i])
+			printStatus(plain.Writer{To: c.OutOrStdout()}, &list[i])
 		}
 		return nil
 	}
 	return c
 }
 
-func printStatus(w io.Writer, s *cluster.Status) {
+// printStatus is for people, into a pipe too (watch): w takes out what a terminal would obey in names of hosts and jobs.
+func printStatus(w plain.Writer, s *cluster.Status) {
 	if s.Shards == 0 && s.Parts[0].Heard == nil && !s.Merged {
 		fmt.Fprintf(w, "%s: no part has begun\n", s.Dir)
 		return

@@ -109,7 +109,8 @@ func TestSlurmHead(t *testing.T) {
 			t.Errorf("the job lacks %q:\n%s", line, job)
 		}
 	}
-	if !strings.Contains(job, "apptainer run --bind '/scratch/a b/$HOME' --bind '/home/o'\\''neil'") {
+	if !strings.Contains(job, "apptainer run --bind '/scratch/a b/$HOME' --bind '/home/o'\\''neil'") ||
+		!strings.Contains(job, "--env 'OVBENCH_CACHE=/scratch/a b/$HOME/cache'") {
 		t.Errorf("the container lacks its folders:\n%s", job)
 	}
 	for _, text := range []string{job, merge} {

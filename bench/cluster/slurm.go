@@ -65,7 +65,8 @@ func (j *Job) slurmCommand(args ...string) string {
 	if j.Image == "" {
 		return Shell(append([]string{j.Program}, args...)...)
 	}
-	container := []string{"apptainer", "run", "--bind", j.Out, "--bind", j.WorkDir, "--pwd", j.WorkDir}
+	container := []string{"apptainer", "run", "--bind", j.Out, "--bind", j.WorkDir, "--pwd", j.WorkDir,
+		"--env", "OVBENCH_CACHE=" + filepath.Join(j.Out, "cache")} // the image's own is where no folder is bound
 	if j.GPUs > 0 {
 		container = append(container, "--nv")
 	}
