@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -67,19 +68,22 @@ missing ones are named with what to submit again.`,
 	return c
 }
 
-// mergeAll joins the parts of several runs, and says of all what is missing.
+// mergeAll joins the parts of several runs, those that can be, and says of all what is missing.
 func mergeAll(c *cobra.Command, runs []string) error {
-	var missing error
+	var missing, failed error
 	for _, run := range runs {
 		fmt.Fprintln(c.OutOrStdout(), plain.Line(run))
-		if err := mergeParts(c, run, run); err != nil {
-			if m := (missingError{}); !errors.As(err, &m) {
-				return fmt.Errorf("%s: %w", run, err)
-			}
+		err := mergeParts(c, run, run)
+		if m := (missingError{}); err == nil || errors.As(err, &m) {
 			missing = errors.Join(missing, err)
+		} else {
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", run, err))
 		}
 	}
-	return missing
+	if failed != nil && missing != nil {
+		failed = fmt.Errorf("%w\n%v", failed, missing)
+	}
+	return cmp.Or(failed, missing)
 }
 
 // mergeParts joins the parts below dir that have results.

@@ -289,6 +289,11 @@ func (f *runFlags) plan(c *cobra.Command, suites []asked, keep engine.Save) ([]*
 				return nil, err
 			}
 		}
+		if f.shard.auto {
+			if err := cluster.CheckCount(filepath.Join(f.out, a.folder), f.shard.Count); err != nil {
+				return nil, err
+			}
+		}
 		plan, err := engine.NewPlan(req)
 		plans = append(plans, plan)
 		if err != nil && !slices.ContainsFunc(faults, func(e error) bool { return e.Error() == err.Error() }) {

@@ -1,12 +1,18 @@
 package cluster
 
 import (
+	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"ovbench/bench/records"
+	"ovbench/reports/results"
 )
 
 // TestPart holds what each scheduler's documentation says of its variable.
@@ -88,6 +94,37 @@ func TestFind(t *testing.T) {
 	}
 	if _, err := Find(out); err == nil || !strings.Contains(err.Error(), "3 of 12, 1 of 16") {
 		t.Errorf("two divisions give %v", err)
+	}
+}
+
+// A part is done when its results are there too, and one of a clock that is far off, either way, is not said to run.
+func TestSurvey(t *testing.T) {
+	out, now := t.TempDir(), time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for i, part := range []struct {
+		beat    records.Heartbeat
+		results bool
+		want    State
+	}{
+		{records.Heartbeat{Updated: now.Add(-time.Hour), Finished: true, Ended: true}, true, Done},
+		{records.Heartbeat{Updated: now.Add(-time.Hour), Finished: true, Ended: true}, false, Stopped}, // the disk was full
+		{records.Heartbeat{Updated: now, Finished: true, Ended: true}, false, Running},
+		{records.Heartbeat{Updated: now.Add(-time.Minute)}, true, Running}, // again, with --resume
+		{records.Heartbeat{Updated: now, Ended: true}, false, Stopped},
+		{records.Heartbeat{Updated: now.Add(-time.Hour)}, false, Stopped},
+		{records.Heartbeat{Updated: now.Add(time.Hour)}, false, Stopped},
+	} {
+		dir := Folder(out, i+1, 7)
+		raw, err := json.Marshal(part.beat)
+		err = errors.Join(err, os.MkdirAll(dir, 0o777), os.WriteFile(filepath.Join(dir, records.HeartbeatFile), raw, 0o666))
+		if part.results {
+			err = errors.Join(err, os.WriteFile(filepath.Join(dir, results.FileName), nil, 0o666))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err := Survey(out, now); err != nil || s.Parts[i].State != part.want {
+			t.Errorf("part %d is %q (%v), want %q", i+1, s.Parts[i].State, err, part.want)
+		}
 	}
 }
 

@@ -112,6 +112,15 @@ func Find(out string) (Parts, error) {
 	return p, nil
 }
 
+// CheckCount refuses a part of another division than those that are below out: joined, their samples would overlap.
+func CheckCount(out string, count int) error {
+	if p, err := Find(out); err == nil && p.Count != count {
+		return fmt.Errorf("%s holds parts of %d, and this is one of %d: go on with auto/%[2]d, or choose another --out",
+			filepath.Join(out, shardsFolder), p.Count, count)
+	}
+	return nil
+}
+
 // divisions says how many parts of each count there are.
 func divisions(byCount map[int]map[int]string) string {
 	var words []string

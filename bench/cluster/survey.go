@@ -15,7 +15,7 @@ type State string
 
 // The states of a part.
 const (
-	Done    State = "done"    // all its samples were tried
+	Done    State = "done"    // all its samples were tried, and its results are there
 	Running State = "running" // and heard of
 	Stopped State = "stopped" // begun, and not heard of for a while, or told to stop
 	Missing State = "missing" // never begun
@@ -109,12 +109,13 @@ func progress(part int, dir string, now time.Time) (Progress, error) {
 		return p, err
 	}
 	p.Heard = &h
+	_, noResults := os.Stat(filepath.Join(dir, results.FileName))
 	switch {
-	case h.Finished:
+	case h.Finished && noResults == nil:
 		p.State = Done
-	case h.Ended || now.Sub(h.Updated) > records.Silence:
+	case h.Ended && !h.Finished || now.Sub(h.Updated).Abs() > records.Silence: // or by a clock that is wrong
 		p.State = Stopped
-	default:
+	default: // or writing results
 		p.State = Running
 	}
 	return p, nil
