@@ -139,3 +139,39 @@ func TestEntropyEqualsPlain(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkClaims is a picture of COCO-Stuff in windows of 224, as 171 experts read it; plain is one reading.
+func BenchmarkClaims(b *testing.B) {
+	const w, h, queries = 640, 480, 171
+	experts := make([]Mosaic, queries)
+	for k := range experts {
+		experts[k] = sliding(448, 336, 224, 112, false, queries, func(int, int) []float32 { return nil })
+		stitchScene(&experts[k])
+		for _, t := range experts[k].Tiles { // as other templates say it
+			for j := range t.Logits {
+				t.Logits[j] += 0.01 * float32((j%queries*7+k*13)%11)
+			}
+		}
+	}
+	r := Rule{Scale: 40}
+	labels := make([]uint16, w*h)
+	b.Run("plain", func(b *testing.B) {
+		for b.Loop() {
+			experts[0].Decode(labels, w, h, r)
+		}
+	})
+	b.Run("experts", func(b *testing.B) {
+		for b.Loop() {
+			c := NewClaims(w, h)
+			for k, m := range experts {
+				c.Hear(m, r, k)
+			}
+			c.Settle(labels, 0)
+		}
+	})
+	b.Run("entropy", func(b *testing.B) { // of one template, at every 4th pixel
+		for b.Loop() {
+			experts[0].Entropy(w/4, h/4, r, func(int, float64) {})
+		}
+	})
+}
