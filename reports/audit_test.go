@@ -25,7 +25,8 @@ func TestAuditFigures(t *testing.T) {
 	for _, f := range figures {
 		titles = append(titles, f.Title)
 	}
-	want := []string{"Naming gap, by openai/clip, laion/clip", "Threshold curve: VOC, words plain, by openai/clip, laion/clip",
+	want := []string{"Naming gap, by openai/clip, laion/clip",
+		"Threshold curve: VOC, words plain, by openai/clip, laion/clip",
 		"Threshold curve: VOC, words sclip, by openai/clip, laion/clip"}
 	if !slices.Equal(titles, want) {
 		t.Errorf("titles %q, want %q", titles, want)

@@ -182,25 +182,27 @@ func TestQuotedAveragesInEveryFormat(t *testing.T) {
 		"csv":  {",44.0,43.8", ",true\n"},
 		"json": {`"average": 44`, `"average_of_cells": 43.8`, `"average_disagrees": true`}, "pdf": {"44.0 ‡", note},
 	} {
-		paths, err := Report([]*results.Run{r}, Layout{}, format, dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var all strings.Builder
-		for _, path := range paths {
-			data, err := os.ReadFile(path)
+		t.Run(format, func(t *testing.T) {
+			paths, err := Report([]*results.Run{r}, Layout{}, format, dir)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if format == "pdf" {
-				data = []byte(strings.Join(strings.Fields(strings.Join(pagesOf(t, data), " ")), " "))
+			var all strings.Builder
+			for _, path := range paths {
+				data, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if format == "pdf" {
+					data = []byte(strings.Join(strings.Fields(strings.Join(pagesOf(t, data), " ")), " "))
+				}
+				all.Write(data)
 			}
-			all.Write(data)
-		}
-		for _, text := range want {
-			if !strings.Contains(all.String(), text) {
-				t.Errorf("%s lacks %q", format, text)
+			for _, text := range want {
+				if !strings.Contains(all.String(), text) {
+					t.Errorf("no %q", text)
+				}
 			}
-		}
+		})
 	}
 }

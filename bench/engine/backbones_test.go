@@ -53,8 +53,8 @@ func secondNetworks(t *testing.T, r Request, protocol string) Request {
 	}
 	text := fmt.Sprintf("model: micro\ndatasets: [{name: voc21, root: <demo>, regions: %s}]\nbackbones: {dino: %s, "+
 		"sam: %s}\nmethods: [clip, proxyclip, {name: onsam, method: proxyclip, vfm: sam}, {name: keys, method: proxyclip, "+
-		"features: k}, lposs, lposs_plus, {corrclip: {blocks: 1}}, trident, {name: parts, method: trident, parts: 2}]\nprotocol: %s\n"+
-		"resamples: 50\n", filepath.Join(dir, "masks"), second, third, protocol)
+		"features: k}, lposs, lposs_plus, {corrclip: {blocks: 1}}, trident, {name: parts, method: trident, parts: "+
+		"2}]\nprotocol: %s\nresamples: 50\n", filepath.Join(dir, "masks"), second, third, protocol)
 	s, err := configs.Parse("s.yaml", []byte(text), tasks.Known())
 	if err != nil {
 		t.Fatal(err)
