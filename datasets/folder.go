@@ -104,7 +104,7 @@ func (d *folder) readClasses() error {
 	name := d.path(d.options.Classes, "classes.txt")
 	list, err := readClassList(name, d.first())
 	if errors.Is(err, os.ErrNotExist) {
-		err = fmt.Errorf("list of classes: %w; the folder must be\n%s", err, folderLayout)
+		return folderMissing("list of classes", err)
 	}
 	if err != nil {
 		return err
@@ -131,6 +131,15 @@ func (d *folder) readClasses() error {
 	return nil
 }
 
+// folderMissing is the error of a part of the folder, with what a folder must be where it is not there.
+func folderMissing(what string, err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%s: %w; the folder must be\n%s\nor a suite must name what it has instead: "+
+			"ovbench init FOLDER writes one", what, err, folderLayout)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
 // first and end bound the stored values of classes.
 func (d *folder) first() int {
 	if d.options.ReduceZero {
@@ -146,11 +155,11 @@ func (d *folder) pair(imageDir, labelDir string) error {
 	images, otherImages, err := folderFiles(imageDir, labelDir, folderSuffixes(d.options.ImageSuffix,
 		picture.Endings...))
 	if err != nil {
-		return fmt.Errorf("pictures: %w", err)
+		return folderMissing("pictures", err)
 	}
 	labels, otherLabels, err := folderFiles(labelDir, imageDir, folderSuffixes(d.options.LabelSuffix, folderLabels...))
 	if err != nil {
-		return fmt.Errorf("label maps: %w", err)
+		return folderMissing("label maps", err)
 	}
 	switch {
 	case len(images) == 0:

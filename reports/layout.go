@@ -179,16 +179,16 @@ func (l *Layout) meaning(task, metric string) string {
 	return l.Meaning(task, metric)
 }
 
-// star is the mark of the outcome of a test, if there was one.
-func (t *Tests) star(run int, c *results.Cell, metric string) string {
+// star is the mark of the outcome of a test, and whether there was one.
+func (t *Tests) star(run int, c *results.Cell, metric string) (star string, tested bool) {
 	if t == nil || c == nil {
-		return ""
+		return "", false
 	}
 	p, ok := t.P[TestedScore{run, c.Dataset, c.Task, c.Convention, c.Method, metric}]
 	if !ok {
-		return ""
+		return "", false
 	}
-	return stars(&p)
+	return stars(&p), true
 }
 
 // note says what the marks mean.

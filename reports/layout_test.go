@@ -106,6 +106,19 @@ func TestLayoutRefuses(t *testing.T) {
 	}
 }
 
+// TestStarsOfNone: that none is told apart is said too.
+func TestStarsOfNone(t *testing.T) {
+	tests := &Tests{Baseline: "clip", P: map[TestedScore]float64{{Dataset: "set0", Task: "segmentation",
+		Convention: "mmseg", Method: "clip_surgery", Metric: "mIoU"}: 0.2}}
+	v, err := laidOut([]*results.Run{invent(plan{methods: 2, sets: 1, classes: 3})}, &Layout{Tests: tests})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if notes := strings.Join(summaryOf(v).notes, " "); !strings.Contains(notes, tests.note()) {
+		t.Errorf("notes %q", notes)
+	}
+}
+
 // TestStars: the outcome of a test stands behind the score in every format, and what it means below the table.
 func TestStars(t *testing.T) {
 	r := invent(plan{methods: 3, sets: 1, classes: 3})

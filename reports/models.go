@@ -46,12 +46,13 @@ func modelTables(v *view) []table {
 		}
 		for _, metric := range metrics {
 			var scores []*results.Score
-			starred := false
+			tested := false
 			t := fill(fmt.Sprintf("%s: %s by method and model", c.title, metric), func(r row) entry {
 				s := v.cell(r, c).Score(metric)
 				e := score(s)
-				e.star = v.layout.Tests.star(r.run, v.cell(r, c), metric)
-				scores, starred = append(scores, s), starred || e.star != ""
+				star, is := v.layout.Tests.star(r.run, v.cell(r, c), metric)
+				e.star, tested = star, tested || is
+				scores = append(scores, s)
 				return e
 			})
 			if !slices.ContainsFunc(scores, func(s *results.Score) bool { return s != nil }) {
@@ -59,7 +60,7 @@ func modelTables(v *view) []table {
 			}
 			t.name = v.file("models-" + c.key.dataset)
 			t.notes = append([]string{metric + " in percent."}, intervals([][]*results.Score{scores}, halfInterval)...)
-			if starred {
+			if tested {
 				t.notes = append(t.notes, v.layout.Tests.note())
 			}
 			out = append(out, t)

@@ -189,7 +189,7 @@ func summaryOf(v *view) table {
 		t.head = append(t.head, "Average")
 	}
 	values := make([][]*results.Score, len(v.rows))
-	holes, starred := false, false
+	holes, tested := false, false
 	for i, r := range v.rows {
 		line := texts(v.name(r))
 		if needs != nil {
@@ -199,8 +199,9 @@ func summaryOf(v *view) table {
 			s := v.cell(r, c).Score(c.metric)
 			values[i] = append(values[i], s)
 			e := score(s)
-			e.star = v.layout.Tests.star(r.run, v.cell(r, c), c.metric)
-			line, starred = append(line, e), starred || e.star != ""
+			star, is := v.layout.Tests.star(r.run, v.cell(r, c), c.metric)
+			e.star, tested = star, tested || is
+			line = append(line, e)
 		}
 		if averaged {
 			mean := average(values[i])
@@ -222,7 +223,7 @@ func summaryOf(v *view) table {
 	if holes {
 		t.notes = append(t.notes, "A line has an average only where it has all cells.")
 	}
-	if starred {
+	if tested {
 		t.notes = append(t.notes, v.layout.Tests.note())
 	}
 	t.notes = append(t.notes, shortened(v.columns)...)
