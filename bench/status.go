@@ -20,8 +20,8 @@ func statusCommand() *cobra.Command {
 		Use:   "status OUT...",
 		Short: "Show how far runs are: parts done, running, stopped and missing",
 		Long: `Show how far runs are, from what their processes say of themselves every few seconds: parts done, running, stopped (not
-heard of for two minutes, told to stop, or by a clock that is off by more) and missing (never begun), samples, failures, rate and time left. OUT is a run
-folder, or the --out of several suites or models.`,
+heard of for two minutes, told to stop, or by a clock that is off by more) and missing (never begun), samples, failures,
+rate and time left. OUT is a run folder, or the --out of several suites or models.`,
 		Example: "  ovbench status /scratch/ovs8\n  watch -n 30 ovbench status /scratch/ovs8",
 		Args:    arguments(1, -1),
 	}
