@@ -92,8 +92,8 @@ func Resample(images, b int, seed uint64, level float64, stat Statistic) (Interv
 	return all[0], nil
 }
 
-// ResampleAll is [Resample] by the draws of lots for several statistics, which see the same draws one after the other. Statistics of one
-// [AreaPool] sum a draw once. A statistic that is undefined on the images themselves is not resampled.
+// ResampleAll is [Resample] by the draws of lots for several statistics, which see the same draws one after the other.
+// Statistics of one [AreaPool] sum a draw once. A statistic that is undefined on the images themselves is not resampled.
 func ResampleAll(lots *Lots, b int, level float64, stats []Statistic) ([]Interval, error) {
 	switch {
 	case lots.images < 1 || lots.images > maxPixels:

@@ -203,7 +203,8 @@ func (s LabelScoring) score(maps *tasks.Segmented, images []metrics.Sparse) (_ *
 		Images: max(len(images), len(maps.Cityscapes)), Counts: map[string]int{}}
 	// Scores of single images are those of runs.
 	stats := slices.DeleteFunc(maps.Statistics(), func(s tasks.Statistic) bool { return s.SharesEach })
-	if out.Scores, err = tasks.Evaluate(stats, out.Images, s.Resamples, metrics.NewLots(out.Images, s.Seed)); err != nil || maps.Total == nil {
+	out.Scores, err = tasks.Evaluate(stats, out.Images, s.Resamples, metrics.NewLots(out.Images, s.Seed))
+	if err != nil || maps.Total == nil {
 		return out, err
 	}
 	out.Classes = maps.Convention.PerClass(metrics.AreasOf(maps.Total.Matrix))

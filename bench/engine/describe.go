@@ -73,7 +73,8 @@ func (p *Plan) describe() *results.Run {
 		Schema: results.Schema, Tool: Tool(), Host: Host(), Started: time.Now(), Command: p.request.Command,
 		Suite: results.Suite{Name: s.Name, Title: s.Title, File: s.File, SHA256: s.Fingerprint(),
 			Text: string(s.Canonical()), Metrics: s.Metrics},
-		Protocol: tasks.ProtocolOf(s.Protocol), Runtime: results.Runtime{Jobs: p.request.Jobs, Batch: p.request.Batch, JPEG: jpeg.Decoder},
+		Protocol: tasks.ProtocolOf(s.Protocol), Runtime: results.Runtime{Jobs: p.request.Jobs, Batch: p.request.Batch,
+			JPEG: jpeg.Decoder},
 		Shard: p.request.Shard.String(),
 	}
 	if p.imported != nil {

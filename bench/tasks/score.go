@@ -67,7 +67,8 @@ func Score(run *results.Run, suite *configs.Suite, recs []records.Record) ([]res
 }
 
 // scoreOne gives the cells of one data set and method.
-func scoreOne(c Context, t Task, suite *configs.Suite, recs []records.Record, lots *metrics.Lots) (out []results.Cell, err error) {
+func scoreOne(c Context, t Task, suite *configs.Suite, recs []records.Record, lots *metrics.Lots) (out []results.Cell,
+	err error) {
 	cells, err := t.Cells(c, recs)
 	if err != nil {
 		return nil, err
