@@ -64,8 +64,9 @@ func exitCode(ctx context.Context, stderr io.Writer, err error) int {
 	return exitFailed
 }
 
-// goField is how encoding/json says that a value is of the wrong type.
-var goField = regexp.MustCompile(`json: cannot unmarshal (\S+(?: \S+)?) into Go (?:struct field (?:\S*\.)?(\S+)|value) of type (\S+?)(;|,|$|:|\s)`)
+// goField is how encoding/json says that a value is of the wrong type, which may be a struct without a name.
+var goField = regexp.MustCompile(`json: cannot unmarshal (\S+(?: \S+)?) into Go (?:struct field (?:\S*\.)?(\S+)|value) of type ` +
+	`(\S*struct \{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|\S+?)(;|,|$|:|\s)`)
 
 // worded puts what a file wants in place of Go's names of types.
 func worded(line string) string {

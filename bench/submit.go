@@ -91,7 +91,12 @@ func (f *submitFlags) fill(c *cobra.Command, r *runFlags, suites []string) error
 		}
 		j.Runs = append(j.Runs, filepath.Join(j.Out, a.folder))
 	}
-	for _, name := range suites {
+	suites = slices.Clone(suites)
+	for i, name := range suites {
+		if strings.HasPrefix(name, "-") {
+			name = "./" + name // no flag
+		}
+		suites[i] = name
 		if text, err := os.ReadFile(name); err == nil { // else a built-in one
 			j.Suites = append(j.Suites, cluster.Suite{Path: name, Text: string(text)})
 		}
@@ -103,7 +108,7 @@ func (f *submitFlags) fill(c *cobra.Command, r *runFlags, suites []string) error
 	if j.Program, err = os.Executable(); err != nil {
 		return err
 	}
-	j.Args = append(slices.Clone(suites), passedOn(c)...)
+	j.Args = append(suites, passedOn(c)...)
 	if f.estimate && j.Shards > 0 {
 		j.Estimate = estimatePart(c, r, list, j.Shards)
 	}

@@ -12,6 +12,9 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"golang.org/x/sync/semaphore"
+
+	"ovbench/datasets/files"
 	"ovbench/datasets/labelmap"
 	"ovbench/datasets/picture"
 )
@@ -74,6 +77,10 @@ var faultKinds = []struct {
 		"blank"},
 	{FromOne, "say reduce_zero_label: true if stored 1 is the first class (data set folder), or number classes from 0"},
 }
+
+// pixelsAtOnce bounds the pictures that are read at the same time, however many processors there are: the largest ones two
+// by two.
+const pixelsAtOnce = 2 * files.MaxPixels
 
 // maxExamples bounds Fault.Examples.
 const maxExamples = 3
@@ -145,7 +152,8 @@ type Stray struct {
 // It first looks at files and headers of a [Located] data set, then reads the samples whose headers are right.
 // Inspect ends early when ctx does: check ctx.Err().
 func Inspect(ctx context.Context, ds Dataset, o InspectOptions) Inspection {
-	v := &verification{ds: ds, info: ds.Info(), problems: make([]problem, ds.Len()), report: o.Report, total: ds.Len()}
+	v := &verification{ds: ds, info: ds.Info(), problems: make([]problem, ds.Len()), report: o.Report, total: ds.Len(),
+		pixels: make([]int64, ds.Len()), budget: semaphore.NewWeighted(pixelsAtOnce)}
 	v.tally = NewDiagnosis(ds)
 	if o.Duplicates {
 		v.digests = make([][sha256.Size]byte, ds.Len())
@@ -153,9 +161,15 @@ func Inspect(ctx context.Context, ds Dataset, o InspectOptions) Inspection {
 	located, hasFiles := ds.(Located)
 	if hasFiles {
 		v.total *= 2
-		v.each(ctx, func(i int) problem { return v.header(located.Files(i)) })
+		v.each(ctx, func(i int) problem { return v.header(i, located) })
 	}
-	v.each(ctx, v.read)
+	v.each(ctx, func(i int) problem {
+		if err := v.budget.Acquire(ctx, v.pixels[i]); err != nil {
+			return problem{}
+		}
+		defer v.budget.Release(v.pixels[i])
+		return v.read(i)
+	})
 	out := v.tally.inspection()
 	out.Faults = v.faults()
 	return out
@@ -171,6 +185,8 @@ type verification struct {
 	ds       Dataset
 	info     Info
 	problems []problem           // by sample
+	pixels   []int64             // of pictures whose header was read, by sample
+	budget   *semaphore.Weighted // of pixels that are read at the same time
 	digests  [][sha256.Size]byte // of pixels, by sample; nil if not wanted
 	tally    *Diagnosis
 	report   func(done, total int)
@@ -300,8 +316,9 @@ func (l faultList) sorted() (out []Fault) {
 	return out
 }
 
-// header compares the headers of a picture and its label map; labelPath may be empty.
-func (v *verification) header(imagePath, labelPath string) problem {
+// header compares the headers of a picture and its label map, if that is a file.
+func (v *verification) header(i int, located Located) problem {
+	imagePath, labelPath := located.Files(i)
 	orientation := picture.AsStored
 	if d, ok := v.ds.(interface{ oriented() picture.Orientation }); ok {
 		orientation = d.oriented()
@@ -313,6 +330,7 @@ func (v *verification) header(imagePath, labelPath string) problem {
 	if err != nil {
 		return readProblem(err)
 	}
+	v.pixels[i] = int64(w) * int64(h)
 	if labelPath == "" {
 		return problem{}
 	}

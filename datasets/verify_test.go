@@ -6,9 +6,12 @@ import (
 	"image/color"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -276,6 +279,43 @@ func TestInspectAnnotations(t *testing.T) {
 		if len(faults) != 1 || faults[0].Kind != Annotation || !strings.Contains(faults[0].Error(), test.want) ||
 			test.want == "" {
 			t.Errorf("got %v, want %q", faults, test.want)
+		}
+	}
+}
+
+// counted notes how many of its samples are read at the same time.
+type counted struct {
+	*onDisk
+	now, most atomic.Int64
+}
+
+func (c *counted) At(int) (Sample, error) {
+	for now := c.now.Add(1); ; {
+		most := c.most.Load()
+		if now <= most || c.most.CompareAndSwap(most, now) {
+			break
+		}
+	}
+	time.Sleep(20 * time.Millisecond)
+	c.now.Add(-1)
+	return Sample{Image: image.NewNRGBA(image.Rect(0, 0, 1, 1))}, nil
+}
+
+// Large pictures are read a few at a time, whatever the number of processors; small ones all at once.
+func TestInspectBoundsMemory(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(16))
+	ids := make([]string, 16)
+	for i := range ids {
+		ids[i] = fmt.Sprint(i)
+	}
+	for side, most := range map[int]int64{4096: 8, 64: 16} {
+		path := filepath.Join(t.TempDir(), "a.png")
+		write(t, path, encodePNG(t, image.NewGray(image.Rect(0, 0, side, side))))
+		c := &counted{onDisk: newOnDisk(Options{}, named(2, false), ids)}
+		c.files = func(int) (string, string) { return path, "" }
+		Inspect(t.Context(), c, InspectOptions{})
+		if got := c.most.Load(); got > most || got < most/2 {
+			t.Errorf("%d pictures of %d pixels a side at the same time, want %d", got, side, most)
 		}
 	}
 }

@@ -87,8 +87,10 @@ func TestNaNIsRefused(t *testing.T) {
 	if _, err := r.Tokens(t.Context(), pixels); err != nil {
 		t.Fatal(err)
 	}
-	pixels.Data[700] = float32(math.NaN())
-	if _, err := r.Tokens(t.Context(), pixels); err == nil || !strings.Contains(err.Error(), "clip gives NaN") {
-		t.Errorf("error %v", err)
+	for _, bad := range []float64{math.NaN(), math.Inf(1)} {
+		pixels.Data[700] = float32(bad)
+		if _, err := r.Tokens(t.Context(), pixels); err == nil || !strings.Contains(err.Error(), "clip gives NaN or infinity") {
+			t.Errorf("error %v", err)
+		}
 	}
 }

@@ -497,9 +497,9 @@ func (r *Images) pass(ctx context.Context, given input, sets []TextSet, q questi
 	kept = p.out[len(results):]
 	for i, n := range r.networks {
 		results[i].Values = p.out[i]
-		if slices.ContainsFunc(p.out[i].Data, func(v float32) bool { return v != v }) {
-			return nil, nil, fmt.Errorf("%s gives NaN: the weights hold NaN or infinity, or are too large for the precision",
-				r.names[i])
+		if slices.ContainsFunc(p.out[i].Data, func(v float32) bool { return v-v != 0 }) {
+			return nil, nil, fmt.Errorf("%s gives NaN or infinity: the weights hold such values, or are too large for the "+
+				"precision", r.names[i])
 		}
 		if n.whole != nil {
 			results[i].keep = kept[n.whole.at]

@@ -109,6 +109,11 @@ func TestSlurmHead(t *testing.T) {
 			t.Errorf("the job lacks %q:\n%s", line, job)
 		}
 	}
+	percent := odd()
+	percent.Out = "/scratch/50%j"
+	if text, _, err := percent.Slurm(); err != nil || !strings.Contains(text, "--output=/scratch/50%%j/logs/%A_%a.log\n") {
+		t.Errorf("Slurm fills numbers into the folder's name (%v):\n%s", err, text)
+	}
 	if !strings.Contains(job, "apptainer run --bind '/scratch/a b/$HOME' --bind '/home/o'\\''neil'") ||
 		!strings.Contains(job, "--env 'OVBENCH_CACHE=/scratch/a b/$HOME/cache'") {
 		t.Errorf("the container lacks its folders:\n%s", job)

@@ -42,13 +42,18 @@ func (j *Job) fill(name, text string) (string, error) {
 	}
 	var b strings.Builder
 	err = t.Execute(&b, map[string]any{
-		"Job": j, "Label": j.label(), "Log": quoted(filepath.Join(j.Out, "logs", "%A_%a.log")),
-		"MergeLog": quoted(filepath.Join(j.Out, "logs", "merge_%j.log")), "Array": j.array(), "Requeues": maxRequeues,
+		"Job": j, "Label": j.label(), "Log": j.log("%A_%a.log"), "MergeLog": j.log("merge_%j.log"),
+		"Array": j.array(), "Requeues": maxRequeues,
 		"Run":   j.slurmCommand(j.run(j.Out)...) + ` --threads "$SLURM_CPUS_PER_TASK"`,
 		"Merge": j.slurmCommand("merge", j.Out), "Report": j.slurmCommand(append(append([]string{"report"}, j.Runs...),
 			"--format", "md,html,json", "--out", filepath.Join(j.Out, "report"))...),
 	})
 	return b.String(), err
+}
+
+// log is the path of a log, in whose name alone Slurm is to fill in numbers.
+func (j *Job) log(name string) string {
+	return quoted(filepath.Join(strings.ReplaceAll(j.Out, "%", "%%"), "logs", name))
 }
 
 // array is all parts, as many at the same time as were asked for.

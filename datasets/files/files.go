@@ -17,7 +17,8 @@ import (
 
 // Limits on pictures and label maps, checked before anything is decoded.
 const (
-	MaxPixels = 1 << 26   // width x height: 8192 x 8192, of which explain takes 1.6 GB
+	MaxPixels = 1 << 26   // width x height: 8192 x 8192, of which explain takes 2.6 GB
+	MaxSide   = 1 << 16   // of width and height: resizing longer ones takes more memory than the picture
 	MaxBytes  = 256 << 20 // of the file
 )
 

@@ -161,6 +161,9 @@ func headerSize(r io.Reader, f Format, length int64) (w, h int, err error) {
 	case pixels > files.MaxPixels:
 		return 0, 0, fmt.Errorf("%s of %dx%d pixels, more than the limit of %d; cut it into tiles or reduce it", f,
 			c.Width, c.Height, files.MaxPixels)
+	case max(c.Width, c.Height) > files.MaxSide:
+		return 0, 0, fmt.Errorf("%s of %dx%d pixels, more than the limit of %d a side; cut it into tiles", f, c.Width, c.Height,
+			files.MaxSide)
 	case pixels > length*f.pixelsPerByte():
 		return 0, 0, fmt.Errorf("truncated: the header promises %dx%d pixels, which do not fit into %d bytes", c.Width,
 			c.Height, length)

@@ -184,6 +184,8 @@ func TestReadErrors(t *testing.T) {
 		{"empty jpeg", patched(jpg, sof+5, 0, 0), "37x0 pixels"},
 		{"huge png", ihdr(1<<20, 1<<20), "more than the limit of 67108864"},
 		{"promising png", ihdr(1<<13, 1<<13), "do not fit into"},
+		{"wide png", ihdr(1<<17, 1), "more than the limit of 65536 a side"},
+		{"high png", ihdr(1, 1<<17), "more than the limit of 65536 a side"},
 		{"tiff of floats", floatTIFF(), "sample format; save it as PNG"},
 		{"12-bit jpeg", patched(jpg, sof+4, 12), "precision"},
 		{"arithmetic jpeg", patched(jpg, sof+1, 0xc9), "unsupported"},

@@ -269,6 +269,7 @@ func TestHuggingFaceConfig(t *testing.T) {
 		pixels                          vit.Normalization
 	}{
 		{both + `}`, "", "", "heads 2, 4; quick_gelu, gelu", vit.CLIP},
+		{"\ufeff" + both + `}`, "", "\ufeff" + `{"do_normalize":false}`, "heads 2, 4; quick_gelu, gelu", none},
 		{both + `,"text_config_dict":null,"vision_config_dict":{"num_attention_heads":4,"hidden_act":"gelu","hidden_size":32}}`, "", "", "heads 4, 4; gelu, gelu", vit.CLIP},
 		{both + `,"text_config_dict":{"projection_dim":8}}`, "", "", "heads 2, 8; quick_gelu, quick_gelu", vit.CLIP},
 		{`{"vision_config_dict":{"num_attention_heads":2},"text_config_dict":{"num_attention_heads":2,"hidden_act":"gelu"}}`, "", "", "heads 2, 2; quick_gelu, gelu", vit.CLIP},

@@ -65,7 +65,7 @@ func readHints(dir string) (hints, error) {
 		parse func([]byte) (hints, error)
 	}{{"config.json", huggingFaceHints}, {"open_clip_config.json", openCLIPHints}} {
 		path := filepath.Join(dir, f.name)
-		data, err := files.Read(path, files.MaxJSON)
+		data, err := files.ReadConfig(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

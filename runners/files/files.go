@@ -2,6 +2,7 @@
 package files
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,12 +40,18 @@ func Read(path string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// MaxJSON bounds a configuration file, in bytes.
-const MaxJSON = 1 << 20
+// maxConfig bounds a configuration file, in bytes.
+const maxConfig = 1 << 20
+
+// ReadConfig is the text of a configuration file, without a byte-order mark.
+func ReadConfig(path string) ([]byte, error) {
+	data, err := Read(path, maxConfig)
+	return bytes.TrimPrefix(data, []byte("\ufeff")), err
+}
 
 // ReadJSON reads a configuration file into v, if there is one.
 func ReadJSON(path string, v any) (found bool, err error) {
-	data, err := Read(path, MaxJSON)
+	data, err := ReadConfig(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

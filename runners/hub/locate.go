@@ -6,7 +6,6 @@
 package hub
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -259,12 +258,11 @@ func isCLIP(dir string) bool {
 	if _, err := os.Stat(filepath.Join(dir, "open_clip_config.json")); err == nil {
 		return true
 	}
-	data, err := files.Read(filepath.Join(dir, "config.json"), 1<<20)
 	var config struct {
 		Type string `json:"model_type"`
 	}
-	return err == nil && json.Unmarshal(data, &config) == nil && slices.Contains([]string{"clip", "siglip", "metaclip_2"},
-		config.Type)
+	_, err := files.ReadJSON(filepath.Join(dir, "config.json"), &config)
+	return err == nil && slices.Contains([]string{"clip", "siglip", "metaclip_2"}, config.Type)
 }
 
 // VocabularyPath is where the tokenizer of the model at modelPath comes from, for [tokenizer.Load]: vocab, a file or

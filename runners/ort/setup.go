@@ -21,6 +21,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/google/renameio/v2"
+
+	"ovbench/runners/files"
 )
 
 // EnvTarball is the environment variable that names a downloaded package, for machines without network.
@@ -178,7 +180,7 @@ func (i installer) fetch(ctx context.Context, dir string) (string, error) {
 // extract writes the build's member of the package to the target, which appears complete and with the
 // right checksum or not at all.
 func (i installer) extract(ctx context.Context, tarball string, b build) error {
-	f, err := os.Open(tarball)
+	f, err := files.Open(tarball)
 	if err != nil {
 		return fmt.Errorf("package of %s: %w", i.pack, err)
 	}

