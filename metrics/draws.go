@@ -133,7 +133,8 @@ func (d *draws) next(n int, fill func(times []int32)) []Draw {
 	return d.list[:n]
 }
 
-// termSums are sums of the terms of images, each times how often its image is there. Term i adds values[i] to row at[i].
+// termSums are sums of the terms of images, each times how often its image is there. Term i adds values[i] to row
+// at[i].
 type termSums struct {
 	at     []int32
 	values []float64

@@ -446,9 +446,9 @@ func BenchmarkNine(b *testing.B) {
 	b.ReportMetric(spent["windows"], "windows-cpu-sec")
 }
 
-// BenchmarkWindows is SCLIP's protocol, six windows of 224 of a picture of 640x480 and labels of 171 classes, beside one
-// run of the network on the same six windows: by sclip for both, and against clip. The metrics are ratios of the best
-// processor seconds.
+// BenchmarkWindows is SCLIP's protocol, six windows of 224 of a picture of 640x480 and labels of 171 classes, beside
+// one run of the network on the same six windows: by sclip for both, and against clip. The metrics are ratios of the
+// best processor seconds.
 func BenchmarkWindows(b *testing.B) {
 	m := vitB16(b)
 	rng := rand.New(rand.NewPCG(3, 4))

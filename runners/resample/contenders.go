@@ -50,7 +50,8 @@ func (l *layout) contenders(order []int, iterations int) []int {
 	return out
 }
 
-// gap is how much a query lacks to the largest of all, where that is least: at a tile's token, whose logits start at at.
+// gap is how much a query lacks to the largest of all, where that is least: at a tile's token, whose logits start at
+// at.
 type gap struct {
 	by   float32
 	tile int

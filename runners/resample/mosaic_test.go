@@ -249,7 +249,8 @@ func TestRefineEqualsPlain(t *testing.T) {
 			}
 		}
 		for q := 1; q < m.Queries; q++ { // some queries are others, a little or much larger or smaller
-			by, of := rapid.SampledFrom([]float32{0, -1e-6, 1e-7, 1e-6, 1e-5, -0.5, 0.5}).Draw(t, "by"), rapid.IntRange(0, q).Draw(t, "of")
+			by := rapid.SampledFrom([]float32{0, -1e-6, 1e-7, 1e-6, 1e-5, -0.5, 0.5}).Draw(t, "by")
+			of := rapid.IntRange(0, q).Draw(t, "of")
 			for _, tile := range m.Tiles {
 				for at := 0; of < q && at < len(tile.Logits); at += m.Queries {
 					other := tile.Logits[at+rapid.SampledFrom([]int{of, of, of, 0}).Draw(t, "other")]

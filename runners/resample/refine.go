@@ -9,8 +9,8 @@ import (
 const refineBytes = 256 << 20
 
 // Refine is [Mosaic.Decode] with every query's plane refined by so many iterations of p, which must be of the picture's
-// size. It works on [lanes] queries at a time on every core, and memory does not grow with their number. Where no threshold
-// needs all of them, queries that can win no pixel are left out.
+// size. It works on [lanes] queries at a time on every core, and memory does not grow with their number. Where no
+// threshold needs all of them, queries that can win no pixel are left out.
 //
 // Maps and their order are those of [Mosaic.Plane] and [PAMR.Apply] to the last bit. The sum of a softmax is within
 // 4e-6 of itself, so that a probability which is equal to the threshold may count as below it.
