@@ -102,7 +102,7 @@ func (s Side) statistics(recs []records.Record) ([]tasks.Statistic, error) {
 	case d == nil:
 		return nil, fmt.Errorf("data set %q is not in the run", s.Dataset)
 	case m == nil:
-		return nil, fmt.Errorf("method %q is not in the run", s.Method)
+		return nil, fmt.Errorf("method %q is not in the run; it has %s", s.Method, strings.Join(names(s.Run), ", "))
 	}
 	name := taskOf(s.Run, s.Dataset, s.Method)
 	t, ok := tasks.All[name]

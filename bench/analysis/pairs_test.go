@@ -137,7 +137,7 @@ func TestPairedFaults(t *testing.T) {
 		want   string
 	}{
 		{func(s *Side) { s.Dataset = "e" }, "no image of e"},
-		{func(s *Side) { s.Method = "n" }, `method "n" is not in the run`},
+		{func(s *Side) { s.Method = "n" }, `method "n" is not in the run; it has m`},
 		{func(s *Side) { s.Score = "mIuO" }, `score "mIuO" has no statistics; known are mmseg:mIoU, `},
 		{func(s *Side) { s.Score = "ade20k:mIoU" }, `score "mIoU" has no statistics under "ade20k"`},
 		{func(s *Side) { s.Records = nil }, "no image of d was measured by both"},

@@ -207,8 +207,7 @@ func (f Format) decode(data []byte) (m image.Image, err error) {
 	case JPEG:
 		return jpeg.Decode(data)
 	case TIFF:
-		m, err = tiff.Decode(bytes.NewReader(data))
-		err = explainTIFF(err)
+		m, err = decodeTIFF(data)
 	case WebP:
 		m, err = webp.Decode(bytes.NewReader(data))
 	default:
@@ -218,14 +217,6 @@ func (f Format) decode(data []byte) (m image.Image, err error) {
 		}
 	}
 	return m, files.Explain(err)
-}
-
-// explainTIFF says what to do about one of the many things that a TIFF can hold.
-func explainTIFF(err error) error {
-	if errors.As(err, new(tiff.UnsupportedError)) {
-		return fmt.Errorf("%w; save it as PNG, or as a TIFF of 8-bit or 16-bit grey, or RGB", err)
-	}
-	return err
 }
 
 // A Format is one that this package reads.
