@@ -45,7 +45,7 @@ func example() *Run {
 			Architecture: "DINO ViT-B/8", Activation: "gelu", ImageSize: 224, Patch: 8, Layers: 12, Width: 768, Heads: 12,
 			Embed: 1, LogitScale: 1, LogitBias: 1, Cleaning: "lower",
 			Vocabulary: File{Path: "none", Bytes: 1, SHA256: "ce"}}}},
-		Runtime: Runtime{Name: "onnxruntime", Version: "1.27.0", Path: "/lib", SHA256: "dd", Threads: 2, Jobs: 3,
+		Runtime: Runtime{Name: "onnxruntime", Version: "1.27.0", Path: "/lib", SHA256: "dd", Threads: 2, Jobs: 3, Batch: 8,
 			Device: "cuda:1", Precision: "f16", Mmap: true, JPEG: "image/jpeg", Attention: "MultiHeadAttention"},
 		Methods: []Method{{Name: "clip_surgery", Kind: "surgery", Params: map[string]any{"depth": 7.0, "tau": 2.0},
 			Positions: "bilinear", Needs: []string{"DINO"}}},
