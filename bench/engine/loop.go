@@ -83,7 +83,7 @@ func (r *run) settle() (undo func()) {
 	}
 	undo = func() {}
 	if r.plan.request.Mmap && os.Getenv("GOGC") == "" {
-		before := debug.SetGCPercent(50)
+		before := debug.SetGCPercent(25)
 		undo = func() { debug.SetGCPercent(before) }
 	}
 	debug.FreeOSMemory()
