@@ -26,6 +26,8 @@ type LabelScoring struct {
 	// Resamples of the images for intervals; 0 for none.
 	Resamples int
 	Seed      uint64
+
+	misnumbered bool // it is known already that the labels are numbered otherwise
 }
 
 // defaultIgnore is the void of most data sets.
@@ -137,6 +139,7 @@ func (s LabelScoring) plain(ctx context.Context, pairs []filePair, convention me
 	if err != nil {
 		return nil, err
 	}
+	s.misnumbered = len(warnings) > 0
 	out, err := s.maps(convention, nil, images, boundaries)
 	if err == nil {
 		out.Warnings = append(warnings, out.Warnings...)
@@ -209,7 +212,7 @@ func (s LabelScoring) score(maps *tasks.Segmented, images []metrics.Sparse) (_ *
 	}
 	out.Classes = maps.Convention.PerClass(metrics.AreasOf(maps.Total.Matrix))
 	out.countPixels(images, maps.Classes)
-	if shifted := maps.Shifted(); shifted != "" {
+	if shifted := maps.Shifted(); shifted != "" && !s.misnumbered {
 		out.Warnings = append(out.Warnings, shifted)
 	}
 	if !s.Boundary {

@@ -428,6 +428,9 @@ func TestScoreLabelsNamesMistakes(t *testing.T) {
 		if warned := strings.Join(f.Warnings, "\n"); !strings.Contains(warned, test.warned) || test.warned == "" &&
 			warned != "" {
 			t.Errorf("%s: warnings %q, want %q", test.s.Truth, warned, test.warned)
+		} else if strings.Contains(warned, "one more than the last class") &&
+			strings.Contains(warned, "as its neighbour; number both") {
+			t.Errorf("%s: two remedies for one mistake: %q", test.s.Truth, warned)
 		}
 		if got := scoreOf(f, "mIoU"); test.want > 0 && math.Abs(got-test.want) > 1e-9 {
 			t.Errorf("%s: mIoU %v, want %v", test.s.Truth, got, test.want)
