@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -43,6 +45,34 @@ func known(name string, names []string) error {
 		return nil
 	}
 	return fmt.Errorf("%q is not known%s", name, cmp.Or(didYouMean(name, names), "; known are "+strings.Join(names, ", ")))
+}
+
+// beginnings of the files that commands write, by their ending.
+var beginnings = map[string]string{".npy": "\x93NUMPY", ".onnx": "\b", ".csv": "dataset,", ".jsonl": `{"dataset"`}
+
+// checkFile says, before work, why a command should not write the file at path, of the kind with that ending: none is
+// given, or something is there that no such command wrote.
+func checkFile(c *cobra.Command, path, ending string) error {
+	if path == "" {
+		return usagef(c.CommandPath(), "--out is missing: name the %s file to write", ending)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil // writing says more
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is no regular file: name another --out", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	begin := make([]byte, len(beginnings[ending]))
+	if n, err := io.ReadFull(f, begin); n > 0 && (err != nil || string(begin) != beginnings[ending]) {
+		return fmt.Errorf("%s is there already, and no %s file of an earlier call: name another --out", path, ending)
+	}
+	return nil
 }
 
 // subcommand refuses what is none, for commands that do nothing themselves.

@@ -216,34 +216,6 @@ func namedMethods(names ...string) ([]runners.Named, error) {
 	return out, nil
 }
 
-// beginnings of the files that commands write, by their ending.
-var beginnings = map[string]string{".npy": "\x93NUMPY", ".onnx": "\b", ".csv": "dataset,", ".jsonl": `{"dataset"`}
-
-// checkFile says, before work, why a command should not write the file at path, of the kind with that ending: none is
-// given, or something is there that no such command wrote.
-func checkFile(c *cobra.Command, path, ending string) error {
-	if path == "" {
-		return usagef(c.CommandPath(), "--out is missing: name the %s file to write", ending)
-	}
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil // writing says more
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is no regular file: name another --out", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	begin := make([]byte, len(beginnings[ending]))
-	if n, err := io.ReadFull(f, begin); n > 0 && (err != nil || string(begin) != beginnings[ending]) {
-		return fmt.Errorf("%s is there already, and no %s file of an earlier call: name another --out", path, ending)
-	}
-	return nil
-}
-
 // writeFile replaces a file by what fill writes, or leaves it as it was.
 func writeFile(path string, fill func(io.Writer) error) error {
 	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o666), renameio.WithExistingPermissions())

@@ -35,7 +35,8 @@ func sharedMemory(t *testing.T, processes []*exec.Cmd) (sum int) {
 	return sum
 }
 
-// Eight processes that read a ViT-B/16 by two methods with --mmap take at most 1.5 times the memory of two: they share its weights.
+// Eight processes that read a ViT-B/16 by two methods with --mmap take at most 1.5 times the memory of two: they share
+// its weights.
 func TestMmapIsShared(t *testing.T) {
 	lib, err := ort.Find()
 	if err != nil {

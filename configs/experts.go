@@ -81,23 +81,14 @@ type Expert struct {
 const maxExperts = 1 << 24
 
 var (
-	expertsName = regexp.MustCompile(`\.ya?ml$`)
+	expertsName = regexp.MustCompile(`\.ya?ml$|^` + noExperts + `$`)
 	sha256Name  = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
 // expertsFile is the path of such a file, or none.
 var expertsFile = func() kind[string] {
-	k := text(1000, false)
-	word := k.read
-	k.read = func(r *reader, n *yaml.Node, at string) (string, bool) {
-		s, ok := word(r, n, at)
-		if ok && s != noExperts && !expertsName.MatchString(s) {
-			r.fault(n, "%s: want a .yaml file (ovbench experts makes one) or none, got %s", at, quote(s))
-			return "", false
-		}
-		return s, ok
-	}
-	k.schema = func() object { return object{{"type", "string"}, {"pattern", `\.ya?ml$|^none$`}} }
+	k := matching(expertsName, "a .yaml file (ovbench experts makes one) or none")
+	k.schema = func() object { return object{{"type", "string"}, {"pattern", expertsName.String()}} }
 	return k
 }()
 

@@ -168,14 +168,7 @@ func (s *search) encodePrompts(ctx context.Context) error {
 	}
 	s.prompts = map[int]runners.Prompts{}
 	for k, t := range s.plan.targets {
-		began := false
-		s.prompts[k], err = texts.Prompts(ctx, t.Texts, s.plan.templates, func(done, total int) {
-			if !began {
-				began = true
-				s.progress.Start("encoding prompts of "+t.Info.Name, total)
-			}
-			s.progress.At(done)
-		})
+		s.prompts[k], err = texts.Prompts(ctx, t.Texts, s.plan.templates, s.counting("encoding prompts of "+t.Info.Name))
 		if err != nil {
 			return fmt.Errorf("class names: %w", err)
 		}

@@ -197,14 +197,7 @@ func (r *run) encodeTexts(ctx context.Context) error {
 			}
 		}
 	}
-	began := false
-	all, err := texts.Ensemble(ctx, distinct, r.plan.templates, func(done, total int) {
-		if !began {
-			began = true
-			r.progress.Start("encoding prompts", total)
-		}
-		r.progress.At(done)
-	})
+	all, err := texts.Ensemble(ctx, distinct, r.plan.templates, r.counting("encoding prompts"))
 	if err != nil {
 		return fmt.Errorf("class names: %w", err)
 	}
@@ -222,6 +215,18 @@ func (r *run) encodeTexts(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// counting shows the progress of work that may turn out to be none, from the first time that it is told.
+func (r *run) counting(title string) func(done, total int) {
+	began := false
+	return func(done, total int) {
+		if !began {
+			began = true
+			r.progress.Start(title, total)
+		}
+		r.progress.At(done)
+	}
 }
 
 // checkTexts refuses class names that the model cannot read, and says of which it reads a part.

@@ -19,7 +19,8 @@ import (
 	"ovbench/runners/tensor"
 )
 
-// store keeps embeddings in a folder, one .npy each with a checksum behind it: 4 MB for a picture. The nil store keeps nothing.
+// store keeps embeddings in a folder, one .npy each with a checksum behind it: 4 MB for a picture. The nil store keeps
+// nothing.
 type store struct {
 	folder string
 }
